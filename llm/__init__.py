@@ -1,0 +1,33 @@
+"""LLM from Scratch: a language model that can be read, trained, sampled and taken apart.
+
+The names below are the library's front door. They are imported when first used, so that `llm --help` need not wait
+for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llm.config import ModelConfig, SamplingConfig, TrainingConfig
+    from llm.model import Transformer
+    from llm.presets import preset
+    from llm.training.trainer import Trainer
+
+_HOMES = {
+    "ModelConfig": "llm.config",
+    "SamplingConfig": "llm.config",
+    "TrainingConfig": "llm.config",
+    "Trainer": "llm.training.trainer",
+    "Transformer": "llm.model",
+    "preset": "llm.presets",
+}
+
+__all__ = ["ModelConfig", "SamplingConfig", "Trainer", "TrainingConfig", "Transformer", "preset"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'llm' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

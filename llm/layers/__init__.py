@@ -1,0 +1,1 @@
+"""One concept a file: parameters once, the forward pass in three implementations."""

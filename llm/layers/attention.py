@@ -1,0 +1,228 @@
+"""Attention: every position looks back and takes what it needs from earlier ones.
+
+    query, key, value = resid · W_Q, resid · W_K, resid · W_V                         (each head its own)
+    scores[q, k]      = query[q] · key[k] / sqrt(d_head)  (+ ALiBi),  −∞ where k comes after q
+    pattern[q]        = softmax(scores[q])                                            (each row sums to 1)
+    mixed[q]          = Σ_k pattern[q, k] · value[k]
+    output[q]         = Σ_heads mixed[head, q] · W_O[head]
+
+Multi-head attention: Vaswani et al. 2017, arXiv:1706.03762. One key/value head for all query heads (multi-query):
+Shazeer 2019, arXiv:1911.02150; one for each group of query heads (grouped-query): Ainslie et al. 2023,
+arXiv:2305.13245; query head h reads key/value head h // group, where group = n_heads / n_kv_heads. Normalised queries
+and keys: Henry et al. 2020, arXiv:2010.04245, here with RMSNorm.
+
+`pos` and `query_pos` are the positions given now; `key_pos` counts the cached ones as well.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from einops import einsum, rearrange, repeat
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from llm.config import Implementation, ModelConfig
+from llm.layers.cache import LayerCache
+from llm.layers.norm import RMS_NORMS
+from llm.layers.position import ALIBI, ROTARY
+
+
+class Attention(nn.Module):
+    """Parameters of one attention layer, in each of its implementations.
+
+    `W_Q`, `W_O` [n_heads, d_head, d_model], `W_K`, `W_V` [n_kv_heads, d_head, d_model], start normal with deviation
+    0.02 · sqrt(768 / d_model), which is GPT-2's 0.02 at its own width; `W_O` smaller by sqrt(2 · n_layers), so that the
+    residual stream does not grow with depth (Radford et al. 2019). Biases `b_Q` [n_heads, d_head], `b_K`, `b_V`
+    [n_kv_heads, d_head], `b_O` [d_model] start at 0.
+
+    Hooks: query, key (as they enter the dot product: normalised and rotated), value, scores (masked), pattern, mixed.
+    The fused implementation never makes scores and pattern.
+    """
+
+    b_Q: nn.Parameter
+    b_K: nn.Parameter
+    b_V: nn.Parameter
+
+    def __init__(self, config: ModelConfig, implementation: Implementation) -> None:
+        super().__init__()
+        self.n_heads, self.n_kv_heads, self.d_head = config.n_heads, config.n_kv_heads, config.d_head
+        self.group = config.n_heads // config.n_kv_heads
+        deviation = 0.02 * math.sqrt(768 / config.d_model)
+        self.W_Q = nn.Parameter(torch.empty(config.n_heads, config.d_head, config.d_model).normal_(std=deviation))
+        self.W_K = nn.Parameter(torch.empty(config.n_kv_heads, config.d_head, config.d_model).normal_(std=deviation))
+        self.W_V = nn.Parameter(torch.empty(config.n_kv_heads, config.d_head, config.d_model).normal_(std=deviation))
+        self.W_O = nn.Parameter(
+            torch.empty(config.n_heads, config.d_head, config.d_model).normal_(
+                std=deviation / math.sqrt(2 * config.n_layers)
+            )
+        )
+        self.bias = config.bias
+        for name, heads in (("b_Q", config.n_heads), ("b_K", config.n_kv_heads), ("b_V", config.n_kv_heads)):
+            self.register_parameter(name, nn.Parameter(torch.zeros(heads, config.d_head)) if config.bias else None)
+        self.b_O = nn.Parameter(torch.zeros(config.d_model)) if config.bias else None
+        head_norm = RMS_NORMS[implementation]
+        self.norm_query = head_norm(config.d_head, config.norm_eps) if config.qk_norm else nn.Identity()
+        self.norm_key = head_norm(config.d_head, config.norm_eps) if config.qk_norm else nn.Identity()
+        self.rotary = ROTARY[implementation](config) if config.positional == "rope" else None
+        self.alibi = ALIBI[implementation](config) if config.positional == "alibi" else None
+        self.dropout = nn.Dropout(config.dropout)
+        self.hook_query, self.hook_key, self.hook_value = nn.Identity(), nn.Identity(), nn.Identity()
+        self.hook_scores, self.hook_pattern, self.hook_mixed = nn.Identity(), nn.Identity(), nn.Identity()
+
+
+class AttentionWithEinops(Attention):
+    """Every contraction names its axes."""
+
+    def forward(
+        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None
+    ) -> Float[Tensor, "batch pos d_model"]:
+        query = einsum(
+            resid, self.W_Q, "batch pos d_model, head d_head d_model -> batch head pos d_head"
+        )  # [batch, head, pos, d_head]
+        key = einsum(
+            resid, self.W_K, "batch pos d_model, kv_head d_head d_model -> batch kv_head pos d_head"
+        )  # [batch, kv_head, pos, d_head]
+        value = einsum(
+            resid, self.W_V, "batch pos d_model, kv_head d_head d_model -> batch kv_head pos d_head"
+        )  # [batch, kv_head, pos, d_head]
+        if self.bias:
+            query = query + rearrange(self.b_Q, "head d_head -> head 1 d_head")  # [batch, head, pos, d_head]
+            key = key + rearrange(self.b_K, "kv_head d_head -> kv_head 1 d_head")  # [batch, kv_head, pos, d_head]
+            value = value + rearrange(self.b_V, "kv_head d_head -> kv_head 1 d_head")  # [batch, kv_head, pos, d_head]
+
+        query = self.norm_query(query)  # [batch, head, pos, d_head]
+        key = self.norm_key(key)  # [batch, kv_head, pos, d_head]
+        if self.rotary is not None:
+            start = cache.length if cache is not None else 0
+            query = self.rotary(query, start)  # [batch, head, pos, d_head]
+            key = self.rotary(key, start)  # [batch, kv_head, pos, d_head]
+        query, key, value = self.hook_query(query), self.hook_key(key), self.hook_value(value)
+        if cache is not None:
+            key, value = cache.append(key, value)  # [batch, kv_head, key_pos, d_head]
+        key = repeat(
+            key, "batch kv_head key_pos d_head -> batch (kv_head group) key_pos d_head", group=self.group
+        )  # [batch, head, key_pos, d_head]
+        value = repeat(
+            value, "batch kv_head key_pos d_head -> batch (kv_head group) key_pos d_head", group=self.group
+        )  # [batch, head, key_pos, d_head]
+
+        scores = einsum(
+            query, key, "batch head query_pos d_head, batch head key_pos d_head -> batch head query_pos key_pos"
+        ) / math.sqrt(self.d_head)  # [batch, head, query_pos, key_pos]
+        if self.alibi is not None:
+            scores = scores + self.alibi(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
+        scores = self.hook_scores(scores.masked_fill(_future(scores), -torch.inf))  # [batch, head, query_pos, key_pos]
+        pattern = self.hook_pattern(scores.softmax(dim=-1))  # [batch, head, query_pos, key_pos]
+        mixed = einsum(
+            self.dropout(pattern),
+            value,
+            "batch head query_pos key_pos, batch head key_pos d_head -> batch head query_pos d_head",
+        )  # [batch, head, query_pos, d_head]
+        mixed = self.hook_mixed(mixed)  # [batch, head, query_pos, d_head]
+        output = einsum(
+            mixed, self.W_O, "batch head pos d_head, head d_head d_model -> batch pos d_model"
+        )  # [batch, pos, d_model]
+        return output if self.b_O is None else output + self.b_O  # [batch, pos, d_model]
+
+
+class AttentionWithoutEinops(Attention):
+    """The same with `view`, `transpose` and `matmul`."""
+
+    def forward(
+        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None
+    ) -> Float[Tensor, "batch pos d_model"]:
+        every_head = resid.unsqueeze(1)  # [batch, 1, pos, d_model]
+        query = torch.matmul(every_head, self.W_Q.transpose(1, 2))  # [batch, head, pos, d_head]
+        key = torch.matmul(every_head, self.W_K.transpose(1, 2))  # [batch, kv_head, pos, d_head]
+        value = torch.matmul(every_head, self.W_V.transpose(1, 2))  # [batch, kv_head, pos, d_head]
+        if self.bias:
+            query = query + self.b_Q.unsqueeze(1)  # [batch, head, pos, d_head]
+            key = key + self.b_K.unsqueeze(1)  # [batch, kv_head, pos, d_head]
+            value = value + self.b_V.unsqueeze(1)  # [batch, kv_head, pos, d_head]
+
+        query = self.norm_query(query)  # [batch, head, pos, d_head]
+        key = self.norm_key(key)  # [batch, kv_head, pos, d_head]
+        if self.rotary is not None:
+            start = cache.length if cache is not None else 0
+            query = self.rotary(query, start)  # [batch, head, pos, d_head]
+            key = self.rotary(key, start)  # [batch, kv_head, pos, d_head]
+        query, key, value = self.hook_query(query), self.hook_key(key), self.hook_value(value)
+        if cache is not None:
+            key, value = cache.append(key, value)  # [batch, kv_head, key_pos, d_head]
+        key = key.repeat_interleave(self.group, dim=1)  # [batch, head, key_pos, d_head]
+        value = value.repeat_interleave(self.group, dim=1)  # [batch, head, key_pos, d_head]
+
+        scores = torch.matmul(query, key.transpose(2, 3)) / math.sqrt(self.d_head)  # [batch, head, query_pos, key_pos]
+        if self.alibi is not None:
+            scores = scores + self.alibi(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
+        scores = self.hook_scores(scores.masked_fill(_future(scores), -torch.inf))  # [batch, head, query_pos, key_pos]
+        pattern = self.hook_pattern(torch.softmax(scores, dim=-1))  # [batch, head, query_pos, key_pos]
+        mixed = self.hook_mixed(torch.matmul(self.dropout(pattern), value))  # [batch, head, query_pos, d_head]
+        per_head = torch.matmul(mixed, self.W_O)  # [batch, head, pos, d_model]
+        output = per_head.sum(dim=1)  # [batch, pos, d_model]
+        return output if self.b_O is None else output + self.b_O  # [batch, pos, d_model]
+
+
+class AttentionFused(Attention):
+    """All heads in one product each, and scaled_dot_product_attention, which never stores the pattern."""
+
+    def forward(
+        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None
+    ) -> Float[Tensor, "batch pos d_model"]:
+        query = self._heads(resid, self.W_Q, self.b_Q)  # [batch, head, pos, d_head]
+        key = self._heads(resid, self.W_K, self.b_K)  # [batch, kv_head, pos, d_head]
+        value = self._heads(resid, self.W_V, self.b_V)  # [batch, kv_head, pos, d_head]
+        query = self.norm_query(query)  # [batch, head, pos, d_head]
+        key = self.norm_key(key)  # [batch, kv_head, pos, d_head]
+        if self.rotary is not None:
+            start = cache.length if cache is not None else 0
+            query = self.rotary(query, start)  # [batch, head, pos, d_head]
+            key = self.rotary(key, start)  # [batch, kv_head, pos, d_head]
+        query, key, value = self.hook_query(query), self.hook_key(key), self.hook_value(value)
+        if cache is not None:
+            key, value = cache.append(key, value)  # [batch, kv_head, key_pos, d_head]
+
+        query_pos, key_pos = query.shape[2], key.shape[2]
+        bias = None
+        if self.alibi is not None:
+            bias = self.alibi(query_pos, key_pos).to(query.dtype)  # [head, query_pos, key_pos]
+            bias = bias.masked_fill(_future(bias), -torch.inf)  # [head, query_pos, key_pos]
+        elif 1 < query_pos < key_pos:
+            bias = ~_future(query.new_empty(query_pos, key_pos))  # [query_pos, key_pos]
+        mixed = nn.functional.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=bias,
+            is_causal=bias is None and query_pos == key_pos,
+            dropout_p=self.dropout.p if self.training else 0.0,
+            enable_gqa=self.group > 1,
+        )  # [batch, head, query_pos, d_head]
+        mixed = self.hook_mixed(mixed)  # [batch, head, query_pos, d_head]
+        concatenated = mixed.transpose(1, 2).flatten(start_dim=2)  # [batch, pos, head·d_head]
+        return nn.functional.linear(concatenated, self.W_O.flatten(end_dim=1).T, self.b_O)  # [batch, pos, d_model]
+
+    def _heads(
+        self, resid: Float[Tensor, "batch pos d_model"], weight: Tensor, bias: Tensor | None
+    ) -> Float[Tensor, "batch some_head pos d_head"]:
+        """One product for all heads, then the heads apart."""
+        flat_bias = None if bias is None else bias.flatten()
+        flat = nn.functional.linear(resid, weight.flatten(end_dim=1), flat_bias)
+        return flat.unflatten(2, weight.shape[:2]).transpose(1, 2)
+
+
+ATTENTION = {"einops": AttentionWithEinops, "torch": AttentionWithoutEinops, "fused": AttentionFused}
+
+
+def build_attention(config: ModelConfig, implementation: Implementation) -> Attention:
+    """One attention layer in this implementation."""
+    return ATTENTION[implementation](config, implementation)
+
+
+def _future(scores: Float[Tensor, "*axes query_pos key_pos"]) -> Bool[Tensor, "query_pos key_pos"]:
+    """True where a key comes after its query. Queries are the last query_pos of the key_pos positions."""
+    query_pos, key_pos = scores.shape[-2:]
+    every = torch.ones(query_pos, key_pos, dtype=torch.bool, device=scores.device)
+    return every.triu(diagonal=key_pos - query_pos + 1)

@@ -1,0 +1,97 @@
+"""Architectures × sizes: filled-in configurations to start from.
+
+An architecture names a recipe (positions, norm, activation, biases), a size names widths and depth. No layer sees
+either name: `preset` returns a plain `ModelConfig` in which every field can be changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from llm.config import ModelConfig
+
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    # Radford et al. 2019, GPT-2
+    "gpt": {
+        "positional": "learned",
+        "norm": "layernorm",
+        "activation": "gelu",
+        "bias": True,
+        "tie_embeddings": True,
+        "norm_eps": 1e-5,
+    },
+    # Touvron et al. 2023, arXiv:2302.13971
+    "llama": {
+        "positional": "rope",
+        "norm": "rmsnorm",
+        "activation": "swiglu",
+        "bias": False,
+        "tie_embeddings": False,
+        "norm_eps": 1e-5,
+    },
+    # The course's teaching recipe: ALiBi (Press et al. 2021, arXiv:2108.12409) with SwiGLU. The published OLMo models
+    # (Groeneveld et al. 2024, arXiv:2402.00838) use RoPE and, at first, a LayerNorm without parameters.
+    "olmo": {
+        "positional": "alibi",
+        "norm": "layernorm",
+        "activation": "swiglu",
+        "bias": False,
+        "tie_embeddings": False,
+        "norm_eps": 1e-5,
+    },
+}
+
+DESCRIPTIONS = {
+    "gpt": "Learned positions, LayerNorm, GELU, biases: the recipe of GPT-2.",
+    "llama": "Rotary positions, RMSNorm, SwiGLU, no biases: the recipe of LLaMA.",
+    "olmo": "A distance penalty (ALiBi), LayerNorm, SwiGLU. A teaching recipe: the published OLMo models use rotary "
+    "positions and, at first, a LayerNorm without parameters.",
+}
+
+SIZES: dict[str, dict[str, int]] = {
+    "small": {"d_model": 128, "n_layers": 4, "n_heads": 4, "n_ctx": 128},
+    "medium": {"d_model": 384, "n_layers": 6, "n_heads": 6, "n_ctx": 256},
+    "full": {"d_model": 768, "n_layers": 12, "n_heads": 12, "n_ctx": 1024},
+}
+
+SIZE_DESCRIPTIONS = {
+    "small": "Talks after a minute on a laptop's CPU.",
+    "medium": "A laptop over lunch, a GPU in minutes.",
+    "full": "GPT-2 small's shape: for a GPU.",
+}
+
+
+def preset(architecture: str, size: str = "small", **overrides: Any) -> ModelConfig:
+    """A `ModelConfig` of this architecture and size; keyword arguments override fields (`d_vocab` is always needed).
+
+    Widths that are not given follow from those that are: d_head = d_model / n_heads, n_kv_heads = n_heads, and
+    d_mlp = 4 · d_model, or for SwiGLU, which has three matrices instead of two, 8/3 · d_model rounded up to a multiple
+    of 16 (Shazeer 2020, arXiv:2002.05202), so that architectures compare at about equal size.
+
+    Raises:
+        ValueError: unknown architecture, size or field, or a combination that `ModelConfig` refuses.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"architecture={architecture!r} is unknown: choose one of {', '.join(ARCHITECTURES)}")
+    if size not in SIZES:
+        raise ValueError(f"size={size!r} is unknown: choose one of {', '.join(SIZES)}")
+    known = [field.name for field in dataclasses.fields(ModelConfig)]
+    for name in overrides:
+        if name not in known:
+            raise ValueError(f"{name}={overrides[name]!r}: there is no such field; the fields are {', '.join(known)}")
+    if "d_vocab" not in overrides:
+        raise ValueError("d_vocab is missing: a preset needs the tokenizer's vocabulary size, as in d_vocab=65")
+    fields = ARCHITECTURES[architecture] | SIZES[size] | overrides
+    width, heads = fields["d_model"], fields["n_heads"]
+    if isinstance(width, int) and isinstance(heads, int) and heads > 0:
+        if "d_head" not in overrides:
+            if width % heads:
+                raise ValueError(
+                    f"n_heads={heads!r} is not possible with d_model={width}: it must divide it, or give d_head too"
+                )
+            fields["d_head"] = width // heads
+        gated = fields["activation"] == "swiglu"
+        fields.setdefault("d_mlp", -(-8 * width // (3 * 16)) * 16 if gated else 4 * width)
+        fields.setdefault("n_kv_heads", heads)
+    return ModelConfig(**fields)

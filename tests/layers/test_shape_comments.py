@@ -1,0 +1,94 @@
+"""Every shape comment in the layers and the model is executed, and true."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import IMPLEMENTATIONS, component_configs
+
+import llm
+from llm import Transformer
+from llm.interpret.trace import shape_of, statements, trace
+from llm.layers.cache import KeyValueCache
+
+PACKAGE = Path(llm.__file__).parent
+PATHS = [*sorted((PACKAGE / "layers").glob("*.py")), PACKAGE / "model.py"]
+
+
+def executed_lines() -> list:
+    """Every statement of every configuration in every implementation, on whole texts and on cached continuations."""
+    lines = []
+    for config in component_configs():
+        for implementation in IMPLEMENTATIONS:
+            model = Transformer(config, implementation)
+            tokens = torch.randint(config.d_vocab, (7, 11))
+            cache = KeyValueCache(config)
+            with torch.no_grad():
+                for positions in (tokens[:, :6], tokens[:, 6:]):  # the second call has 5 queries and 11 keys
+                    for line in trace(lambda model=model, p=positions, c=cache: model(p, c), PATHS):
+                        lines.append((config, positions.shape[1], line))
+    return lines
+
+
+@pytest.fixture(scope="module")
+def executed():
+    return executed_lines()
+
+
+def sizes(config, pos: int, module) -> dict[str, int]:
+    return {
+        "batch": 7, "pos": pos, "query_pos": pos, "key_pos": 6 if pos == 6 else 11, "d_model": config.d_model,
+        "head": config.n_heads, "kv_head": config.n_kv_heads, "d_head": config.d_head, "d_mlp": config.d_mlp,
+        "d_vocab": config.d_vocab, "width": getattr(module, "width", 0),
+        "half": (config.d_model if "Sinusoidal" in type(module).__name__ else config.d_head) // 2,
+    }  # fmt: skip
+
+
+def test_every_shape_comment_is_true_of_the_running_code(executed):
+    wrong = set()
+    for config, pos, line in executed:
+        named = sizes(config, pos, line.module)
+        if line.statement.axes is None:
+            continue
+        if "Rotary" in type(line.module).__name__:  # it turns keys as well, which have their own number of heads
+            vectors = next((t for t in line.tensors.values() if t.ndim == 4), None)
+            named["head"] = vectors.shape[1] if vectors is not None else named["head"]
+        for name, tensor in line.tensors.items():
+            problem = shape_of(tensor, line.statement.axes, named)
+            if problem:
+                wrong.add(f"{line.path.name}:{line.statement.first}: {name} {problem}")
+    assert not wrong, "\n" + "\n".join(sorted(wrong))
+
+
+def test_every_shape_comment_was_executed(executed, capsys):
+    run = {(line.path, line.statement) for _, _, line in executed if line.tensors}
+    commented = {(path, s) for path in PATHS for s in statements(path).values() if s.axes is not None}
+    missed = sorted(f"{path.name}:{s.first}" for path, s in commented - run)
+    assert not missed, f"shape comments that no test executes: {missed}"
+    with capsys.disabled():
+        print(f"\n{len(commented)} shape comments in llm/layers and llm/model.py executed and checked")
+
+
+def test_every_line_of_a_layer_that_makes_a_tensor_states_its_shape(executed):
+    """Tuple assignments through hooks pass tensors on and make none."""
+    bare = {
+        f"{line.path.name}:{line.statement.first}"
+        for _, _, line in executed
+        if line.tensors
+        and line.statement.axes is None
+        and "hook_query" not in line.path.read_text().splitlines()[line.statement.first - 1]
+    }
+    assert not bare, f"lines that make a tensor without stating its shape: {sorted(bare)}"
+
+
+def test_a_wrong_comment_is_found(tmp_path):
+    """The check itself: a file whose comment swaps two axes fails."""
+    source = "def forward(x):\n    y = x.T  # [rows, columns]\n    return y  # [columns, rows]\n"
+    path = tmp_path / "wrong.py"
+    path.write_text(source)
+    namespace: dict = {}
+    exec(compile(source, str(path), "exec"), namespace)
+    lines = trace(lambda: namespace["forward"](torch.zeros(2, 3)), [path])
+    named = {"rows": 2, "columns": 3}
+    problems = [shape_of(t, line.statement.axes, named) for line in lines for t in line.tensors.values()]
+    assert problems == ["states [rows, columns] = [2, 3], but the tensor is [3, 2]", None]

@@ -1,0 +1,142 @@
+"""The three implementations are one model, and the model is causal."""
+
+import itertools
+
+import pytest
+import torch
+from conftest import IMPLEMENTATIONS, SIZES, component_configs, config_name
+
+from llm import Transformer, preset
+from llm.config import ModelConfig
+from llm.layers.cache import KeyValueCache
+from llm.presets import ARCHITECTURES
+
+PRESETS = [preset(name, d_vocab=31, d_model=24, n_heads=6, n_layers=2, n_ctx=16) for name in ARCHITECTURES]
+CONFIGS = component_configs() + PRESETS
+every_config = pytest.mark.parametrize("config", CONFIGS, ids=config_name)
+
+
+def randomised(config: ModelConfig, implementation: str = "fused") -> Transformer:
+    """A model in which no parameter is at a special value such as 0 or 1, so that each one matters."""
+    model = Transformer(config, implementation).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return model
+
+
+def outputs_and_gradients(model: Transformer, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
+    logits = model(tokens)
+    loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+    loss.backward()
+    return {"logits": logits.detach()} | {name: p.grad for name, p in model.named_parameters()}
+
+
+@every_config
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)], ids=["f64", "f32"])
+def test_implementations_agree_in_outputs_and_gradients(config, dtype, tolerance):
+    reference = randomised(config, "einops").to(dtype)
+    tokens = torch.randint(config.d_vocab, (3, 11))
+    expected = outputs_and_gradients(reference, tokens)
+    for implementation in ("torch", "fused"):
+        model = Transformer(config, implementation).eval().to(dtype)
+        model.load_state_dict(reference.state_dict(), strict=True)
+        found = outputs_and_gradients(model, tokens)
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            scale = max(1.0, value.abs().max().item())
+            assert (found[name] - value).abs().max().item() <= tolerance * scale, f"{implementation}: {name}"
+
+
+@every_config
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_future_tokens_change_nothing_before_them(config, implementation):
+    model = randomised(config, implementation).double()
+    tokens = torch.randint(config.d_vocab, (2, 12))
+    changed = tokens.clone()
+    changed[:, 7:] = (changed[:, 7:] + 1) % config.d_vocab
+    before, after = model(tokens), model(changed)
+    torch.testing.assert_close(before[:, :7], after[:, :7], rtol=0, atol=1e-12)
+    assert not torch.allclose(before[:, 7:], after[:, 7:])
+
+
+@every_config
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_cached_positions_give_the_same_logits(config, implementation):
+    model = randomised(config, implementation).double()
+    tokens = torch.randint(config.d_vocab, (2, 14))
+    cache = KeyValueCache(config)
+    with torch.no_grad():
+        pieces = [model(tokens[:, start:end], cache) for start, end in itertools.pairwise((0, 5, 9, 10, 11, 14))]
+        torch.testing.assert_close(torch.cat(pieces, dim=1), model(tokens), rtol=0, atol=1e-12)
+    assert cache.length == 14
+
+
+def test_order_matters_exactly_where_positions_are_told():
+    """Without positions the last token sees a set; with any scheme, or a second layer, it sees a sequence."""
+    tokens = torch.tensor([[1, 2, 3, 4, 5]])
+    swapped = torch.tensor([[2, 1, 3, 4, 5]])
+    for positional in ("learned", "sinusoidal", "rope", "alibi", "none"):
+        model = randomised(ModelConfig(**{**SIZES, "n_layers": 1}, positional=positional)).double()
+        same = torch.allclose(model(tokens)[:, -1], model(swapped)[:, -1], atol=1e-12)
+        assert same == (positional == "none")
+
+
+@pytest.mark.parametrize("config", PRESETS, ids=config_name)
+def test_each_preset_overfits_one_batch(config):
+    model = Transformer(config)
+    tokens = torch.randint(config.d_vocab, (2, 12))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(150):
+        loss = torch.nn.functional.cross_entropy(model(tokens)[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.05
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_an_untrained_model_knows_nothing(architecture):
+    config = preset(architecture, d_vocab=65)
+    tokens = torch.randint(65, (4, 64))
+    logits = Transformer(config)(tokens)
+    loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+    assert abs(loss.item() - torch.tensor(65.0).log().item()) < 0.15
+
+
+def test_tied_embeddings_are_one_parameter():
+    model = Transformer(ModelConfig(**SIZES, tie_embeddings=True))
+    assert model.unembed.W_E is model.embed.W_E
+    assert [name for name, _ in model.named_parameters() if "W_E" in name or "W_U" in name] == ["embed.W_E"]
+
+
+def test_hooks_replace_what_they_see():
+    """A pattern that looks only at the own position makes every position independent of the others."""
+    model = randomised(ModelConfig(**SIZES), "einops").double()
+    for block in model.blocks:
+        block.attention.hook_pattern.register_forward_hook(
+            lambda module, inputs, pattern: torch.eye(pattern.shape[-1], dtype=pattern.dtype).expand_as(pattern)
+        )
+    tokens = torch.tensor([[1, 2, 3], [4, 5, 3]])
+    logits = model(tokens)
+    torch.testing.assert_close(logits[0, 2], logits[1, 2])
+    assert not torch.allclose(logits[0, 1], logits[1, 1])
+
+
+def test_fused_dropout_acts_only_in_training():
+    model = Transformer(ModelConfig(**SIZES, dropout=0.5))
+    tokens = torch.randint(31, (2, 10))
+    assert not torch.equal(model(tokens), model(tokens))
+    model.eval()
+    assert torch.equal(model(tokens), model(tokens))
+
+
+def test_too_many_tokens_are_refused_with_both_numbers():
+    model = Transformer(ModelConfig(**SIZES))
+    with pytest.raises(ValueError, match=r"17 tokens are too many.*n_ctx=16"):
+        model(torch.zeros(1, 17, dtype=torch.long))
+
+
+def test_an_unknown_implementation_is_refused():
+    with pytest.raises(ValueError, match="implementation='fast' is unknown: choose one of einops, torch, fused"):
+        Transformer(ModelConfig(**SIZES), "fast")
