@@ -1,0 +1,133 @@
+"""Configs say what they allow, in one sentence, and describe every field once."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm import ModelConfig, SamplingConfig, TrainingConfig, preset
+from llm.config import describe
+from llm.presets import ARCHITECTURES, SIZES
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("d_model", 0, "a whole number of 1 or more"),
+        ("n_layers", 2.5, "a whole number"),
+        ("n_heads", True, "a whole number"),
+        ("n_kv_heads", 3, "a divisor of n_heads=4"),
+        ("positional", "absolute", "one of learned, sinusoidal, rope, alibi, none"),
+        ("norm", "batchnorm", "one of layernorm, rmsnorm"),
+        ("norm_position", "middle", "one of pre, post"),
+        ("activation", "tanh", "one of gelu, swiglu, relu"),
+        ("norm_eps", 0.0, "a number above 0"),
+        ("norm_eps", float("nan"), "a finite number"),
+        ("rope_theta", 1.0, "a number above 1"),
+        ("bias", 1, "of type bool"),
+        ("dropout", 1.0, "at least 0 and below 1"),
+    ],
+)
+def test_a_model_config_names_the_field_the_value_and_what_is_allowed(field, value, allowed):
+    with pytest.raises(ValueError) as error:
+        ModelConfig(**({"d_vocab": 65} | {field: value}))
+    assert str(error.value) == f"{field}={value!r} is not possible: it must be {allowed}"
+
+
+def test_rotary_positions_need_pairs():
+    with pytest.raises(ValueError, match=r"d_head=5 is not possible: it must be an even number with positional='rope'"):
+        ModelConfig(d_vocab=65, positional="rope", d_head=5)
+    assert ModelConfig(d_vocab=65, positional="alibi", d_head=5).d_head == 5
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("steps", 0),
+        ("learning_rate", -1.0),
+        ("warmup", 1.5),
+        ("optimizer", "sgd"),
+        ("grad_clip", -0.1),
+        ("seed", 2**63),
+    ],
+)
+def test_a_training_config_refuses(field, value):
+    with pytest.raises(ValueError, match=f"^{field}={value!r} is not possible: it must be "):
+        TrainingConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("temperature", -0.1), ("top_k", 0), ("top_p", 0.0), ("min_p", 1.5), ("seed", -1), ("stop", ("",))],
+)
+def test_a_sampling_config_refuses(field, value):
+    with pytest.raises(ValueError, match=f"^{field}=.* is not possible: it must be "):
+        SamplingConfig(**{field: value})
+
+
+@pytest.mark.parametrize("config", [ModelConfig, TrainingConfig, SamplingConfig])
+def test_every_field_is_described(config):
+    described = describe(config)
+    assert list(described) == [field.name for field in dataclasses.fields(config)]
+    for field in described.values():
+        assert field.help[0].isupper()
+        assert field.help.endswith(".")
+
+
+def test_a_description_tells_type_choices_and_default():
+    fields = describe(SamplingConfig) | describe(ModelConfig)
+    assert (fields["top_k"].kind, fields["top_k"].optional, fields["top_k"].default) == (int, True, None)
+    assert fields["norm"].choices == ("layernorm", "rmsnorm")
+    assert fields["d_vocab"].default is dataclasses.MISSING
+    assert fields["stop"].kind is tuple
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("size", SIZES)
+def test_presets_are_their_recipes(architecture, size):
+    config = preset(architecture, size=size, d_vocab=65)
+    expected = {
+        "gpt": ("learned", "layernorm", "gelu", True),
+        "llama": ("rope", "rmsnorm", "swiglu", False),
+        "olmo": ("alibi", "layernorm", "swiglu", False),
+    }[architecture]
+    assert (config.positional, config.norm, config.activation, config.bias) == expected
+    assert config.n_heads * config.d_head == config.d_model
+
+
+def test_the_full_size_is_gpt2_small():
+    config = preset("gpt", size="full", d_vocab=50257)
+    assert (config.d_model, config.n_layers, config.n_heads, config.d_mlp, config.n_ctx) == (768, 12, 12, 3072, 1024)
+
+
+def test_widths_that_are_not_given_follow_those_that_are():
+    assert preset("gpt", d_vocab=65, d_model=64, n_heads=2).d_head == 32
+    assert preset("gpt", d_vocab=65, d_model=64).d_mlp == 256
+    assert preset("llama", d_vocab=65, d_model=96).d_mlp == 256
+    assert preset("llama", d_vocab=65, n_heads=8).n_kv_heads == 8
+    assert preset("llama", d_vocab=65, n_heads=8, n_kv_heads=2).n_kv_heads == 2
+    assert preset("gpt", d_vocab=65, d_model=100, n_heads=3, d_head=7).d_head == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("bert", "small", {"d_vocab": 65}), r"architecture='bert' is unknown: choose one of gpt, llama, olmo"),
+        (("gpt", "tiny", {"d_vocab": 65}), r"size='tiny' is unknown: choose one of small, medium, full"),
+        (("gpt", "small", {"d_vocab": 65, "width": 3}), r"width=3: there is no such field; the fields are d_vocab"),
+        (("gpt", "small", {}), r"d_vocab is missing"),
+        (("gpt", "small", {"d_vocab": 65, "n_heads": 5}), r"n_heads=5 is not possible with d_model="),
+    ],
+)
+def test_a_preset_says_what_it_cannot_do(arguments, message):
+    architecture, size, overrides = arguments
+    with pytest.raises(ValueError, match=message):
+        preset(architecture, size, **overrides)
+
+
+@given(st.sampled_from(sorted(ARCHITECTURES)), st.sampled_from(["rope", "alibi", "none"]), st.booleans())
+def test_any_component_can_be_changed_after_a_preset(architecture, positional, qk_norm):
+    config = preset(architecture, d_vocab=65)
+    changed = dataclasses.replace(config, positional=positional, qk_norm=qk_norm)
+    assert (changed.positional, changed.qk_norm, changed.d_model) == (positional, qk_norm, config.d_model)
