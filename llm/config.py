@@ -83,7 +83,8 @@ class TrainingConfig:
     batch_size: Annotated[int, Doc("Windows of n_ctx tokens per forward pass.")] = 16
     accumulation: Annotated[int, Doc("Forward passes whose gradients are averaged into one optimizer step.")] = 1
     optimizer: Annotated[
-        Optimizer, Doc("adamw, or muon: Muon on the blocks' matrices and AdamW on everything else.")
+        Optimizer,
+        Doc("AdamW for every parameter (adamw), or Muon for the blocks' matrices and AdamW for the rest (muon)."),
     ] = "adamw"
     learning_rate: Annotated[float, Doc("Peak learning rate of AdamW.")] = 3e-3
     muon_learning_rate: Annotated[float, Doc("Peak learning rate of Muon (optimizer muon only).")] = 0.02
