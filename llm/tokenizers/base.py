@@ -1,0 +1,143 @@
+"""What every tokenizer has in common: a vocabulary of byte strings, and everything that follows from it."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+SETTINGS_FILE = "tokenizer.json"
+MODEL_FILE = "tokenizer.model"
+
+
+class UnknownCharacterError(ValueError):
+    """A text has characters that a tokenizer cannot express."""
+
+    def __init__(
+        self,
+        kind: str,
+        characters: Iterable[str],
+        remedy: str = "not in its training text. Leave that out, or train with bpe, which knows every character.",
+    ) -> None:
+        self.characters = sorted(set(characters))
+        shown = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in self.characters[:5])
+        more = f" and {len(self.characters) - 5} more" if len(self.characters) > 5 else ""
+        super().__init__(f"The {kind} tokenizer does not know {shown}{more}: {remedy}")
+
+
+class Tokenizer(ABC):
+    """Text to token ids and back.
+
+    A subclass names its `kind`, hands its vocabulary to `__init__`, and says how to encode and what to save.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, vocabulary: list[bytes]) -> None:
+        """`vocabulary[id]` is the exact bytes that token `id` stands for; they need not be whole characters."""
+        self._vocabulary = vocabulary
+
+    @property
+    def d_vocab(self) -> int:
+        """Number of tokens; ids run from 0 to d_vocab − 1."""
+        return len(self._vocabulary)
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text. Raises UnknownCharacterError for what the vocabulary cannot express."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of token ids. Bytes that are not UTF-8 (a character cut in half) become U+FFFD, the sign �."""
+        return b"".join(map(self.token_bytes, ids)).decode("utf-8", errors="replace")
+
+    def token_bytes(self, token: int) -> bytes:
+        """Exact bytes of one token: those of several, joined and read as UTF-8, are their decoded text."""
+        if not 0 <= token < self.d_vocab:
+            raise ValueError(f"Token id {token} does not exist: this tokenizer's ids run from 0 to {self.d_vocab - 1}")
+        return self._vocabulary[token]
+
+    def token_text(self, token: int) -> str:
+        """One token for display: its characters, and bytes that are only part of a character as ‹e2 80›."""
+        readable = self.token_bytes(token).decode("utf-8", errors="surrogateescape")  # byte e2 becomes U+DCE2
+        return re.sub("[\udc80-\udcff]+", _partial_bytes, readable)
+
+    @cached_property
+    def characters_per_token(self) -> list[int]:
+        """Unicode characters that each token begins, list of d_vocab counts.
+
+        Every character has exactly one byte that is not a UTF-8 continuation byte (10xxxxxx), its first; so over the
+        tokens of a text these counts sum to the text's length, even where a character is spread over several tokens.
+        """
+        return [sum(byte & 0b1100_0000 != 0b1000_0000 for byte in token) for token in self._vocabulary]
+
+    def save(self, folder: str | Path) -> None:
+        """Write all that `load_tokenizer` needs into an existing folder, file by file atomically."""
+        model = self.model_file()
+        if model is not None:
+            _write_atomically(Path(folder) / MODEL_FILE, model)
+        description = {"kind": self.kind, "d_vocab": self.d_vocab, **self.settings()}
+        _write_atomically(Path(folder) / SETTINGS_FILE, json.dumps(description, ensure_ascii=False).encode())
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What tokenizer.json holds of this kind, beside "kind" and "d_vocab"."""
+
+    def model_file(self) -> bytes | None:
+        """What tokenizer.model holds; None for a kind that has no such file."""
+        return None
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, settings: dict[str, Any], model: bytes) -> Self:
+        """Build from what was saved; `model` is empty where there is no such file.
+
+        The files may be damaged or hostile: raises ValueError with the reason, as a part of a sentence.
+        """
+
+
+class TextDecoder:
+    """Decodes a stream of tokens: gives text out as soon as its characters are complete."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def push(self, token: int) -> str:
+        """Text that became complete with this token; the start of an unfinished character is held back."""
+        return self._utf8.decode(self._tokenizer.token_bytes(token))
+
+    def flush(self) -> str:
+        """What is still held back at the end of the stream: U+FFFD for an unfinished character, else nothing."""
+        return self._utf8.decode(b"", final=True)
+
+
+def require_valid_unicode(kind: str, text: str) -> None:
+    """Raise UnknownCharacterError for half a surrogate pair, which a Python string can hold but UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        halves = re.findall("[\ud800-\udfff]", text)
+        raise UnknownCharacterError(
+            kind, halves, "half of a surrogate pair is not a character. Read the text anew, as UTF-8."
+        ) from None
+
+
+def _partial_bytes(match: re.Match[str]) -> str:
+    escaped = match.group().encode("utf-8", errors="surrogateescape")
+    return f"‹{escaped.hex(' ')}›"
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    """Write beside the file, then rename over it: a reader sees the old file or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

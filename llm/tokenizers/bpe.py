@@ -1,0 +1,185 @@
+"""Byte-pair encoding: starts from the 256 bytes and joins, again and again, the pair of tokens seen most often.
+
+Sennrich, Haddow and Birch 2016, "Neural machine translation of rare words with subword units"; over bytes, and within
+the chunks of `SPLIT_PATTERN`, as in GPT-2 (Radford et al. 2019). Every text is made of bytes, so no text is unknown.
+
+The training is here, to be read. Encoding is done by tiktoken, which joins by the same merges in the same order.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any, NamedTuple, Self
+
+import regex
+import tiktoken
+
+from llm.tokenizers.base import Tokenizer, require_valid_unicode
+
+N_BYTES = 256  # the tokens before any merge: token b is the byte b
+
+# Merges stay inside a chunk: an English contraction's ending; letters, digits or other signs, each with the space
+# before them; or white space (all but its last character, when a word follows, since that one goes with the word).
+SPLIT_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+
+MAX_VOCABULARY_BYTES = 2**28  # tokens double at most, so a file of a few merges could else ask for any amount of memory
+
+
+class Merge(NamedTuple):
+    """One step of the training: wherever `left` stands before `right`, `new` takes the place of both."""
+
+    left: int
+    right: int
+    new: int
+
+
+def train_merges(text: str, d_vocab: int) -> list[Merge]:
+    """The merges, in order, that build a vocabulary of d_vocab tokens from a text.
+
+    Each step merges the pair of neighbouring tokens with the highest count; of equals, the one with the lowest ids.
+    It ends early when no pair occurs twice, since a token for it would shorten nothing else: then there are fewer.
+
+    A chunk that occurs often is kept once, with its count, and a merge visits only the places of its pair: the counts
+    of all other pairs stay true by adding and subtracting what changes there. All merges together therefore make at
+    most as many joins as the different chunks have bytes.
+    """
+    chunks = _Chunks(text)
+    # A heap of (−count, pair): the next merge is on top. Counts that have fallen since are mended when they surface.
+    heap = [(-count, pair) for pair, count in chunks.pair_counts.items()]
+    heapq.heapify(heap)
+    merges: list[Merge] = []
+    while heap and N_BYTES + len(merges) < d_vocab:
+        negative_count, pair = heapq.heappop(heap)
+        count = chunks.pair_counts[pair]
+        if count < 2:
+            continue
+        if count != -negative_count:
+            heapq.heappush(heap, (-count, pair))
+            continue
+        merge = Merge(*pair, new=N_BYTES + len(merges))
+        merges.append(merge)
+        for created in chunks.apply(merge):
+            heapq.heappush(heap, (-chunks.pair_counts[created], created))
+    return merges
+
+
+class _Chunks:
+    """The different chunks of a text as one long row of tokens, with the count and the places of every pair in it.
+
+    A place is an index into the row. Tokens are linked to their neighbours in the same chunk, so that joining two is
+    a change of links.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.tokens: list[int] = []
+        self.weights: list[int] = []  # how often the chunk at this place occurs in the text
+        self.before: list[int | None] = []  # the place of the neighbour, None at the chunk's end
+        self.after: list[int | None] = []
+        self.pair_counts: Counter[tuple[int, int]] = Counter()
+        self.pair_places: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        occurrences = Counter(match.group() for match in regex.finditer(SPLIT_PATTERN, text))
+        for chunk, weight in occurrences.items():
+            self._append(chunk.encode(), weight)
+
+    def _append(self, chunk: bytes, weight: int) -> None:
+        start = len(self.tokens)
+        last = start + len(chunk) - 1
+        self.tokens += chunk
+        self.weights += [weight] * len(chunk)
+        self.before += [None, *range(start, last)]
+        self.after += [*range(start + 1, last + 1), None]
+        for place, pair in enumerate(pairwise(chunk), start):
+            self.pair_counts[pair] += weight
+            self.pair_places[pair].append(place)
+
+    def apply(self, merge: Merge) -> set[tuple[int, int]]:
+        """Join the merge's pair everywhere, from left to right, and return the pairs that came into being."""
+        left, right, new = merge
+        created = set()
+        for place in self.pair_places.pop((left, right)):
+            partner = self.after[place]
+            if partner is None or (self.tokens[place], self.tokens[partner]) != (left, right):
+                continue  # an earlier join took one of the two: in "aaa" the pair (a, a) has two places, but joins once
+            weight, before, after = self.weights[place], self.before[place], self.after[partner]
+            self.tokens[place] = new
+            self.tokens[partner] = -1
+            self.after[place] = after
+            if before is not None:
+                neighbour = self.tokens[before]
+                self.pair_counts[neighbour, left] -= weight
+                self.pair_counts[neighbour, new] += weight
+                self.pair_places[neighbour, new].append(before)
+                created.add((neighbour, new))
+            if after is not None:
+                self.before[after] = place
+                neighbour = self.tokens[after]
+                self.pair_counts[right, neighbour] -= weight
+                self.pair_counts[new, neighbour] += weight
+                self.pair_places[new, neighbour].append(place)
+                created.add((new, neighbour))
+        del self.pair_counts[left, right]
+        return created
+
+
+class BpeTokenizer(Tokenizer):
+    """Byte-level byte-pair encoding with merges of its own."""
+
+    kind = "bpe"
+
+    def __init__(self, merges: Iterable[Merge]) -> None:
+        """`merges` in order; the k-th makes token 256 + k."""
+        self.merges = list(merges)
+        vocabulary = [bytes([byte]) for byte in range(N_BYTES)]
+        for left, right, _ in self.merges:
+            vocabulary.append(vocabulary[left] + vocabulary[right])
+        if len(set(vocabulary)) < len(vocabulary):
+            raise ValueError("two of its merges make the same bytes")
+        super().__init__(vocabulary)
+        # tiktoken joins, of all neighbours whose joined bytes are a token, those with the lowest id first. That is the
+        # same as applying the merges in order, because a merge's id is higher than those of the tokens that it joins.
+        self._encoding = tiktoken.Encoding(
+            name="bpe",
+            pat_str=SPLIT_PATTERN,
+            mergeable_ranks={token: rank for rank, token in enumerate(vocabulary)},
+            special_tokens={},
+        )
+
+    @classmethod
+    def train(cls, text: str, d_vocab: int) -> Self:
+        """Learn from a text. The vocabulary is smaller than d_vocab where the text has too few pairs that repeat."""
+        if d_vocab < N_BYTES:
+            raise ValueError(f"d_vocab={d_vocab} is not possible with bpe: it must be 256 or more, one for each byte")
+        require_valid_unicode(cls.kind, text)
+        return cls(train_merges(text, d_vocab))
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the text: its bytes, joined by the merges in order. Any text can be encoded."""
+        require_valid_unicode(self.kind, text)
+        return self._encoding.encode_ordinary(text)
+
+    def settings(self) -> dict[str, Any]:
+        """The merges, in order, as [left, right, new]."""
+        return {"merges": self.merges}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], model: bytes) -> Self:
+        """Build from `settings()`."""
+        merges = settings.get("merges")
+        if not isinstance(merges, list):
+            raise ValueError("it has no list of merges")
+        lengths = [1] * N_BYTES
+        total = N_BYTES
+        for new, merge in enumerate(merges, N_BYTES):
+            if not (isinstance(merge, list) and len(merge) == 3 and all(type(token) is int for token in merge)):
+                raise ValueError(f"its merge {merge!r:.80} is not [left, right, new]")
+            left, right, named = merge
+            if not (0 <= left < new and 0 <= right < new and named == new):
+                raise ValueError(f"its merge {merge!r:.80} does not make token {new} from two earlier ones")
+            lengths.append(lengths[left] + lengths[right])
+            total += lengths[-1]
+            if total > MAX_VOCABULARY_BYTES:
+                raise ValueError(f"its tokens are longer than {MAX_VOCABULARY_BYTES} bytes together")
+        return cls(Merge(*merge) for merge in merges)

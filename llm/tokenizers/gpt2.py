@@ -1,0 +1,87 @@
+"""GPT-2's own tokenizer: byte-level BPE with 50,000 merges, learned by its authors on 40 GB of web pages.
+
+Radford et al. 2019, "Language models are unsupervised multitask learners". tiktoken fetches its file once (1.5 MB) and
+keeps it in the folder that the environment variable TIKTOKEN_CACHE_DIR names. A run folder holds a copy.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from typing import Any, Self
+
+import tiktoken
+from tiktoken_ext.openai_public import r50k_pat_str
+
+from llm.tokenizers.base import Tokenizer, require_valid_unicode
+
+END_OF_TEXT = b"<|endoftext|>"
+PATIENCE_SECONDS = 20.0
+
+
+class Gpt2Tokenizer(Tokenizer):
+    """GPT-2's merges, and after them its end-of-text token, which no text is encoded to."""
+
+    kind = "gpt2"
+
+    def __init__(self, tokens: list[bytes]) -> None:
+        """`tokens` in the order of their ids, which is the order of merging; without end of text."""
+        if not set(tokens) >= {bytes([byte]) for byte in range(256)} or len(set(tokens)) < len(tokens):
+            raise ValueError("its tokens lack some byte or hold one twice")
+        super().__init__([*tokens, END_OF_TEXT])
+        self._encoding = tiktoken.Encoding(
+            name="gpt2",
+            pat_str=r50k_pat_str,
+            mergeable_ranks={token: rank for rank, token in enumerate(tokens)},
+            special_tokens={},
+        )
+
+    @classmethod
+    def fetch(cls, patience_seconds: float = PATIENCE_SECONDS) -> Self:
+        """GPT-2's tokenizer from tiktoken's folder or, the first time, the internet; ValueError when neither works."""
+        encodings: list[tiktoken.Encoding] = []
+        problems: list[Exception] = []
+
+        def get() -> None:
+            try:
+                encodings.append(tiktoken.get_encoding("gpt2"))
+            except Exception as error:  # handed to the caller below, whatever it is
+                problems.append(error)
+
+        # tiktoken downloads without a time limit, so it waits in a thread of its own.
+        fetching = threading.Thread(target=get, daemon=True)
+        fetching.start()
+        fetching.join(patience_seconds)
+        if not encodings:
+            reason = type(problems[0]).__name__ if problems else f"no answer in {patience_seconds:g} s"
+            raise ValueError(
+                f"GPT-2's tokenizer file could not be fetched from the internet ({reason}). Connect once, or set "
+                "TIKTOKEN_CACHE_DIR to tiktoken's folder from a machine that has it; or choose bpe, which needs none."
+            ) from (problems[0] if problems else None)
+        end_of_text = encodings[0].eot_token  # the last id
+        return cls([encodings[0].decode_single_token_bytes(token) for token in range(end_of_text)])
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the text: its bytes, joined by GPT-2's merges. Any text works; "<|endoftext|>" is only text."""
+        require_valid_unicode(self.kind, text)
+        return self._encoding.encode_ordinary(text)
+
+    def settings(self) -> dict[str, Any]:
+        """Nothing: tokenizer.model holds it all."""
+        return {}
+
+    def model_file(self) -> bytes:
+        """One line per token, base64, in the order of the ids, with the id: tiktoken's own format."""
+        tokens = self._vocabulary[:-1]
+        return b"".join(b"%s %d\n" % (base64.b64encode(token), rank) for rank, token in enumerate(tokens))
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], model: bytes) -> Self:
+        """Build from `model_file()`."""
+        tokens = []
+        for rank, line in enumerate(model.splitlines()):
+            encoded, _, named = line.partition(b" ")
+            if named != b"%d" % rank:
+                raise ValueError(f"line {rank + 1} of its tokenizer.model is not token {rank}")
+            tokens.append(base64.b64decode(encoded, validate=True))  # binascii.Error is a ValueError
+        return cls(tokens)

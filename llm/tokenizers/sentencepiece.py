@@ -1,0 +1,131 @@
+"""SentencePiece's unigram model: starts from many candidate pieces and keeps those that make the text most likely.
+
+Kudo 2018, "Subword regularization: improving neural network translation models with multiple subword candidates";
+Kudo and Richardson 2018, "SentencePiece". Training and encoding are done by the package of that name.
+
+The package is made for clean sentences: it drops line ends, and some characters mean something to it. Here every text
+is data and has to come back exactly, so those characters travel as private-use code points that the text has not.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any, Self
+
+import sentencepiece
+
+from llm.tokenizers.base import Tokenizer, UnknownCharacterError, require_valid_unicode
+
+# Line ends; the package's own separators (NUL, unit separator or, in earlier versions, tab); its picture of a space, ▁;
+# its sign for unknown characters, ▅. All other code points up to U+10FFFF were seen to pass unchanged (0.2.3).
+RESERVED = "\n\r\0\x1f\t▁▅"
+PRIVATE_USE = range(0xF0000, 0xFFFFE)
+# Beyond 1,000 characters (4,000 bytes) a line is cut: the package would leave out longer ones in training, and adds up
+# float32 scores in encoding.
+LONGEST_SENTENCE = 1000
+
+
+class SentencePieceTokenizer(Tokenizer):
+    """A unigram model over characters. It knows the characters of its training text and no others."""
+
+    kind = "sentencepiece"
+
+    def __init__(self, model: bytes, stand_ins: dict[str, str]) -> None:
+        """`model`: the package's own file; `stand_ins`: the character that travels in place of each reserved one."""
+        self._model = model
+        self._stand_ins = stand_ins
+        reserved, replacements = "".join(stand_ins), "".join(stand_ins.values())
+        self._to_stand_ins = str.maketrans(reserved, replacements)
+        from_stand_ins = str.maketrans("▁" + replacements, " " + reserved)
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        # The package's piece 0 is "unknown". We report unknown characters instead, so our token t is its piece t + 1.
+        pieces = [self._processor.id_to_piece(piece) for piece in range(1, self._processor.vocab_size())]
+        texts = [piece.translate(from_stand_ins) for piece in pieces]
+        self._characters = {text for text in texts if len(text) == 1}
+        super().__init__([text.encode() for text in texts])
+
+    @classmethod
+    def train(cls, text: str, d_vocab: int) -> Self:
+        """Learn from a text. The vocabulary is smaller than d_vocab where the text has too few pieces that repeat."""
+        require_valid_unicode(cls.kind, text)
+        characters = set(text)
+        if d_vocab < len(characters):
+            raise ValueError(
+                f"d_vocab={d_vocab} is not possible with sentencepiece on this text: "
+                f"it must be {len(characters)} or more, the number of different characters in the text"
+            )
+        free = (chr(code) for code in PRIVATE_USE if chr(code) not in characters)
+        stand_ins = dict(zip(RESERVED, free, strict=False))
+        to_stand_ins = str.maketrans("".join(stand_ins), "".join(stand_ins.values()))
+        sentences = (sentence.translate(to_stand_ins) for sentence in _sentences(text))
+        model = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=sentences,
+                model_writer=model,
+                model_type="unigram",
+                vocab_size=d_vocab + 1,  # and the unknown piece
+                hard_vocab_limit=False,  # fewer where the text does not give as many
+                character_coverage=1.0,
+                # Take the text as it is: no normalisation, no space put before it, no white space dropped.
+                normalization_rule_name="identity",
+                add_dummy_prefix=False,
+                remove_extra_whitespaces=False,
+                allow_whitespace_only_pieces=True,
+                # No special pieces: "<s>" in a text is three characters. The unknown piece cannot be left out, and the
+                # package would skip its name in the text, so its name is a character that the text does not contain.
+                unk_id=0,
+                unk_piece=next(free),
+                bos_id=-1,
+                eos_id=-1,
+                pad_id=-1,
+                num_threads=2,  # fixed, as sums over threads decide the last digits
+                minloglevel=4,  # silent; errors still raise
+            )
+        except RuntimeError as error:  # "no pieces are loaded", when the whole text is one character again and again
+            raise ValueError(
+                "sentencepiece finds no pieces in this text: it is too uniform. Use char or bpe"
+            ) from error
+        return cls(model.getvalue(), stand_ins)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the likeliest pieces. Raises UnknownCharacterError for a character that the training text lacks."""
+        unknown = set(text) - self._characters
+        if unknown:
+            raise UnknownCharacterError(self.kind, unknown)
+        sentences = [sentence.translate(self._to_stand_ins) for sentence in _sentences(text)]
+        return [piece - 1 for pieces in self._processor.encode(sentences, num_threads=1) for piece in pieces]
+
+    def settings(self) -> dict[str, Any]:
+        """The stand-ins of the reserved characters."""
+        return {"stand_ins": self._stand_ins}
+
+    def model_file(self) -> bytes:
+        """The package's own file."""
+        return self._model
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], model: bytes) -> Self:
+        """Build from `settings()` and `model_file()`."""
+        stand_ins = settings.get("stand_ins")
+        if not isinstance(stand_ins, dict) or not all(
+            character in RESERVED and isinstance(stand_in, str) and len(stand_in) == 1
+            for character, stand_in in stand_ins.items()
+        ):
+            raise ValueError("its stand_ins are not pairs of characters")
+        if not model:
+            raise ValueError("its tokenizer.model is missing or empty")
+        try:
+            return cls(model, stand_ins)
+        except RuntimeError as error:  # what the package raises for any file it cannot read
+            raise ValueError("its tokenizer.model is not a SentencePiece model") from error
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """The text in parts that end with a line or after LONGEST_SENTENCE characters; no token crosses them."""
+    return (
+        match.group()
+        for match in re.finditer(rf"[^\n]{{0,{LONGEST_SENTENCE - 1}}}\n|[^\n]{{1,{LONGEST_SENTENCE}}}", text)
+    )
