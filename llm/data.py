@@ -1,0 +1,115 @@
+"""Text → token ids → batches of windows.
+
+The text is split once, by characters: the first nine tenths train, the last tenth validates, cut at a line break where
+one is near. Each part is tokenised on its own, so that no token and no window crosses the cut. A window is a view into
+the ids, n_ctx inputs and the same shifted by one as targets; the text is never copied per window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from llm.tokenizers import Tokenizer
+
+TRAIN_SHARE = 0.9
+
+
+def read_text(path: Path | str) -> str:
+    """The text of a UTF-8 file, without a byte order mark, every line end a single newline.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is a folder, empty, or not UTF-8.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a text file in it")
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}: check the name, or give the path of a text file")
+    return decode_text(path.read_bytes(), str(path))
+
+
+def decode_text(content: bytes, name: str) -> str:
+    """The text in the bytes of a file called `name`; see `read_text`."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{name} is not UTF-8 text: byte {content[error.start]:#04x} at offset {error.start} does not belong. "
+            "Save it as UTF-8 and try again"
+        ) from None
+    if not text.strip():
+        raise ValueError(f"{name} is empty: training needs a text of at least a few thousand characters")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def split_text(text: str) -> tuple[str, str]:
+    """Training and validation part, about 90 and 10 %, cut after the line break nearest before if one is near."""
+    cut = int(len(text) * TRAIN_SHARE)
+    line_break = text.rfind("\n", cut - len(text) // 100, cut)
+    if line_break >= 0:
+        cut = line_break + 1
+    return text[:cut], text[cut:]
+
+
+@dataclass(frozen=True)
+class TextData:
+    """Token ids of both parts of a text, and windows on them.
+
+    `train` and `validation` are int32 [tokens] on the CPU.
+    """
+
+    train: Int[Tensor, " tokens"]
+    validation: Int[Tensor, " tokens"]
+    n_ctx: int
+    validation_characters: int
+
+    @classmethod
+    def from_text(cls, text: str, tokenizer: Tokenizer, n_ctx: int) -> TextData:
+        """Split and tokenise.
+
+        Raises:
+            ValueError: one of the parts is shorter than one window.
+        """
+        parts = split_text(text)
+        train, validation = (torch.tensor(tokenizer.encode(part), dtype=torch.int32) for part in parts)
+        for name, ids in (("training", train), ("validation", validation)):
+            if len(ids) < n_ctx + 1:
+                raise ValueError(
+                    f"The text is too short: its {name} part has {len(ids)} tokens, and a window of n_ctx={n_ctx} "
+                    f"needs {n_ctx + 1}. Use a longer text or a smaller n_ctx"
+                )
+        return cls(train, validation, n_ctx, len(parts[1]))
+
+    def batch(
+        self, batch_size: int, generator: torch.Generator, device: torch.device
+    ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
+        """Windows that start anywhere in the training part, drawn at random; the targets are the tokens that follow."""
+        starts = torch.randint(len(self.train) - self.n_ctx, (batch_size,), generator=generator)  # [batch]
+        return self._windows(self.train, starts, device)
+
+    def evaluation_windows(
+        self, count: int, device: torch.device | None = None
+    ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
+        """The fixed set: the validation part cut into windows end to end, of which `count`, evenly spread, are taken.
+
+        All of them if there are fewer. The same set at every evaluation of every model with this n_ctx.
+        """
+        available = (len(self.validation) - 1) // self.n_ctx
+        chosen = torch.linspace(0, available - 1, min(count, available)).round().long()  # [batch]
+        return self._windows(self.validation, chosen * self.n_ctx, device or torch.device("cpu"))
+
+    def _windows(
+        self, ids: Int[Tensor, " tokens"], starts: Int[Tensor, " batch"], device: torch.device
+    ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
+        windows = ids.unfold(0, self.n_ctx + 1, 1)[starts].long()  # [batch, pos + 1], picked from overlapping views
+        if device.type == "cuda":
+            windows = windows.pin_memory().to(device, non_blocking=True)
+        else:
+            windows = windows.to(device)
+        return windows[:, :-1], windows[:, 1:]

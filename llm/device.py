@@ -1,0 +1,52 @@
+"""Where to compute, and in which number format."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from types import ModuleType
+
+import torch
+
+from llm.config import Device, Precision
+
+
+def choose_device(device: Device) -> torch.device:
+    """The device that this name stands for; auto: cuda, else mps, else cpu.
+
+    Raises:
+        ValueError: the device is not there.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return torch.device(next(name for name in present if present[name]))
+    if not present[device]:
+        usable = " or ".join(["auto", *(name for name in present if present[name])])
+        raise ValueError(f"device={device!r} is not possible: this machine offers torch no such device; use {usable}")
+    return torch.device(device)
+
+
+def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """The forward pass's number format; auto: bfloat16 on a GPU that computes in it, else float32.
+
+    Raises:
+        ValueError: float16 anywhere but on a CUDA device. Its gradients underflow without a scaled loss, which is
+            only done there, and CPUs have no fast arithmetic for it.
+    """
+    if precision == "auto":
+        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_bfloat16 else torch.float32
+    if precision == "float16" and device.type != "cuda":
+        raise ValueError(
+            f"precision='float16' is not possible on {device.type}: it needs a CUDA GPU; use float32, bfloat16 or auto"
+        )
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """Matrix products in `dtype`, sums and norms in float32 (weights stay float32); nothing to do for float32."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+
+
+def random_source(device: torch.device) -> ModuleType:
+    """The module whose get_rng_state and set_rng_state hold the state that dropout on this device draws from."""
+    return torch if device.type == "cpu" else torch.get_device_module(device)
