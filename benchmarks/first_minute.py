@@ -1,0 +1,87 @@
+"""What the first minutes bring: validation loss and bits per character by the clock, for each preset.
+
+    uv run python benchmarks/first_minute.py [--architectures gpt llama olmo] [--marks 15 30 60 180] [--text FILE] …
+
+Trains with the defaults of the Train page (those of `TrainingConfig`, the small size, the default tokenizer), with
+evaluations and samples as there, and measures at each mark on the same validation windows. The clock is what a person
+at the page would see: it starts at Start, so it counts the tokenizer's training, evaluations and samples, but not the
+extra measurements made here. Every field of TrainingConfig and ModelConfig can be set, to try other defaults:
+`--set learning_rate=0.002 n_layers=2`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import tempfile
+import time
+from pathlib import Path
+
+from llm import TrainingConfig, preset
+from llm.config import describe
+from llm.data import read_text
+from llm.presets import ARCHITECTURES
+from llm.training.evaluation import evaluate
+from llm.training.start import start_run
+
+
+def measure(architecture: str, text: Path, arguments: argparse.Namespace, settings: dict[str, object]) -> None:
+    """Train one preset until the last mark or the end of the run, and print a row for each mark."""
+    training = TrainingConfig(**{k: v for k, v in settings.items() if k in describe(TrainingConfig)})
+    model_overrides = {k: v for k, v in settings.items() if k not in describe(TrainingConfig)}
+    model = preset(architecture, arguments.size, d_vocab=1, **model_overrides)
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        trainer = start_run(
+            model, training, arguments.tokenizer, read_text(text), text.name, folder, arguments.d_vocab, architecture
+        )
+        marks = list(arguments.marks)
+        sample = ""
+        while marks:
+            metrics = next(trainer, None)
+            sample = metrics.sample or sample if metrics else sample
+            clock = time.perf_counter() - started
+            while marks and (clock >= marks[0] or metrics is None):
+                found = evaluate(
+                    trainer.model, trainer.data, trainer.tokenizer, training.eval_windows, training.batch_size
+                )
+                when = f"{marks.pop(0):5.0f} s" if metrics else f"the end ({clock:.0f} s)"
+                print(
+                    f"{architecture:6} {when}  step {trainer.step:5d}  loss {found.loss:.3f}  bits per character "
+                    f"{found.bits_per_character:.3f}  accuracy {found.accuracy:.3f}  "
+                    f"{trainer.tokens_per_second:,.0f} tokens/s",
+                    flush=True,
+                )
+                if metrics is None:
+                    marks = []
+                started += time.perf_counter() - started - clock
+        if arguments.samples:
+            print(sample, end="\n\n", flush=True)
+
+
+def main() -> None:
+    """Read the command line and measure each architecture in turn."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--architectures", nargs="+", default=list(ARCHITECTURES), choices=list(ARCHITECTURES))
+    parser.add_argument("--size", default="small")
+    parser.add_argument("--tokenizer", default="bpe")
+    parser.add_argument("--d-vocab", type=int, default=None)
+    parser.add_argument("--text", type=Path, default=Path(__file__).parents[1] / "training.txt")
+    parser.add_argument("--marks", nargs="+", type=float, default=[15, 30, 60, 180])
+    parser.add_argument("--samples", action="store_true", help="print the last sample of each run")
+    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE")
+    arguments = parser.parse_args()
+    settings: dict[str, object] = {}
+    for assignment in arguments.set:
+        name, _, value = assignment.partition("=")
+        try:
+            settings[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            settings[name] = value
+    print(settings or "the defaults")
+    for architecture in arguments.architectures:
+        measure(architecture, arguments.text, arguments, settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""What a model costs, computed from its configuration alone: parameters, memory, arithmetic.
+
+All three are closed forms, so that a form can show them before anything is built. Tests compare each with built models.
+
+    query_width     = n_heads · d_head             numbers in the queries of one position
+    key_value_width = n_kv_heads · d_head          numbers in its keys, and again in its values
+    mlp_matrices    = 3 with SwiGLU (W_in, W_gate, W_out), else 2
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from llm.config import ModelConfig, TrainingConfig
+
+BYTES_PER_FLOAT = 4  # float32: weights, gradients and optimizer state always are
+BYTES_PER_INDEX = 8  # int64 token ids
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """Learned numbers, by part, over all layers."""
+
+    embedding: int  # W_E; with tied embeddings it is the unembedding too
+    positions: int  # W_pos
+    attention: int  # W_Q, W_K, W_V, W_O and their biases
+    mlp: int  # W_in, W_gate, W_out and their biases
+    norms: int  # γ and β of the blocks, of queries and keys, and of the final norm
+    unembedding: int  # W_U; 0 when tied
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return _sum_of_fields(self)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that training holds at the end of a forward pass, by what they are for.
+
+    Not counted: what single operations need for a moment, the token batches, and the process itself.
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return _sum_of_fields(self)
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Floating-point operations for one token of a forward pass, by part, over all layers.
+
+    A product of [m, k] and [k, n] counts 2·m·n·k: a multiplication and an addition for each term. Only products are
+    counted; norms, non-linearities, softmax and additions grow with the width, not with its square.
+    """
+
+    attention_projections: int  # to queries, keys and values, and back by W_O
+    attention_pattern: int  # query · key, and pattern · value
+    mlp: int
+    unembedding: int
+
+    @property
+    def forward(self) -> int:
+        """One token, forward."""
+        return _sum_of_fields(self)
+
+    @property
+    def training(self) -> int:
+        """One token, forward and backward: each product has two in its gradient, one for either factor."""
+        return 3 * self.forward
+
+
+def parameter_count(config: ModelConfig) -> ParameterCount:
+    """The exact number of parameters.
+
+    embedding    d_vocab · d_model
+    positions    n_ctx · d_model if learned, else 0
+    attention    n_layers · (2 · d_model · (query_width + key_value_width) + bias)
+                 bias = query_width + 2 · key_value_width + d_model
+    mlp          n_layers · (mlp_matrices · d_model · d_mlp + bias),  bias = (mlp_matrices − 1) · d_mlp + d_model
+    norms        two a block, and a final one if pre-norm: d_model each, twice that for a LayerNorm with bias;
+                 n_layers · 2 · d_head more for normalised queries and keys
+    unembedding  d_model · d_vocab, 0 if tied
+    """
+    attention, mlp = _attention_weights(config), _mlp_weights(config)
+    if config.bias:
+        attention += _query_width(config) + 2 * _key_value_width(config) + config.d_model
+        mlp += (_mlp_matrices(config) - 1) * config.d_mlp + config.d_model
+    vectors_per_norm = 2 if config.norm == "layernorm" and config.bias else 1
+    head_norms = 2 * config.d_head if config.qk_norm else 0
+    return ParameterCount(
+        embedding=config.d_vocab * config.d_model,
+        positions=config.n_ctx * config.d_model if config.positional == "learned" else 0,
+        attention=config.n_layers * attention,
+        mlp=config.n_layers * mlp,
+        norms=_norms(config) * vectors_per_norm * config.d_model + config.n_layers * head_norms,
+        unembedding=0 if config.tie_embeddings else config.d_model * config.d_vocab,
+    )
+
+
+def memory(config: ModelConfig, training: TrainingConfig) -> Memory:
+    """Bytes for training with this batch size and optimizer, the fused implementation, in float32.
+
+    weights      4 · parameters (also under autocast, which casts copies of them)
+    gradients    4 · parameters
+    optimizer    AdamW: 8 · parameters, for m and v. Muon: 4 for each weight of the blocks' matrices, for one running
+                 mean, and AdamW's 8 for every other parameter.
+    activations  what the CPU's backward pass of one batch needs: see `_activation_bytes`. Autocast to 16 bits keeps
+                 less, other implementations and accelerators' kernels keep more or less.
+    """
+    parameters = parameter_count(config).total
+    moments = 2 * parameters
+    if training.optimizer == "muon":
+        moments -= config.n_layers * (_attention_weights(config) + _mlp_weights(config))
+    return Memory(
+        weights=BYTES_PER_FLOAT * parameters,
+        gradients=BYTES_PER_FLOAT * parameters,
+        optimizer=BYTES_PER_FLOAT * moments,
+        activations=_activation_bytes(config, training.batch_size),
+    )
+
+
+def flops_per_token(config: ModelConfig, n_ctx: int) -> Flops:
+    """Operations for each token of windows of n_ctx tokens.
+
+    attention_projections  n_layers · 4 · d_model · (query_width + key_value_width)
+    attention_pattern      n_layers · 4 · n_ctx · query_width: every query meets every key. Half of that square lies in
+                           the future; causal kernels may skip it, the other implementations compute and discard it.
+    mlp                    n_layers · mlp_matrices · 2 · d_model · d_mlp
+    unembedding            2 · d_model · d_vocab; looking an embedding up multiplies nothing
+    """
+    return Flops(
+        attention_projections=config.n_layers * 2 * _attention_weights(config),
+        attention_pattern=config.n_layers * 4 * n_ctx * _query_width(config),
+        mlp=config.n_layers * 2 * _mlp_weights(config),
+        unembedding=2 * config.d_model * config.d_vocab,
+    )
+
+
+def _activation_bytes(config: ModelConfig, batch_size: int) -> int:
+    """What the forward pass and the loss keep for the backward pass, in bytes.
+
+    A matrix product keeps its input, a norm its input and statistics, attention and the non-linearities what the
+    functions below say, the loss the log-probability of every token at every position.
+    """
+    positions = batch_size * config.n_ctx
+    kept_by_blocks = _kept_by_attention(config) + _kept_by_mlp(config)  # numbers for each position
+    per_position = config.n_layers * kept_by_blocks + _norms(config) * _kept_by_norm(config) + config.d_vocab
+    if config.norm_position == "post":
+        per_position += config.d_model  # the embedding, read by the first attention: pre-norm counts it as a norm's
+    if config.dropout > 0:
+        per_position += (2 * config.n_layers + 1) * config.d_model  # which numbers were dropped
+    shared_by_batch = 0
+    if config.positional == "rope":  # cosines and sines, for queries and for keys
+        shared_by_batch = config.n_layers * 4 * config.n_ctx * config.d_head
+    floats = positions * per_position + shared_by_batch + 1  # 1: the loss's weight
+    return BYTES_PER_FLOAT * floats + BYTES_PER_INDEX * 2 * positions  # 2: tokens and targets
+
+
+def _kept_by_norm(config: ModelConfig) -> int:
+    """Numbers for each position: input, output, and mean and deviation, or root mean square and the scaled input."""
+    return 2 * config.d_model + 2 if config.norm == "layernorm" else 3 * config.d_model + 1
+
+
+def _kept_by_attention(config: ModelConfig) -> int:
+    """Numbers for each position, beside the input, which the norm before it has counted.
+
+    The flash kernel keeps queries, keys, values, its output, and one softmax sum a head. With ALiBi or dropout torch
+    falls back to a kernel that gives each query head its own keys and values and keeps the pattern (and, with dropout,
+    what was dropped and what is left).
+    """
+    query, key_value = _query_width(config), _key_value_width(config)
+    if config.positional == "alibi" or config.dropout > 0:
+        patterns = 3 if config.dropout > 0 else 1
+        kept = 4 * query + patterns * config.n_heads * config.n_ctx
+    else:
+        kept = 2 * query + 2 * key_value + config.n_heads
+        if config.qk_norm and config.n_heads > 1:
+            kept += query  # after a norm the heads lie apart: the output is copied to lay them side by side
+    if config.qk_norm:
+        kept += 2 * (query + key_value) + config.n_heads + config.n_kv_heads  # before, scaled, root mean square
+    return kept
+
+
+def _kept_by_mlp(config: ModelConfig) -> int:
+    """Numbers for each position, beside the input: relu keeps its output, gelu its input too, swiglu all four."""
+    return {"relu": 1, "gelu": 2, "swiglu": 4}[config.activation] * config.d_mlp
+
+
+def _attention_weights(config: ModelConfig) -> int:
+    """Numbers in the four matrices of one attention layer."""
+    return 2 * config.d_model * (_query_width(config) + _key_value_width(config))
+
+
+def _mlp_weights(config: ModelConfig) -> int:
+    """Numbers in the matrices of one MLP."""
+    return _mlp_matrices(config) * config.d_model * config.d_mlp
+
+
+def _mlp_matrices(config: ModelConfig) -> int:
+    return 3 if config.activation == "swiglu" else 2
+
+
+def _query_width(config: ModelConfig) -> int:
+    return config.n_heads * config.d_head
+
+
+def _key_value_width(config: ModelConfig) -> int:
+    return config.n_kv_heads * config.d_head
+
+
+def _norms(config: ModelConfig) -> int:
+    """Norms of the residual stream: two a block, and a final one where the stream is not normalised already."""
+    return 2 * config.n_layers + (1 if config.norm_position == "pre" else 0)
+
+
+def _sum_of_fields(costs: ParameterCount | Memory | Flops) -> int:
+    return sum(dataclasses.astuple(costs))

@@ -1,0 +1,275 @@
+"""Sampling: from the model's scores for the next token to text.
+
+The model gives every token of the vocabulary a score z (a logit); softmax turns scores into probabilities:
+
+    p[token] = exp(z[token]) / Σ exp(z)
+
+Before a token is drawn, small filters change the scores, in the order of `SamplingConfig`'s fields: repetition penalty,
+temperature, top-k, top-p, min-p. Each is a pure function on logits [..., d_vocab]; a token that it rules out gets the
+score −∞, so probability 0, and the likeliest token always stays. Then the next token is drawn, appended, and the model
+reads on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from llm.config import SamplingConfig
+from llm.layers.cache import KeyValueCache
+from llm.model import Transformer
+from llm.tokenizers import TextDecoder, Tokenizer
+
+ALTERNATIVES = 8
+
+
+class Alternative(NamedTuple):
+    """One of the tokens that the model found likeliest."""
+
+    id: int
+    text: str  # for display, as Tokenizer.token_text gives it
+    probability: float  # the model's own, before any filter
+
+
+@dataclass(frozen=True)
+class GeneratedToken:
+    """One drawn token, and what the choice looked like."""
+
+    id: int
+    text: str  # what may be shown now; empty while a character or a possible stop string is incomplete
+    probability: float  # with which it was drawn, after all filters
+    model_probability: float  # the model's own, before any filter
+    rank: int  # among the model's own probabilities; 1: the likeliest
+    alternatives: tuple[Alternative, ...]  # the model's own favourites, likeliest first
+
+
+def repetition_penalty(
+    logits: Float[Tensor, "*batch d_vocab"], tokens: Sequence[int], penalty: float
+) -> Float[Tensor, "*batch d_vocab"]:
+    """Make the tokens that already stand in the text less likely (CTRL, Keskar et al. 2019, arXiv:1909.05858).
+
+    z → z / penalty where z > 0, z · penalty where z ≤ 0, for every token in `tokens`, once however often.
+
+    The paper divides every score, which would help a token whose score is below 0; hence the second case.
+    """
+    present = torch.tensor(sorted(set(tokens)), dtype=torch.long, device=logits.device)  # [count]
+    scores = logits[..., present]  # [..., count]
+    return logits.index_copy(-1, present, torch.where(scores > 0, scores / penalty, scores * penalty))
+
+
+def temperature(logits: Float[Tensor, "*batch d_vocab"], temperature: float) -> Float[Tensor, "*batch d_vocab"]:
+    """Sharpen the choice below 1, flatten it above (Ackley, Hinton & Sejnowski 1985).
+
+    p ∝ exp(z / temperature)
+
+    At 0, the limit, only the likeliest token is left: greedy decoding. The greatest score becomes 0 before the
+    division, which changes no probability and keeps a tiny temperature from overflowing.
+    """
+    if temperature < torch.finfo(logits.dtype).tiny:
+        return top_k(logits, 1)
+    return (logits - logits.amax(dim=-1, keepdim=True)) / temperature
+
+
+def top_k(logits: Float[Tensor, "*batch d_vocab"], k: int) -> Float[Tensor, "*batch d_vocab"]:
+    """Keep the k likeliest tokens (Fan et al. 2018, arXiv:1805.04833); all, if there are no more than k."""
+    likeliest = logits.topk(min(k, logits.shape[-1])).indices  # [..., k]
+    kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, likeliest, True)  # [..., d_vocab]
+    return logits.masked_fill(~kept, -torch.inf)
+
+
+def top_p(logits: Float[Tensor, "*batch d_vocab"], p: float) -> Float[Tensor, "*batch d_vocab"]:
+    """Keep the fewest tokens whose probabilities sum to p or more (nucleus, Holtzman et al. 2020, arXiv:1904.09751).
+
+    From the likeliest down, a token stays if those before it sum to less than p. So where the model is sure few tokens
+    are left, and many where it is not.
+    """
+    if p >= 1:
+        return logits  # the sum of all may round to 1 before the last
+    falling, order = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)  # [..., d_vocab] each
+    before = falling.cumsum(dim=-1).roll(1, dims=-1)  # [..., d_vocab]
+    before[..., 0] = 0
+    kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before < p)  # [..., d_vocab]
+    return logits.masked_fill(~kept, -torch.inf)
+
+
+def min_p(logits: Float[Tensor, "*batch d_vocab"], p: float) -> Float[Tensor, "*batch d_vocab"]:
+    """Keep the tokens at least p times as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082)."""
+    probabilities = logits.softmax(dim=-1)  # [..., d_vocab]
+    least = p * probabilities.amax(dim=-1, keepdim=True)  # [..., 1]
+    return logits.masked_fill(probabilities < least, -torch.inf)
+
+
+def apply_filters(
+    logits: Float[Tensor, "*batch d_vocab"], tokens: Sequence[int], config: SamplingConfig
+) -> Float[Tensor, "*batch d_vocab"]:
+    """All filters of `config` in the order of its fields; `tokens` is the text so far, prompt and all."""
+    if config.repetition_penalty != 1:
+        logits = repetition_penalty(logits, tokens, config.repetition_penalty)
+    if config.temperature != 1:
+        logits = temperature(logits, config.temperature)
+    if config.top_k is not None:
+        logits = top_k(logits, config.top_k)
+    if config.top_p is not None:
+        logits = top_p(logits, config.top_p)
+    if config.min_p is not None:
+        logits = min_p(logits, config.min_p)
+    return logits
+
+
+def draw(probabilities: Float[Tensor, " d_vocab"], generator: torch.Generator) -> int:
+    """A token id, each with its probability; one random number from `generator` (on the CPU) decides.
+
+    The probabilities, laid end to end, make a line from 0 to 1; the number is a point on it. (Where rounding makes the
+    line a little shorter or longer, the number is stretched to it.)
+    """
+    ends = probabilities.double().cumsum(dim=-1)  # [d_vocab]
+    point = torch.rand((), dtype=torch.float64, generator=generator) * ends[-1]
+    return int(torch.searchsorted(ends, point, right=True))  # right: a token of probability 0 has no point
+
+
+def window_start(length: int, n_ctx: int) -> int:
+    """The first of `length` tokens that the model still reads.
+
+    A text up to n_ctx long is read whole. Each time that it would grow beyond, the oldest half of a window is dropped
+    and the rest read again from position 0: the positions stay those of training, whatever the scheme, and half a
+    window is always left to read. (Dropping one token at a time would read the whole window anew for every token, for
+    with every token's position its keys and values change.)
+    """
+    half = (n_ctx + 1) // 2
+    return -(-max(0, length - n_ctx) // half) * half
+
+
+def generate(
+    model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool = True
+) -> str:
+    """The prompt and its continuation. See `stream`."""
+    return prompt + "".join(token.text for token in stream(model, tokenizer, prompt, config, use_cache))
+
+
+def stream(
+    model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool = True
+) -> Iterator[GeneratedToken]:
+    """The continuation of the prompt, token by token; the texts, joined, are the new text.
+
+    It ends after max_new_tokens, or just before the first stop string in the new text: text that may yet become one is
+    held back, and the stop string itself is never given out. An empty prompt starts after a line break, or after token
+    0 if the tokenizer knows none; neither is part of the text. The same seed gives the same text on every device, as
+    far as the devices' rounding of the scores agrees. Dropout is off while a token is computed. With `use_cache` each
+    token is read once, without it the whole window is read for every token; the result is the same.
+
+    Raises:
+        UnknownCharacterError: (a ValueError) the tokenizer cannot express the prompt; at once.
+        ValueError: the model's scores are not finite numbers, as those of weights that diverged.
+    """
+    return _continue(_Reader(model, use_cache), tokenizer, _first_tokens(tokenizer, prompt), config)
+
+
+def _continue(
+    reader: _Reader, tokenizer: Tokenizer, tokens: list[int], config: SamplingConfig
+) -> Iterator[GeneratedToken]:
+    generator = torch.Generator()
+    if config.seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(config.seed)
+    decoder, stops = TextDecoder(tokenizer), StopStrings(config.stop)
+    for remaining in reversed(range(config.max_new_tokens)):
+        logits = reader.next_logits(tokens)  # [d_vocab]
+        model_probabilities = logits.softmax(dim=-1)  # [d_vocab]
+        probabilities = apply_filters(logits, tokens, config).softmax(dim=-1)  # [d_vocab]
+        token = draw(probabilities, generator)
+        tokens.append(token)
+        text = stops.push(decoder.push(token))
+        if remaining == 0:
+            text += stops.push(decoder.flush()) + stops.flush()
+        top = model_probabilities.topk(min(ALTERNATIVES, len(model_probabilities)))
+        yield GeneratedToken(
+            id=token,
+            text=text,
+            probability=probabilities[token].item(),
+            model_probability=model_probabilities[token].item(),
+            rank=int((model_probabilities > model_probabilities[token]).sum()) + 1,
+            alternatives=tuple(
+                Alternative(other, tokenizer.token_text(other), probability)
+                for other, probability in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+            ),
+        )
+        if stops.found:
+            return
+
+
+def _first_tokens(tokenizer: Tokenizer, prompt: str) -> list[int]:
+    if prompt:
+        return tokenizer.encode(prompt)
+    try:
+        return tokenizer.encode("\n") or [0]
+    except ValueError:  # a text without line breaks
+        return [0]
+
+
+class _Reader:
+    """Reads a growing text with the model, as much of it as `window_start` leaves."""
+
+    def __init__(self, model: Transformer, use_cache: bool) -> None:
+        self.model = model
+        self.use_cache = use_cache
+        self.start = 0
+        self.cache: KeyValueCache | None = None
+
+    @torch.no_grad()
+    def next_logits(self, tokens: list[int]) -> Float[Tensor, " d_vocab"]:
+        """Scores for the token after `tokens`, on the CPU in float64. `tokens` has only grown since the last call."""
+        start = window_start(len(tokens), self.model.config.n_ctx)
+        if self.use_cache and (self.cache is None or start != self.start):
+            self.start, self.cache = start, KeyValueCache(self.model.config)
+        cached = self.cache.length if self.cache is not None else 0
+        device = self.model.embed.W_E.device
+        unread = torch.tensor([tokens[start + cached :]], device=device)  # [1, pos]
+        training = self.model.training
+        self.model.eval()
+        try:
+            logits = self.model(unread, self.cache)[0, -1]  # [d_vocab]
+        finally:
+            self.model.train(training)
+        if not logits.isfinite().all():
+            raise ValueError(
+                "The model's scores are not finite numbers, so no token can be drawn: its weights diverged"
+            )
+        return logits.cpu().double()
+
+
+class StopStrings:
+    """Passes a text through until the first stop string, and holds back what may be the beginning of one."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self.stops = stops
+        self.found = False
+        self._held = ""
+
+    def push(self, text: str) -> str:
+        """Add new text; return what is now known to stand before any stop string."""
+        if self.found:
+            return ""
+        text = self._held + text
+        places = [(start + len(stop), start) for stop in self.stops if (start := text.find(stop)) >= 0]
+        if places:  # the one complete first, so that it does not matter how the text was cut into pieces
+            self.found, self._held = True, ""
+            return text[: min(places)[1]]
+        held = max((_overlap(text, stop) for stop in self.stops), default=0)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held]
+
+    def flush(self) -> str:
+        """What is still held back when no more text comes."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of `text` with which `stop` begins."""
+    return next(length for length in range(min(len(text), len(stop) - 1), -1, -1) if text.endswith(stop[:length]))

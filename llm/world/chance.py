@@ -1,0 +1,37 @@
+"""Random choices that come out the same on every platform and Python version.
+
+Only `random.Random(seed).random()` is used: Python promises its sequence for a given seed, but not the algorithms of
+`choice`, `sample` or `shuffle`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+class Chance:
+    """A seeded source of choices."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def happens(self, probability: float = 0.5) -> bool:
+        """True with this probability."""
+        return self._random.random() < probability
+
+    def number(self, low: int, high: int) -> int:
+        """A whole number from `low` to `high`, both included."""
+        return low + int(self._random.random() * (high - low + 1))
+
+    def pick(self, items: Sequence[Item]) -> Item:
+        """One of `items`, each equally likely."""
+        return items[self.number(0, len(items) - 1)]
+
+    def several(self, items: Sequence[Item], count: int) -> list[Item]:
+        """`count` different ones of `items`, in random order."""
+        remaining = list(items)
+        return [remaining.pop(self.number(0, len(remaining) - 1)) for _ in range(count)]

@@ -1,0 +1,23 @@
+"""The plots: each is a function that tells one story, grouped by theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llm.world.plots import animals, children, meetings, numbers, objects, seasons, talk
+from llm.world.telling import Story
+
+Plot = Callable[[Story], None]
+
+PLOTS: tuple[Plot, ...] = (
+    objects.lost_and_found, objects.swap, objects.parcel, objects.borrowing,
+    children.kite_in_the_tree, children.hide_and_seek, children.who_is_tallest, children.bedtime_counting,
+    children.first_swim, children.birthday,
+    numbers.market, numbers.missing_sheep, numbers.sharing, numbers.beans_in_a_jar, numbers.school_sums, numbers.lamps,
+    numbers.a_week_of_work,
+    animals.stubborn_goat, animals.race, animals.small_helper, animals.the_chair, animals.eggs_in_odd_places,
+    meetings.narrow_bridge, meetings.fox_and_supper, meetings.found_egg, meetings.noise_in_the_night,
+    meetings.two_colours,
+    seasons.storm, seasons.fog, seasons.snow_figure, seasons.seeds, seasons.the_clock,
+    talk.riddle, talk.letter, talk.whispers, talk.a_song, talk.lullaby, talk.recipe, talk.why, talk.shopping_rhyme,
+)  # fmt: skip

@@ -1,0 +1,260 @@
+"""Stories about children's days and nights: games, growing, a birthday, falling asleep."""
+
+from __future__ import annotations
+
+from llm.world.telling import Story
+from llm.world.words import ANIMAL, THINGS, number
+
+COUNTED = [ANIMAL[kind] for kind in ("sheep", "goat", "pig", "hen", "frog", "mouse", "hedgehog")]
+
+
+SPOTS = (
+    "behind the water barrel",
+    "under the cart",
+    "in the hay",
+    "up in the apple tree",
+    "inside the flour sack",
+    "behind the bell",
+    "under the stairs",
+    "in the empty tub",
+    "between the haystacks",
+    "behind the tall beans",
+)
+
+
+def kite_in_the_tree(tell: Story) -> None:
+    """Something light is stuck in a tree, and someone has an idea."""
+    tell.child("hero")
+    tell.adult("helper", unlike="hero")
+    tell.child("friend", unlike="hero")
+    tell.thing("thing", [thing for thing in THINGS if thing.noun in ("kite", "hat", "scarf", "ribbon", "umbrella")])
+    tell.set(tree=tell.pick(["oak", "elm", "pear tree", "willow", "chestnut tree"]))
+    tell.say(
+        "{when}, the wind took {hero.full}'s {thing} and hung it in the {tree}.",
+        "{when}, {hero.full} looked up and saw {hero.his} {thing} at the top of the {tree}.",
+        "A gust came over the hill, and off went {hero.full}'s {thing} into the {tree}.",
+    )
+    tell.about("hero")
+    tell.say(
+        "{hero} jumped, but {hero.he} was too short.",
+        "{hero} threw a shoe at it, and now the shoe was up there too.",
+        "{hero} shook the trunk, and nothing fell but [leaves|a surprised beetle|an old nest].",
+    )
+    tell.say(
+        "{friend} climbed on {hero}'s shoulders, and that was still not enough.",
+        "{friend} came with a broom, but the broom was too short.",
+    )
+    tell.say(
+        '"What are you doing?" asked {helper.full}. "Reaching," said {hero}.',
+        '"Wait," said {helper.full}, who was passing by. "Let me think."',
+    )
+    tell.say(
+        "{helper} fetched a ladder and held it still.",
+        "{helper} tied the broom to a fishing rod and gave it to {hero}.",
+    )
+    tell.say(
+        "Up went {hero}, one step at a time, and down came the {thing}.",
+        "One push, and the {thing} sailed down into {friend}'s arms.",
+    )
+    tell.say(
+        "It had a small hole in it, and {hero} liked it better than before.",
+        '"Who wants to hold it now?" asked {hero}. "I do," said {friend}, and held on tight.',
+        "The wind tried again on the way home, but {hero} was ready.",
+    )
+
+
+def hide_and_seek(tell: Story) -> None:
+    """Three hide and one seeks; the last one is hard to find, for a good reason."""
+    tell.child("seeker")
+    for role in ("a", "b", "c"):
+        tell.child(role)
+    spots = tell.chance.several(SPOTS, 3)
+    tell.set(spot_a=spots[0], spot_b=spots[1], spot_c=spots[2], most=tell.pick(["ten", "twenty", "thirty", "fifty"]))
+    tell.say(
+        "{when}, {seeker}, {a}, {b} and {c} played hide and seek.",
+        "It was {seeker}'s turn to seek, so {a}, {b} and {c} ran off to hide.",
+    )
+    tell.say("{seeker} shut {seeker.his} eyes and counted to {most}.", '"I am coming!" called {seeker} at {most}.')
+    tell.say(
+        "{a} hid {spot_a}, {b} {spot_b}, and {c} {spot_c}.",
+        "{a} was {spot_a}. {b} was {spot_b}. {c} was {spot_c}.",
+    )
+    tell.say(
+        "{seeker} found {a} first, because {a.he} giggled.",
+        "{a} sneezed, and so {a.he} was found first.",
+    )
+    tell.say(
+        "Then {seeker} saw {b}'s [foot|elbow|hat] {spot_b}.",
+        "{b} was next. {b.His} shadow had given {b.him} away.",
+    )
+    tell.say(
+        "But where was {c}?",
+        '"Where can {c} be?" asked {b}.',
+        "Only {c} was left, and it was getting late.",
+    )
+    tell.say(
+        "They called and called, and at last they heard a snore {spot_c}.",
+        "They looked {spot_c}, and there was {c}, sound asleep.",
+    )
+    tell.say(
+        '"Did I win?" asked {c}, and rubbed {c.his} eyes. "You did," said {seeker}.',
+        "They all agreed that {c} was the best at hiding, even in {c.his} sleep.",
+        "So {c} won, and did not hear about it until supper.",
+    )
+
+
+def who_is_tallest(tell: Story) -> None:
+    """Three children are put in order of size."""
+    for role in ("a", "b", "c"):
+        tell.child(role)
+    tell.adult("judge")
+    tell.say(
+        "{b}, {a} and {c} could not agree who was the tallest.",
+        "{when}, {c}, {b} and {a} stood back to back to see who was the tallest.",
+    )
+    tell.say('"I am," said {c}, and stood on {c.his} toes.', '"It must be me," said {b}, who had very tall hair.')
+    tell.say(
+        "{judge.full} stood them against the door and made three marks with chalk.",
+        '"Take off your shoes," said {judge.full}, and drew three lines on the wall.',
+    )
+    tell.say(
+        "{a} was taller than {b}, and {b} was taller than {c}.", "{b} was taller than {c}, but {a} was taller than {b}."
+    )
+    tell.say(
+        "So {a} was the tallest, and {c} was the shortest.",
+        '"Then who is the tallest?" asked {c}. "{a} is," said {judge}.',
+        '"Then who is the shortest?" asked {a}. "{c} is," said {judge}.',
+    )
+    tell.say(
+        '"But I can fit under the table," said {c}, and nobody else could.',
+        '"Wait until next year," said {c}, and ate a second bowl of soup.',
+        '"I am nearer to the strawberries," said {c}, and that was true.',
+    )
+    tell.maybe("The marks are still there, and each spring they make new ones.", "The door was never painted again.")
+
+
+def bedtime_counting(tell: Story) -> None:
+    """A child counts to fall asleep; something is wrong with the sheep."""
+    chance = tell.chance
+    hero = tell.child("hero")
+    count_to = chance.number(3, 6)
+    pet = tell.animal("pet", unlike="hero", pool=COUNTED)
+    tell.set(next=number(count_to + 1), parent=hero.parent)
+    tell.say(
+        "{hero.full} could not sleep.",
+        "One night, {hero.full} lay awake and looked at the ceiling.",
+        "The moon was up, and so was {hero.full}.",
+    )
+    tell.about("hero")
+    tell.say(
+        '"Count some {pet.plural}," said {parent}, and blew out the candle.',
+        '"Shut your eyes and count {pet.plural}," {parent} said.',
+    )
+    tell.say("So {hero} began.", "{hero} pulled up the blanket and began to count.")
+    for step in range(1, count_to + 1):
+        tell.set(n=number(step), animals=pet.kind if step == 1 else pet.plural)
+        tell.say(
+            "{n} {animals} jumped over the gate.",
+            "{n} {animals} [crossed|tiptoed over] the bridge.",
+            "{n} {animals} [in a nightcap|with a lantern|all alone] went by."
+            if step == 1
+            else "{n} {animals} [in nightcaps|with lanterns|in a row] went by.",
+        )
+    ending = chance.number(0, 2)
+    if ending == 0:
+        tell.say(
+            "But the {pet.kind} after that sat down and would not jump.", "Number {next} stopped in front of the gate."
+        )
+        tell.say(
+            '"Why should I jump?" asked the {pet.kind}. "You are the one who has to sleep."',
+            '"Is there no other way round?" asked the {pet.kind}.',
+        )
+        tell.say(
+            "{hero} wanted to answer, but {hero.he} was already asleep.",
+            "By the time {hero} thought of a reply, it was morning.",
+        )
+    elif ending == 1:
+        tell.say("Number {next} was {pet.full}, and {pet.he} had brought a pillow.")
+        tell.say('"I am tired too," said {pet}, and yawned.', '"Move over," said {pet}. "It has been a long day."')
+        tell.say(
+            "{hero} moved over, and soon both of them were snoring.",
+            "In the morning the pillow was still there, with two dents in it.",
+        )
+    else:
+        tell.say("Number {next} was {pet.full}, who asked the way to the kitchen.")
+        tell.say('"Down the stairs and left," said {hero}.', '"Follow the smell," said {hero}, half asleep.')
+        tell.say(
+            "Before {pet} came back, {hero} was dreaming.", "In the morning all the {pet.food} in the house were gone."
+        )
+
+
+def first_swim(tell: Story) -> None:
+    """Someone is afraid of the water, and gets in anyway."""
+    tell.child("hero")
+    tell.person("friend", unlike="hero")
+    tell.say(
+        "All summer the children swam in the pond, except {hero}.",
+        "{hero.full} could not swim, and did not want to say so.",
+    )
+    tell.about("hero")
+    tell.say(
+        '"Why do you stay on the bank?" asked {friend.full}.', '"Is the water too cold for you?" asked {friend.full}.'
+    )
+    tell.say('"I am guarding the shoes," said {hero}.', '"I am waiting for it to get drier," said {hero}.')
+    tell.say("{friend} sat down and thought about it.", "{friend} did not laugh. {friend.He} sat down on the grass.")
+    tell.say(
+        '"First only the toes," said {friend}. "They dry fast."',
+        '"Shall we try the shallow end, where the ducklings learn?" asked {friend}.',
+    )
+    tell.say("On the first day it was the toes, and on the second the knees.", "In went one foot, and then the other.")
+    tell.say(
+        "On the third day {hero} held {friend}'s hand and let the water reach {hero.his} chin.",
+        '"Do not let go," said {hero}. "I let go a while ago," said {friend}.',
+    )
+    tell.say(
+        "And then {hero.he} was swimming, like a dog, but swimming.", "Then {hero} kicked, and splashed, and swam."
+    )
+    tell.say(
+        "Admiral the duck quacked loudly, which is how ducks clap.",
+        '"Who guards the shoes now?" called {hero}.',
+        "It was three strokes, and {hero.he} told everyone that it was ten.",
+    )
+
+
+def birthday(tell: Story) -> None:
+    """Everyone seems to have forgotten."""
+    hero = tell.child("hero")
+    tell.person("a", unlike="hero")
+    tell.person("b")
+    tell.thing("thing")
+    tell.set(old=number(hero.age), new=number(hero.age + 1))
+    tell.say(
+        "On Monday {hero.full} was {old}, and on Tuesday {hero.he} was {new}.", "{hero.full} woke up and was {new}."
+    )
+    tell.say("But nobody said a word about it.", "But at breakfast no one seemed to remember.")
+    tell.say(
+        '"What day is it today?" {hero.he} asked {a.full}. "A windy one," said {a}.',
+        '"Is today something special?" {hero.he} asked {a.full}. "It is washing day," said {a}.',
+    )
+    tell.say(
+        "{b.full} walked past with something under {b.his} coat and only said hello.",
+        '"No time, no time," said {b.full}, and shut the door.',
+    )
+    tell.say(
+        "So {hero} sat down by the pond and told it to the ducks.",
+        "{hero} went for a long walk and kicked a stone along.",
+    )
+    tell.say(
+        "When {hero.he} came home, the house was dark.",
+        "In the evening {hero.he} opened the door, and it was very quiet.",
+    )
+    tell.say('"Surprise!" shouted everyone at once.', "Then somebody lit {new} candles, and everyone began to sing.")
+    tell.say(
+        "{a} had baked a cake, and {b} had brought a new {thing}.",
+        "There was a new {thing} from {a}, and a cake from {b} with {new} candles on it.",
+    )
+    tell.say(
+        '"Did you think we had forgotten?" asked {a}. "Only all day," said {hero}.',
+        "{hero} blew, and all the candles went out but one, and then that one too.",
+        '"How does it feel to be {new}?" asked {b}. "Taller," said {hero}.',
+    )

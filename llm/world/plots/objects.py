@@ -1,0 +1,291 @@
+"""Stories about things: lost, found, lent, swapped and delivered."""
+
+from __future__ import annotations
+
+from llm.world.telling import Story
+from llm.world.words import ANIMAL, PERSON, THINGS
+
+NEEDS = {
+    "button": "My coat blows open in the wind",
+    "whistle": "My dog never comes when I call",
+    "spoon": "I have been stirring my tea with a stick",
+    "ribbon": "My hair falls into my eyes all day",
+    "hat": "The sun is burning the tip of my nose",
+    "scarf": "My neck is as cold as a fish",
+    "umbrella": "The rain runs down my back",
+    "lantern": "I fall over my own feet in the dark",
+    "kettle": "My old one leaks like a sieve",
+    "basket": "I have plums and nowhere to put them",
+    "drum": "Nobody hears me when dinner is ready",
+    "blanket": "My bed is as cold as a stone",
+    "teapot": "I drink my tea out of a flowerpot",
+    "hammer": "My gate hangs by one nail",
+    "map": "I get lost behind my own house",
+    "comb": "A bird has looked at my hair and wanted to move in",
+}
+
+
+SMALL = [thing for thing in THINGS if thing.small]
+SHINY = [thing for thing in THINGS if thing.shiny]
+SLEEPERS = [ANIMAL[kind] for kind in ("goat", "dog", "cat", "hen", "donkey", "duck", "pig", "sheep")]
+
+
+JOBS = {
+    "hammer": "mend a fence",
+    "basket": "pick some berries",
+    "umbrella": "walk to the harbour in the rain",
+    "lantern": "look for owls",
+    "kettle": "make tea for nine aunts",
+}
+
+
+def lost_and_found(tell: Story) -> None:
+    """Someone loses a thing, asks around, and it turns up."""
+    tell.person("hero")
+    tell.person("friend", unlike="hero")
+    ending = tell.chance.pick([_in_the_nest, _in_the_pocket, _under_an_animal, _in_good_hands])
+    tell.thing("thing", SHINY if ending is _in_the_nest else SMALL if ending is _in_the_pocket else THINGS)
+    tell.say(
+        "{when}, {hero.full} lost a {thing.full}.",
+        "{when}, {hero.full} could not find {hero.his} {thing}.",
+        "{when}, {hero.full} reached for {hero.his} {thing}, and it was gone.",
+        "There was once a {thing.full} that belonged to {hero.full}, until it vanished.",
+    )
+    tell.maybe(
+        "It had been a present from {hero.his} grandmother.",
+        "{hero.he} had owned it since {hero.he} was four.",
+        "It was not worth much, but {hero.he} loved it.",
+        "{hero.he} never went anywhere without it.",
+    )
+    tell.about("hero")
+    tell.say(
+        "{hero.he} looked under the [bed|table|stairs], and behind the [door|stove|curtains].",
+        "{hero.he} emptied every [drawer|cupboard|box], and found only [dust|string|an old sock|half a biscuit].",
+        "{hero.he} walked all the way to {hero.place.the} and back, looking at the ground.",
+        "First {hero.he} searched the kitchen, then the yard, then the kitchen again.",
+    )
+    tell.say(
+        '"Have you seen my {thing}?" {hero.he} asked {friend}.',
+        '{hero.he} ran to {friend}. "My {thing} is lost," {hero.he} said. "Did you see it?"',
+        '"I cannot find my {thing}," {hero.he} said to {friend}. "Have you seen it?"',
+    )
+    ending(tell)
+
+
+def _in_the_nest(tell: Story) -> None:
+    tell.say(
+        '"No," said {friend}, "but I saw Inkwell the crow with something bright."',
+        '"I have not," said {friend}. "Does it shine? Then ask Inkwell the crow."',
+    )
+    tell.say(
+        "They went to the tall elm and looked up.",
+        "So they walked to the tall elm, where the crow had his nest.",
+    )
+    tell.say(
+        "There in the nest lay the {thing}, between a [coin|nail|bead] and a [fish hook|bottle top|broken watch].",
+        "{friend} climbed up, and there it was, as clean as new.",
+    )
+    tell.say(
+        "{hero} gave the crow a handful of cherries for it, and both were content.",
+        '"Caw," said Inkwell, and he looked the other way.',
+        "They left the crow a piece of glass, which shone even more.",
+    )
+
+
+def _in_the_pocket(tell: Story) -> None:
+    tell.say(
+        '"No," said {friend}. "When did you have it last?"',
+        '"Not today," said {friend}. "Where were you yesterday?"',
+    )
+    tell.say(
+        '"Yesterday, {hero.place.at}," said {hero}, and put {hero.his} hands in {hero.his} pockets.',
+        '"I was {hero.place.at}," said {hero}, "with my hands in my pockets, like this."',
+    )
+    tell.say(
+        "Then {hero.he} went very red, for {hero.his} fingers had found something.",
+        "{hero.he} stopped. Something small and hard was in the left one.",
+    )
+    tell.say("It was the {thing}.", "Out came a {thing.full}.")
+    tell.say(
+        '"How clever of you to hide it so well," said {friend}.',
+        "They laughed until {friend} had to sit down.",
+        '"The last place is always the nearest," said {friend}.',
+    )
+
+
+def _under_an_animal(tell: Story) -> None:
+    tell.animal("pet", unlike="hero", pool=SLEEPERS)
+    tell.say(
+        '"No," said {friend}, "but {pet.full} has not moved all day."',
+        '"Not I," said {friend}. "Have you looked under {pet}?"',
+    )
+    tell.say("{pet.full} lay {pet.bed} and kept {pet.his} eyes shut.", "They found {pet.full} {pet.bed}, fast asleep.")
+    tell.say(
+        '"Up you get," said {hero}, and held out some {pet.food}.',
+        "{hero} put a little of {pet.his} favourite food down, some {pet.food}, and waited.",
+    )
+    tell.say(
+        "{pet} got up, and there was the {thing}, still warm.",
+        "{pet} rose slowly, and under {pet.him} lay the {thing}.",
+    )
+    tell.say(
+        "{pet} {pet.sound} once, as if to say that finders are keepers.",
+        '"Thank you for keeping it warm," said {hero}.',
+        "From that day, {hero} always looked there first.",
+    )
+
+
+def _in_good_hands(tell: Story) -> None:
+    tell.person("helper", unlike="hero")
+    tell.say(
+        '"No, but ask {helper}," said {friend}. "Lost things often end up there."',
+        '"I have not," said {friend}, "but {helper} may know."',
+    )
+    tell.say("So {hero} went to see {helper}.", "{helper} was {helper.place.at}, hard at work.")
+    tell.say(
+        '"Is this yours?" asked {helper}, and held up the {thing}.',
+        "{helper} opened a drawer and took out the {thing}.",
+    )
+    tell.say(
+        '"I found it {helper.place.at}, and it needed a good clean," {helper.he} said.',
+        '"It was lying in the road, so I took care of it," said {helper}.',
+    )
+    tell.say(
+        "{hero} was so glad that {hero.he} danced all the way home.",
+        '"Then I shall bring you a [cake|pie|jar of honey]," said {hero}, and so {hero.he} did.',
+        "{hero} thanked {helper.him} and tied the {thing} to {hero.his} belt.",
+    )
+
+
+def swap(tell: Story) -> None:
+    """A chain of trades: each one needs what the last one gave."""
+    needed = [thing for thing in THINGS if thing.noun in NEEDS]
+    tell.child("hero")
+    tell.person("a", unlike="hero")
+    tell.person("b", unlike="a")
+    tell.thing("first", needed)
+    tell.thing("second", needed)
+    tell.thing("third")
+    tell.set(need_a=NEEDS[str(tell.roles["first"])], need_b=NEEDS[str(tell.roles["second"])])
+    tell.say(
+        "{when}, {hero.full} set out with a {first.full} and no plan at all.",
+        "{hero.full} had a {first.full} but wished for something else.",
+        "{when}, {hero.full} found a {first.full} that nobody wanted.",
+    )
+    tell.about("hero")
+    tell.say(
+        "{a.place.at}, {hero.he} met {a.full}.",
+        "The first person on the road was {a.full}.",
+        "Soon {hero.he} met {a.full}, who looked sad.",
+    )
+    tell.say('"{need_a}," said {a}. "I could use that {first}."', '"A {first}!" cried {a}. "{need_a}."')
+    tell.say(
+        "So {hero} gave {a.him} the {first}, and {a} gave {hero} a {second.full}.",
+        '"Take my {second} for it," said {a}, and {hero} took the {second}.',
+        "They swapped, and {hero} walked on with a {second.full}.",
+    )
+    tell.say(
+        "Next came {b.full}.",
+        "A little later, {b.full} came round the corner.",
+        "Then {b.full} called from across the street.",
+    )
+    tell.say(
+        '"Is that a {second}?" asked {b}. "{need_b}. Would you swap it?"',
+        '"{need_b}," {b.he} said. "Would you part with your {second}?"',
+    )
+    tell.say(
+        "So the {second} went to {b}, and {hero} got a {third.full}.",
+        '"Gladly," said {hero}. {b} took the {second} and handed over a {third.full}.',
+    )
+    tell.say(
+        "In the end {a} had the {first}, {b} had the {second}, and {hero} had the {third}.",
+        "That evening three people were happy, and nobody had spent a penny.",
+        '"I left with a {first} and came home with a {third}," said {hero} at supper.',
+        "{hero} put the {third} beside {hero.his} bed and looked at it until {hero.he} fell asleep.",
+    )
+
+
+def parcel(tell: Story) -> None:
+    """The postman has a parcel without a name."""
+    tell.set(edgar=PERSON["Edgar"])
+    tell.person("a", unlike="edgar")
+    tell.person("b", unlike="a")
+    tell.thing("thing")
+    tell.say(
+        "{when}, Edgar the postman had a parcel with no name on it.",
+        "{when}, the rain washed the name off a parcel, and Edgar did not know whose it was.",
+    )
+    tell.maybe("It was [long|flat|square] and [light|heavy], and it rattled.", "It smelled of [soap|oranges|paint].")
+    tell.say('"Is it yours?" he asked {a.full}.', 'He took it to {a.full}. "Did you order something?" he asked.')
+    tell.say(
+        '"No," said {a}. "I am waiting for a [letter|chair|new broom|sack of seed]."',
+        '"I wish it were," said {a}, and shook {a.his} head.',
+    )
+    tell.say(
+        "Then he carried it to {b.place.the}, where {b.full} shook it gently.",
+        "So he tried {b.full}, {b.place.at}.",
+    )
+    if tell.chance.happens():
+        tell.say('"Not mine," said {b}. "Why not look inside?"', '"Open it and see," said {b}.')
+        tell.say("Edgar cut the string, and out came a {thing.full}.", "Inside was a {thing.full}, and a card.")
+        tell.say(
+            '"For Edgar, from Edgar," said the card. He had bought it himself and forgotten.',
+            "Then he remembered. He had ordered it for his own birthday.",
+        )
+        tell.say("{b} laughed, and then Edgar laughed too.", "He wrote his name on it at once, twice.")
+    else:
+        tell.say('"At last!" cried {b}. "That is my {thing}."', '"My {thing}!" said {b}. "I waited three weeks."')
+        tell.say(
+            "And when {b.he} cut the string, it really was a {thing.full}.",
+            "{b.he} tore off the paper, and there was the {thing}, without a scratch.",
+        )
+        tell.say(
+            "Edgar went home and wrote a note. It said: buy better ink.",
+            "From then on, Edgar kept his parcels under his coat when it rained.",
+        )
+
+
+def borrowing(tell: Story) -> None:
+    """A borrowed thing is passed on and on, and comes back by itself."""
+    tell.adult("owner")
+    tell.person("a", unlike="owner")
+    tell.person("b", unlike="a")
+    tell.thing(
+        "thing", [thing for thing in THINGS if thing.noun in ("hammer", "basket", "umbrella", "lantern", "kettle")]
+    )
+    tell.set(job=JOBS[str(tell.roles["thing"])])
+    tell.say(
+        "{owner.full} owned the best {thing} in Pebbleby.",
+        "{when}, {owner.full} bought a {thing.full}, and everyone admired it.",
+    )
+    tell.about("owner")
+    tell.say(
+        '"May I borrow your {thing} until Friday?" asked {a.full}. "I want to {job}."',
+        '{a.full} came to the door. "I need to {job}," {a.he} said. "May I have your {thing} until Friday?"',
+    )
+    tell.say('"Of course," said {owner}, "but bring it back."', '"Yes, if you take good care of it," said {owner}.')
+    tell.say(
+        "But then {a} lent the {thing} to {b.full}.",
+        "{a} used it once and passed it on to {b.full}.",
+    )
+    tell.say(
+        "Friday came, and the {thing} did not.",
+        "A week went by, and still the {thing} was not back.",
+    )
+    tell.say(
+        '"Where is my {thing}?" asked {owner}. "{b} has it," said {a}.',
+        '{owner} went to {a}. "I gave it to {b}," {a.he} said, and looked at {a.his} shoes.',
+    )
+    tell.say(
+        "{b} had it in {b.his} hand and was just about to {job}.",
+        "They found {b}, who had hung it on the wall and forgotten it.",
+    )
+    tell.say(
+        "{b} gave it back, with a jar of [honey|jam|pickles] beside it.",
+        '"I am sorry," said {b}, and gave the {thing} back at once.',
+    )
+    tell.say(
+        "After that, {owner} painted {owner.his} name on it in large white letters.",
+        '"Next time, borrow it together," said {owner}, and they did.',
+        "That night the {thing} was back in its place, and {owner} slept well.",
+    )

@@ -1,0 +1,273 @@
+"""Stories that live on words: riddles, letters, messages, songs, recipes, questions."""
+
+from __future__ import annotations
+
+from llm.world.sayings import COUPLETS, DISHES, NEWS, QUESTIONS, RHYMES, RIDDLES, SHOPPING_LISTS, WHISPERS
+from llm.world.telling import Story
+from llm.world.words import ANIMAL, CHILDREN, PEOPLE, PERSON
+
+
+def riddle(tell: Story) -> None:
+    """One asks, one guesses wrong, one guesses right."""
+    answer, clue, hint, wrong, why = tell.chance.pick(RIDDLES)
+    tell.set(answer=answer, clue=clue, hint=hint, wrong=wrong, why=why)
+    tell.person("asker")
+    tell.person("a", unlike="asker")
+    tell.person("b")
+    tell.say(
+        "{when}, {asker.full} knew a new riddle and told it to everyone.",
+        "It was a long evening, and {asker.full} asked a riddle.",
+        '"Here is one that you will never guess," said {asker.full} to {a} and {b}.',
+        "{asker.full} met {a} and {b} by the well and would not let them pass without a riddle.",
+    )
+    tell.about("asker")
+    tell.say('"{clue} {hint} What am I?"', '"{clue} What am I?" {asker.he} asked. "I will tell you more: {hint}"')
+    tell.say(
+        '"{wrong}," said {a} at once.',
+        '{a} scratched {a.his} head. "Is it {wrong}?" {a.he} asked.',
+        '"That must be {wrong}," said {a}.',
+    )
+    tell.say('"No," said {asker}. "{why}."', '{asker} shook {asker.his} head. "{why}," {asker.he} said.')
+    tell.say(
+        "{b} said nothing for a while and looked out of the window.",
+        "{b} repeated the words under {b.his} breath.",
+        '"I need quiet," said {b}, and put both hands over {b.his} ears.',
+    )
+    tell.say(
+        '"A {answer}!" {b.he} cried.',
+        '"It is a {answer}," {b.he} said at last.',
+        '"Could it be a {answer}?" {b.he} asked.',
+    )
+    tell.say(
+        '"Right," said {asker}, "and now it is your turn to ask one."',
+        '"Yes," said {asker}, a little sadly, for it was the only riddle {asker.he} knew.',
+        '{asker} bowed. "You must have heard it before," {asker.he} said. "No, I guessed it," said {b}.',
+        '"Yes," said {asker}. "I was just going to say that," said {a}, and everyone laughed.',
+    )
+
+
+def letter(tell: Story) -> None:
+    """A letter is written, carried, and answered."""
+    writers = [person for person in PEOPLE if person.name != "Edgar"]
+    tell.person("a", pool=writers)
+    tell.person("b", pool=writers)
+    tell.say(
+        "{when}, {a.full} sat down to write a letter to {b.full}.",
+        "{a} missed {b}, and so {a.he} took a sheet of paper and a pen.",
+        "{a.full} had never written a letter before, but {when} {a.he} tried.",
+    )
+    tell.maybe("It took all morning and four drops of ink.", "Soot the cat walked across it only once.")
+    tell.about("a")
+    tell.line(
+        "Dear {b}, how are you? The [apples|plums|roses] are [ripe|late|lovely] this year.",
+        "Dear {b}, thank you for the [honey|book|soup]. It was just what I needed.",
+        "Dear {b}, it has rained for a week, and I have read all my books twice.",
+    )
+    news = tell.chance.pick(NEWS)
+    tell.line(news[0])
+    tell.line(
+        "Please come on [Saturday|Sunday|Friday], and bring [nothing but yourself|your fiddle|an empty stomach].",
+        "Will you visit me before the [snow|swallows|holidays] come?",
+    )
+    tell.line("With love from {a}.", "Your friend, {a}.")
+    tell.say(
+        "Edgar the postman carried it over the bridge in his bag.",
+        "Edgar the postman lost it, found it, and brought it the next day.",
+    )
+    tell.say(
+        "{b} read it [twice|three times|aloud to the cat] and smiled.",
+        "When {b} read it, {b.he} laughed out loud.",
+        "{b} opened it at the kitchen table and put {b.his} spoon down.",
+    )
+    tell.say("{b.he} wrote back at once.", "The answer came by the next post.")
+    tell.line("Dear {a}, " + news[1], "My dear {a}, " + news[1])
+    tell.line(
+        "I am on my way. Yours, {b}.",
+        "Put the kettle on, for I am coming. {b}.",
+        "Of course I will come. Your old friend, {b}.",
+    )
+
+
+def whispers(tell: Story) -> None:
+    """A message changes from mouth to ear."""
+    for role in ("a", "b", "c"):
+        tell.person(role)
+    tell.adult("d", unlike="a")
+    chain = tell.chance.pick(WHISPERS)
+    tell.set(x=chain[0], y=chain[1], z=chain[2])
+    if tell.chance.happens():
+        tell.say("{when}, {a.full} had a message for {d.full}.")
+        tell.say('"{x}," {a.he} said to {b}.', 'The message that {a.he} gave to {b} was this: "{x}."')
+    else:
+        tell.say('"Run to {d.full} and say this," said {a.full} to {b.full}: "{x}."')
+    tell.say(
+        "But the wind was loud, and the wheel of the mill was louder.", "{b} had wool in {b.his} ears, and ran off."
+    )
+    tell.say('"{y}," {b} said to {c}.', '{b} met {c} and told {c.him}: "{y}."')
+    tell.say(
+        '{c} was surprised, but {c.he} ran on. "{z}," {c.he} told {d}.', '"{z}," {c} said to {d}, quite out of breath.'
+    )
+    tell.say(
+        '"Are you sure?" asked {d}. "Those were the words," said {c}.',
+        '"How strange," said {d}, but {d.he} did as {d.he} was told.',
+    )
+    tell.say(chain[3])
+    tell.say(
+        '"What is this?" asked {a}. "Your message," said {d}.', "{a} stared, and then laughed until the tears came."
+    )
+    tell.say(
+        "Next time {a} wrote it down.",
+        "From then on {a} went {a.himself}.",
+        "{a} liked it better than what {a.he} had asked for.",
+    )
+
+
+def a_song(tell: Story) -> None:
+    """Someone makes up a song, and it travels."""
+    tell.person("a")
+    tell.person("b", unlike="a")
+    tell.say(
+        "{when}, {a.full} made up a song.",
+        "{a.full} always sang at work, and {when} it was a new song.",
+        "There was a tune in {a.full}'s head, and it would not come out.",
+    )
+    tell.about("a")
+    tell.say(
+        "It had no words at first, so {a.he} borrowed some.",
+        "{a.he} hummed it, and then the words came.",
+        "{a.he} opened {a.his} mouth and sang.",
+    )
+    family = tell.chance.pick(RHYMES)
+    tell.verse(tell.chance.pick(family[0]), tell.chance.pick(family[1]))
+    tell.say(
+        '"What does it mean?" asked {b.full}. "Nothing," said {a}, "but it rhymes."',
+        "{b.full} stopped to listen, and tapped {b.his} foot.",
+        '"Is there more?" asked {b.full}. "There is always more," said {a}.',
+    )
+    tell.say("Then {b} added a verse.", "{b} thought for a moment and sang the next one.")
+    other = tell.chance.pick([rhymes for rhymes in RHYMES if rhymes is not family])
+    tell.verse(tell.chance.pick(other[0]), tell.chance.pick(other[1]))
+    tell.say(
+        "By evening the whole village sang it, each in another key.",
+        "Nell the sailor took it across the river, and it has not come back yet.",
+        "The crow learned it too, but only the wrong notes.",
+        "Even Jonas the cobbler hummed it, when he thought that he was alone.",
+    )
+
+
+def lullaby(tell: Story) -> None:
+    """A grown-up sings an animal or a child to sleep, in couplets."""
+    tell.adult("a")
+    tell.child("b", unlike="a")
+    tell.say(
+        "{b} was staying with {a.full} for the night.",
+        "It was late in the house of {a.full}, and {b.full} was still wide awake.",
+        '"I am not tired at all," said {b.full} to {a.full}.',
+    )
+    tell.say(
+        '"Then I will sing," said {a}, "and you may correct me."',
+        '"Sing me the one about the night," said {b}.',
+        '"Lie still and listen," said {a}.',
+    )
+    first, second = tell.chance.several(COUPLETS, 2)
+    tell.verse(*first)
+    tell.say('"More," said {b}.', '"Is that all?" asked {b}. "No," said {a}.', "{b} yawned, but {b.he} hid it.")
+    tell.verse(*second)
+    tell.say(
+        "Then it was quiet, because {b} was asleep.",
+        '"And now?" asked {a}. But nobody answered.',
+        "When the song was over, {a} was asleep, and {b} put out the light.",
+    )
+
+
+def recipe(tell: Story) -> None:
+    """A dish is cooked from a list, and one thing is forgotten or swapped."""
+    tell.person("cook")
+    tell.person("taster", unlike="cook")
+    dish, things, missing, effect, mend = tell.chance.pick(DISHES)
+    tell.set(dish=dish, missing=missing, effect=effect, mend=mend)
+    tell.say("{when}, {cook.full} wanted to make {dish}.", '"Today I will cook {dish}," said {cook.full}.')
+    tell.about("cook")
+    tell.say("The book had the whole list.", "{cook.he} opened the big book and read the list.")
+    for item in tell.chance.several([*things, missing], 5):
+        tell.line("- " + item + ".")
+    tell.say(
+        "{cook} mixed it, stirred it, and put it over the fire.",
+        "First {cook.he} stirred, then {cook.he} waited, then {cook.he} stirred again.",
+    )
+    tell.say(
+        "Soon {taster.full} came in, led by the smell.",
+        '"Is it ready?" asked {taster.full}, with a spoon in {taster.his} hand. "Nearly," said {cook}.',
+    )
+    tell.say("{taster} took a spoonful and was silent.", "{taster} tasted it and made a long face.")
+    tell.say(
+        '"Well?" asked {cook}. "It {effect}," said {taster}.',
+        '"It {effect}," said {taster}. "Did you forget something?"',
+    )
+    tell.say("{cook} looked at the list again, and there it was: {missing}.", '"{missing}!" cried {cook}.')
+    tell.say("So {mend}.", "Then {mend}.")
+    tell.say(
+        "They ate it all, and licked the spoons.",
+        "It was the best that either of them had ever eaten.",
+        "There was nothing left for the dog, who was hurt.",
+    )
+
+
+def why(tell: Story) -> None:
+    """A child asks and a grown-up answers, as well as one can."""
+    tell.child("a")
+    tell.adult("b", unlike="a")
+    tell.say(
+        "{when}, {a.full} walked to {b.place.the} with {b.full}, and asked questions all the way.",
+        "{a.full} had nine questions a day, and {b.full} was the one who was there.",
+        "{a.full} sat down beside {b.full} and looked at the sky.",
+    )
+    tell.about("b")
+    questions = tell.chance.several(QUESTIONS, tell.chance.number(3, 4))
+    for number_asked, (question, answer) in enumerate(questions):
+        tell.set(q=question, r=answer)
+        if number_asked == 0:
+            tell.say('"{q}" asked {a}. "{r}," said {b}.', '"{q}" {a.he} asked. "{r}," {b} replied.')
+        else:
+            tell.say(
+                '"And {q}" "{r}."',
+                '"{q}" asked {a}. "{r}," {b} said.',
+                '{a} thought about that. "{q}" "{r}," said {b}.',
+            )
+    tell.say(
+        '"Do you know everything?" asked {a}. "No," said {b}, "but I know when to go to bed."',
+        '"And why do I ask so much?" "Because you listen to the answers," said {b}.',
+        '"Now may I ask you something?" said {b}. "Yes," said {a}. "Are you hungry?"',
+        "{b} had no more answers left, so they ate a pear and were quiet.",
+    )
+
+
+def shopping_rhyme(tell: Story) -> None:
+    """A child is sent to the shop and makes a rhyme of the list, so as not to forget."""
+    child = tell.person("a", pool=[child for child in CHILDREN if child.parent != "Winnie"])
+    tell.set(winnie=PERSON["Winnie"], parent=child.parent)
+    tell.animal("pet", pool=[ANIMAL[kind] for kind in ("dog", "goat", "hen", "duck", "pig")])
+    first, second, items, wrong = tell.chance.pick(SHOPPING_LISTS)
+    tell.set(items=items, wrong=wrong)
+    tell.say(
+        "{parent} sent {a} to the shop for {items}.",
+        '"Go to the shop and buy {items}," {parent} said to {a}. "Can you remember that?"',
+    )
+    tell.say('"I will make a rhyme of it," said {a}, and set off.', "So as not to forget it, {a} sang it on the way.")
+    tell.verse(first, second)
+    tell.say(
+        "At the corner {pet.full} {pet.sound}, and {a} fell over a bucket.",
+        "Then {a} met {pet.full}, who {pet.sound} so loudly that {a.he} stopped singing.",
+    )
+    tell.say(
+        "When {a} went on, part of the rhyme was gone.", "{a} began the song again, but it did not come out the same."
+    )
+    tell.say('"What may I give you?" asked Winnie. "{wrong}," said {a}.', '"{wrong}, please," said {a} in the shop.')
+    tell.say(
+        '"Are you sure?" asked Winnie. "No," said {a}, "but it rhymes."',
+        'Winnie scratched her ear. "Sing it to me," she said, and then she knew.',
+    )
+    tell.say(
+        "And because Winnie knew {parent}, the basket held {items} all the same.",
+        "So {a} came home with {items}, and with a sugar plum for the song.",
+    )

@@ -1,0 +1,305 @@
+"""Who and what there is in the village of Pebbleby: people, animals, places and things, with their facts.
+
+Everything here holds in every story: Ada is always the baker, the mill always stands by the river.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_PRONOUNS = {"he": ("him", "his", "himself"), "she": ("her", "her", "herself")}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in the village: `{place.at}` is "at the mill", `{place.the}` is "the mill"."""
+
+    name: str
+    preposition: str
+    where: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def the(self) -> str:
+        """The place with its article: "the mill"."""
+        return f"the {self.name}"
+
+    @property
+    def at(self) -> str:
+        """Where someone is who is there: "at the mill"."""
+        return f"{self.preposition} the {self.name}"
+
+
+@dataclass(frozen=True)
+class Being:
+    """Someone with a name and a pronoun: `{hero}`, `{hero.he}`, `{hero.him}`, `{hero.his}`, `{hero.himself}`."""
+
+    name: str
+    he: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def He(self) -> str:
+        """The pronoun at the start of a sentence."""
+        return self.he.capitalize()
+
+    @property
+    def him(self) -> str:
+        """The pronoun as an object."""
+        return _PRONOUNS[self.he][0]
+
+    @property
+    def his(self) -> str:
+        """The pronoun as an owner."""
+        return _PRONOUNS[self.he][1]
+
+    @property
+    def His(self) -> str:
+        """The same at the start of a sentence."""
+        return self.his.capitalize()
+
+    @property
+    def himself(self) -> str:
+        """The pronoun turned back on itself."""
+        return _PRONOUNS[self.he][2]
+
+
+@dataclass(frozen=True)
+class Person(Being):
+    """A villager. A child's trade is "boy" or "girl", and only a child has a parent and an age."""
+
+    trade: str
+    trait: str
+    place: Place
+    parent: str = ""
+    age: int = 0
+
+    @property
+    def years(self) -> str:
+        """The age in words."""
+        return number(self.age)
+
+    @property
+    def full(self) -> str:
+        """How a story introduces them: "Ada the baker", "little Pip"."""
+        return f"little {self.name}" if self.parent else f"{self.name} the {self.trade}"
+
+
+@dataclass(frozen=True)
+class Animal(Being):
+    """An animal of the village: `{pet.full}` is "Bramble the goat"."""
+
+    kind: str
+    plural: str
+    trait: str
+    sound: str
+    food: str
+    bed: str
+
+    @property
+    def full(self) -> str:
+        """How a story introduces them: "Bramble the goat"."""
+        return f"{self.name} the {self.kind}"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """An object that someone can own, carry and lose; `{thing.full}` has its adjective: "brass button"."""
+
+    noun: str
+    adjectives: tuple[str, ...]
+    small: bool = False
+    shiny: bool = False
+    adjective: str = field(default="")
+
+    def __str__(self) -> str:
+        return self.noun
+
+    @property
+    def full(self) -> str:
+        """The noun with its adjective: "brass button"."""
+        return f"{self.adjective} {self.noun}"
+
+
+@dataclass(frozen=True)
+class Goods:
+    """Something that is counted or sold: one plum, two plums."""
+
+    one: str
+    many: str
+
+    def __str__(self) -> str:
+        return self.many
+
+
+PLACES = tuple(
+    Place(*row)
+    for row in (
+        ("mill", "at", "by the river"),
+        ("bakery", "in", "beside the square"),
+        ("forge", "at", "behind the inn"),
+        ("garden", "in", "below the school"),
+        ("clock shop", "in", "under the bell tower"),
+        ("school", "at", "at the end of the lane"),
+        ("harbour", "at", "where the river meets the sea"),
+        ("weaving room", "in", "above the shop"),
+        ("post office", "at", "across from the well"),
+        ("farm", "on", "beyond the bridge"),
+        ("bell tower", "in", "in the middle of the village"),
+        ("shop", "in", "next to the bakery"),
+        ("workshop", "in", "in a narrow street"),
+        ("orchard", "in", "on the sunny side of the hill"),
+        ("hill", "on", "above the village"),
+        ("landing", "at", "on the far bank of the river"),
+        ("barn", "in", "behind the farm"),
+        ("bridge", "on", "over the river"),
+        ("well", "by", "in front of the post office"),
+        ("pond", "by", "beside the farm"),
+        ("square", "in", "in front of the bakery"),
+    )
+)
+PLACE = {place.name: place for place in PLACES}
+
+ADULTS = tuple(
+    Person(name, he, trade, trait, PLACE[place])
+    for name, he, trade, trait, place in (
+        ("Ada", "she", "baker", "cheerful", "bakery"),
+        ("Tom", "he", "miller", "patient", "mill"),
+        ("Nell", "she", "sailor", "brave", "landing"),
+        ("Hugo", "he", "blacksmith", "strong", "forge"),
+        ("Ivy", "she", "gardener", "gentle", "garden"),
+        ("Otto", "he", "clockmaker", "careful", "clock shop"),
+        ("Mabel", "she", "teacher", "wise", "school"),
+        ("Finn", "he", "fisherman", "lucky", "harbour"),
+        ("Rosa", "she", "weaver", "quick", "weaving room"),
+        ("Edgar", "he", "postman", "forgetful", "post office"),
+        ("Greta", "she", "farmer", "busy", "farm"),
+        ("Silas", "he", "lamplighter", "dreamy", "bell tower"),
+        ("Winnie", "she", "shopkeeper", "curious", "shop"),
+        ("Jonas", "he", "cobbler", "grumpy", "workshop"),
+        ("Olive", "she", "beekeeper", "calm", "orchard"),
+        ("Bram", "he", "shepherd", "quiet", "hill"),
+    )
+)
+
+CHILDREN = tuple(
+    Person(name, he, "boy" if he == "he" else "girl", trait, PLACE[place], parent, age)
+    for name, he, trait, place, parent, age in (
+        ("Pip", "he", "curious", "bakery", "Ada", 7),
+        ("Lily", "she", "bold", "mill", "Tom", 8),
+        ("Max", "he", "hungry", "forge", "Hugo", 9),
+        ("Daisy", "she", "shy", "farm", "Greta", 6),
+        ("Ned", "he", "noisy", "harbour", "Finn", 8),
+        ("Ruth", "she", "clever", "school", "Mabel", 9),
+        ("Sam", "he", "sleepy", "shop", "Winnie", 5),
+        ("Elsie", "she", "honest", "workshop", "Jonas", 7),
+    )
+)
+PEOPLE = ADULTS + CHILDREN
+
+PERSON = {person.name: person for person in PEOPLE}
+
+ANIMALS = tuple(
+    Animal(*row)
+    for row in (
+        ("Bramble", "she", "goat", "goats", "stubborn", "bleated", "thistles", "on the woodpile"),
+        ("Biscuit", "he", "dog", "dogs", "faithful", "barked", "bones", "under the table"),
+        ("Soot", "she", "cat", "cats", "proud", "purred", "cream", "on the warm stove"),
+        ("Duchess", "she", "hen", "hens", "fussy", "clucked", "corn", "in a straw nest"),
+        ("Turnip", "he", "donkey", "donkeys", "patient", "brayed", "carrots", "in the barn"),
+        ("Admiral", "he", "duck", "ducks", "noisy", "quacked", "pondweed", "among the reeds"),
+        ("Button", "she", "pig", "pigs", "hungry", "grunted", "apples", "in the mud"),
+        ("Cloud", "she", "sheep", "sheep", "timid", "bleated", "clover", "on the hill"),
+        ("Crumb", "he", "mouse", "mice", "tiny", "squeaked", "cheese", "behind the flour sacks"),
+        ("Inkwell", "he", "crow", "crows", "thieving", "cawed", "cherries", "in the tall elm"),
+        ("Russet", "she", "fox", "foxes", "clever", "yapped", "berries", "in a dry den"),
+        ("Hush", "she", "owl", "owls", "wise", "hooted", "moths", "in the hollow oak"),
+        ("Plop", "he", "frog", "frogs", "jumpy", "croaked", "flies", "under a lily leaf"),
+        ("Thistle", "he", "hedgehog", "hedgehogs", "shy", "sniffed", "beetles", "in a heap of leaves"),
+        ("Comet", "she", "snail", "snails", "slow", "whispered", "lettuce", "beneath a flowerpot"),
+    )
+)
+ANIMAL = {animal.kind: animal for animal in ANIMALS}
+
+THINGS = tuple(
+    Thing(*row)
+    for row in (
+        ("button", ("brass", "silver", "round"), True, True),
+        ("key", ("rusty", "little", "iron"), True, True),
+        ("ring", ("gold", "silver", "thin"), True, True),
+        ("whistle", ("tin", "loud", "silver"), True, True),
+        ("spoon", ("silver", "wooden", "bent"), True, True),
+        ("thimble", ("silver", "dented", "tiny"), True, True),
+        ("marble", ("green", "blue", "lucky"), True, True),
+        ("bell", ("small", "copper", "cracked"), True, True),
+        ("comb", ("ivory", "wooden", "yellow"), True),
+        ("pencil", ("short", "red", "blunt"), True),
+        ("map", ("old", "torn", "folded"), True),
+        ("ribbon", ("red", "yellow", "long"), True),
+        ("hat", ("straw", "tall", "green")),
+        ("scarf", ("striped", "woollen", "orange")),
+        ("umbrella", ("black", "huge", "old")),
+        ("lantern", ("brass", "bright", "old")),
+        ("kettle", ("copper", "black", "heavy")),
+        ("basket", ("empty", "wicker", "round")),
+        ("kite", ("blue", "paper", "orange")),
+        ("drum", ("painted", "small", "loud")),
+        ("blanket", ("soft", "patched", "grey")),
+        ("teapot", ("blue", "cracked", "round")),
+        ("hammer", ("heavy", "old", "iron")),
+        ("fiddle", ("old", "brown", "shiny")),
+    )
+)
+
+GOODS = tuple(
+    Goods(*row)
+    for row in (
+        ("apple", "apples"), ("pear", "pears"), ("plum", "plums"), ("egg", "eggs"), ("bun", "buns"),
+        ("onion", "onions"), ("turnip", "turnips"), ("carrot", "carrots"), ("candle", "candles"),
+        ("cabbage", "cabbages"), ("fish", "fish"), ("loaf", "loaves"), ("pie", "pies"), ("cheese", "cheeses"),
+    )
+)  # fmt: skip
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+COLOURS = ("red", "blue", "green", "yellow", "white", "orange", "purple", "grey")
+
+_SMALL = [
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["", "", *["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]]
+
+
+def number(value: int) -> str:
+    """0 to 99 in words; 0 is "no", as in "no apples"."""
+    if value < 20:
+        return _SMALL[value]
+    ten, one = divmod(value, 10)
+    return _TENS[ten] + (f"-{_SMALL[one]}" if one else "")
+
+
+def count(value: int, goods: Goods) -> str:
+    """A number of goods: one plum, seven plums."""
+    return f"{number(value)} {goods.one if value == 1 else goods.many}"

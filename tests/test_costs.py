@@ -1,0 +1,160 @@
+"""Closed forms against the models that they describe, for every combination of components."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import operator
+from collections.abc import Iterator
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from llm.config import Activation, ModelConfig, Norm, NormPosition, Positional, TrainingConfig
+from llm.costs import flops_per_token, memory, parameter_count
+from llm.model import Transformer
+from llm.presets import ARCHITECTURES, SIZES, preset
+from llm.training.optim import build_optimizers
+
+BATCH_SIZE = 3
+EITHER = (False, True)
+SPARSE = 11  # every 11th combination still holds each three choices of three different components together
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Thousands of tiny operations: a second thread would only wait, many times longer than they take."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def combinations(**fields: object) -> list[ModelConfig]:
+    """Every combination of components in one small shape, in which no two widths are equal."""
+    shape = {"d_vocab": 29, "d_model": 10, "n_layers": 2, "n_heads": 4, "d_head": 6, "d_mlp": 14, "n_ctx": 7}
+    choices = {
+        "positional": get_args(Positional),
+        "norm": get_args(Norm),
+        "norm_position": get_args(NormPosition),
+        "activation": get_args(Activation),
+        "qk_norm": EITHER,
+        "tie_embeddings": EITHER,
+        "bias": EITHER,
+        "n_kv_heads": (4, 2, 1),
+    }
+    return [
+        ModelConfig(**(shape | dict(zip(choices, values, strict=True)) | fields))
+        for values in itertools.product(*choices.values())
+    ]
+
+
+def part_of(name: str) -> str:
+    """The field of `ParameterCount` that a parameter belongs to."""
+    if "norm" in name:
+        return "norms"
+    module = name.split(".")[2] if name.startswith("blocks.") else name.split(".")[0]
+    return {"embed": "embedding", "unembed": "unembedding"}.get(module, module)
+
+
+def kept_for_backward(config: ModelConfig) -> int:
+    """Bytes that autograd really saves in a forward pass and its loss, each storage once, without the weights."""
+    model = Transformer(config)
+    tokens = torch.randint(config.d_vocab, (BATCH_SIZE, config.n_ctx))
+    targets = torch.randint(config.d_vocab, (BATCH_SIZE, config.n_ctx))
+    own = {tensor.untyped_storage().data_ptr() for tensor in [*model.parameters(), *model.buffers()]}
+    storages: dict[int, torch.UntypedStorage] = {}  # holding them keeps their addresses from being used again
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            storages[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        nn.functional.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())
+    return sum(storage.nbytes() for storage in storages.values())
+
+
+def test_sparse_combinations_hold_every_triple_of_choices() -> None:
+    every = [dataclasses.astuple(config) for config in combinations()]
+    for three in itertools.combinations(range(len(every[0])), 3):
+        sparse = {operator.itemgetter(*three)(config) for config in every[::SPARSE]}
+        assert sparse == {operator.itemgetter(*three)(config) for config in every}
+
+
+def test_parameter_count_and_weight_bytes_are_those_of_the_built_model() -> None:
+    for config in combinations():
+        parts = dict.fromkeys(dataclasses.asdict(parameter_count(config)), 0)
+        model = Transformer(config)
+        for name, parameter in model.named_parameters():
+            parts[part_of(name)] += parameter.numel()
+        assert dataclasses.asdict(parameter_count(config)) == parts, config
+        assert parameter_count(config).total == sum(parts.values()), config
+        held = sum(parameter.nbytes for parameter in model.parameters())
+        assert memory(config, TrainingConfig()).weights == memory(config, TrainingConfig()).gradients == held, config
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("size", SIZES)
+def test_parameter_count_of_each_preset(architecture: str, size: str) -> None:
+    config = preset(architecture, size, d_vocab=1024)
+    with torch.device("meta"):  # shapes, but no numbers
+        model = Transformer(config)
+    assert parameter_count(config).total == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_full_gpt_has_gpt2_smalls_published_size() -> None:
+    assert parameter_count(preset("gpt", "full", d_vocab=50257)).total == 124_439_808
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_optimizer_bytes_are_the_moments_held_after_one_step(optimizer: str) -> None:
+    training = TrainingConfig(optimizer=optimizer)
+    for config in combinations()[::SPARSE]:
+        model = Transformer(config)
+        optimizers = build_optimizers(model, training)
+        model(torch.randint(config.d_vocab, (1, config.n_ctx))).sum().backward()
+        held = 0
+        for each in optimizers:
+            each.step()
+            for state in each.state.values():
+                held += sum(value.nbytes for name, value in state.items() if name != "step")  # a counter, not a moment
+        assert memory(config, training).optimizer == held, config
+
+
+def test_activation_bytes_are_what_autograd_saves() -> None:
+    for config in [*combinations(n_layers=1), *combinations(dropout=0.5)[::SPARSE]]:
+        assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(config), config
+
+
+def test_activation_bytes_with_a_single_head() -> None:
+    for config in combinations(n_heads=1, n_kv_heads=1)[::SPARSE]:
+        assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(config), config
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_activation_bytes_of_each_preset(architecture: str) -> None:
+    config = preset(architecture, "small", d_vocab=65)
+    assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(config)
+
+
+def test_forward_flops_are_those_that_torch_counts() -> None:
+    for config in combinations(n_layers=1):
+        tokens = torch.zeros(BATCH_SIZE, config.n_ctx, dtype=torch.int64)
+        model = Transformer(config, "torch")
+        with FlopCounterMode(display=False) as counted:
+            model(tokens)
+        assert flops_per_token(config, config.n_ctx).forward * tokens.numel() == counted.get_total_flops(), config
+
+
+def test_training_flops_are_those_that_torch_counts() -> None:
+    for config in combinations()[::SPARSE]:
+        tokens = torch.zeros(BATCH_SIZE, config.n_ctx - 1, dtype=torch.int64)
+        model = Transformer(config, "torch")
+        with FlopCounterMode(display=False) as counted:
+            model(tokens).sum().backward()
+        assert flops_per_token(config, tokens.shape[1]).training * tokens.numel() == counted.get_total_flops(), config

@@ -1,0 +1,141 @@
+import copy
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm.config import TrainingConfig
+from llm.model import Transformer
+from llm.presets import ARCHITECTURES, preset
+from llm.training.adamw import adamw_step
+from llm.training.optim import Muon, build_optimizers, learning_rate, schedule, set_learning_rate
+
+
+def tiny(architecture: str = "llama", **overrides) -> Transformer:
+    torch.manual_seed(0)
+    sizes = {"d_vocab": 11, "d_model": 16, "n_layers": 2, "n_heads": 2, "n_ctx": 8}
+    return Transformer(preset(architecture, **(sizes | overrides)))
+
+
+@given(
+    steps=st.integers(1, 2000),
+    warmup=st.floats(0, 0.5),
+    decay=st.floats(0, 0.5),
+    min_lr=st.floats(0, 1),
+    kind=st.sampled_from(["cosine", "trapezoid", "constant"]),
+    data=st.data(),
+)
+def test_every_step_moves_and_none_exceeds_the_peak(steps, warmup, decay, min_lr, kind, data):
+    config = TrainingConfig(steps=steps, warmup=warmup, decay=decay, min_lr=min_lr, schedule=kind)
+    step = data.draw(st.integers(1, steps))
+    assert 0 < schedule(step, config) <= 1
+    assert learning_rate(step, config) == schedule(step, config) * config.learning_rate
+
+
+def test_warm_up_rises_linearly_and_reaches_the_peak_right_after():
+    config = TrainingConfig(steps=100, warmup=0.1, schedule="constant")
+    assert [round(schedule(step, config) * 11, 9) for step in range(1, 13)] == [*range(1, 12), 11]
+
+
+def test_trapezoid_stays_then_falls_linearly_towards_its_end():
+    config = TrainingConfig(steps=100, warmup=0, decay=0.2, min_lr=0, schedule="trapezoid")
+    assert schedule(80, config) == schedule(81, config) == 1
+    assert schedule(91, config) == pytest.approx(0.5)
+    assert schedule(100, config) == pytest.approx(1 / 20)
+
+
+def test_cosine_is_half_way_down_in_the_middle():
+    config = TrainingConfig(steps=100, warmup=0, min_lr=0.2, schedule="cosine")
+    assert schedule(1, config) == 1
+    assert schedule(51, config) == pytest.approx(0.6)
+    assert schedule(100, config) == pytest.approx(0.2, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_parameter_is_stepped_once_and_only_matrices_decay(architecture, kind):
+    model = tiny(architecture)
+    names = {parameter.data_ptr(): name for name, parameter in model.named_parameters()}
+    groups = [group for optimizer in build_optimizers(model, TrainingConfig(optimizer=kind))
+              for group in optimizer.param_groups]  # fmt: skip
+    stepped = [names[parameter.data_ptr()] for group in groups for parameter in group["params"]]
+    assert sorted(stepped) == sorted(names.values())
+    decayed = {names[p.data_ptr()] for group in groups if group["weight_decay"] > 0 for p in group["params"]}
+    assert decayed == {name for name in names.values() if ".W_" in name and not name.startswith(("embed", "positions"))}
+
+
+def test_muon_takes_the_blocks_matrices_and_adamw_the_rest():
+    muon, adamw = build_optimizers(tiny(), TrainingConfig(optimizer="muon"))
+    assert isinstance(muon, Muon) and isinstance(adamw, torch.optim.AdamW)
+    assert len(muon.param_groups[0]["params"]) == 2 * 7  # W_Q W_K W_V W_O W_in W_gate W_out in each of two blocks
+
+
+def test_learning_rate_scales_each_groups_own_peak():
+    optimizers = build_optimizers(tiny(), TrainingConfig(optimizer="muon", learning_rate=0.1, muon_learning_rate=0.4))
+    set_learning_rate(optimizers, 0.5)
+    assert optimizers[0].param_groups[0]["lr"] == pytest.approx(0.2)
+    assert {group["lr"] for group in optimizers[1].param_groups} == {0.05}
+
+
+def test_muon_on_three_axes_equals_torchs_muon_on_the_flattened_matrix():
+    torch.manual_seed(0)
+    parameter = torch.nn.Parameter(torch.randn(2, 4, 6))
+    matrix = torch.nn.Parameter(parameter.detach().clone().flatten(0, 1))
+    ours = Muon([parameter], peak=0.01, weight_decay=0.1)
+    theirs = torch.optim.Muon([matrix], lr=0.01, weight_decay=0.1)
+    for _ in range(3):
+        target = torch.randn(2, 4, 6)
+        for part in range(2):  # gradients accumulate over two passes
+            ((parameter - target) ** 2).sum().mul(1 + part).backward()
+            ((matrix - target.flatten(0, 1)) ** 2).sum().mul(1 + part).backward()
+        ours.step()
+        theirs.step()
+        ours.zero_grad()
+        theirs.zero_grad()
+        assert parameter.grad is None
+        assert torch.equal(parameter.flatten(0, 1), matrix)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_optimizer_state_survives_a_round_trip(kind, tmp_path):
+    config = TrainingConfig(optimizer=kind)
+    tokens = torch.randint(11, (2, 8))
+
+    def step(model, optimizers):
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        model(tokens).square().mean().backward()
+        for optimizer in optimizers:
+            optimizer.step()
+
+    first = tiny()
+    optimizers = build_optimizers(first, config)
+    step(first, optimizers)
+    torch.save([optimizer.state_dict() for optimizer in optimizers], tmp_path / "state.pt")
+    second = tiny()
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    again = build_optimizers(second, config)
+    for optimizer, state in zip(again, torch.load(tmp_path / "state.pt", weights_only=True), strict=True):
+        optimizer.load_state_dict(state)
+    step(first, optimizers)
+    step(second, again)
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+
+
+def test_readable_adamw_equals_torchs():
+    torch.manual_seed(0)
+    weight = torch.randn(5, 3, dtype=torch.float64)
+    theirs = torch.nn.Parameter(weight.clone())
+    optimizer = torch.optim.AdamW([theirs], lr=0.01, betas=(0.9, 0.95), weight_decay=0.1)
+    mean, mean_square = torch.zeros_like(weight), torch.zeros_like(weight)
+    for step in range(1, 20):
+        gradient = torch.randn_like(weight)
+        theirs.grad = gradient.clone()
+        optimizer.step()
+        adamw_step(
+            weight, gradient, mean, mean_square, step,
+            learning_rate=0.01, beta1=0.9, beta2=0.95, weight_decay=0.1,
+        )  # fmt: skip
+        torch.testing.assert_close(weight, theirs.detach(), rtol=1e-12, atol=1e-12)

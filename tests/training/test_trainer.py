@@ -1,0 +1,286 @@
+import contextlib
+import dataclasses
+import itertools
+import json
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from llm.checkpoints import RunFolder
+from llm.config import TrainingConfig
+from llm.data import TextData
+from llm.presets import preset
+from llm.training.start import resume_run, start_run
+from llm.training.trainer import Trainer, TrainingDiverged, next_token_loss
+
+TEXT = "".join(f"the {word} fox saw {count} small birds.\n" for count in range(40) for word in ("red", "old", "shy"))
+TRAINING = TrainingConfig(
+    steps=12, batch_size=4, eval_every=5, eval_windows=3, sample_tokens=8, device="cpu", warmup=0.1, decay=0.3
+)
+TIMES = ("tokens_per_second", "seconds", "elapsed")
+
+
+def start(tmp_path, training=TRAINING, architecture="llama", tokenizer_kind="char", **overrides) -> Trainer:
+    sizes = {"d_model": 16, "n_layers": 2, "n_heads": 2, "n_ctx": 16}
+    config = preset(architecture, d_vocab=1, **(sizes | overrides))
+    return start_run(config, training, tokenizer_kind, TEXT, "foxes.txt", tmp_path, architecture=architecture)
+
+
+def rows(folder: RunFolder) -> list[dict]:
+    """The run's metrics without its times, which no two runs share."""
+    found = folder.read_metrics().rows
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in found]
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in trainer.model.named_parameters()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+class FixedBatches:
+    """The data of a run, but with batches of the test's own choice."""
+
+    def __init__(self, data: TextData, batch: Callable[[], tuple[torch.Tensor, torch.Tensor]]) -> None:
+        self.data, self.choose = data, batch
+
+    def batch(self, *_: object) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.choose()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.data, name)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    trainer = start(tmp_path_factory.mktemp("finished"))
+    return trainer, list(trainer)
+
+
+def test_each_next_is_one_step_and_yields_its_metrics(finished):
+    trainer, metrics = finished
+    assert [m.step for m in metrics] == list(range(1, 13))
+    assert [m.tokens for m in metrics] == [4 * 16 * step for step in range(1, 13)]
+    assert all(math.isfinite(m.loss) and m.grad_norm > 0 and m.tokens_per_second > 0 for m in metrics)
+    assert all(list(m.grad_norms) == ["embed", "block 0", "block 1", "final"] for m in metrics)
+    assert all(math.hypot(*m.grad_norms.values()) == pytest.approx(m.grad_norm, rel=1e-5) for m in metrics)
+    assert all(earlier.seconds < later.seconds <= later.elapsed for earlier, later in itertools.pairwise(metrics))
+    assert trainer.finished
+    assert trainer.stop_reason == "all 12 steps are done"
+    with pytest.raises(StopIteration):
+        next(trainer)
+
+
+def test_evaluations_and_samples_come_at_their_steps_and_at_the_end(finished):
+    trainer, metrics = finished
+    evaluated = [m.step for m in metrics if m.evaluation is not None]
+    assert evaluated == [m.step for m in metrics if m.sample is not None] == [5, 10, 12]
+    assert all(m.sample.startswith(trainer.prompt) for m in metrics if m.sample is not None)
+    assert TEXT[-400:].find(trainer.prompt) >= 0  # from the validation part
+
+
+def test_loss_falls(finished):
+    _, metrics = finished
+    assert metrics[-1].evaluation.loss < metrics[4].evaluation.loss
+
+
+def test_the_folder_holds_metrics_snapshots_best_and_final(finished):
+    trainer, metrics = finished
+    written = trainer.folder.read_metrics().rows
+    assert [row["step"] for row in written] == list(range(13))
+    assert written[0]["loss"] is None
+    assert written[0]["evaluation"]["loss"] == pytest.approx(math.log(trainer.tokenizer.d_vocab), rel=0.3)
+    assert written[1:] == [json.loads(json.dumps(m.row())) for m in metrics]
+    assert {0, 1, 2, 4, 8, 12} <= set(trainer.folder.snapshots())
+    assert (trainer.folder.path / "best_model.safetensors").exists()
+    assert (trainer.folder.path / "final_model.safetensors").exists()
+    assert trainer.folder.status().state == "finished"
+    assert trainer.folder.config().training == TRAINING
+
+
+CASES = {
+    "adamw": {},
+    "dropout": {"dropout": 0.3},
+    "muon": {"optimizer": "muon"},
+    "accumulation": {"accumulation": 2, "precision": "bfloat16"},
+    "gpt": {"architecture": "gpt", "dropout": 0.1},
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_killed_run_resumes_bit_for_bit(tmp_path, case):
+    training = dataclasses.replace(
+        TRAINING, **{name: value for name, value in case.items() if name not in ("dropout", "architecture")}
+    )
+    model = {name: value for name, value in case.items() if name in ("dropout", "architecture")}
+    straight = start(tmp_path / "straight", training, **model)
+    list(straight)
+
+    killed = start(tmp_path / "killed", training, **model)
+    for _ in range(7):  # its newest snapshot lies before step 7: the rows after it are taken again
+        next(killed)
+    assert killed.folder.snapshots()[-1] < 7
+    assert killed.folder.read_metrics().rows[-1]["step"] == 7
+    path = killed.folder.path
+    del killed
+    torch.rand(100)  # whatever else draws from the process's random state in between
+    resumed = resume_run(path)
+    list(resumed)
+
+    assert same(weights(straight), weights(resumed))
+    assert rows(straight.folder) == rows(resumed.folder)
+
+
+@pytest.mark.parametrize("steps_before_stop", [0, 3, 5, 11])
+def test_a_stopped_run_continues_from_that_very_step(tmp_path, steps_before_stop, finished):
+    stopped = start(tmp_path)
+    for _ in range(steps_before_stop):
+        next(stopped)
+    stopped.snapshot()
+    assert stopped.folder.snapshots()[-1] == steps_before_stop
+    assert stopped.folder.status().state == "stopped"
+    resumed = resume_run(stopped.folder.path)
+    assert resumed.step == steps_before_stop
+    list(resumed)
+    assert same(weights(finished[0]), weights(resumed))
+    assert rows(finished[0].folder) == rows(resumed.folder)
+
+
+def test_a_run_killed_before_its_first_snapshot_starts_anew(tmp_path, finished):
+    resumed = resume_run(start(tmp_path).folder.path)
+    list(resumed)
+    assert rows(finished[0].folder) == rows(resumed.folder)
+
+
+def test_resuming_a_finished_run_changes_nothing(finished):
+    before = rows(finished[0].folder)
+    resumed = resume_run(finished[0].folder.path)
+    assert resumed.finished
+    assert list(resumed) == []
+    assert rows(finished[0].folder) == before
+    assert resumed.folder.status().state == "finished"
+
+
+def test_dropout_depends_on_the_run_alone(tmp_path):
+    undisturbed = start(tmp_path, dropout=0.3)
+    disturbed = start(tmp_path, dropout=0.3)
+    for _ in range(3):
+        torch.manual_seed(7)
+        next(disturbed)
+        after = torch.random.get_rng_state()
+        torch.manual_seed(7)
+        assert torch.equal(after, torch.random.get_rng_state())
+        next(undisturbed)
+        torch.rand(5)
+    assert same(weights(undisturbed), weights(disturbed))
+
+
+def test_the_seed_decides_everything(tmp_path, finished):
+    again = start(tmp_path)
+    list(again)
+    assert rows(again.folder) == rows(finished[0].folder)
+    other = start(tmp_path, dataclasses.replace(TRAINING, seed=1))
+    next(other)
+    assert rows(other.folder)[1]["loss"] != rows(again.folder)[1]["loss"]
+
+
+def test_accumulated_gradients_equal_those_of_one_large_batch(tmp_path):
+    small = start(tmp_path, dataclasses.replace(TRAINING, batch_size=4, accumulation=3))
+    large = start(tmp_path, dataclasses.replace(TRAINING, batch_size=12, accumulation=1))
+    batch, draw = small.data.batch, torch.Generator().manual_seed(0)
+    parts = [batch(4, draw, torch.device("cpu")) for _ in range(3)]
+    waiting = iter(parts)
+    small.data = FixedBatches(small.data, lambda: next(waiting))
+    whole = tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    large.data = FixedBatches(large.data, lambda: whole)
+    first, second = next(small), next(large)
+    assert first.loss == pytest.approx(second.loss, rel=1e-5)
+    assert first.grad_norm == pytest.approx(second.grad_norm, rel=1e-4)
+    assert first.tokens == second.tokens
+
+
+def test_gradients_are_clipped_to_the_limit(tmp_path):
+    clipped = start(tmp_path, dataclasses.replace(TRAINING, grad_clip=1e-3))
+    metrics = next(clipped)
+    gradients = [parameter.grad for parameter in clipped.model.parameters()]
+    assert metrics.grad_norm > 1e-3  # as it was before
+    assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(1e-3, rel=1e-3)
+    free = start(tmp_path, dataclasses.replace(TRAINING, grad_clip=0.0))
+    metrics = next(free)
+    gradients = [parameter.grad for parameter in free.model.parameters()]
+    assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(metrics.grad_norm, rel=1e-5)
+
+
+def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
+    training = dataclasses.replace(TRAINING, steps=100, eval_every=1, patience=2, learning_rate=1e-12)
+    trainer = start(tmp_path, training)
+    trainer.best_loss = 0.0  # nothing will beat it
+    metrics = list(trainer)
+    assert len(metrics) == 2
+    assert "stopped early at step 2" in trainer.stop_reason
+    assert trainer.folder.status().state == "finished"
+    assert trainer.folder.snapshots()[-1] == 2
+    assert resume_run(trainer.folder.path).finished
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_divergence_is_explained_and_leaves_weights_and_snapshot(tmp_path, where):
+    trainer = start(tmp_path)
+    for _ in range(4):
+        next(trainer)
+    before = weights(trainer)
+    if where == "loss":
+        trainer.forward = lambda tokens: trainer.model(tokens) * math.nan
+    else:
+        trainer.model.embed.W_E.register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(TrainingDiverged, match=r"in step 5: .* learning rate"):
+        next(trainer)
+    assert same(before, weights(trainer))
+    assert trainer.step == 4
+    status = trainer.folder.status()
+    assert status.state == "failed" and "diverged in step 5" in status.message
+    assert resume_run(trainer.folder.path).step == 4
+
+
+def test_status_is_written_at_most_once_a_second(tmp_path, monkeypatch):
+    trainer = start(tmp_path, dataclasses.replace(TRAINING, steps=10, sample_tokens=0))
+    states = []
+    monkeypatch.setattr(trainer.folder, "write_status", lambda state, message, step: states.append(state))
+    list(trainer)
+    assert states.count("running") <= 2
+    assert states[-1] == "finished"
+
+
+def test_training_needs_no_folder(finished):
+    trained = finished[0]
+    alone = Trainer(trained.model, trained.tokenizer, trained.data, TRAINING)
+    assert next(alone).step == 1
+    alone.snapshot()
+
+
+def test_a_prompt_with_unknown_characters_leaves_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="木"):
+        start(tmp_path, dataclasses.replace(TRAINING, sample_prompt="木"))
+    with contextlib.suppress(FileNotFoundError):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_another_process_trains_is_left_alone(tmp_path):
+    trainer = start(tmp_path)
+    next(trainer)
+    trainer.snapshot("paused")
+    file = trainer.folder.path / "status.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"pid": 1}))
+    with pytest.raises(ValueError, match=r"paused in another process \(number 1\)"):
+        resume_run(trainer.folder.path)
+
+
+def test_loss_of_an_indifferent_model_is_the_logarithm_of_the_vocabulary():
+    targets = torch.randint(50, (2, 7))
+    assert next_token_loss(torch.zeros(2, 7, 50), targets).item() == pytest.approx(math.log(50))
+    certain = torch.nn.functional.one_hot(targets, 50) * 100.0
+    assert next_token_loss(certain, targets).item() == pytest.approx(0, abs=1e-6)

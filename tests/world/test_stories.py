@@ -1,0 +1,122 @@
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from llm.world import plots
+from llm.world.chance import Chance
+from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate
+from llm.world.telling import Story
+
+TRAINING_TEXT = Path(__file__).parents[2] / "training.txt"
+OTHER_SEED = 20
+SOME = 300_000
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return generate(DEFAULT_SEED, DEFAULT_SIZE)
+
+
+@pytest.fixture(scope="module")
+def stories(text: str) -> list[str]:
+    return (text + "\n" + generate(OTHER_SEED, SOME)).strip().split("\n\n")
+
+
+def sentences(story: str) -> list[str]:
+    flat = story.replace("\n", " ")
+    return re.split(r'(?<=[.!?]) (?!"? ?[a-z])|(?<=[.!?]") (?![a-z])', flat)
+
+
+def test_training_text_is_the_default_text_byte_for_byte(text):
+    assert TRAINING_TEXT.read_bytes() == text.encode("ascii")
+
+
+def test_same_seed_gives_the_same_text_and_another_seed_another():
+    assert generate(5, 20_000) == generate(5, 20_000)
+    assert generate(5, 20_000) != generate(6, 20_000)
+
+
+@pytest.mark.parametrize("size", [2_000, 20_000, 200_000])
+def test_text_fills_the_size_up_to_one_story(size):
+    assert size - 1_800 < len(generate(3, size).encode()) <= size
+
+
+def test_larger_size_continues_the_smaller_text():
+    assert generate(3, 50_000).startswith(generate(3, 20_000))
+
+
+@pytest.mark.parametrize(("seed", "size", "name"), [(-1, 1000, "seed=-1"), (0, 0, "size=0")])
+def test_impossible_arguments_are_named(seed, size, name):
+    with pytest.raises(ValueError, match=name):
+        generate(seed, size)
+
+
+def test_chance_is_the_same_on_every_python_version():
+    chance = Chance(7)
+    assert [chance.number(1, 100) for _ in range(8)] == [33, 16, 66, 8, 54, 37, 6, 51]
+    assert chance.several("abcdef", 6) == ["a", "d", "b", "c", "e", "f"]
+
+
+def test_text_is_plain_ascii_with_few_characters(text):
+    assert text.isascii()
+    assert len(set(text)) < 80
+
+
+def test_vocabulary_is_varied(text):
+    assert len(set(re.findall(r"[a-z]+", text.lower()))) > 1_400
+
+
+def test_every_slot_and_bracket_is_filled(stories):
+    for story in stories:
+        assert not re.search(r"[{}\[\]|_]|None|  |\.\.", story), story
+
+
+def test_quotation_marks_close_in_every_story(stories):
+    for story in stories:
+        assert story.count('"') % 2 == 0, story
+        inside = story.split('"')[1::2]
+        assert all(speech and speech == speech.strip() and speech[-1] in ".,!?:" for speech in inside), story
+
+
+def test_every_sentence_starts_with_a_capital_and_ends_with_a_mark(stories):
+    for story in stories:
+        for sentence in sentences(story):
+            assert re.match(r'(- )?"?[A-Z]|- [a-z]', sentence), (sentence, story)
+            assert re.search(r'[.!?]"?$', sentence), (sentence, story)
+
+
+def test_a_stands_before_consonants_and_an_before_vowels(stories):
+    for story in stories:
+        assert not re.search(r"\b[Aa] (?:[aeiou]|honest\b|hour\b)", story), story
+        assert not re.search(r"\b[Aa]n (?!hour\b|honest\b)[^aeiouAEIOU]", story), story
+
+
+def test_written_sums_are_right(stories):
+    sums = re.findall(r"(\d+) ([+-]) (\d+) = (\d+)", "\n".join(stories))
+    assert len(sums) > 50
+    for left, sign, right, result in sums:
+        assert int(left) + (int(right) if sign == "+" else -int(right)) == int(result)
+
+
+def test_stories_hardly_ever_repeat(text):
+    told = text.strip().split("\n\n")
+    assert len(set(told)) > 0.99 * len(told)
+    assert all(story != following for story, following in itertools.pairwise(told))
+
+
+def test_stories_are_short(stories):
+    for story in stories:
+        assert 4 <= len(sentences(story)) <= 24, story
+        assert len(story) < 1_800
+
+
+@pytest.mark.parametrize("plot", plots.PLOTS, ids=lambda plot: plot.__name__)
+def test_each_plot_is_told_in_many_ways(plot):
+    told = set()
+    for seed in range(60):
+        story = Story(Chance(seed))
+        plot(story)
+        told.add(story.text)
+    assert len(told) == 60
