@@ -24,6 +24,7 @@ import os
 import re
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,13 +34,14 @@ import safetensors
 import safetensors.torch
 import torch
 
-from llm.config import Implementation, ModelConfig, TrainingConfig, describe
-from llm.files import write_bytes, write_folder, write_json
+from llm.config import Implementation, ModelConfig, TrainingConfig
+from llm.costs import parameter_count
+from llm.files import TEMPORARY, write_bytes, write_folder, write_json
 from llm.model import Transformer
 from llm.tokenizers import Tokenizer, load_tokenizer
 
-RUN_ID = re.compile(r"\d{14}")
-SNAPSHOT = re.compile(r"step_(\d{6,})")
+RUN_ID = re.compile(r"[0-9]{14}")
+SNAPSHOT = re.compile(r"step_([0-9]{6}|[1-9][0-9]{6,})")
 ModelFile = Literal["best", "final"]
 
 
@@ -47,11 +49,11 @@ class DamagedCheckpointError(ValueError):
     """A file of a run folder is not what it must be."""
 
     def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path} is damaged: {what}")
+        super().__init__(f"{path} is damaged: {what if len(what) <= 300 else what[:300] + ' …'}")
 
 
 class MetricsChunk(NamedTuple):
-    """New lines of metrics.jsonl; `reset` says that the file has shrunk and `rows` begin at its start again."""
+    """New lines of metrics.jsonl; `reset` says that it was written anew and `rows` begin at its start again."""
 
     rows: list[dict[str, Any]]
     next_offset: int
@@ -104,7 +106,7 @@ class RunSummary:
             self.text_name,
             f"step {self.step:,}",
             f"loss {self.loss:.2f}" if self.loss is not None else None,
-            f"{self.created:%-d %b %H:%M}" if self.created else self.id,
+            f"{self.created.day} {self.created:%b %H:%M}" if self.created else self.id,
         ]
         return " · ".join(part for part in parts if part)
 
@@ -174,13 +176,19 @@ class RunFolder:
         raw = _read_json(path)
         try:
             return RunConfig(_config(ModelConfig, raw["model"]), _config(TrainingConfig, raw["training"]), raw)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, ValueError, OverflowError) as error:  # OverflowError: a whole number beyond all floats
             problem = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise DamagedCheckpointError(path, problem) from None
 
     def text(self) -> str:
-        """The training text."""
-        return (self.path / "text.txt").read_text(encoding="utf-8")
+        """The training text, to the character: no line end is translated. Raises DamagedCheckpointError."""
+        path = self.path / "text.txt"
+        try:
+            return path.read_bytes().decode()
+        except FileNotFoundError:
+            raise DamagedCheckpointError(path, "it is missing, and without it training cannot go on") from None
+        except UnicodeDecodeError as error:
+            raise DamagedCheckpointError(path, f"it is not UTF-8 ({error})") from None
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
@@ -188,17 +196,21 @@ class RunFolder:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def read_metrics(self, offset: int = 0) -> MetricsChunk:
-        """The whole lines from this byte on; a line that is still being written waits for the next call."""
+        """The whole lines from this byte on; a line that is still being written waits for the next call.
+
+        Where no line begins at `offset`, the file is no longer the one in which it was the end of what had been read.
+        """
         path = self.path / "metrics.jsonl"
         if not path.exists():
             return MetricsChunk([], 0, offset > 0)
         with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            reset = offset > size
+            file.seek(max(0, offset - 1))
+            reset = offset > 0 and file.read(1) != b"\n"
             start = file.seek(0 if reset else offset)
             content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
-        return MetricsChunk(_parse_rows(whole), start + len(whole), reset)
+        rows = [row for row in _parse_rows(whole) if type(row.get("step")) is int]
+        return MetricsChunk(rows, start + len(whole), reset)
 
     def truncate_metrics(self, step: int) -> None:
         """Forget the lines after this step: a resumed run writes them again."""
@@ -215,8 +227,10 @@ class RunFolder:
         """How the run stands; "unknown" where no readable status.json says it."""
         try:
             raw = json.loads((self.path / "status.json").read_bytes())
-            status = RunStatus(**{field.name: raw[field.name] for field in dataclasses.fields(RunStatus)})
-        except (OSError, ValueError, KeyError, TypeError):
+            status = RunStatus(
+                str(raw["state"]), str(raw["message"]), int(raw["step"]), int(raw["pid"]), float(raw["updated"])
+            )
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return RunStatus("unknown", "", 0, 0, 0.0)
         if status.state in ("running", "paused") and not _is_alive(status.pid):
             message = "its process ended; it can be resumed from its newest snapshot"
@@ -238,6 +252,8 @@ class RunFolder:
             torch.save(trainer_state, folder / "trainer.pt")
 
         write_folder(self._snapshot(step), fill)
+        for unfinished in self.path.glob(f"{TEMPORARY}step_*"):  # of a process that was killed while it wrote one
+            shutil.rmtree(unfinished, ignore_errors=True)
         for older in self.snapshots():
             if older != step:
                 (self._snapshot(older) / "trainer.pt").unlink(missing_ok=True)
@@ -276,10 +292,7 @@ class RunFolder:
             FileNotFoundError: there are none of that step.
             DamagedCheckpointError: the file cannot be read, or does not fit the model.
         """
-        path = self._snapshot(source) / "model.safetensors" if isinstance(source, int) else self._model_file(source)
-        if not path.is_file():
-            steps = ", ".join(map(str, self.snapshots())) or "none"
-            raise FileNotFoundError(f"Run {self.id} has no weights of step {source}: its snapshots are {steps}")
+        path = self._weights_file(source)
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 step = int((file.metadata() or {})["step"])
@@ -294,6 +307,8 @@ class RunFolder:
             if tensors[name].shape != parameter.shape:
                 found, wanted = list(tensors[name].shape), list(parameter.shape)
                 raise DamagedCheckpointError(path, f"{name} is {found}, and the model needs {wanted}")
+            if not tensors[name].is_floating_point():
+                raise DamagedCheckpointError(path, f"{name} holds {tensors[name].dtype}, which are no weights")
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(tensors[name])
@@ -315,6 +330,22 @@ class RunFolder:
     def _model_file(self, which: ModelFile) -> Path:
         return self.path / f"{which}_model.safetensors"
 
+    def _weights_file(self, source: int | ModelFile) -> Path:
+        path = self._snapshot(source) / "model.safetensors" if isinstance(source, int) else self._model_file(source)
+        if not path.is_file():
+            steps = ", ".join(map(str, self.snapshots())) or "none"
+            wanted = f"of step {source}" if isinstance(source, int) else f"called {source}"
+            raise FileNotFoundError(f"Run {self.id} has no weights {wanted}: its snapshots are {steps}")
+        return path
+
+    def _require_room(self, config: ModelConfig, source: int | ModelFile) -> None:
+        """A damaged config.json may ask for more memory than there is: refuse before the model is built."""
+        path = self._weights_file(source)
+        needed, size = parameter_count(config).total, path.stat().st_size
+        if needed > size:
+            problem = f"its {size:,} bytes cannot hold the {needed:,} parameters of the model in config.json"
+            raise DamagedCheckpointError(path, problem)
+
     def _thin(self, bound: int) -> None:
         steps = self.snapshots()
         sizes = {step: sum(file.stat().st_size for file in self._snapshot(step).iterdir()) for step in steps}
@@ -328,12 +359,15 @@ class RunFolder:
 
 
 def list_runs(checkpoints_dir: Path | str = "checkpoints") -> list[RunSummary]:
-    """Every run, newest first. Reads two small files and the end of a third for each; a damaged one is listed too."""
+    """Every run, newest first; one whose files are damaged is listed too.
+
+    Of each run it reads config.json, status.json and the end of metrics.jsonl.
+    """
     if not Path(checkpoints_dir).is_dir():
         return []
     names = sorted((entry.name for entry in os.scandir(checkpoints_dir) if RUN_ID.fullmatch(entry.name)), reverse=True)
     paths = (Path(checkpoints_dir) / name for name in names)
-    return [_summary(RunFolder(path)) for path in paths if (path / "config.json").is_file()]
+    return [summary for path in paths if (summary := _summary(path)) is not None]
 
 
 def load_run(
@@ -365,32 +399,51 @@ def load_run(
         source = snapshots[-1]
     else:
         raise FileNotFoundError(f"Run {folder.id} has no weights yet: it has not taken its first step")
+    folder._require_room(config, source)
     model = Transformer(config, implementation)
     step = folder.load_weights(model, source)
     metrics = [row for row in folder.read_metrics().rows if row["step"] <= step]
     return Run(model.to(device).eval(), tokenizer, config, metrics, step, folder)
 
 
-def _summary(folder: RunFolder) -> RunSummary:
+def _summary(path: Path) -> RunSummary | None:
+    """None where there is no run, or no more: somebody may be removing it."""
     try:
-        raw = folder.config().raw
-    except DamagedCheckpointError:
-        return RunSummary(folder.id, folder.path, None, None, None, None, "damaged", 0, None, None, None, None)
-    status = folder.status()
+        folder = RunFolder(path)
+        config = folder.config()
+    except FileNotFoundError:
+        return None
+    except (DamagedCheckpointError, OSError):
+        return RunSummary(path.name, path, None, None, None, None, "damaged", 0, None, None, None, None)
+    raw, status = config.raw, folder.status()
     return RunSummary(
         id=folder.id,
         path=folder.path,
-        architecture=raw.get("architecture"),
-        size=raw.get("size"),
-        text_name=raw.get("text", {}).get("name"),
-        tokenizer=raw.get("tokenizer", {}).get("kind"),
+        architecture=_string(raw, "architecture"),
+        size=_string(raw, "size"),
+        text_name=_string(raw, "text", "name"),
+        tokenizer=_string(raw, "tokenizer", "kind"),
         state=status.state,
         step=status.step,
-        steps=raw["training"].get("steps"),
+        steps=config.training.steps,
         loss=_last_loss(folder.path / "metrics.jsonl"),
-        parameters=raw.get("parameters"),
-        created=datetime.strptime(folder.id, "%Y%m%d%H%M%S"),
+        parameters=parameter_count(config.model).total,
+        created=_moment(folder.id),
     )
+
+
+def _string(content: Any, *keys: str) -> str | None:
+    """The string at content[key][key]…, if there is one: in a file from outside, anything may be anywhere."""
+    for key in keys:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content if isinstance(content, str) else None
+
+
+def _moment(run_id: str) -> datetime | None:
+    try:
+        return datetime.strptime(run_id, "%Y%m%d%H%M%S")
+    except ValueError:  # fourteen digits, but no time
+        return None
 
 
 def _last_loss(path: Path, tail: int = 200_000) -> float | None:
@@ -403,7 +456,8 @@ def _last_loss(path: Path, tail: int = 200_000) -> float | None:
     for line in reversed(lines):
         if b'"evaluation": {' in line:
             for row in _parse_rows(line):
-                return float(row["evaluation"]["loss"])
+                with suppress(KeyError, TypeError, ValueError, OverflowError):
+                    return float(row["evaluation"]["loss"])
     return None
 
 
@@ -412,11 +466,16 @@ def _weights(model: Transformer, step: int) -> bytes:
     return safetensors.torch.save(tensors, metadata={"step": str(step)})
 
 
-def _config(kind: type, raw: dict[str, Any]) -> Any:
+def _config(kind: Any, raw: dict[str, Any]) -> Any:
     """A config from JSON; a field that it does not name keeps its default, one that is unknown is an error."""
-    unknown = raw.keys() - describe(kind).keys()
-    if unknown:
+    if not isinstance(raw, dict):
+        raise ValueError(f"its {kind.__name__} is no JSON object")
+    defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+    if unknown := raw.keys() - defaults.keys():
         raise ValueError(f"it has fields that no {kind.__name__} has: {', '.join(sorted(unknown))}")
+    required = {name for name, default in defaults.items() if default is dataclasses.MISSING}
+    if lacking := required - raw.keys():
+        raise ValueError(f"its {kind.__name__} lacks {', '.join(sorted(lacking))}")
     return kind(**raw)
 
 
@@ -436,7 +495,7 @@ def _parse_rows(content: bytes) -> list[dict[str, Any]]:
     for line in content.split(b"\n"):
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(row, dict):
             rows.append(row)

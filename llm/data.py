@@ -37,7 +37,7 @@ def read_text(path: Path | str) -> str:
 def decode_text(content: bytes, name: str) -> str:
     """The text in the bytes of a file called `name`; see `read_text`."""
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{name} is not UTF-8 text: byte {content[error.start]:#04x} at offset {error.start} does not belong. "
@@ -101,8 +101,8 @@ class TextData:
         All of them if there are fewer. The same set at every evaluation of every model with this n_ctx.
         """
         available = (len(self.validation) - 1) // self.n_ctx
-        chosen = torch.linspace(0, available - 1, min(count, available)).round().long()  # [batch]
-        return self._windows(self.validation, chosen * self.n_ctx, device or torch.device("cpu"))
+        chosen = torch.linspace(0, available - 1, min(count, available), dtype=torch.float64)  # [batch]
+        return self._windows(self.validation, chosen.round().long() * self.n_ctx, device or torch.device("cpu"))
 
     def _windows(
         self, ids: Int[Tensor, " tokens"], starts: Int[Tensor, " batch"], device: torch.device

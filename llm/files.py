@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ TEMPORARY = ".writing-"  # a name that begins so is unfinished work of a process
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file's content atomically: temporary file beside it, fsync, rename."""
-    temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    """Replace a file's content atomically: temporary file beside it, fsync, rename. A failure leaves all as it was."""
+    temporary = _temporary(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     _sync_folder(path.parent)
 
 
@@ -31,19 +36,34 @@ def write_json(path: Path, content: Any) -> None:
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """Make a folder that appears whole: `fill` writes its files under a temporary name, then it is renamed.
 
-    A folder that is there already is replaced.
+    A folder that is there already is replaced. A failure leaves all as it was.
     """
-    temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = _temporary(path)
+    replaced = temporary.with_name(f"{temporary.name}-replaced")
+    for stale in (temporary, replaced):
+        shutil.rmtree(stale, ignore_errors=True)
     temporary.mkdir()
-    fill(temporary)
-    for file in temporary.iterdir():
-        with file.open("rb") as written:
-            os.fsync(written.fileno())
-    if path.exists():
-        shutil.rmtree(path)
-    temporary.replace(path)
+    try:
+        fill(temporary)
+        for file in temporary.iterdir():
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+        _sync_folder(temporary)
+        if path.exists():
+            path.rename(replaced)  # put aside, not removed: there is hardly a moment without the one or the other
+        temporary.rename(path)
+    except BaseException:
+        if replaced.exists() and not path.exists():
+            replaced.rename(path)
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     _sync_folder(path.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that no other process or thread uses: two may write the same file at the same time."""
+    return path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}-{threading.get_ident()}")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -59,7 +59,9 @@ def repetition_penalty(
     """
     present = torch.tensor(sorted(set(tokens)), dtype=torch.long, device=logits.device)  # [count]
     scores = logits[..., present]  # [..., count]
-    return logits.index_copy(-1, present, torch.where(scores > 0, scores / penalty, scores * penalty))
+    penalised = torch.where(scores > 0, scores / penalty, scores * penalty)  # [..., count]
+    limits = torch.finfo(logits.dtype)  # beyond which an absurd penalty would make infinities, and those no probability
+    return logits.index_copy(-1, present, penalised.clamp(limits.min, limits.max))
 
 
 def temperature(logits: Float[Tensor, "*batch d_vocab"], temperature: float) -> Float[Tensor, "*batch d_vocab"]:
@@ -92,7 +94,7 @@ def top_p(logits: Float[Tensor, "*batch d_vocab"], p: float) -> Float[Tensor, "*
         return logits  # the sum of all may round to 1 before the last
     falling, order = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)  # [..., d_vocab] each
     before = falling.cumsum(dim=-1).roll(1, dims=-1)  # [..., d_vocab]
-    before[..., 0] = 0
+    before[..., 0] = -torch.inf  # the likeliest stays, however small p
     kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before < p)  # [..., d_vocab]
     return logits.masked_fill(~kept, -torch.inf)
 

@@ -62,13 +62,15 @@ def evaluate(
     was_training = model.training
     model.eval()
     nats, right = 0.0, 0
-    for start in range(0, len(inputs), batch_size):
-        with autocast():
-            logits = model(inputs[start : start + batch_size]).float().flatten(0, 1)  # [batch · pos, d_vocab]
-        truth = targets[start : start + batch_size].flatten()  # [batch · pos]
-        nats += nn.functional.cross_entropy(logits, truth, reduction="sum").item()
-        right += int((logits.argmax(dim=-1) == truth).sum())
-    model.train(was_training)
+    try:
+        for start in range(0, len(inputs), batch_size):
+            with autocast():
+                logits = model(inputs[start : start + batch_size]).float().flatten(0, 1)  # [batch · pos, d_vocab]
+            truth = targets[start : start + batch_size].flatten()  # [batch · pos]
+            nats += nn.functional.cross_entropy(logits, truth, reduction="sum").item()
+            right += int((logits.argmax(dim=-1) == truth).sum())
+    finally:
+        model.train(was_training)
     loss = nats / targets.numel()
     return Evaluation(
         loss=loss,

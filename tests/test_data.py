@@ -1,0 +1,193 @@
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm.data import TextData, decode_text, read_text, split_text
+from llm.tokenizers import build_tokenizer
+from llm.tokenizers.char import CharTokenizer
+
+CPU = torch.device("cpu")
+
+
+def counting(train: int, validation: int, n_ctx: int) -> TextData:
+    """Every id is its own place in its part; those of the validation part are 1,000,000 more."""
+    ids = torch.arange(max(train, validation), dtype=torch.int32)
+    return TextData(ids[:train], ids[:validation] + 1_000_000, n_ctx, validation)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*nothing\.txt"):
+        read_text(tmp_path / "nothing.txt")
+
+
+def test_a_folder_is_no_text(tmp_path):
+    with pytest.raises(ValueError, match=f"{tmp_path} is a folder"):
+        read_text(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b" \r\n\t\n"], ids=["nothing", "only a mark", "white space"])
+def test_a_file_without_text_is_refused(content, tmp_path):
+    path = tmp_path / "empty.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"empty\.txt is empty"):
+        read_text(path)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "marked"])
+@pytest.mark.parametrize("before", ["", "fox ", "лиса "])
+def test_bytes_that_are_not_utf8_are_named_with_their_place_in_the_file(mark, before):
+    content = mark + before.encode() + b"\xe9t\xe9"
+    with pytest.raises(ValueError, match=rf"fox\.txt is not UTF-8.* 0xe9 at offset {content.index(0xE9)} "):
+        decode_text(content, "fox.txt")
+
+
+def test_text_in_utf16_is_refused():
+    with pytest.raises(ValueError, match="byte 0xff at offset 0"):
+        decode_text("a fox".encode("utf-16"), "fox.txt")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    path = tmp_path / "fox.txt"
+    path.write_bytes("a fox, 狐".encode("utf-8-sig"))
+    assert read_text(path) == "a fox, 狐"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n")), min_size=1), st.data())
+def test_every_kind_of_line_end_becomes_a_newline_and_nothing_else_changes(lines, data):
+    lines = ["x", *lines]
+    ends = [data.draw(st.sampled_from(["\r\n", "\n"])) for _ in lines]
+    content = "".join(line + end for line, end in zip(lines, ends, strict=True)).encode()
+    assert decode_text(content, "mixed") == "".join(line + "\n" for line in lines)
+    assert decode_text("\r".join(lines).encode(), "old") == "\n".join(lines)
+
+
+@given(st.text(st.sampled_from("ab \n"), max_size=700))
+def test_the_parts_of_a_split_are_the_text_cut_at_nine_tenths(text):
+    train, validation = split_text(text)
+    assert train + validation == text
+    nine_tenths = len(text) * 9 // 10
+    assert nine_tenths - len(text) // 100 <= len(train) <= nine_tenths
+
+
+@given(st.integers(100, 3000), st.data())
+def test_the_cut_is_after_the_last_line_break_within_a_hundredth(length, data):
+    nine_tenths = length * 9 // 10
+    near = range(nine_tenths - length // 100, nine_tenths)
+    breaks = data.draw(st.sets(st.integers(0, length - 1)))
+    text = "".join("\n" if place in breaks else "x" for place in range(length))
+    train, _ = split_text(text)
+    assert len(train) == max((place + 1 for place in breaks if place in near), default=nine_tenths)
+
+
+@pytest.mark.parametrize("kind", ["char", "bpe", "sentencepiece"])
+def test_each_part_is_tokenised_on_its_own(kind):
+    text = "the dog " * 40 + "the dog"  # the cut falls into a word, and tokens span words
+    tokenizer = build_tokenizer(kind, text, d_vocab=270)
+    data = TextData.from_text(text, tokenizer, n_ctx=2)
+    train, validation = split_text(text)
+    assert tokenizer.decode(data.train.tolist()) == train
+    assert tokenizer.decode(data.validation.tolist()) == validation
+    assert data.validation_characters == len(validation)
+    assert data.train.dtype == data.validation.dtype == torch.int32
+
+
+def test_no_window_crosses_the_cut():
+    data = counting(train=50, validation=20, n_ctx=7)
+    inputs, targets = data.batch(2000, torch.Generator().manual_seed(0), CPU)
+    assert max(inputs.max(), targets.max()) == 49  # ids of the validation part begin at 1,000,000
+    inputs, targets = data.evaluation_windows(100)
+    assert min(inputs.min(), targets.min()) == 1_000_000
+
+
+@pytest.mark.parametrize(("length", "n_ctx", "sizes"), [(100, 95, "90.*96"), (100, 10, "10.*11"), (5, 1, "1.*2")])
+def test_a_text_too_short_for_a_window_is_refused_with_the_numbers(length, n_ctx, sizes):
+    tokenizer = CharTokenizer("x")
+    with pytest.raises(
+        ValueError, match=rf"too short: .* has {sizes.replace('.*', f' tokens.* n_ctx={n_ctx} needs ')}"
+    ):
+        TextData.from_text("x" * length, tokenizer, n_ctx)
+
+
+def test_the_shortest_possible_text_gives_its_only_windows():
+    data = TextData.from_text("abcdefghij" * 2, CharTokenizer("abcdefghij"), n_ctx=1)
+    inputs, targets = data.evaluation_windows(5)
+    assert (inputs.tolist(), targets.tolist()) == ([[8]], [[9]])
+
+
+@given(st.integers(1, 20), st.integers(1, 40), st.integers(1, 8), st.integers(0, 2**32))
+def test_inputs_and_targets_are_consecutive_tokens_of_the_training_part(n_ctx, extra, batch_size, seed):
+    data = counting(n_ctx + extra, n_ctx + 1, n_ctx)
+    inputs, targets = data.batch(batch_size, torch.Generator().manual_seed(seed), CPU)
+    assert inputs.shape == targets.shape == (batch_size, n_ctx)
+    assert inputs.dtype == targets.dtype == torch.int64
+    assert torch.equal(inputs, inputs[:, :1] + torch.arange(n_ctx))
+    assert torch.equal(targets, inputs + 1)
+    assert inputs.min() >= 0
+    assert targets.max() < len(data.train)
+
+
+@pytest.mark.parametrize("train", [9, 12, 30])
+def test_every_window_of_the_training_part_is_drawn_and_about_as_often(train):
+    data = counting(train, 9, n_ctx=8)
+    inputs, targets = data.batch(20_000, torch.Generator().manual_seed(0), CPU)
+    counts = torch.bincount(inputs[:, 0])
+    assert len(counts) == train - 8  # the last start is the last at which a window and its target fit
+    assert targets.max() == train - 1
+    expected = 20_000 / len(counts)
+    assert ((counts - expected).abs() < 5 * expected**0.5 + 1).all()
+
+
+def test_the_same_generator_gives_the_same_batches():
+    data = counting(1000, 100, n_ctx=8)
+    first, again, other = (torch.Generator().manual_seed(seed) for seed in (3, 3, 4))
+    for _ in range(3):
+        batch = data.batch(4, first, CPU)[0]
+        assert torch.equal(batch, data.batch(4, again, CPU)[0])
+        assert not torch.equal(batch, data.batch(4, other, CPU)[0])
+    torch.rand(7)  # what else is drawn in the process does not matter
+    assert torch.equal(data.batch(4, first, CPU)[0], data.batch(4, again, CPU)[0])
+
+
+@given(st.integers(1, 12), st.integers(2, 400), st.integers(1, 60))
+def test_evaluation_windows_are_fixed_apart_and_evenly_spread(n_ctx, validation, count):
+    data = counting(n_ctx + 1, max(validation, n_ctx + 1), n_ctx)
+    inputs, targets = data.evaluation_windows(count)
+    available = (len(data.validation) - 1) // n_ctx
+    assert len(inputs) == min(count, available)
+    assert torch.equal(targets, inputs + 1)
+    assert targets.max() <= 1_000_000 + len(data.validation) - 1
+    assert len(targets.unique()) == targets.numel()  # no token is predicted twice
+    starts = (inputs[:, 0] - 1_000_000) // n_ctx
+    if len(starts) > 1:
+        assert starts[0] == 0 and starts[-1] == available - 1
+        ideal = torch.arange(len(starts), dtype=torch.float64) * (available - 1) / (len(starts) - 1)
+        assert (starts - ideal).abs().max() <= 0.5 + 1e-6
+    assert torch.equal(inputs, data.evaluation_windows(count)[0])
+
+
+@pytest.mark.parametrize(("available", "count"), [(6981, 6980), (17_948, 17_946), (199_402, 199_401)])
+def test_many_evaluation_windows_are_apart_too(available, count):
+    """In float32 the rounding of evenly spread places met one window twice."""
+    inputs, _ = counting(2, available + 1, n_ctx=1).evaluation_windows(count)
+    assert len(inputs.unique()) == count
+
+
+def test_windows_are_views_and_the_text_is_never_copied():
+    """A tenth of a terabyte, if each window had its own tokens: there are 10 million of 10,001."""
+    ids = torch.zeros(1, dtype=torch.int32).expand(10_000_000)  # one number, seen ten million times
+    data = TextData(ids, ids, n_ctx=10_000, validation_characters=1)
+    inputs, _ = data.batch(2, torch.Generator(), CPU)
+    assert inputs.untyped_storage().nbytes() == 2 * 10_001 * 8
+    assert data.evaluation_windows(3)[0].untyped_storage().nbytes() == 3 * 10_001 * 8
+
+
+def test_data_cannot_be_changed_by_accident():
+    data = counting(20, 20, 4)
+    inputs, _ = data.batch(2, torch.Generator(), CPU)
+    inputs.zero_()
+    assert torch.equal(data.train, torch.arange(20, dtype=torch.int32))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        data.n_ctx = 5
