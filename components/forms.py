@@ -1,0 +1,50 @@
+"""Controls for the fields of a config: label, help and limits come from the dataclass that describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import streamlit as st
+
+from llm.config import FieldDescription, describe
+
+
+def fields(config: type, names: Iterable[str], values: dict[str, Any], key: str, columns: int = 3) -> dict[str, Any]:
+    """One control for each of these fields of `config`, in rows, beginning with `values`; returns what they say."""
+    described, names = describe(config), list(names)
+    chosen = {}
+    for start in range(0, len(names), columns):
+        row = st.columns(columns, vertical_alignment="bottom")
+        for place, name in zip(row, names[start : start + columns], strict=False):
+            with place:
+                chosen[name] = control(described[name], values[name], f"{key}-{name}")
+    return chosen
+
+
+def control(field: FieldDescription, value: Any, key: str) -> Any:
+    """The control that fits the field's type, under its name in the code. An optional field left empty is None."""
+    key = f"{key}-{value}"  # another preset, another value to begin with: a fresh control
+    text, tip = f"`{field.name}`", field.help
+    if field.choices:
+        return st.selectbox(text, field.choices, index=field.choices.index(value), help=tip, key=key)
+    if field.kind is bool:
+        return st.toggle(text, value, help=tip, key=key)
+    if field.kind is int:
+        return st.number_input(text, value=value, step=1, help=tip, key=key, placeholder="off")
+    if field.kind is float:
+        return st.number_input(
+            text, value=None if value is None else float(value), step=_stride(value), format="%g", help=tip, key=key,
+            placeholder="off",
+        )  # fmt: skip
+    if field.kind is tuple:
+        lines = st.text_area(text, "\n".join(value), help=f"{tip}, one a line", key=key, height=68)
+        return tuple(line for line in lines.split("\n") if line)
+    return st.text_input(text, value, help=tip, key=key)
+
+
+def _stride(value: float | None) -> float:
+    """A step of the control's buttons that suits the size of the value."""
+    if not value:
+        return 0.1
+    return float(f"1e{len(str(int(value))) - 2}") if value >= 1 else float(f"{value / 10:.0e}")

@@ -1,0 +1,105 @@
+// A text as a model writes it, each token shaded by its probability; hover or focus one for the alternatives.
+
+const WRITING_STATES = { loading: "Opening the checkpoint …", writing: "Writing …", finished: "Finished",
+  stopped: "Stopped", failed: "That did not work" };
+
+class Writing {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    this.report = () => {};
+    this.count = 0;
+    this.state = "";
+    root.replaceChildren();
+    this.status = element("div", "llm-writing-status");
+    this.status.setAttribute("role", "status");
+    this.text = element("div", "llm-writing-text");
+    this.text.append(element("span", "llm-writing-prompt", data.prompt));
+    this.card = element("div", "llm-writing-card");
+    this.card.append(element("p", "llm-writing-hint", "Hover over a token to see what else it might have been."));
+    root.append(this.status, this.text, this.card);
+    this.text.addEventListener("pointerover", (event) => this.explain(event.target));
+    this.text.addEventListener("focusin", (event) => this.explain(event.target));
+    this.text.addEventListener("click", (event) => this.explain(event.target));
+    this.halt = repeatedly(() => this.ask());
+  }
+
+  async ask() {
+    let answer;
+    try {
+      const response = await fetch(`${this.data.url}?from=${this.count}`);
+      if (response.status === 404) {
+        this.status.textContent = "The server has been started anew since: this text is among those kept below.";
+        return 60000;
+      }
+      if (!response.ok) throw new Error(response.statusText);
+      answer = await response.json();
+    } catch (error) {
+      this.status.textContent = `No news from the server (${error.message}). Trying again …`;
+      return 3000;
+    }
+    for (const token of answer.tokens) this.add(token);
+    const going = answer.state === "loading" || answer.state === "writing";
+    this.status.textContent = (answer.message || WRITING_STATES[answer.state] || answer.state)
+      + (this.count ? ` · ${this.count} tokens` : "");
+    this.status.classList.toggle("llm-writing-bad", answer.state === "failed");
+    if (answer.state !== this.state) {
+      this.state = answer.state;
+      this.report(answer.state);
+    }
+    return going ? 120 : 86400000;
+  }
+
+  add(token) {
+    this.count += 1;
+    const piece = element("span", "llm-writing-token", token.text);
+    // the surer the model was, the stronger the shade
+    piece.style.setProperty("--sure", `${Math.round(55 * token.model_probability)}%`);
+    piece.tabIndex = 0;
+    piece.llmToken = token;
+    this.text.append(piece);
+  }
+
+  explain(target) {
+    const token = target.llmToken;
+    if (!token) return;
+    this.text.querySelector(".llm-writing-chosen")?.classList.remove("llm-writing-chosen");
+    target.classList.add("llm-writing-chosen");
+    const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+    this.card.replaceChildren();
+    const title = element("div", "llm-writing-title");
+    title.append("The model gave ", element("code", "", JSON.stringify(token.text)),
+      ` ${percent(token.model_probability)}: its choice number ${token.rank}.`);
+    if (Math.abs(token.probability - token.model_probability) > 0.0005) {
+      title.append(` After the sampling settings it was drawn with ${percent(token.probability)}.`);
+    }
+    this.card.append(title);
+    for (const [text, probability] of token.alternatives) {
+      const row = element("div", "llm-writing-row");
+      const bar = element("div", "llm-writing-bar");
+      bar.style.width = `${100 * probability}%`;
+      const track = element("div", "llm-writing-track");
+      track.append(bar);
+      row.append(element("code", "llm-writing-option", JSON.stringify(text)), track,
+        element("span", "llm-writing-share", percent(probability)));
+      this.card.append(row);
+    }
+  }
+}
+
+export default function (component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-writing");
+  let writing = root.llmWriting;
+  if (!writing || writing.data.url !== data.url) {
+    writing?.halt();
+    writing = root.llmWriting = new Writing(root, data);
+  }
+  writing.report = (state) => {
+    if (state !== data.state) setStateValue("state", state);
+  };
+  if (writing.state && writing.state !== data.state) writing.report(writing.state);
+  return () => {
+    if (!root.isConnected) writing.halt();
+  };
+}

@@ -1,0 +1,154 @@
+"""The form of a new run: which text, which architecture and size, which tokenizer, and every setting behind them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from components import forms, places
+from llm.config import ModelConfig, TrainingConfig, describe
+from llm.costs import flops_per_token, memory, parameter_count
+from llm.data import decode_text, read_text
+from llm.files import write_bytes
+from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
+from llm.tokenizers import DEFAULT_D_VOCAB, TOKENIZERS
+
+DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
+TITLES = {"gpt": "GPT", "llama": "LLaMA", "olmo": "OLMo"}
+READABLE: dict[Any, str] = {
+    "learned": "learned", "rope": "rotary (RoPE)", "alibi": "distance penalty (ALiBi)", "layernorm": "LayerNorm",
+    "rmsnorm": "RMSNorm", "gelu": "GELU", "swiglu": "SwiGLU, gated", True: "yes", False: "no",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """All that `llm.training.runs.start` needs."""
+
+    model: ModelConfig
+    training: TrainingConfig
+    tokenizer: str
+    d_vocab: int | None
+    text: str
+    text_name: str
+    architecture: str
+    size: str
+
+
+def choose_text() -> tuple[str, str]:
+    """A text and its name: the story world's, one given before, or a new upload, which is kept.
+
+    Raises ValueError for a file that is empty or not UTF-8.
+    """
+    left, right = st.columns([2, 3])
+    with right:
+        upload = st.file_uploader(
+            "Or your own", type=["txt", "md", "text"], key="train-upload", help="UTF-8 text in any script; it is kept."
+        )
+    if upload is not None and st.session_state.get("train-uploaded") != upload.file_id:
+        # once for each upload: afterwards another text can be chosen
+        st.session_state["train-uploaded"] = upload.file_id
+        st.session_state["train-text"] = _keep(upload.name, upload.getvalue())
+    with left:
+        texts = [places.DEFAULT_TEXT, *sorted(places.uploads().glob("*"))]
+        path = st.selectbox("Text", texts, format_func=lambda path: path.name, key="train-text")
+    text = read_text(path)
+    shown = text[:280].replace("\n", " ")
+    st.caption(f"{len(text):,} characters · nine tenths to train on, one tenth to validate")
+    st.text(shown + (" …" if len(text) > 280 else ""))
+    return text, path.name
+
+
+def _keep(name: str, content: bytes) -> Path:
+    """Put an upload where it stays; another text of the same name gets a name of its own.
+
+    Raises ValueError for a file that is empty or not UTF-8: that is not kept.
+    """
+    decode_text(content, name)
+    places.uploads().mkdir(parents=True, exist_ok=True)
+    path = places.uploads() / Path(name).name
+    if path.exists() and path.read_bytes() != content:
+        path = path.with_stem(f"{path.stem}-{hashlib.sha256(content).hexdigest()[:8]}")
+    if not path.exists():
+        write_bytes(path, content)
+    return path
+
+
+def choose_architecture() -> str:
+    """Cards that say what differs between the presets; returns the one chosen."""
+    chosen = st.session_state.setdefault("train-architecture", "gpt")
+    for column, name in zip(st.columns(len(ARCHITECTURES)), ARCHITECTURES, strict=True):
+        with column, st.container(border=True, height="stretch"):
+            st.markdown(f"#### {TITLES.get(name, name)}")
+            recipe = ARCHITECTURES[name]
+            st.markdown("  \n".join(f"{title}: **{READABLE[recipe[key]]}**" for key, title in DIFFERENCES.items()))
+            st.caption(DESCRIPTIONS[name])
+            st.space("stretch")
+            st.button(
+                "Chosen" if name == chosen else f"Choose {TITLES.get(name, name)}",
+                key=f"train-choose-{name}",
+                type="primary" if name == chosen else "secondary",
+                icon=":material/check:" if name == chosen else None,
+                on_click=lambda name=name: st.session_state.update({"train-architecture": name}),
+                width="stretch",
+            )
+    return chosen
+
+
+def choose_model(architecture: str, size: str, d_vocab: int) -> ModelConfig:
+    """The preset, with every field open to change. Raises ValueError for a combination that cannot be."""
+    start = preset(architecture, size, d_vocab=d_vocab)
+    values = {name: getattr(start, name) for name in describe(ModelConfig) if name != "d_vocab"}
+    with st.expander("Every setting of the model", icon=":material/tune:"):
+        changed = forms.fields(ModelConfig, values, values, f"train-model-{architecture}-{size}")
+    return ModelConfig(d_vocab=d_vocab, **changed)
+
+
+def choose_training() -> TrainingConfig:
+    """Every field of the training. Raises ValueError for a value that cannot be."""
+    values = {name: field.default for name, field in describe(TrainingConfig).items()}
+    with st.expander("Every setting of the training", icon=":material/tune:"):
+        changed = forms.fields(TrainingConfig, values, values, "train-training")
+    return TrainingConfig(**changed)
+
+
+def choose_run() -> NewRun:
+    """The whole form. Raises ValueError, with a sentence for the person, when something in it cannot work."""
+    st.subheader("1 · What it reads")
+    text, text_name = choose_text()
+    st.subheader("2 · What it is")
+    architecture = choose_architecture()
+    left, right = st.columns(2)
+    with left:
+        size = st.segmented_control("Size", list(SIZES), default="small", required=True, key="train-size")
+        st.caption(SIZE_DESCRIPTIONS[size])
+    with right:
+        tokenizer = st.segmented_control(
+            "Tokenizer", list(TOKENIZERS), default="bpe", required=True, key="train-tokenizer"
+        )
+        st.caption(TOKENIZERS[tokenizer])
+        d_vocab = None
+        if tokenizer in DEFAULT_D_VOCAB:
+            d_vocab = int(
+                st.number_input("Vocabulary size", 260, 65536, DEFAULT_D_VOCAB[tokenizer], 256, key="train-vocab")
+            )
+    expected = d_vocab or (len(set(text)) if tokenizer == "char" else 50257)
+    model = choose_model(architecture, size, expected)
+    training = choose_training()
+    _show_costs(model, training)
+    return NewRun(model, training, tokenizer, d_vocab, text, text_name, architecture, size)
+
+
+def _show_costs(model: ModelConfig, training: TrainingConfig) -> None:
+    parameters, bytes_needed = parameter_count(model).total, memory(model, training).total
+    flops = flops_per_token(model, model.n_ctx).training
+    tokens = training.steps * training.batch_size * training.accumulation * model.n_ctx
+    st.caption(
+        f"**{parameters:,}** parameters · about **{bytes_needed / 1e6:,.0f} MB** of memory to train · "
+        f"**{flops / 1e6:,.1f} million** operations for each token trained on · "
+        f"**{tokens:,}** tokens in {training.steps:,} steps"
+    )

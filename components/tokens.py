@@ -1,0 +1,23 @@
+"""Texts as strips of tokens: coloured pieces with their ids, or shaded by how likely the model found each."""
+
+from __future__ import annotations
+
+from components.browser import browser_component
+from llm.tokenizers import Tokenizer
+
+_tokens = browser_component("tokens")
+_writing = browser_component("writing")
+
+
+def strip(tokenizer: Tokenizer, ids: list[int], key: str) -> None:
+    """Each token as a coloured piece with its id beneath."""
+    _tokens(key=key, data={"tokens": [[token, tokenizer.token_text(token)] for token in ids]})
+
+
+def writing(generation_id: str, prompt: str, state: str, key: str) -> None:
+    """A text as it is written, token by token; hovering over one shows what else it might have been."""
+    _writing(
+        key=key,
+        data={"url": f"/live/generation/{generation_id}", "prompt": prompt, "state": state},
+        on_state_change=lambda: None,
+    )

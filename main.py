@@ -1,0 +1,23 @@
+"""The server: `uv run streamlit run main.py` serves pages/navigation.py, and the routes that feed its live pictures."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+
+from streamlit import App
+
+from components.routes import ROUTES
+from llm import compute
+
+
+@asynccontextmanager
+async def lifespan(_: App) -> AsyncIterator[None]:
+    """Import torch while a person still looks for the browser; at the end keep a snapshot of what is training."""
+    compute.submit(import_module, "llm.training.runs")
+    yield
+    from llm.training import runs  # by now it is there
+
+    runs.stop_all()
+
+
+app = App("pages/navigation.py", lifespan=lifespan, routes=ROUTES)

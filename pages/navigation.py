@@ -1,0 +1,21 @@
+"""The router: which pages there are. main.py serves this script, so that a cold deep link finds the whole app."""
+
+import streamlit as st
+
+from components import style
+from components.browser import FRONTEND
+
+st.set_page_config(page_title="LLM from Scratch", page_icon=str(FRONTEND / "icon.svg"), layout="wide")
+style.apply()
+st.navigation(
+    {
+        "": [st.Page("home.py", title="Home", icon=":material/home:", default=True)],
+        "Make": [
+            st.Page("train.py", title="Train", icon=":material/model_training:", url_path="train"),
+            st.Page("generate.py", title="Generate", icon=":material/edit_note:", url_path="generate"),
+        ],
+        "Look inside": [
+            st.Page("tokenizer.py", title="Tokenizer", icon=":material/text_fields:", url_path="tokenizer"),
+        ],
+    }
+).run()

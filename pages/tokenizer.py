@@ -1,0 +1,68 @@
+"""Tokenizer: type a text and see, side by side, the pieces that each tokenizer makes of it."""
+
+import streamlit as st
+
+from components import places, states
+from components.help import explain
+from components.tokens import strip
+from llm.checkpoints import list_runs
+from llm.data import read_text
+from llm.tokenizers import TOKENIZERS, Tokenizer, build_tokenizer, load_tokenizer
+
+EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
+
+
+@st.cache_resource(show_spinner=False)
+def trained(kind: str, d_vocab: int) -> Tokenizer:
+    """A tokenizer of this kind, learned from the default text."""
+    return build_tokenizer(kind, read_text(places.DEFAULT_TEXT), d_vocab)
+
+
+def show(name: str, tokenizer: Tokenizer, text: str) -> None:
+    """One tokenizer's view of the text: how many tokens, and which."""
+    ids = tokenizer.encode(text)
+    ratio = f"{len(text) / len(ids):.2f} characters each" if ids else "nothing to split"
+    st.markdown(f"**{len(ids):,}** tokens, {ratio}, out of **{tokenizer.d_vocab:,}** known")
+    strip(tokenizer, ids, key=f"tokens-{name}")
+
+
+def page() -> None:
+    """The text, and a column for each tokenizer."""
+    st.title("Tokenizer")
+    st.markdown(
+        "A language model reads numbers. A tokenizer cuts text into pieces, its *tokens*, and gives each piece its "
+        "number. Type something, in any language, and compare."
+    )
+    text = st.text_area("Text", st.query_params.get("text", EXAMPLE), key="tokenizer-text", height=100)
+    st.query_params["text"] = text
+    left, right = st.columns(2)
+    with left:
+        d_vocab = st.select_slider(
+            "Vocabulary of bpe and sentencepiece", [512, 1024, 2048, 4096], 1024, key="tokenizer-vocab",
+            help="How many different pieces they may learn from training.txt",
+        )  # fmt: skip
+    with right:
+        runs = {run.id: run for run in list_runs(places.checkpoints()) if run.state != "damaged"}
+        run_id = st.selectbox(
+            "And the tokenizer of a run", [None, *runs], key="tokenizer-run",
+            format_func=lambda one: runs[one].label if one else "none",
+        )  # fmt: skip
+    names = list(TOKENIZERS) + ([run_id] if run_id else [])
+    for start in range(0, len(names), 2):
+        for column, name in zip(st.columns(2), names[start : start + 2], strict=False):
+            with column, st.container(border=True, height="stretch"):
+                st.subheader(name if name in TOKENIZERS else f"Run {name}")
+                st.caption(TOKENIZERS.get(name, "As it was saved with the run."))
+                try:
+                    if name in TOKENIZERS:
+                        with states.loading("Learning its pieces from training.txt"):
+                            tokenizer = trained(name, d_vocab)
+                    else:
+                        tokenizer = load_tokenizer(runs[name].path)
+                    show(name, tokenizer, text)
+                except (ValueError, OSError) as error:
+                    states.failed(error)
+    explain("What is a token?", "tokens")
+
+
+page()

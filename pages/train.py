@@ -1,0 +1,137 @@
+"""Train: choose a text and a model, press Start, and watch loss fall and text turn from noise into sentences."""
+
+import streamlit as st
+
+from components import places, states
+from components.help import explain
+from components.live import watch
+from components.run_form import NewRun, choose_run
+from llm.checkpoints import RUN_ID, RunFolder, list_runs
+from llm.training import runs
+
+
+def page() -> None:
+    """The run that the address names, else the one that trains, else the form of a new one."""
+    st.title("Train")
+    run_id = st.query_params.get("run")
+    under_way = runs.active()
+    if run_id is None and under_way and "new" not in st.query_params:
+        run_id = st.query_params["run"] = under_way[0].id
+    if run_id is None:
+        new_run()
+    elif not RUN_ID.fullmatch(run_id) or not (places.checkpoints() / run_id).is_dir():
+        states.failed(f"There is no run {run_id[:80]} in {places.checkpoints()}.")
+        st.button("New run", type="primary", on_click=forget_run)
+    else:
+        try:
+            show_run(RunFolder(places.checkpoints() / run_id))
+        except (ValueError, OSError) as error:
+            states.failed(error)
+            st.button("New run", on_click=forget_run)
+
+
+def new_run() -> None:
+    """The form and its Start button; a run that is under way comes first."""
+    under_way = runs.active()
+    earlier = {run.id: run.label for run in list_runs(places.checkpoints())}
+    if earlier:
+        st.selectbox("Earlier runs", earlier, index=None, format_func=earlier.get, key="train-earlier",
+                     placeholder="Look at an earlier run", on_change=look, label_visibility="collapsed")  # fmt: skip
+    if under_way:
+        st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
+        st.button("Show it", on_click=lambda: st.query_params.from_dict({"run": under_way[0].id}))
+    try:
+        chosen = choose_run()
+    except (ValueError, OSError) as error:
+        states.failed(error)
+        return
+    if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way), key="train-start"):
+        start(chosen)
+
+
+def start(chosen: NewRun) -> None:
+    """Start the run and go to it."""
+    try:
+        with states.loading("Reading the text, learning its tokens and building the model"):
+            run = runs.start(
+                chosen.model, chosen.training, chosen.tokenizer, chosen.text, chosen.text_name, places.checkpoints(),
+                d_vocab_requested=chosen.d_vocab, architecture=chosen.architecture, size=chosen.size,
+            )  # fmt: skip
+    except (ValueError, OSError) as error:
+        states.failed(error)
+        return
+    st.query_params.from_dict({"run": run.id})
+    st.rerun()
+
+
+def show_run(folder: RunFolder) -> None:
+    """One run: what it is, its controls, and its live picture."""
+    raw = folder.config().raw
+    text, tokenizer = raw["text"], raw["tokenizer"]
+    name = " ".join(part for part in (raw.get("architecture"), raw.get("size")) if part) or "custom model"
+    st.markdown(
+        f"**{name}** with {raw['parameters']:,} parameters · {tokenizer['kind']} tokenizer of "
+        f"{tokenizer['d_vocab']:,} tokens · run `{folder.id}`"
+    )
+    st.text(f"Reads {text['name']}: {text['characters']:,} characters")
+    here = runs.get(folder.id)
+    state = here.state if here is not None and here.active else folder.status().state
+    controls(folder, here, state)
+    watch(folder.id, raw, state)
+    explain("What do these figures mean?", "loss", "baselines", "validation", "bits", "perplexity",
+            "learning_rate", "gradient")  # fmt: skip
+
+
+def controls(folder: RunFolder, here: runs.BackgroundRun | None, state: str) -> None:
+    """Pause, Step, Resume, Stop, each where it makes sense, and the ways on from here."""
+    mine = here is not None and here.active
+    elsewhere = state in ("running", "paused") and not mine
+    paused = mine and state == "paused"
+    resumable = paused or state in ("stopped", "interrupted", "failed")
+    with st.container(horizontal=True):
+        if mine and not paused:
+            st.button("Pause", icon=":material/pause:", on_click=order, args=(here, "pause"), key="train-pause")
+        if resumable:
+            st.button("Resume", icon=":material/play_arrow:", type="primary", on_click=resume, args=(folder,),
+                      key="train-resume")  # fmt: skip
+        if paused:
+            st.button("Step", icon=":material/skip_next:", on_click=order, args=(here, "step_once"), key="train-step",
+                      help="Take one optimizer step, then pause again")  # fmt: skip
+        if mine:
+            st.button("Stop", icon=":material/stop:", on_click=order, args=(here, "stop"), key="train-stop",
+                      help="Keep a snapshot and end; the run can be resumed later")  # fmt: skip
+        if st.button("Write with it", icon=":material/edit_note:", key="train-generate"):
+            st.switch_page("generate.py", query_params={"run": folder.id})
+        st.button("New run", icon=":material/add:", on_click=forget_run, key="train-new")
+    if elsewhere:
+        st.caption("This run trains in another process, such as a terminal: it is paused and stopped there.")
+    if "train-problem" in st.session_state:
+        states.failed(st.session_state.pop("train-problem"))
+
+
+def order(run: runs.BackgroundRun, what: str) -> None:
+    """Give the order, and wait a moment for it, so that the buttons show what is."""
+    getattr(run, what)()
+    run.wait("stopped" if what == "stop" else "paused", timeout=2)
+
+
+def resume(folder: RunFolder) -> None:
+    """Go on, from the pause or from the newest snapshot."""
+    try:
+        run = runs.resume(folder.path)
+        run.wait("running", timeout=5)
+    except (ValueError, OSError) as error:
+        st.session_state["train-problem"] = str(error)
+
+
+def look() -> None:
+    """Go to the run that was picked from the list."""
+    st.query_params.from_dict({"run": st.session_state["train-earlier"]})
+
+
+def forget_run() -> None:
+    """Back to the form, also while a run is under way."""
+    st.query_params.from_dict({"new": "1"})
+
+
+page()
