@@ -26,15 +26,17 @@ def pathway(config: ModelConfig, key: str) -> None:
     if config.n_kv_heads < config.n_heads:
         heads += f", {config.n_kv_heads} for keys and values"
     stages = [
-        {"title": "Text", "note": "what a person writes", "shape": "", "parameters": 0},
+        {"title": "Text", "drawing": "text", "note": "what a person writes", "shape": "", "parameters": 0},
         {
             "title": "Tokens",
+            "drawing": "tokens",
             "note": f"its pieces, as numbers below {config.d_vocab:,}",
             "shape": f"[pos ≤ {config.n_ctx}]",
             "parameters": 0,
         },
         {
             "title": "Embedding",
+            "drawing": "vectors",
             "note": f"a vector for each, {POSITIONS[config.positional]}",
             "shape": f"[pos, d_model {config.d_model}]",
             "parameters": counts.embedding + counts.positions,
@@ -52,10 +54,17 @@ def pathway(config: ModelConfig, key: str) -> None:
         },
         {
             "title": "Probabilities",
+            "drawing": "shares",
             "note": "a score for every token, turned into shares by softmax",
             "shape": f"[pos, d_vocab {config.d_vocab}]",
             "parameters": counts.unembedding,
         },
-        {"title": "Next token", "note": "one is drawn, and the text is one longer", "shape": "", "parameters": 0},
+        {
+            "title": "Next token",
+            "drawing": "next",
+            "note": "one is drawn, and the text is one longer",
+            "shape": "",
+            "parameters": 0,
+        },
     ]
     _pathway(key=key, data={"stages": stages, "total": counts.total})

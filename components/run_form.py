@@ -57,10 +57,15 @@ def choose_text() -> tuple[str, str]:
         texts = [places.DEFAULT_TEXT, *sorted(places.uploads().glob("*"))]
         path = st.selectbox("Text", texts, format_func=lambda path: path.name, key="train-text")
     text = read_text(path)
-    shown = text[:280].replace("\n", " ")
-    st.caption(f"{len(text):,} characters · nine tenths to train on, one tenth to validate")
-    st.text(shown + (" …" if len(text) > 280 else ""))
+    st.caption(f"{len(text):,} characters · nine tenths to train on, one tenth to validate. It begins:")
+    st.text(_beginning(text))
     return text, path.name
+
+
+def _beginning(text: str, characters: int = 280) -> str:
+    """The first words of a text, on one line."""
+    line = " ".join(text[: 2 * characters].split())
+    return line if len(line) <= characters else line[:characters].rsplit(" ", 1)[0] + " …"
 
 
 def _keep(name: str, content: bytes) -> Path:
@@ -122,11 +127,11 @@ def choose_run() -> NewRun:
     text, text_name = choose_text()
     st.subheader("2 · What it is")
     architecture = choose_architecture()
-    left, right = st.columns(2)
-    with left:
+    size_column, tokenizer_column = st.columns([2, 3])
+    with size_column:
         size = st.segmented_control("Size", list(SIZES), default="small", required=True, key="train-size")
         st.caption(SIZE_DESCRIPTIONS[size])
-    with right:
+    with tokenizer_column:
         tokenizer = st.segmented_control(
             "Tokenizer", list(TOKENIZERS), default="bpe", required=True, key="train-tokenizer"
         )
@@ -139,15 +144,15 @@ def choose_run() -> NewRun:
     expected = d_vocab or (len(set(text)) if tokenizer == "char" else 50257)
     model = choose_model(architecture, size, expected)
     training = choose_training()
-    _show_costs(model, training)
     return NewRun(model, training, tokenizer, d_vocab, text, text_name, architecture, size)
 
 
-def _show_costs(model: ModelConfig, training: TrainingConfig) -> None:
+def costs(model: ModelConfig, training: TrainingConfig) -> str:
+    """What the run will take, in one line."""
     parameters, bytes_needed = parameter_count(model).total, memory(model, training).total
     flops = flops_per_token(model, model.n_ctx).training
     tokens = training.steps * training.batch_size * training.accumulation * model.n_ctx
-    st.caption(
+    return (
         f"**{parameters:,}** parameters · about **{bytes_needed / 1e6:,.0f} MB** of memory to train · "
         f"**{flops / 1e6:,.1f} million** operations for each token trained on · "
         f"**{tokens:,}** tokens in {training.steps:,} steps"

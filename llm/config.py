@@ -79,13 +79,13 @@ class ModelConfig:
 class TrainingConfig:
     """How a model is trained."""
 
-    steps: Annotated[int, Doc("Optimizer steps to take.")] = 600
+    steps: Annotated[int, Doc("Optimizer steps to take.")] = 300
     batch_size: Annotated[int, Doc("Windows of n_ctx tokens per forward pass.")] = 16
     accumulation: Annotated[int, Doc("Forward passes whose gradients are averaged into one optimizer step.")] = 1
     optimizer: Annotated[
         Optimizer,
         Doc("AdamW for every parameter (adamw), or Muon for the blocks' matrices and AdamW for the rest (muon)."),
-    ] = "adamw"
+    ] = "muon"
     learning_rate: Annotated[float, Doc("Peak learning rate of AdamW.")] = 3e-3
     muon_learning_rate: Annotated[float, Doc("Peak learning rate of Muon (optimizer muon only).")] = 0.02
     schedule: Annotated[
@@ -102,7 +102,7 @@ class TrainingConfig:
     ] = 1.0
     eval_every: Annotated[
         int, Doc("Steps between evaluations on the validation text; also when a sample is written.")
-    ] = 50
+    ] = 25
     eval_windows: Annotated[int, Doc("Validation windows per evaluation: always the same, evenly spread.")] = 32
     patience: Annotated[
         int, Doc("Stop after this many evaluations in a row without a new best validation loss. 0: never.")

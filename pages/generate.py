@@ -27,6 +27,7 @@ def choose_run() -> RunSummary | None:
     ids = list(found)
     run_id = st.selectbox(
         "Run", ids, index=ids.index(wanted) if wanted in found else 0, format_func=lambda one: found[one].label,
+        on_change=lambda: [st.query_params.pop(name, None) for name in ("step", "prompt", "text")],
     )  # fmt: skip
     st.query_params["run"] = run_id
     return found[run_id]
@@ -76,7 +77,8 @@ def page() -> None:
     folder = RunFolder(run.path)
     with right:
         step = choose_step(folder)
-    prompt = st.text_area("Prompt", st.query_params.get("prompt", "Once, "), key="generate-prompt", height=90,
+    first = st.query_params.get("prompt", str(folder.config().raw.get("prompt", "")))
+    prompt = st.text_area("Prompt", first, key=f"generate-prompt-{run.id}", height=90,
                           help="The text to continue. Empty: start from nothing")  # fmt: skip
     st.query_params["prompt"] = prompt
     try:
@@ -97,6 +99,8 @@ def page() -> None:
         explain("How is a token chosen?", "probability", "temperature")
     if current is not None:
         writing(current.id, current.prompt, current.state, key=f"writing-{current.id}")
+    else:
+        st.caption("The text appears here token by token, shaded by how sure the model was of each.")
     history(folder)
 
 

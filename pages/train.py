@@ -5,7 +5,7 @@ import streamlit as st
 from components import places, states
 from components.help import explain
 from components.live import watch
-from components.run_form import NewRun, choose_run
+from components.run_form import TITLES, NewRun, choose_run, costs
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
 from llm.training import runs
 
@@ -40,12 +40,21 @@ def new_run() -> None:
     if under_way:
         st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
         st.button("Show it", on_click=lambda: st.query_params.from_dict({"run": under_way[0].id}))
+    ready = st.container()  # above the form, so that it is on the screen at once, but filled in after it
     try:
         chosen = choose_run()
     except (ValueError, OSError) as error:
-        states.failed(error)
+        with ready:
+            states.failed(error)
         return
-    if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way), key="train-start"):
+    with ready, st.container(horizontal=True, vertical_alignment="center", border=True):
+        started = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way),
+                            key="train-start")  # fmt: skip
+        name = TITLES.get(chosen.architecture, chosen.architecture)
+        st.markdown(
+            f"**{name}** {chosen.size} · {chosen.tokenizer} tokenizer  \n{costs(chosen.model, chosen.training)}"
+        )
+    if started:
         start(chosen)
 
 

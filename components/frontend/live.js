@@ -19,7 +19,7 @@ const STATES = {
   interrupted: "Interrupted",
   unknown: "Unknown",
 };
-const SMOOTHING = 0.9; // share of the running mean that each step keeps
+const SMOOTHING = 0.85; // share of the running mean that each step keeps; the first steps, a plain mean, keep less
 
 let plotlyScript = null;
 
@@ -132,10 +132,10 @@ class LiveRun {
     for (const row of rows) {
       this.last = row;
       if (row.loss !== null) {
-        const before = this.smooth.at(-1);
+        const kept = Math.min(SMOOTHING, this.steps.length / (this.steps.length + 1));
+        this.smooth.push(kept * (this.smooth.at(-1) ?? 0) + (1 - kept) * row.loss);
         this.steps.push(row.step);
         this.losses.push(row.loss);
-        this.smooth.push(before === undefined ? row.loss : SMOOTHING * before + (1 - SMOOTHING) * row.loss);
         this.rates.push(row.learning_rate);
         this.norms.push(row.grad_norm);
       }
@@ -233,7 +233,7 @@ class LiveRun {
       layout.shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: loss, y1: loss, name,
         line: { color: baseline, width: 1.2, dash: "dash" } });
       layout.annotations.push({ xref: "paper", x: 1, xanchor: "right", y: loss, yanchor: "bottom", showarrow: false,
-        text: `${label} ${loss.toFixed(2)}`, font: { color: baseline, size: 11 } });
+        text: `${label} ${loss.toFixed(2)}`, font: { color: baseline, size: 11 }, yshift: 1 });
       highest = Math.max(highest, loss);
     }
     layout.yaxis.range = [0, highest * 1.08];

@@ -1,4 +1,51 @@
-// The way from text to text: a row of stages, or a column where the page is narrow.
+// The way from text to text: a row of stages, or a column where the page is narrow. Each has a small drawing of what
+// the stage makes: lines of writing, pieces, vectors, shares. The drawings stand for any text, so they show no numbers.
+
+const SVG = "http://www.w3.org/2000/svg";
+const PIECES = [26, 14, 34, 20]; // widths of the drawn tokens
+
+/** A drawing 120 wide and 44 high, of rectangles [x, y, width, height, colour, opacity]. */
+function drawing(rectangles) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 120 44");
+  svg.setAttribute("preserveAspectRatio", "xMinYMid");
+  svg.setAttribute("class", "llm-pathway-drawing");
+  svg.setAttribute("aria-hidden", "true");
+  for (const [x, y, width, height, fill, opacity = 1] of rectangles) {
+    const rectangle = document.createElementNS(SVG, "rect");
+    for (const [name, value] of Object.entries({ x, y, width, height, rx: 2 })) rectangle.setAttribute(name, value);
+    rectangle.style.fill = `var(--llm-${fill})`;
+    rectangle.style.opacity = opacity;
+    svg.append(rectangle);
+  }
+  return svg;
+}
+
+const pieces = (y, height, after = []) => {
+  let x = 0;
+  return [...PIECES, ...after].map((width, index) => {
+    const piece = [x, y, width, height, index < PIECES.length ? `token-${index}` : "accent"];
+    x += width + 3;
+    return piece;
+  });
+};
+
+/** A column of cells for each token; the shades come from a formula, so they are the same on every page. */
+const vectors = () =>
+  PIECES.flatMap((_, column) =>
+    Array.from({ length: 5 }, (_, row) => [
+      4 + column * 30, row * 9, 20, 7, "accent", 0.2 + 0.75 * Math.abs(Math.sin(3.1 * column + 1.7 * row + 0.4)),
+    ]),
+  );
+
+const DRAWINGS = {
+  text: () => [[0, 4, 112, 6, "quiet", 0.55], [0, 18, 96, 6, "quiet", 0.55], [0, 32, 60, 6, "quiet", 0.55]],
+  tokens: () => pieces(13, 18),
+  vectors,
+  shares: () => [10, 4, 30, 16, 7, 3, 12].map((height, index) =>
+    [index * 17, 42 - height, 12, height, index === 2 ? "accent" : "baseline", index === 2 ? 1 : 0.5]),
+  next: () => pieces(13, 18, [16]),
+};
 
 export default function (component) {
   const { data, parentElement } = component;
@@ -8,22 +55,23 @@ export default function (component) {
   for (const stage of data.stages) {
     const item = element("li", stage.inside ? "llm-pathway-stage llm-pathway-wide" : "llm-pathway-stage");
     item.append(element("div", "llm-pathway-title", stage.title));
-    if (stage.inside) {
-      for (const [name, what] of stage.inside) {
-        const part = element("div", "llm-pathway-part");
-        part.append(element("strong", "", name), ` ${what}`);
-        item.append(part);
-      }
+    if (stage.drawing) item.append(drawing(DRAWINGS[stage.drawing]()));
+    for (const [name, what] of stage.inside ?? []) {
+      const part = element("div", "llm-pathway-part");
+      part.append(element("strong", "", name), ` ${what}`);
+      item.append(part);
     }
     item.append(element("div", "llm-pathway-note", stage.note));
-    if (stage.shape) item.append(element("code", "llm-pathway-shape", stage.shape));
+    const foot = element("div", "llm-pathway-foot");
+    if (stage.shape) foot.append(element("code", "llm-pathway-shape", stage.shape));
     if (stage.parameters) {
       const share = element("div", "llm-pathway-share");
       const fill = element("div", "llm-pathway-fill");
       fill.style.width = `${(100 * stage.parameters) / data.total}%`;
       share.append(fill);
-      item.append(element("div", "llm-pathway-count", `${withThousands(stage.parameters)} parameters`), share);
+      foot.append(element("div", "llm-pathway-count", `${withThousands(stage.parameters)} parameters`), share);
     }
+    item.append(foot);
     list.append(item);
   }
   root.append(list);

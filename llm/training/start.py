@@ -21,7 +21,7 @@ from llm.device import choose_device, choose_precision
 from llm.model import Transformer
 from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
 from llm.training.evaluation import baselines
-from llm.training.trainer import Trainer
+from llm.training.trainer import Trainer, first_words
 
 
 def start_run(
@@ -108,6 +108,7 @@ def _describe(
             "train_tokens": len(data.train),
             "validation_tokens": len(data.validation),
         },
+        "prompt": training.sample_prompt or first_words(data, tokenizer),
         "baselines": dataclasses.asdict(measured),
         "versions": {
             "python": platform.python_version(),

@@ -88,7 +88,7 @@ class Trainer(Iterator[StepMetrics]):
         self.data = data
         self.config = config
         self.folder = folder
-        self.prompt = config.sample_prompt or _first_words(data, tokenizer)
+        self.prompt = config.sample_prompt or first_words(data, tokenizer)
         tokenizer.encode(self.prompt)  # an unknown character is reported now, not at the first evaluation
         self.forward = torch.compile(model) if config.compile else model
         self.optimizers = build_optimizers(model, config)
@@ -356,7 +356,12 @@ def _finite_or_none(number: float) -> float | None:
     return number if math.isfinite(number) else None  # JSON has no infinity
 
 
-def _first_words(data: TextData, tokenizer: Tokenizer, characters: int = 24) -> str:
-    """How the validation text begins: at most so many characters, cut at a space where there is one."""
-    beginning = tokenizer.decode(data.validation[: 2 * characters].tolist()).lstrip()[:characters]
-    return beginning.rsplit(" ", 1)[0].rstrip() or "\n"
+def first_words(data: TextData, tokenizer: Tokenizer, characters: int = 24) -> str:
+    """How a paragraph of the validation text begins, the first whole one if it is near; cut at a space if there is one.
+
+    Samples start there unless a prompt is given: words that the model cannot have learned by heart.
+    """
+    beginning = tokenizer.decode(data.validation[:1000].tolist())
+    _, blank_line, whole_paragraph = beginning.partition("\n\n")
+    words = (whole_paragraph if blank_line else beginning).lstrip()[:characters]
+    return words.rsplit(" ", 1)[0].rstrip() or "\n"

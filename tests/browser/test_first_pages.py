@@ -1,0 +1,225 @@
+"""The paths that a person walks, in a real Chromium: train, pause, step, resume, look away, come back, generate."""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from llm.checkpoints import RunFolder
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CYRILLIC = "Лиса сидела у реки и ждала. Мельник спал, а колесо стояло. Кто придёт утром? Никто не знал.\n" * 300
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def run_id(page: Page) -> str:
+    return parse_qs(urlparse(page.url).query)["run"][0]
+
+
+def step(page: Page) -> int:
+    text = page.locator(".llm-live-tile-step .llm-live-value").inner_text()
+    found = re.match(r"([\d,]+) /", text)
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def reach(page: Page, wanted: int) -> None:
+    page.wait_for_function(
+        """wanted => {
+            const value = document.querySelector(".llm-live-tile-step .llm-live-value");
+            return value && parseInt(value.textContent.replaceAll(",", "")) >= wanted;
+        }""",
+        arg=wanted,
+    )
+
+
+def state(page: Page, name: str) -> None:
+    expect(page.locator(".llm-live-state")).to_have_text(name, timeout=90_000)
+
+
+def stop(page: Page) -> None:
+    press(page, "Stop")
+    state(page, "Stopped")
+
+
+def rows(server, run: str) -> list[int]:
+    return [row["step"] for row in RunFolder(server.home / "checkpoints" / run).read_metrics().rows]
+
+
+def test_one_press_on_the_home_page_trains_a_model_that_writes(page, server):
+    page.goto(server.url)
+    press(page, "Train your first model")
+    state(page, "Training")
+    reach(page, 3)
+    expect(page.locator(".llm-live-sample").first).to_contain_text("untrained")
+    expect(page.locator(".llm-live-chart .annotation-text").first).to_contain_text("uniform")
+    assert page.locator(".llm-live-chart .annotation-text").count() == 3
+    stop(page)
+
+
+@pytest.mark.parametrize("architecture", ["GPT", "LLaMA", "OLMo"])
+def test_each_preset_trains_pauses_steps_resumes_and_survives_a_refresh(page, server, architecture):
+    page.goto(f"{server.url}/train?new=1")
+    page.get_by_role("button", name="Start").wait_for()
+    if architecture != "GPT":
+        press(page, f"Choose {architecture}")
+        page.get_by_text(f"{architecture} small").wait_for()
+    press(page, "Start")
+    state(page, "Training")
+    reach(page, 2)
+    press(page, "Pause")
+    state(page, "Paused")
+    run = run_id(page)
+    paused_at = rows(server, run)[-1]
+    reach(page, paused_at)
+    page.wait_for_timeout(1500)
+    assert rows(server, run)[-1] == paused_at  # nothing moves
+    press(page, "Step")
+    reach(page, paused_at + 1)
+    state(page, "Paused")
+    assert rows(server, run)[-1] == paused_at + 1
+
+    press(page, "Resume")
+    state(page, "Training")
+    page.reload()
+    state(page, "Training")
+    reach(page, paused_at + 3)
+    expect(page.locator(".llm-live-sample").first).to_contain_text("untrained")
+
+    stop(page)
+    steps = rows(server, run)
+    assert steps == list(range(steps[-1] + 1))  # each step once
+    press(page, "Write with it")
+    page.get_by_role("textbox", name="Prompt").wait_for()
+    assert run_id(page) == run
+    press(page, "Generate")
+    expect(page.locator(".llm-writing-status")).to_contain_text("Finished", timeout=90_000)
+    assert page.locator(".llm-writing-token").count() == 200
+    page.locator(".llm-writing-token").nth(20).hover()
+    expect(page.locator(".llm-writing-card")).to_contain_text("The model gave")
+
+
+def test_a_second_tab_and_a_page_switch_see_the_same_run(page, server):
+    page.goto(f"{server.url}/train?new=1")
+    press(page, "Start")
+    state(page, "Training")
+    run = run_id(page)
+    other = page.context.new_page()
+    other.goto(f"{server.url}/train")  # it finds the run that is under way
+    state(other, "Training")
+    assert run_id(other) == run
+    other.get_by_role("link", name="Tokenizer").click()
+    other.get_by_role("heading", name="bpe").wait_for()
+    page.close()  # the tab that started it
+    before = rows(server, run)[-1]
+    other.get_by_role("link", name="Train", exact=True).click()
+    state(other, "Training")
+    reach(other, before + 2)
+    stop(other)
+
+
+def test_an_edited_source_file_loses_nothing(page, server):
+    page.goto(f"{server.url}/train?new=1")
+    press(page, "Start")
+    state(page, "Training")
+    reach(page, 2)
+    run = run_id(page)
+    for name in ("components/states.py", "llm/training/runs.py", "pages/train.py"):
+        file = Path(server.folder / name)
+        file.write_text(file.read_text() + "\n# edited\n")
+    page.wait_for_timeout(2000)  # the server notices
+    page.reload()
+    state(page, "Training")
+    before = rows(server, run)[-1]
+    reach(page, before + 2)
+    press(page, "Pause")
+    state(page, "Paused")
+    press(page, "Resume")
+    state(page, "Training")
+    stop(page)
+    steps = rows(server, run)
+    assert steps == list(range(steps[-1] + 1))
+
+
+def test_a_text_in_another_script_is_uploaded_trained_on_and_continued(page, server):
+    page.goto(f"{server.url}/train?new=1")
+    page.get_by_role("button", name="Start").wait_for()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "лиса.txt", "mimeType": "text/plain", "buffer": CYRILLIC.encode()}
+    )
+    page.get_by_text("Лиса сидела у реки", exact=False).first.wait_for()
+    press(page, "Start")
+    state(page, "Training")
+    reach(page, 2)
+    expect(page.get_by_text("Reads лиса.txt")).to_be_visible()
+    stop(page)
+    press(page, "Write with it")
+    page.get_by_role("textbox", name="Prompt").fill("Мельник спал")
+    page.get_by_role("textbox", name="Prompt").press("Control+Enter")
+    press(page, "Generate")
+    expect(page.locator(".llm-writing-status")).to_contain_text("Finished", timeout=90_000)
+    assert (server.home / "uploads" / "лиса.txt").read_text("utf-8") == CYRILLIC
+
+
+def test_a_file_that_is_no_text_is_refused_in_a_sentence(page, server):
+    page.goto(f"{server.url}/train?new=1")
+    page.get_by_role("button", name="Start").wait_for()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "picture.txt", "mimeType": "text/plain", "buffer": b"\xff\xd8\xff\xe0" * 100}
+    )
+    expect(page.get_by_text("picture.txt is not UTF-8 text: byte 0xff at offset 0")).to_be_visible()
+
+
+def test_a_hostile_text_is_shown_as_plain_text(page, server):
+    hostile = '<img src=x onerror="window.broken = 1"> <script>window.broken = 1</script> **b** \u202eabc\u0007 🦊'
+    runs = sorted((server.home / "checkpoints").iterdir())
+    page.goto(f"{server.url}/tokenizer")
+    page.get_by_role("textbox", name="Text").fill(hostile)
+    page.get_by_role("textbox", name="Text").press("Control+Enter")
+    expect(page.get_by_text("The char tokenizer does not know")).to_be_visible()
+    page.goto(f"{server.url}/generate?run={runs[0].name}")
+    page.get_by_role("textbox", name="Prompt").fill(hostile)
+    page.get_by_role("textbox", name="Prompt").press("Control+Enter")
+    press(page, "Generate")
+    expect(page.locator(".llm-writing-status")).to_contain_text("Finished", timeout=90_000)
+    assert page.locator(".llm-writing-prompt").inner_text().startswith("<img src=x")
+    assert page.evaluate("window.broken") is None
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible_and_fit(browser, server, width, scheme):
+    """No page scrolls sideways, and axe finds nothing serious in what this project draws."""
+    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+    context.set_default_timeout(90_000)
+    page = context.new_page()
+    run = sorted((server.home / "checkpoints").iterdir())[0].name
+    for path, ready in [
+        ("", ".llm-pathway-stage"),
+        ("train?new=1", "text=Every setting of the model"),
+        (f"train?run={run}", ".llm-live-chart .annotation-text"),
+        (f"generate?run={run}", "text=More sampling settings"),
+        ("tokenizer", ".llm-token"),
+    ]:
+        page.goto(f"{server.url}/{path}")
+        page.wait_for_selector(ready)
+        page.wait_for_timeout(800)
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, f"{path} scrolls sideways by {overflow} pixels"
+        found = Axe().run(page, context={"include": [[".stMain"]]}).response["violations"]
+        serious = [
+            (violation["id"], [node["target"] for node in violation["nodes"]][:3])
+            for violation in found
+            if violation["impact"] in ("serious", "critical")
+            and any("llm-" in json.dumps(node["target"]) + node["html"] for node in violation["nodes"])
+        ]
+        assert serious == [], f"{path}: {serious}"
+    context.close()

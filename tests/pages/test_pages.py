@@ -1,0 +1,165 @@
+"""Each page without a browser: what it shows when there is nothing, something, and something wrong."""
+
+import pytest
+from conftest import TEXT, button, open_page, texts, tiny_run
+
+from llm import generations
+from llm.checkpoints import RunFolder, list_runs
+from llm.training import runs
+
+
+def test_home_of_a_new_user_leads_to_a_first_run(home):
+    app = open_page("home")
+    assert "None yet" in texts(app)
+    button(app, "home-train").click().run()
+    assert not app.exception
+    (run,) = runs.active()
+    assert run.wait("running", timeout=60)
+    assert RunFolder(run.folder.path).config().raw["architecture"] == "gpt"
+    runs.stop_all()
+
+
+def test_home_lists_the_latest_runs(home):
+    path = tiny_run(home)
+    (run,) = list_runs(path.parent)
+    app = open_page("home")
+    assert run.label in texts(app)
+    assert "finished" in texts(app)
+
+
+def test_train_page_offers_every_field_with_its_help(home):
+    from llm.config import ModelConfig, TrainingConfig, describe
+
+    app = open_page("train")
+    controls = [*app.number_input, *app.selectbox, *app.toggle, *app.text_input]
+    offered = {control.label.strip("`"): control for control in controls}
+    for config in (ModelConfig, TrainingConfig):
+        for name, field in describe(config).items():
+            if name != "d_vocab":
+                assert offered[name].help == field.help
+
+
+def test_train_page_names_what_cannot_work_and_offers_no_start(home):
+    app = open_page("train")
+    n_heads = next(control for control in app.number_input if control.label == "`n_kv_heads`")
+    n_heads.set_value(3).run()
+    assert not app.exception
+    assert "n_kv_heads=3 is not possible: it must be a divisor of n_heads=4" in texts(app)
+    assert not [one for one in app.button if one.key == "train-start"]
+
+
+def test_a_card_changes_the_recipe(home):
+    app = open_page("train")
+    button(app, "train-choose-llama").click().run()
+    positional = next(control for control in app.selectbox if control.label == "`positional`")
+    assert positional.value == "rope"
+    assert "**LLaMA** small" in texts(app)
+
+
+def test_train_page_starts_pauses_steps_resumes_and_stops(home):
+    app = open_page("train")
+    button(app, "train-start").click().run()
+    (run,) = runs.active()
+    assert app.query_params["run"] == run.id
+    assert run.wait("running", timeout=60)
+    app.run()
+    button(app, "train-pause").click().run()
+    assert run.wait("paused", timeout=60)
+    step = run.trainer.step
+    app.run()
+    button(app, "train-step").click().run()
+    assert run.wait("paused", timeout=60)
+    assert run.trainer.step == step + 1
+    button(app, "train-resume").click().run()
+    assert run.wait("running", timeout=60)
+    app.run()
+    button(app, "train-stop").click().run()
+    assert run.wait("stopped", timeout=60)
+    app.run()
+    assert not app.exception
+    assert {one.key for one in app.button} >= {"train-resume", "train-generate", "train-new"}
+
+
+@pytest.mark.parametrize("run", ["20200101000000", "../../etc", "<img src=x onerror=alert(1)>"])
+def test_a_link_to_a_run_that_is_not_there_says_so(home, run):
+    app = open_page("train", run=run)
+    assert f"There is no run {run}" in texts(app)
+
+
+@pytest.mark.parametrize("page", ["train", "generate"])
+def test_a_damaged_run_is_explained(home, page):
+    path = tiny_run(home)
+    (path / "config.json").write_text('{"model": {"d_vocab": 3}}')
+    app = open_page(page, run=path.name)
+    wanted = "damaged" if page == "train" else "No run yet"
+    assert wanted in texts(app)
+
+
+def test_generate_without_a_run_leads_to_training(home):
+    app = open_page("generate")
+    assert "No run yet" in texts(app)
+
+
+def test_generate_writes_and_keeps_a_text(home):
+    path = tiny_run(home)
+    app = open_page("generate", run=path.name, prompt="The hen")
+    tokens = next(control for control in app.number_input if control.label == "`max_new_tokens`")
+    tokens.set_value(5).run()
+    button(app, "generate-start").click().run()
+    assert not app.exception
+    generation = generations.get(app.query_params["text"])
+    generation.thread.join(60)
+    assert (generation.state, len(generation.tokens)) == ("finished", 5)
+    app.run()
+    assert generation.text.startswith("The hen")
+    assert generation.text in texts(app)  # among the texts kept of this run
+
+
+def test_generate_begins_with_the_prompt_of_the_runs_own_samples(home):
+    path = tiny_run(home)
+    app = open_page("generate", run=path.name)
+    prompt = next(area for area in app.text_area if area.label == "Prompt")
+    assert prompt.value and TEXT.count(prompt.value) > 0
+
+
+def test_generate_opens_the_step_that_the_address_names(home):
+    path = tiny_run(home)
+    app = open_page("generate", run=path.name, step="2")
+    step = next(box for box in app.selectbox if box.label == "Step")
+    assert step.value == 2
+
+
+def test_generate_refuses_a_value_that_cannot_be(home):
+    path = tiny_run(home)
+    app = open_page("generate", run=path.name)
+    heat = next(control for control in app.number_input if control.label == "`temperature`")
+    heat.set_value(-1.0).run()
+    assert "temperature=-1.0 is not possible" in texts(app)
+    assert not [one for one in app.button if one.key == "generate-start"]
+
+
+def test_tokenizer_page_counts_each_tokenizers_pieces(home):
+    app = open_page("tokenizer", text="The hen")
+    said = texts(app)
+    assert "**7** tokens, 1.00 characters each" in said  # char
+    for kind in ("char", "bpe", "sentencepiece", "gpt2"):
+        assert kind in said
+
+
+def test_tokenizer_page_reports_an_unknown_character_beside_those_who_know_it(home):
+    app = open_page("tokenizer", text="猫")
+    said = texts(app)
+    assert "The char tokenizer does not know '猫' (U+732B)" in said
+    assert "**3** tokens" in said  # bpe: its three bytes
+
+
+def test_no_page_lets_a_text_become_markup(home):
+    """Texts from outside stand in elements that show them as they are, never in markdown."""
+    evil = "<img src=x onerror=alert(1)> **bold** :red[red]"
+    path = tiny_run(home)
+    RunFolder(path).append_sample(
+        {"step": 3, "prompt": evil, "text": evil, "sampling": {"temperature": 1.0}, "created": 0.0}
+    )
+    app = open_page("generate", run=path.name, prompt=evil)
+    assert evil in [text.value for text in app.text]
+    assert not [one for kind in ("markdown", "caption") for one in app.get(kind) if "<img" in one.value]
