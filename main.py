@@ -14,6 +14,7 @@ from llm import compute
 async def lifespan(_: App) -> AsyncIterator[None]:
     """Import torch while a person still looks for the browser; at the end keep a snapshot of what is training."""
     compute.submit(import_module, "llm.training.runs")
+    compute.submit(import_module, "torch._dynamo")  # else the first optimizer imports it, seconds after Start
     yield
     from llm.training import runs  # by now it is there
 

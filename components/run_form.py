@@ -127,11 +127,11 @@ def choose_run() -> NewRun:
     text, text_name = choose_text()
     st.subheader("2 · What it is")
     architecture = choose_architecture()
-    size_column, tokenizer_column = st.columns([2, 3])
-    with size_column:
+    row = st.container(horizontal=True)  # on a narrow page the second goes below the first
+    with row, st.container(width=300):
         size = st.segmented_control("Size", list(SIZES), default="small", required=True, key="train-size")
         st.caption(SIZE_DESCRIPTIONS[size])
-    with tokenizer_column:
+    with row, st.container(width=400):
         tokenizer = st.segmented_control(
             "Tokenizer", list(TOKENIZERS), default="bpe", required=True, key="train-tokenizer"
         )

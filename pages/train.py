@@ -47,13 +47,12 @@ def new_run() -> None:
         with ready:
             states.failed(error)
         return
-    with ready, st.container(horizontal=True, vertical_alignment="center", border=True):
+    with ready:
         started = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way),
                             key="train-start")  # fmt: skip
         name = TITLES.get(chosen.architecture, chosen.architecture)
-        st.markdown(
-            f"**{name}** {chosen.size} · {chosen.tokenizer} tokenizer  \n{costs(chosen.model, chosen.training)}"
-        )
+        what = f"**{name} {chosen.size}** with the {chosen.tokenizer} tokenizer"
+        st.caption(f"{what} · {costs(chosen.model, chosen.training)}")
     if started:
         start(chosen)
 

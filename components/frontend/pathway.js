@@ -4,10 +4,10 @@
 const SVG = "http://www.w3.org/2000/svg";
 const PIECES = [26, 14, 34, 20]; // widths of the drawn tokens
 
-/** A drawing 120 wide and 44 high, of rectangles [x, y, width, height, colour, opacity]. */
+/** A drawing 124 wide and 44 high, of rectangles [x, y, width, height, colour, opacity]. */
 function drawing(rectangles) {
   const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 120 44");
+  svg.setAttribute("viewBox", "0 0 124 44");
   svg.setAttribute("preserveAspectRatio", "xMinYMid");
   svg.setAttribute("class", "llm-pathway-drawing");
   svg.setAttribute("aria-hidden", "true");

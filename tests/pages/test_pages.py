@@ -53,7 +53,7 @@ def test_a_card_changes_the_recipe(home):
     button(app, "train-choose-llama").click().run()
     positional = next(control for control in app.selectbox if control.label == "`positional`")
     assert positional.value == "rope"
-    assert "**LLaMA** small" in texts(app)
+    assert "**LLaMA small**" in texts(app)
 
 
 def test_train_page_starts_pauses_steps_resumes_and_stops(home):

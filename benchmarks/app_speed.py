@@ -1,0 +1,156 @@
+"""Does the page slow training down? The same run by the command line and in the app, side by side.
+
+    uv run python benchmarks/app_speed.py [--rounds 2] [--steps 120]
+
+Each round trains the page's defaults three times: by `llm train`; in the app with one tab watching; and in the app with
+one tab watching and a second one that has another run's model write a dozen tokens every other second. The clock is the
+wall's, from step 10 to the last step wanted, as metrics.jsonl grows, so that waiting between two steps counts too.
+Needs Chromium. The machines these run on are noisy: compare within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+PROJECT = Path(__file__).parents[1]
+FIRST = 10  # steps before the clock starts
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+def run_folders(home: Path) -> set[Path]:
+    return {path.parent for path in (home / "checkpoints").glob("*/metrics.jsonl")}
+
+
+def new_run(home: Path, known: set[Path]) -> Path:
+    """Wait for the folder of the run that begins now."""
+    while not (found := run_folders(home) - known):
+        time.sleep(0.1)
+    return found.pop()
+
+
+def steps_taken(folder: Path) -> int:
+    content = (folder / "metrics.jsonl").read_bytes()
+    lines = content[: content.rfind(b"\n") + 1].splitlines()
+    return json.loads(lines[-1])["step"] if lines else 0
+
+
+def tokens_per_second(folder: Path, last: int, meanwhile: Callable[[], None]) -> float:
+    """Speed of the run in this folder between steps FIRST and `last`; calls `meanwhile()` every other second."""
+    while (first := steps_taken(folder)) < FIRST:
+        time.sleep(0.05)
+    started = turn = time.perf_counter()
+    while (step := steps_taken(folder)) < last:
+        time.sleep(0.05)
+        if time.perf_counter() - turn >= 2:
+            turn = time.perf_counter()
+            meanwhile()
+    config = json.loads((folder / "config.json").read_bytes())
+    per_step = config["training"]["batch_size"] * config["training"]["accumulation"] * config["model"]["n_ctx"]
+    return (step - first) * per_step / (time.perf_counter() - started)
+
+
+def by_command_line(home: Path, last: int) -> float:
+    """`llm train` with every default."""
+    command = [sys.executable, "-m", "llm.cli", "train", "--checkpoints-dir", str(home / "checkpoints")]
+    known = run_folders(home)
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
+    speed = tokens_per_second(new_run(home, known), last, lambda: None)
+    process.send_signal(signal.SIGINT)
+    process.wait()
+    return speed
+
+
+def in_the_app(tab: Page, url: str, home: Path, last: int, meanwhile: Callable[[], None]) -> float:
+    """Start on the Train page, with this tab watching."""
+    known = run_folders(home)
+    tab.goto(f"{url}/train?new=1")
+    tab.get_by_role("button", name="Start", exact=True).click()
+    tab.locator(".llm-live-state").wait_for()
+    speed = tokens_per_second(new_run(home, known), last, meanwhile)
+    tab.get_by_role("button", name="Stop", exact=True).click()
+    tab.get_by_text("Stopped", exact=True).wait_for()
+    return speed
+
+
+def writing_tab(context: BrowserContext, url: str, run: Path) -> Callable[[], None]:
+    """A tab on which each call has the model of `run` write a dozen tokens."""
+    tab = context.new_page()
+    tab.goto(f"{url}/generate?run={run.name}")
+    amount = tab.get_by_role("spinbutton", name="`max_new_tokens`")
+    amount.fill("12")
+    amount.press("Enter")
+    button = tab.get_by_role("button", name="Generate", exact=True)
+    return lambda: button.click(timeout=60_000)
+
+
+def main() -> None:
+    """Print the three speeds of each round, and the ratios to the command line's."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=120)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+        home = Path(folder)
+        free.bind(("127.0.0.1", 0))
+        url = f"http://localhost:{free.getsockname()[1]}"
+        free.close()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "main.py", "--server.port", url.rpartition(":")[2]],
+            cwd=PROJECT, env=os.environ | {"LLM_HOME": folder}, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            while not _answers(url):
+                time.sleep(0.2)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+                context = browser.new_context()
+                context.set_default_timeout(60_000)
+                ratios: dict[str, list[float]] = {"one tab": [], "and a page computing": []}
+                for number in range(1, arguments.rounds + 1):
+                    plain = by_command_line(home, arguments.steps)
+                    tab = context.new_page()
+                    watched = in_the_app(tab, url, home, arguments.steps, lambda: None)
+                    write = writing_tab(context, url, min(run_folders(home)))
+                    busy = in_the_app(tab, url, home, arguments.steps, write)
+                    for page in context.pages:
+                        page.close()
+                    ratios["one tab"].append(watched / plain)
+                    ratios["and a page computing"].append(busy / plain)
+                    print(
+                        f"round {number}: command line {plain:,.0f} tokens/s; app, one tab {watched:,.0f} "
+                        f"({watched / plain:.2f}); app, one tab and a page computing {busy:,.0f} ({busy / plain:.2f})",
+                        flush=True,
+                    )
+                for name, values in ratios.items():
+                    print(f"{name}: median ratio to the command line {statistics.median(values):.2f}")
+                browser.close()
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
+        return True
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    main()
