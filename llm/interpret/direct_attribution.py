@@ -1,0 +1,60 @@
+"""Direct logit attribution: which component pushes one token over another.
+
+The logit difference of two tokens is linear in what the unembedding reads, so every part's push is a number, and the
+numbers sum to the difference. *Direct* means: not by way of later layers, which read what earlier ones wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llm.interpret.decomposition import Component, decompose
+from llm.interpret.recording import as_batch, check_pair, record
+from llm.model import Transformer
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Every component's push, and the model's own logit difference, which they sum to."""
+
+    components: list[Component]
+    values: Float[Tensor, "component batch"]
+    logit_difference: Float[Tensor, " batch"]
+
+
+@torch.no_grad()
+def attribution(
+    model: Transformer, tokens: Int[Tensor, "batch pos"], pair: tuple[int, int], position: int = -1
+) -> Attribution:
+    """Push of each component's output c towards token y = pair[0] and away from y′ = pair[1], at one position.
+
+    push = ((c − mean c, for LayerNorm only) / σ_final · γ) · (W_U[:, y] − W_U[:, y′]), σ_final from the real run.
+
+    Components: token embedding, position vector, every head, every attention bias b_O, every MLP, the norm's β. In a
+    post-norm model c passes each later norm in the same way.
+
+    Raises:
+        ValueError: a token outside the vocabulary, a position outside the text.
+    """
+    tokens = as_batch(model, tokens)
+    check_pair(model, pair)
+    place = check_position(position, tokens.shape[1])
+    components, parts = decompose(model, tokens, slice(place, place + 1))
+    direction = model.unembed.matrix()[:, pair[0]] - model.unembed.matrix()[:, pair[1]]  # [d_model]
+    logits = record(model, tokens, ["logits"])["logits"][:, place]  # [batch, d_vocab]
+    return Attribution(components, parts[:, :, 0] @ direction, logits[:, pair[0]] - logits[:, pair[1]])
+
+
+def check_position(position: int, length: int) -> int:
+    """A position counted from 0; −1 is the last.
+
+    Raises:
+        ValueError: the text has no such position.
+    """
+    if not -length <= position < length:
+        raise ValueError(f"position {position} does not exist: this text's positions are 0 to {length - 1}")
+    return position % length

@@ -1,0 +1,60 @@
+"""Loss by position: a model that uses its context guesses better the further it has read.
+
+In-context learning score (Olsson et al. 2022): how much lower the loss is late in the context than early.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from llm.interpret.recording import record
+from llm.model import Transformer
+
+
+@dataclass(frozen=True)
+class InContextScore:
+    """Negative: the model uses its context. `published` is None where the context is not longer than 500."""
+
+    score: float  # loss at position 0.9 · n_ctx − loss at position 0.1 · n_ctx
+    published: float | None  # loss at position 500 − loss at position 50
+
+
+def loss_by_position(
+    model: Transformer, inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"], batch_size: int = 8
+) -> Float[Tensor, " pos"]:
+    """Mean over windows of the loss of predicting `targets` at each position, in nats.
+
+    `inputs` and `targets` as `TextData.evaluation_windows` gives them: held-out text, and the tokens that follow.
+
+    Raises:
+        ValueError: the two differ in shape.
+    """
+    if inputs.shape != targets.shape:
+        raise ValueError(f"inputs {list(inputs.shape)} and targets {list(targets.shape)} must have one shape")
+    total = torch.zeros(inputs.shape[1], dtype=torch.float64)  # [pos]
+    for start in range(0, len(inputs), batch_size):
+        logits = record(model, inputs[start : start + batch_size], ["logits"])["logits"]
+        total += token_losses(logits, targets[start : start + batch_size]).cpu().double().sum(dim=0)
+    return total / len(inputs)
+
+
+def in_context_score(losses: Float[Tensor, " pos"]) -> InContextScore:
+    """From the losses of all n_ctx positions, counted from 0: loss[0.9 · n_ctx] − loss[0.1 · n_ctx].
+
+    With n_ctx > 500 also the published loss[500] − loss[50].
+    """
+    n_ctx = len(losses)
+    score = losses[9 * n_ctx // 10] - losses[n_ctx // 10]
+    return InContextScore(float(score), float(losses[500] - losses[50]) if n_ctx > 500 else None)
+
+
+def token_losses(
+    logits: Float[Tensor, "batch pos d_vocab"], targets: Int[Tensor, "batch pos"]
+) -> Float[Tensor, "batch pos"]:
+    """Cross-entropy of each prediction: −log softmax(logits)[target], in nats, in float32 at least."""
+    precise = logits.to(torch.promote_types(logits.dtype, torch.float32)).transpose(1, 2)  # [batch, d_vocab, pos]
+    return nn.functional.cross_entropy(precise, targets.to(logits.device, torch.int64), reduction="none")

@@ -1,0 +1,181 @@
+"""Record what a model computes: every named intermediate value of a forward pass, through PyTorch's own forward hooks.
+
+A name is the module's path without `hook_`: "embedding", "blocks.0.resid_pre", "blocks.0.attention.pattern",
+"blocks.1.mlp.hidden", "blocks.1.norm_mlp", "final_norm", "logits". Its last part alone ("pattern") means that value in
+every layer. "blocks.0.attention.head_output" is what each head writes: mixed[head] · W_O[head], the bias b_O apart.
+
+The model itself is never run, hooked or switched. All work happens on a `twin`, which has modules and hooks of its own
+and the very same parameters.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+import torch
+from einops import einsum
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from llm.layers.attention import AttentionFused, AttentionWithEinops
+from llm.layers.block import Block
+from llm.layers.norm import LayerNorm, RMSNorm
+from llm.layers.position import AlibiFused, AlibiWithEinops
+from llm.model import Transformer
+
+
+def twin(model: Transformer, readable: bool = False) -> Transformer:
+    """A second model over the same parameters, in eval mode: what is hooked or switched there stays there.
+
+    Hooks that `model` already carries are carried along, so that an altered model is recorded as altered. Readable:
+    fused attention, which never makes scores and pattern, is run as its einops form instead.
+    """
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    other = copy.deepcopy(model, shared).eval()
+    if readable:
+        for module in other.modules():  # both classes read the same attributes
+            if isinstance(module, AttentionFused | AlibiFused):
+                readable_class = AttentionWithEinops if isinstance(module, AttentionFused) else AlibiWithEinops
+                object.__setattr__(module, "__class__", readable_class)
+    return other
+
+
+def activation_names(model: Transformer) -> tuple[str, ...]:
+    """The full name of everything that `record` can keep."""
+    return tuple(_sources(model))
+
+
+class Record(dict[str, Tensor]):
+    """Activations by full name, in the order in which they were made. Each has memory of its own."""
+
+    def __missing__(self, name: str) -> Tensor:
+        raise KeyError(f"{name!r} was not recorded: there are {', '.join(self)}")
+
+    def layers(self, kind: str) -> Float[Tensor, "layer ..."]:
+        """One kind of activation ("pattern", "resid_post", …) of all layers."""
+        found = [tensor for name, tensor in self.items() if name.rpartition(".")[2] == kind]
+        if not found:
+            self.__missing__(kind)
+        return torch.stack(found)
+
+
+@torch.no_grad()
+def record(model: Transformer, tokens: Int[Tensor, "batch pos"], names: Iterable[str] | None = None) -> Record:
+    """Run the model on `tokens` and keep the named activations (None: all of them), on the model's device.
+
+    Raises:
+        ValueError: an unknown name, or tokens that the model cannot read.
+    """
+    tokens = as_batch(model, tokens)
+    wanted = _resolve(model, names)
+    other = twin(model, readable=any(name.endswith((".scores", ".pattern")) for name in wanted))
+    sources = _sources(other)
+    kept = Record()
+
+    def keep(name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        if name.endswith(".head_output"):
+            attention = other.get_submodule(name.removesuffix(".head_output"))
+            output = head_outputs(output, attention.get_parameter("W_O"))
+        kept[name] = output.detach().clone()
+
+    for name in wanted:
+        sources[name].register_forward_hook(partial(keep, name))
+    other(tokens)
+    return kept
+
+
+def records(
+    model: Transformer, tokens: Int[Tensor, "batch pos"], names: Iterable[str], batch_size: int
+) -> Iterator[Record]:
+    """The same, `batch_size` sequences at a time: memory stays bounded however many there are."""
+    wanted = _resolve(model, names)
+    for start in range(0, len(tokens), batch_size):
+        yield record(model, tokens[start : start + batch_size], wanted)
+
+
+def head_outputs(
+    mixed: Float[Tensor, "batch head pos d_head"], W_O: Float[Tensor, "head d_head d_model"]
+) -> Float[Tensor, "batch pos head d_model"]:
+    """What each head adds to the residual stream: mixed[head] · W_O[head]."""
+    return einsum(mixed, W_O, "batch head pos d_head, head d_head d_model -> batch pos head d_model")
+
+
+def as_batch(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+    """Token ids as int64 on the model's device.
+
+    Raises:
+        ValueError: not [batch, pos], empty, longer than n_ctx, or an id outside the vocabulary.
+    """
+    config = model.config
+    if tokens.ndim != 2 or tokens.numel() == 0 or tokens.is_floating_point():
+        raise ValueError(
+            f"tokens of shape {list(tokens.shape)} and type {tokens.dtype} cannot be read: give whole numbers "
+            "[batch, pos], at least one sequence of at least one token"
+        )
+    if tokens.shape[1] > config.n_ctx:
+        raise ValueError(f"{tokens.shape[1]} tokens are too many: this model looks at n_ctx={config.n_ctx} at most")
+    lowest, highest = int(tokens.min()), int(tokens.max())
+    if lowest < 0 or highest >= config.d_vocab:
+        outside = lowest if lowest < 0 else highest
+        raise ValueError(f"token {outside} is not in the vocabulary: ids go from 0 to {config.d_vocab - 1}")
+    return tokens.to(next(model.parameters()).device, torch.int64)
+
+
+def check_layer(model: Transformer, layer: int) -> None:
+    """Raise ValueError unless the model has this layer."""
+    if not 0 <= layer < model.config.n_layers:
+        raise ValueError(f"layer {layer} does not exist: this model's layers are 0 to {model.config.n_layers - 1}")
+
+
+def check_heads(model: Transformer, heads: Iterable[tuple[int, int]]) -> None:
+    """Raise ValueError unless the model has each of these (layer, head)."""
+    for layer, head in heads:
+        check_layer(model, layer)
+        if not 0 <= head < model.config.n_heads:
+            raise ValueError(f"head {head} does not exist: a layer's heads are 0 to {model.config.n_heads - 1}")
+
+
+def check_pair(model: Transformer, pair: tuple[int, int]) -> None:
+    """Raise ValueError unless both tokens of a pair are in the vocabulary."""
+    for token in pair:
+        if not 0 <= token < model.config.d_vocab:
+            raise ValueError(f"token {token} is not in the vocabulary: ids go from 0 to {model.config.d_vocab - 1}")
+
+
+def blocks(model: Transformer) -> list[Block]:
+    """The model's blocks, as what they are."""
+    return [block for block in model.blocks if isinstance(block, Block)]
+
+
+def _sources(model: Transformer) -> dict[str, nn.Module]:
+    """The module whose output each name stands for."""
+    sources = {}
+    for path, module in model.named_modules():
+        parent, _, last = path.rpartition(".")
+        prefix = f"{parent}." if parent else ""
+        if last.startswith("hook_"):
+            sources[prefix + last.removeprefix("hook_")] = module
+        elif isinstance(module, LayerNorm | RMSNorm) or path == "final_norm":
+            sources[path] = module
+        if last == "hook_mixed":
+            sources[prefix + "head_output"] = module
+    return sources
+
+
+def _resolve(model: Transformer, names: Iterable[str] | None) -> Sequence[str]:
+    """Full names, each once; the last part of a name stands for every layer's."""
+    known = activation_names(model)
+    if names is None:
+        return known
+    wanted: dict[str, None] = {}
+    for name in [names] if isinstance(names, str) else names:
+        found = [full for full in known if name in (full, full.rpartition(".")[2])]
+        if not found:
+            kinds = ", ".join(sorted({full.rpartition(".")[2] for full in known}))
+            raise ValueError(
+                f"There is no activation {name!r}: give one of {kinds}, or one layer's, as in 'blocks.0.resid_pre'"
+            )
+        wanted |= dict.fromkeys(found)
+    return list(wanted)

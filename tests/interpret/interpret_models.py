@@ -1,0 +1,60 @@
+"""Models that the interpretation tests look into: random ones, and one whose heads are built by hand."""
+
+import pytest
+import torch
+from conftest import component_configs, config_name
+
+from llm import Transformer, preset
+from llm.config import ModelConfig
+from llm.presets import ARCHITECTURES
+
+PRESETS = [
+    preset(name, d_vocab=31, d_model=24, n_heads=6, n_kv_heads=3, n_layers=2, n_ctx=16) for name in ARCHITECTURES
+]
+CONFIGS = component_configs() + PRESETS
+every_config = pytest.mark.parametrize("config", CONFIGS, ids=config_name)
+
+
+def randomised(config: ModelConfig, implementation: str = "fused", dtype: torch.dtype = torch.float64) -> Transformer:
+    """A model in which no parameter is at a special value such as 0 or 1, so that each one matters."""
+    model = Transformer(config, implementation).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return model.to(dtype)
+
+
+def by_hand(implementation: str = "fused") -> Transformer:
+    """Layer 0, head 0 looks at the previous position and copies its token; layer 1, head 0 is an induction head.
+
+    The stream has a one-hot part for the token, one for the position, and one for the previous position's token.
+    Induction: the query is the token, the key the previous token, so it finds what followed the token last time. The
+    other head of each layer has zero weights and so looks everywhere alike; MLPs write nothing.
+    """
+    tokens, positions = 20, 16
+    config = ModelConfig(
+        d_vocab=tokens, d_model=2 * tokens + positions, n_layers=2, n_heads=2, n_kv_heads=2, d_head=tokens, d_mlp=4,
+        n_ctx=positions, norm="rmsnorm", bias=False, tie_embeddings=False,
+    )  # fmt: skip
+    model = Transformer(config, implementation).eval()
+    first, second = (block.attention for block in model.blocks)
+    token, place, previous = slice(0, tokens), slice(tokens, tokens + positions), slice(tokens + positions, None)
+    with torch.no_grad():
+        for block in model.blocks:
+            for parameter in (*block.attention.parameters(), *block.mlp.parameters()):
+                parameter.zero_()
+        model.embed.W_E.zero_()[:, token] = torch.eye(tokens)
+        model.positions.W_pos.zero_()[:, place] = torch.eye(positions)
+        model.unembed.W_U.zero_()[token] = torch.eye(tokens)
+        one_later = torch.eye(tokens, positions).roll(1, dims=1)  # position p is asked for by p + 1
+        one_later[:, 0] = 0
+        first.W_Q[0, :, place] = 10 * one_later
+        first.W_K[0, :, place] = 10 * torch.eye(tokens, positions)
+        first.W_V[0, :, token] = torch.eye(tokens)
+        first.W_O[0, :, previous] = torch.eye(tokens)
+        second.W_Q[0, :, token] = 10 * torch.eye(tokens)
+        second.W_K[0, :, previous] = 10 * torch.eye(tokens)
+        second.W_K[0, :, tokens] = -10  # position 0 has nobody before it, and so copied itself
+        second.W_V[0, :, token] = torch.eye(tokens)
+        second.W_O[0, :, token] = 10 * torch.eye(tokens)
+    return model

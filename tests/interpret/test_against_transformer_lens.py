@@ -1,0 +1,114 @@
+"""Where TransformerLens can represent a model, it sees the same in it. It runs where its version 3 is installed."""
+
+import pytest
+import torch
+from conftest import config_name
+from interpret_models import randomised
+
+from llm import Transformer
+from llm.config import ModelConfig
+from llm.interpret import attribution, lens_logits, record
+
+hooked = pytest.importorskip("transformer_lens.HookedTransformer", reason="needs TransformerLens below 4")
+lens_config = pytest.importorskip("transformer_lens.config.hooked_transformer_config")
+
+SIZES = {"d_vocab": 31, "d_model": 24, "n_layers": 2, "n_heads": 4, "n_kv_heads": 4, "d_head": 8, "d_mlp": 20}
+LLAMA = {"norm": "rmsnorm", "activation": "swiglu", "bias": False, "tie_embeddings": False, "positional": "rope"}
+CONFIGS = [
+    ModelConfig(**SIZES, n_ctx=16),
+    ModelConfig(**SIZES, n_ctx=16, activation="relu", tie_embeddings=False),
+    ModelConfig(**SIZES, n_ctx=16, **LLAMA),
+    ModelConfig(**{**SIZES, "n_kv_heads": 2}, n_ctx=16, **LLAMA),
+    ModelConfig(**SIZES, n_ctx=16, positional="alibi"),
+]
+SCHEMES = {"learned": "standard", "rope": "rotary", "alibi": "alibi"}
+
+
+def converted(model: Transformer) -> "hooked.HookedTransformer":
+    """Our weights in a HookedTransformer; what a config lacks (biases) stays at zero there."""
+    config = model.config
+    other = hooked.HookedTransformer(
+        lens_config.HookedTransformerConfig(
+            n_layers=config.n_layers, d_model=config.d_model, n_ctx=config.n_ctx, d_head=config.d_head,
+            n_heads=config.n_heads, d_mlp=config.d_mlp, d_vocab=config.d_vocab, eps=config.norm_eps,
+            n_key_value_heads=None if config.n_kv_heads == config.n_heads else config.n_kv_heads,
+            act_fn={"swiglu": "silu"}.get(config.activation, config.activation),
+            gated_mlp=config.activation == "swiglu",
+            normalization_type={"layernorm": "LN", "rmsnorm": "RMS"}[config.norm],
+            final_rms=config.norm == "rmsnorm",
+            positional_embedding_type=SCHEMES[config.positional],
+            rotary_dim=config.d_head if config.positional == "rope" else None,
+            rotary_base=config.rope_theta,
+            use_attn_result=True, device="cpu", dtype=torch.float64,
+        )
+    )  # fmt: skip
+    weights = {
+        name: torch.zeros_like(value) for name, value in other.state_dict().items() if ".b" in name or "._b" in name
+    }
+    weights |= {"embed.W_E": model.embed.W_E, "unembed.W_U": model.unembed.matrix()}
+    if config.positional == "learned":
+        weights["pos_embed.W_pos"] = model.positions.W_pos
+    norms = {"ln_final": model.final_norm}
+    few = "_" * (config.n_kv_heads != config.n_heads)  # TransformerLens marks shared keys and values so
+    for layer, block in enumerate(model.blocks):
+        at = f"blocks.{layer}"
+        norms |= {f"{at}.ln1": block.norm_attention, f"{at}.ln2": block.norm_mlp}
+        for name, parameter in block.attention.named_parameters():
+            marked = few + name if name[2:] in ("K", "V") else name
+            weights[f"{at}.attn.{marked}"] = parameter.transpose(1, 2) if name in ("W_Q", "W_K", "W_V") else parameter
+        weights |= {f"{at}.mlp.{name}": parameter for name, parameter in block.mlp.named_parameters()}
+    for at, norm in norms.items():
+        weights |= {f"{at}.{name}": parameter for name, parameter in norm.named_parameters()}
+    missing, unexpected = other.load_state_dict(weights, strict=False)
+    assert not unexpected
+    unused = ("mask", "IGNORE", "rotary_sin", "rotary_cos", "W_pos")  # tables, and positions of a model that has none
+    assert all(name.endswith(unused) for name in missing)
+    return other
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=config_name)
+def test_patterns_lens_and_attribution_agree(config, capsys):
+    model = randomised(config)
+    other = converted(model)
+    tokens = torch.randint(config.d_vocab, (3, 12))
+    kept = record(model, tokens)
+    differences = {}
+
+    def compare(what, mine, theirs):
+        assert mine.shape == theirs.shape, what
+        differences[what] = max(differences.get(what, 0), (mine - theirs).abs().max().item())
+
+    with torch.no_grad():
+        logits, cache = other.run_with_cache(tokens)
+        compare("logits", kept["logits"], logits)
+        for layer in range(config.n_layers):
+            compare("pattern", kept[f"blocks.{layer}.attention.pattern"], cache["pattern", layer])
+            compare("head output", kept[f"blocks.{layer}.attention.head_output"], cache["result", layer])
+            resid = kept[f"blocks.{layer}.resid_post"]
+            compare("lens", lens_logits(model, resid), other.unembed(other.ln_final(cache["resid_post", layer])))
+
+        other.load_and_process_state_dict(  # γ and β into the weights, since its attribution leaves γ out
+            other.state_dict(), center_writing_weights=False, center_unembed=False, fold_value_biases=False
+        )
+        _, cache = other.run_with_cache(tokens)
+        found = attribution(model, tokens, (4, 9))
+        stack, labels = cache.get_full_resid_decomposition(
+            expand_neurons=False, pos_slice=-1, return_labels=True, apply_ln=True
+        )
+        theirs = dict(zip(labels, stack @ (other.W_U[:, 4] - other.W_U[:, 9]), strict=True))
+        names = {"token": "embed", "position": "pos_embed"}
+        biases = torch.zeros(3, dtype=torch.float64)
+        for component, value in zip(found.components, found.values, strict=True):
+            if component.kind == "attention bias":
+                biases += value
+                continue
+            if component.kind == "norm bias":
+                compare("attribution", value, (other.b_U[4] - other.b_U[9]).expand(3))
+                continue
+            at = f"{component.layer}_mlp_out" if component.kind == "mlp" else f"L{component.layer}H{component.head}"
+            compare("attribution", value, theirs[names.get(component.kind, at)])
+        compare("attribution", biases, theirs.get("bias", torch.zeros(1).double()).expand(3))
+
+    with capsys.disabled():
+        print(f"\n{config_name(config)}: " + ", ".join(f"{what} {size:.1e}" for what, size in differences.items()))
+    assert max(differences.values()) < 1e-5

@@ -1,0 +1,191 @@
+"""Head scores: 1 for a head built to do just that, and each query head with its own key/value head."""
+
+import math
+
+import pytest
+import torch
+from conftest import IMPLEMENTATIONS, SIZES
+from interpret_models import by_hand, every_config, randomised
+
+from llm import Transformer
+from llm.config import ModelConfig
+from llm.interpret import (
+    head_scores,
+    induction_loss,
+    pattern_scores,
+    record,
+    repeated_tokens,
+    token_losses,
+    value_weighted_pattern,
+)
+
+TWICE = torch.stack([torch.randperm(20, generator=torch.Generator().manual_seed(i))[:8].repeat(2) for i in range(4)])
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_heads_built_by_hand_score_one(implementation):
+    """On tokens without a chance repeat within a copy, of which an induction head would look at both."""
+    patterns = record(by_hand(implementation), TWICE, ["pattern"])
+    first, second = (pattern_scores(pattern, length=8) for pattern in patterns.values())
+    assert first.previous[0] > 0.99
+    assert first.induction[0] < 0.2
+    assert second.induction[0] > 0.99
+    assert second.previous[0] < 0.2
+    assert second.duplicate[0] < 0.2
+
+
+def test_heads_built_by_hand_are_found_among_all():
+    """With 20 tokens some of the random sequences repeat a token by chance, so induction falls short of 1."""
+    scores = head_scores(by_hand(), torch.arange(20), length=8)
+    assert scores.previous.shape == (2, 2)
+    assert scores.previous[0, 0] > 0.99
+    assert scores.induction[1, 0] > 0.7
+    assert scores.induction[1, 0] == scores.induction.max()
+
+
+def test_an_induction_head_lowers_the_loss_of_the_second_copy():
+    found = induction_loss(by_hand(), torch.arange(20), length=8)
+    assert found.second < found.first - 1
+    assert len(found.by_position) == 15
+
+
+def test_induction_loss_counts_every_token_of_the_second_copy():
+    model = randomised(ModelConfig(**SIZES))
+    tokens, length = repeated_tokens(model, torch.arange(31), length=6, sequences=9)
+    losses = token_losses(record(model, tokens)["logits"][:, :-1], tokens[:, 1:])
+    found = induction_loss(model, torch.arange(31), length=6, sequences=9)
+    assert found.second == pytest.approx(losses[:, length - 1 :].mean().item())
+    assert found.first == pytest.approx(losses[:, : length - 1].mean().item())
+
+
+def rope_head(distance: int, n_kv_heads: int) -> Transformer:
+    """Every query the same, every key the same, their angles `distance` apart: all heads look back that far."""
+    config = ModelConfig(
+        d_vocab=5, d_model=16, n_layers=1, n_heads=4, n_kv_heads=n_kv_heads, d_head=8, d_mlp=4, n_ctx=16,
+        positional="rope",
+    )  # fmt: skip
+    model = Transformer(config)
+    attention = model.blocks[0].attention
+    angle = distance * config.rope_theta ** (-torch.arange(0, 8, 2) / 8)
+    with torch.no_grad():
+        attention.W_Q.zero_()
+        attention.W_K.zero_()
+        attention.b_Q.copy_(torch.cat([torch.ones(4), torch.zeros(4)]) * 20)
+        attention.b_K.copy_(torch.cat([angle.cos(), angle.sin()]) * 20)
+    return model
+
+
+@pytest.mark.parametrize("n_kv_heads", [4, 2, 1])
+def test_a_rotary_head_scores_where_its_angle_points(n_kv_heads):
+    occurring = torch.arange(5)
+    assert (head_scores(rope_head(1, n_kv_heads), occurring, length=6).previous > 0.99).all()
+    assert (head_scores(rope_head(6, n_kv_heads), occurring, length=6).duplicate > 0.99).all()
+    assert (head_scores(rope_head(5, n_kv_heads), occurring, length=6).induction > 0.99).all()
+
+
+def grouped() -> Transformer:
+    """Four query heads that all ask for the position before; key/value head 0 answers, 1 answers always from 0."""
+    config = ModelConfig(
+        d_vocab=5, d_model=17, n_layers=1, n_heads=4, n_kv_heads=2, d_head=12, d_mlp=4, n_ctx=12, norm="rmsnorm",
+        bias=False,
+    )  # fmt: skip
+    model = Transformer(config)
+    attention = model.blocks[0].attention
+    with torch.no_grad():
+        attention.W_Q.zero_()
+        attention.W_K.zero_()
+        model.embed.W_E.zero_()[:, :5] = torch.eye(5)
+        model.positions.W_pos.zero_()[:, 5:] = torch.eye(12)
+        asked = torch.eye(12).roll(1, dims=1)
+        asked[:, 0] = 0
+        attention.W_Q[:, :, 5:] = asked * 10
+        attention.W_K[0, :, 5:] = torch.eye(12) * 10
+        attention.W_K[1, :, 5] = 10
+    return model
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_each_query_head_reads_its_groups_key_head(implementation):
+    model = Transformer(grouped().config, implementation)
+    model.load_state_dict(grouped().state_dict())
+    scores = head_scores(model, torch.arange(5), length=6)
+    assert scores.previous.shape == (1, 4)
+    assert (scores.previous[0, :2] > 0.99).all()
+    assert (scores.first[0, 2:] > 0.99).all()
+    assert (scores.previous[0, 2:] < 0.2).all()
+    assert (scores.first[0, :2] < 0.2).all()
+
+
+def test_values_weigh_with_their_groups_size():
+    model = grouped()
+    attention = model.blocks[0].attention
+    with torch.no_grad():  # value head 1 is nothing but at token 3
+        attention.W_V[1].zero_()[0, 3] = 1
+    tokens = torch.tensor([[3, 1, 3, 0, 2]])
+    weighted, pattern = value_weighted_pattern(model, tokens, 0), record(model, tokens)["blocks.0.attention.pattern"]
+    torch.testing.assert_close(weighted.sum(dim=-1), torch.ones(1, 4, 5))
+    assert not weighted[:, 2:, :, [1, 3, 4]].any()
+    torch.testing.assert_close(weighted[:, :2], pattern[:, :2])  # at one position each: nothing to weigh
+
+
+def test_scores_are_their_definitions():
+    pattern = torch.rand(3, 2, 8, 8).tril()
+    pattern = pattern / pattern.sum(dim=-1, keepdim=True)
+    scores = pattern_scores(pattern, length=4)
+
+    def mean(first_query, key):
+        return torch.stack([pattern[:, :, q, key(q)] for q in range(first_query, 8)]).mean(dim=(0, 1))
+
+    torch.testing.assert_close(scores.previous, mean(1, lambda q: q - 1))
+    torch.testing.assert_close(scores.duplicate, mean(4, lambda q: q - 4))
+    torch.testing.assert_close(scores.induction, mean(4, lambda q: q - 3))
+    torch.testing.assert_close(scores.first, mean(1, lambda q: 0))
+    logs = torch.where(pattern > 0, pattern.log(), 0)
+    torch.testing.assert_close(scores.entropy, -(pattern * logs).sum(dim=-1).mean(dim=(0, 2)))
+    even = torch.ones(1, 1, 8, 8).tril()
+    even = pattern_scores(even / even.sum(dim=-1, keepdim=True))
+    assert even.entropy.item() == pytest.approx(even.entropy_maximum)
+    assert even.entropy_maximum == pytest.approx(sum(math.log(q + 1) for q in range(8)) / 8)
+    assert even.duplicate is even.induction is None
+
+
+@every_config
+def test_scores_of_batches_are_the_scores_of_all(config):
+    model = randomised(config)
+    scores = head_scores(model, torch.tensor([3, 4, 9, 9, 30]), sequences=6, seed=3)
+    tokens, length = repeated_tokens(model, torch.tensor([3, 4, 9, 9, 30]), sequences=6, seed=3)
+    for layer, pattern in enumerate(record(model, tokens, ["pattern"]).values()):
+        expected = pattern_scores(pattern, length)
+        for name in ("previous", "duplicate", "induction", "first", "entropy"):
+            torch.testing.assert_close(getattr(scores, name)[layer], getattr(expected, name), check_dtype=False)
+    assert scores.entropy_maximum == expected.entropy_maximum
+
+
+def test_random_tokens_occur_in_the_text_and_come_twice():
+    model = randomised(ModelConfig(**SIZES))
+    tokens, length = repeated_tokens(model, torch.tensor([7, 7, 9, 30]), sequences=40, seed=1)
+    assert length == 8
+    assert tokens.shape == (40, 16)
+    assert torch.equal(tokens[:, :8], tokens[:, 8:])
+    assert set(tokens.flatten().tolist()) == {7, 9, 30}
+    assert torch.equal(tokens, repeated_tokens(model, torch.tensor([30, 9, 7]), sequences=40, seed=1)[0])
+    assert not torch.equal(tokens, repeated_tokens(model, torch.tensor([30, 9, 7]), sequences=40, seed=2)[0])
+    state = torch.get_rng_state()
+    repeated_tokens(model, torch.tensor([30, 9, 7]))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_impossible_sequences_are_refused():
+    model = randomised(ModelConfig(**SIZES))
+    with pytest.raises(ValueError, match="no token ids were given"):
+        head_scores(model, torch.tensor([], dtype=torch.long))
+    with pytest.raises(ValueError, match=r"length=9 is not possible.*n_ctx=16"):
+        head_scores(model, torch.arange(5), length=9)
+    with pytest.raises(ValueError, match="sequences=0 is not possible"):
+        head_scores(model, torch.arange(5), sequences=0)
+    with pytest.raises(ValueError, match="length=3 does not fit 8 positions"):
+        pattern_scores(torch.eye(8)[None, None], length=3)
+    with pytest.raises(ValueError, match="2 positions or more"):
+        pattern_scores(torch.ones(1, 1, 1, 1))
+    with pytest.raises(ValueError, match="layer 2 does not exist"):
+        value_weighted_pattern(model, torch.tensor([[1, 2]]), 2)
