@@ -7,6 +7,8 @@ import torch
 
 from llm.config import ModelConfig
 
+torch.set_num_threads(1)  # tensors are so small here that a second thread costs more than it brings
+
 IMPLEMENTATIONS = ("einops", "torch", "fused")
 
 # Every size differs from every other, so that a shape or a comment that mixes up two axes cannot pass.

@@ -1,0 +1,38 @@
+"""Ctrl-C and SIGTERM as a request that a loop can answer when it suits it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
+
+
+class StopSignals:
+    """In a `with`: remembers the first signal that asks to stop; a Ctrl-C after it ends the process at once."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        # os.write: a signal may come in the middle of a print, which cannot be entered twice
+        if self.received is not None and number == signal.SIGINT:
+            if sys.stdout.isatty():
+                os.write(sys.stdout.fileno(), SHOW_CURSOR + b"\n")
+            os._exit(128 + number)
+        if self.received is None and sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), b"\nFinishing this step; Ctrl-C again ends at once.\n")
+        self.received = self.received or number

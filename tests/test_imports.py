@@ -1,0 +1,46 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parent.parent
+LINT = [sys.executable, "-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"]
+
+
+def test_imports_follow_the_rules(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(ROOT)
+    assert lint_imports(no_cache=True) == 0, "captured output says which import breaks which rule"
+
+
+def lint_with(tmp_path: Path, additions: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What the linter says of a copy of this project with these lines added to its files."""
+    for package in ("llm", "components", "pages"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / ".importlinter", tmp_path)
+    for path, line in additions.items():
+        with (tmp_path / path).open("a") as file:
+            file.write(f"\n{line}\n")
+    return subprocess.run(LINT, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+
+def test_a_wrong_import_breaks_its_rule(tmp_path):
+    wrong = [
+        ("components.style", "pages.home"),
+        ("llm.files", "streamlit"),
+        ("llm.layers.norm", "llm.tokenizers"),
+        ("llm.model", "llm.interpret.trace"),
+        ("llm.presets", "llm.world.stories"),
+    ]
+    result = lint_with(tmp_path, {f"{who.replace('.', '/')}.py": f"import {whom}" for who, whom in wrong})
+    assert result.returncode == 1
+    for who, whom in wrong:
+        assert f"{who} -> {whom}" in result.stdout
+
+
+def test_a_new_module_of_the_library_needs_a_place(tmp_path):
+    result = lint_with(tmp_path, {"llm/unplaced.py": ""})
+    assert result.returncode == 1
+    assert "llm.unplaced" in result.stdout
