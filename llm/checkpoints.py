@@ -251,12 +251,12 @@ class RunFolder:
             (folder / "snapshot.json").write_text(json.dumps(info, ensure_ascii=False), encoding="utf-8")
             torch.save(trainer_state, folder / "trainer.pt")
 
-        write_folder(self._snapshot(step), fill)
+        write_folder(self.snapshot_path(step), fill)
         for unfinished in self.path.glob(f"{TEMPORARY}step_*"):  # of a process that was killed while it wrote one
             shutil.rmtree(unfinished, ignore_errors=True)
         for older in self.snapshots():
             if older != step:
-                (self._snapshot(older) / "trainer.pt").unlink(missing_ok=True)
+                (self.snapshot_path(older) / "trainer.pt").unlink(missing_ok=True)
         self._thin(keep_mb * 1_000_000)
 
     def save_model(self, which: ModelFile, model: Transformer, step: int) -> None:
@@ -274,7 +274,7 @@ class RunFolder:
 
     def trainer_state(self, step: int) -> dict[str, Any]:
         """What `save_snapshot` was given. Raises DamagedCheckpointError."""
-        path = self._snapshot(step) / "trainer.pt"
+        path = self.snapshot_path(step) / "trainer.pt"
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
@@ -324,14 +324,15 @@ class RunFolder:
         path = self.path / "samples.jsonl"
         return _parse_rows(path.read_bytes()) if path.exists() else []
 
-    def _snapshot(self, step: int) -> Path:
+    def snapshot_path(self, step: int) -> Path:
+        """The folder of the snapshot of this step, whether it is there or not."""
         return self.path / f"step_{step:06d}"
 
     def _model_file(self, which: ModelFile) -> Path:
         return self.path / f"{which}_model.safetensors"
 
     def _weights_file(self, source: int | ModelFile) -> Path:
-        path = self._snapshot(source) / "model.safetensors" if isinstance(source, int) else self._model_file(source)
+        path = self.snapshot_path(source) / "model.safetensors" if isinstance(source, int) else self._model_file(source)
         if not path.is_file():
             steps = ", ".join(map(str, self.snapshots())) or "none"
             wanted = f"of step {source}" if isinstance(source, int) else f"called {source}"
@@ -348,13 +349,13 @@ class RunFolder:
 
     def _thin(self, bound: int) -> None:
         steps = self.snapshots()
-        sizes = {step: sum(file.stat().st_size for file in self._snapshot(step).iterdir()) for step in steps}
+        sizes = {step: sum(file.stat().st_size for file in self.snapshot_path(step).iterdir()) for step in steps}
         while len(steps) > 2 and sum(sizes[step] for step in steps) > bound:
             gaps = {
                 steps[i]: math.log((steps[i + 1] + 1) / (steps[i - 1] + 1)) for i in range(1, len(steps) - 1)
             }  # how large a gap would be left by dropping this one
             dropped = min(gaps, key=lambda step: gaps[step])
-            shutil.rmtree(self._snapshot(dropped))
+            shutil.rmtree(self.snapshot_path(dropped))
             steps.remove(dropped)
 
 

@@ -111,6 +111,10 @@ class TrainingConfig:
         str, Doc("Where the sample at each evaluation starts. Empty: the validation text's first words.")
     ] = ""
     sample_tokens: Annotated[int, Doc("Tokens of the sample written at each evaluation. 0: no sample.")] = 80
+    skill_pairs: Annotated[
+        int, Doc("Pairs asked for each skill of the story world, at the evaluations number 1, 2, 4, 8 … and the last, "
+                 "when the text is the story world's. 0: none.")
+    ] = 10  # fmt: skip
     precision: Annotated[
         Precision, Doc("Number format of the forward pass. auto: bfloat16 on a GPU that has it, else float32.")
     ] = "auto"
@@ -127,7 +131,7 @@ class TrainingConfig:
         _check_types(self)
         for name in ("steps", "batch_size", "accumulation", "eval_every", "eval_windows", "max_disk_mb"):
             _require(self, name, getattr(self, name) >= 1, "a whole number of 1 or more")
-        for name in ("patience", "sample_tokens", "seed"):
+        for name in ("patience", "sample_tokens", "skill_pairs", "seed"):
             _require(self, name, getattr(self, name) >= 0, "a whole number of 0 or more")
         _require(self, "seed", self.seed < 2**63, "below 2^63")
         for name in ("learning_rate", "muon_learning_rate"):

@@ -90,14 +90,7 @@ def _resumed_trainer(given: Given) -> Callable[[], Trainer]:
 
     from llm.training.start import resume_run
 
-    def resume() -> Trainer:
-        try:
-            return resume_run(path)
-        except (KeyError, TypeError, AttributeError, IndexError) as error:  # files of the right format, but not a run's
-            problem = f"its files do not fit together ({type(error).__name__}: {error})"
-            raise ValueError(f"The run in {path} is damaged: {problem}") from error
-
-    return resume
+    return partial(resume_run, path)
 
 
 def _drive(trainer: Trainer, stop: StopSignals) -> int:

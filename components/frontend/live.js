@@ -62,6 +62,7 @@ class LiveRun {
     this.evaluationLosses = [];
     this.last = null;
     this.evaluation = null;
+    this.learned = {}; // skill → its latest accuracy, and the first step with nine in ten right
   }
 
   build() {
@@ -93,7 +94,12 @@ class LiveRun {
     more.append(this.small);
     more.addEventListener("toggle", () => this.drawSmall());
     this.more = more;
-    charts.append(this.chart, more);
+    this.skills = element("details", "llm-live-more");
+    this.skills.hidden = true;
+    this.skills.append(element("summary", "", "What it can do: skills of the story world"));
+    this.skillList = element("div", "llm-live-skills");
+    this.skills.append(this.skillList);
+    charts.append(this.chart, more, this.skills);
     const samples = element("section", "llm-live-samples");
     samples.setAttribute("aria-label", "Samples");
     this.list = element("div", "llm-live-list");
@@ -145,6 +151,7 @@ class LiveRun {
         this.evaluationLosses.push(row.evaluation.loss);
       }
       if (row.sample) this.addSample(row);
+      if (row.skills) this.addSkills(row);
     }
     if (rows.length) this.draw();
   }
@@ -155,10 +162,29 @@ class LiveRun {
     const entry = element("article", "llm-live-sample");
     entry.dataset.step = row.step;
     const loss = row.evaluation ? ` · validation loss ${row.evaluation.loss.toFixed(2)}` : "";
+    const told = row.well_formed === null || row.well_formed === undefined ? ""
+      : ` · ${Math.round(100 * row.well_formed)} % of its sentences well-formed`;
     const when = row.step === 0 ? "Step 0 · untrained" : `Step ${withThousands(row.step)}`;
-    entry.append(element("div", "llm-live-when", when + loss), element("p", "llm-live-text", row.sample));
+    entry.append(element("div", "llm-live-when", when + loss + told), element("p", "llm-live-text", row.sample));
     this.list.append(entry);
     if (atEnd) this.list.scrollTop = this.list.scrollHeight;
+  }
+
+  /** Each skill's latest accuracy as a bar that begins where guessing ends, at one half. */
+  addSkills(row) {
+    this.skills.hidden = false;
+    this.skillList.replaceChildren();
+    for (const [name, accuracy] of Object.entries(row.skills)) {
+      const since = accuracy < 0.9 ? null : (this.learned[name] ?? row.step);
+      this.learned[name] = since;
+      const bar = element("div", "llm-live-skill-bar");
+      bar.style.width = `${Math.max(0, 200 * (accuracy - 0.5))}%`;
+      const track = element("div", "llm-live-skill-track");
+      track.append(bar);
+      this.skillList.append(element("span", "", name.replaceAll("_", " ")), track,
+        element("span", "llm-live-skill-value", `${Math.round(100 * accuracy)} %`),
+        element("span", "llm-live-skill-since", since === null ? "" : `since step ${withThousands(since)}`));
+    }
   }
 
   say(message, bad = false) {

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from llm import compute
-from llm.checkpoints import RunFolder
+from llm.checkpoints import DamagedCheckpointError, RunFolder
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.data import TextData
 from llm.device import choose_device, choose_precision
@@ -72,22 +72,35 @@ def resume_run(path: Path | str) -> Trainer:
 
     Raises:
         FileNotFoundError: there is no such run.
-        ValueError: its files are damaged, another process is training it, or its device is not there.
+        ValueError: its files are damaged or do not fit together, another process is training it, or its device is not
+            there.
     """
     folder = RunFolder(Path(path))
     _refuse_if_training_elsewhere(folder)
     config = folder.config()
+    try:
+        implementation, sha256 = config.raw["implementation"], config.raw["text"]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise DamagedCheckpointError(folder.path / "config.json", f"it has no {error}") from None
+    text = folder.text()
+    if hashlib.sha256(text.encode()).hexdigest() != sha256:
+        raise DamagedCheckpointError(folder.path / "text.txt", "it is not the text that the run began with")
     tokenizer = load_tokenizer(folder.path)
-    data = TextData.from_text(folder.text(), tokenizer, config.model.n_ctx)
+    data = TextData.from_text(text, tokenizer, config.model.n_ctx)
     torch.manual_seed(config.training.seed)
-    model = Transformer(config.model, config.raw["implementation"])
+    model = Transformer(config.model, implementation)
     steps = folder.snapshots()
     if steps:
         folder.load_weights(model, steps[-1])
     folder.truncate_metrics(steps[-1] if steps else -1)
     trainer = Trainer(model, tokenizer, data, config.training, folder)
     if steps:
-        trainer.load_state(folder.trainer_state(steps[-1]))
+        state = folder.trainer_state(steps[-1])
+        try:
+            trainer.load_state(state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # a file of the right format, but not a state
+            path = folder.snapshot_path(steps[-1]) / "trainer.pt"
+            raise DamagedCheckpointError(path, f"it is no state of this run's trainer ({error})") from None
     return trainer
 
 

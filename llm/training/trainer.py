@@ -28,6 +28,8 @@ from llm.sampling import generate
 from llm.tokenizers import Tokenizer
 from llm.training.evaluation import Evaluation, evaluate
 from llm.training.optim import build_optimizers, schedule, set_learning_rate
+from llm.training.skills import skills, tells_of_the_world
+from llm.world import check
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class StepMetrics:
     elapsed: float  # spent in all of these so far; pauses do not count
     evaluation: Evaluation | None = None  # on the validation text, every eval_every steps and at the end
     sample: str | None = None  # text written by the model at the same steps
+    well_formed: float | None = None  # share of the sample's whole sentences that the story world could have told
+    skills: dict[str, float] | None = None  # accuracy on the story world's skills, at fewer of these steps
 
     def row(self) -> dict[str, Any]:
         """The fields as JSON takes them; an evaluation is a dictionary of its own."""
@@ -90,6 +94,7 @@ class Trainer(Iterator[StepMetrics]):
         self.folder = folder
         self.prompt = config.sample_prompt or first_words(data, tokenizer)
         tokenizer.encode(self.prompt)  # an unknown character is reported now, not at the first evaluation
+        self.of_the_world = tells_of_the_world(tokenizer.decode(data.train[:5000].tolist()))
         self.forward = torch.compile(model) if config.compile else model
         self.optimizers = build_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == torch.float16)
@@ -242,8 +247,25 @@ class Trainer(Iterator[StepMetrics]):
             self.config.batch_size,
             self.autocast,
         )
-        elapsed = self.elapsed + time.perf_counter() - started
-        return dataclasses.replace(metrics, evaluation=evaluation, sample=self._sample(), elapsed=elapsed)
+        sample = self._sample()
+        told = check(sample).share if sample is not None and self.of_the_world else None
+        return dataclasses.replace(
+            metrics,
+            evaluation=evaluation,
+            sample=sample,
+            well_formed=told,
+            skills=self._skills(metrics.step),
+            elapsed=self.elapsed + time.perf_counter() - started,
+        )
+
+    def _skills(self, step: int) -> dict[str, float] | None:
+        """Asked densely early and sparsely late: they cost more than all the rest of an evaluation."""
+        number = step // self.config.eval_every
+        due = step == self.config.steps or (number > 0 and number & (number - 1) == 0)  # a power of two
+        if not (due and self.of_the_world and self.config.skill_pairs):
+            return None
+        found = skills(self.model, self.tokenizer, self.config.skill_pairs)
+        return {name: score.accuracy for name, score in found.items()}
 
     def _sample(self) -> str | None:
         if self.config.sample_tokens == 0:

@@ -1,1 +1,34 @@
-"""The story world: a seeded generator of the short original stories that training.txt is made of."""
+"""The story world: a seeded generator of short original stories, and what is known about every one of their sentences.
+
+    llm.world.generate(seed, size)      the text
+    llm.world.check(text)               which sentences of any text the world could have produced
+    llm.world.probes(skill, seed)       minimal pairs for each of llm.world.SKILLS
+
+The names are imported when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llm.world.asking import SKILLS, probes
+    from llm.world.checker import check
+    from llm.world.stories import generate
+
+_HOMES = {
+    "SKILLS": "llm.world.asking",
+    "check": "llm.world.checker",
+    "generate": "llm.world.stories",
+    "probes": "llm.world.asking",
+}
+
+__all__ = ["SKILLS", "check", "generate", "probes"]
+
+
+def __getattr__(name: str) -> Any:
+    """One of the names above."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'llm.world' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,12 +1,13 @@
-"""`python -m llm.world FILE [SEED [SIZE]]`: write the story world's text to a file."""
+"""`python -m llm.world entropy [STORIES]`: what the generator leaves to chance, in bits per character."""
 
 import sys
-from pathlib import Path
 
-from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate
+from llm.world.entropy import entropy
 
-if not 2 <= len(sys.argv) <= 4:
-    sys.exit("usage: python -m llm.world FILE [SEED [SIZE]]")
-seed = int(sys.argv[2]) if len(sys.argv) > 2 else DEFAULT_SEED
-size = int(sys.argv[3]) if len(sys.argv) > 3 else DEFAULT_SIZE
-Path(sys.argv[1]).write_bytes(generate(seed, size).encode("ascii"))
+if len(sys.argv) not in (2, 3) or sys.argv[1] != "entropy" or not all(value.isdecimal() for value in sys.argv[2:]):
+    sys.exit("usage: python -m llm.world entropy [STORIES]")
+found = entropy(*(int(value) for value in sys.argv[2:]))
+print(
+    f"{found.bits_per_character:.4f} bits per character at most: {found.bits_per_story:.1f} bits per story, "
+    f"over {found.stories:,} stories of {found.characters / found.stories:.0f} characters"
+)

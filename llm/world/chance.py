@@ -6,6 +6,7 @@ Only `random.Random(seed).random()` is used: Python promises its sequence for a 
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from typing import TypeVar
@@ -14,17 +15,21 @@ Item = TypeVar("Item")
 
 
 class Chance:
-    """A seeded source of choices."""
+    """A seeded source of choices. `bits` counts how much was left to chance: Σ −log2 p of each choice."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
+        self.bits = 0.0
 
     def happens(self, probability: float = 0.5) -> bool:
         """True with this probability."""
-        return self._random.random() < probability
+        outcome = self._random.random() < probability
+        self.bits -= math.log2(probability if outcome else 1 - probability)
+        return outcome
 
     def number(self, low: int, high: int) -> int:
         """A whole number from `low` to `high`, both included."""
+        self.bits += math.log2(high - low + 1)
         return low + int(self._random.random() * (high - low + 1))
 
     def pick(self, items: Sequence[Item]) -> Item:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from llm.world.chance import Chance
 from llm.world.plots import PLOTS
 from llm.world.telling import Story
@@ -21,18 +23,22 @@ def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
         raise ValueError(f"seed={seed} is not possible: it must be a whole number of 0 or more")
     if size < 1:
         raise ValueError(f"size={size} is not possible: it must be at least 1 byte")
-    chance = Chance(seed)
-    stories: list[str] = []
-    recent: list[int] = []
+    told: list[str] = []
     length = 0
+    for story in tell_stories(Chance(seed)):
+        length += len(story.text) + (2 if told else 1)  # a blank line between stories, a line break at the end
+        if told and length > size:
+            break
+        told.append(story.text)
+    return "\n\n".join(told) + "\n"
+
+
+def tell_stories(chance: Chance) -> Iterator[Story]:
+    """Stories without end, each of another plot than the ones shortly before it."""
+    recent: list[int] = []
     while True:
-        rested = [index for index in range(len(PLOTS)) if index not in recent]
-        index = chance.pick(rested)
+        index = chance.pick([index for index in range(len(PLOTS)) if index not in recent])
         recent = [*recent, index][-_PLOTS_BEFORE_A_REPEAT:]
         story = Story(chance)
         PLOTS[index](story)
-        length += len(story.text) + (2 if stories else 1)  # a blank line between stories, a line break at the end
-        if stories and length > size:
-            break
-        stories.append(story.text)
-    return "\n\n".join(stories) + "\n"
+        yield story

@@ -1,70 +1,111 @@
 """How a plot becomes text: a `Story` holds who plays which role and the sentences told so far.
 
-A frame is one or more whole sentences with roles in braces, `{hero} put on {hero.his} hat.`, and words to choose from
-in brackets, `a [cold|windy] night`. Frames write "a" throughout: it becomes "an" where the next word asks for it.
+The sentences are frames (see `frames`). Every role has a source: the values that it could have had, and whether other
+roles were chosen in the same breath. So whoever listens (the checker) knows all that a plot could have said, and a
+story can be asked (by the probes) what must stand in a hole and what cannot.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import TypeVar
 
 from llm.world.chance import Chance
+from llm.world.facts import FACTS, WHEN
+from llm.world.frames import Choice, Hole, joined, parse
+from llm.world.tables import Row, Table
 from llm.world.words import ADULTS, ANIMALS, CHILDREN, PEOPLE, THINGS, Animal, Being, Person, Thing
 
 BeingKind = TypeVar("BeingKind", bound=Being)
 
-_ALTERNATIVES = re.compile(r"\[([^\[\]]*)\]")
-_BEFORE_VOWEL = re.compile(r"\b([Aa]) (?=[aeiouAEIOU]|honest\b)")
-_SENTENCE_START = re.compile(r'(^"?|[.!?] "?|[.!?]" ")([a-z])')
 
-WHEN = (
-    "once", "once", "one morning", "one day", "one [bright|windy|cold|misty|rainy|golden] [morning|afternoon]",
-    "early [one|last] spring", "last [summer|winter|autumn]", "on [Monday|Tuesday|Wednesday|Thursday|Friday]",
-    "long ago", "not long ago", "on the first day of [May|June|April]", "just before [noon|lunch|breakfast]",
-)  # fmt: skip
+@dataclass(frozen=True)
+class Source:
+    """Where a role's value came from: one row of `pool`, in which the role is `column` (or the row itself)."""
 
-ADULT_FACTS = (
-    "{who} was [always|very|rather] {who.trait}.",
-    "Everyone knew how {who.trait} {who} was.",
-    "{who} worked {who.place.at}, {who.place.where}.",
-    "{who} was the only {who.trade} in Pebbleby.",
-)
-CHILD_FACTS = (
-    "{who} was a {who.trait} {who.trade}.",
-    "{who} was {who.years} years old and very {who.trait}.",
-    "{who} lived with {who.parent}, {who.place.at}.",
-)
-ANIMAL_FACTS = (
-    "{who} was a {who.trait} {who.kind}.",
-    "{who} liked {who.food} better than anything.",
-    "{who} always slept {who.bed}.",
-)
+    draw: str  # roles of one draw share a row
+    pool: Sequence[object]
+    column: str = ""
+    unlike: str = ""  # the role whose pronoun this one's must differ from
+
+    @cached_property
+    def key(self) -> object:
+        """Equal for sources that have the same to offer."""
+        pool = id(self.pool) if self.column else tuple(map(str, self.pool))
+        return self.draw, self.column, self.unlike, pool
+
+    def values(self) -> list[object]:
+        """What the role could have been."""
+        return [row[self.column] for row in self.pool] if self.column else list(self.pool)  # type: ignore[index]
+
+
+WHEN_SOURCE = Source("when", WHEN)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A hole that asks a skill: what stands before it in the story, what stands in it, and what cannot."""
+
+    skill: str
+    context: str
+    right: str
+    wrong: str
 
 
 class Story:
-    """One story in the making."""
+    """One story in the making. With `asking`, it also collects the questions of this skill that its frames ask."""
 
-    def __init__(self, chance: Chance) -> None:
+    def __init__(self, chance: Chance, asking: str = "") -> None:
         self.chance = chance
         self.roles: dict[str, object] = {}
+        self.sources: dict[str, Source] = {"when": WHEN_SOURCE}
+        self.redrawn: set[str] = set()  # draws made more than once, which do not hold for the whole story
+        self.questions: list[Question] = []
+        self._asking = asking
+        self._chosen: dict[str, tuple[Sequence[object], object]] = {}  # draw → what was chosen from, and what
+        self._told: dict[str, list[tuple[Hole, str]]] = {}  # draw → the holes that it has filled, with their columns
         self._lines: list[list[str]] = [[]]
-        self.roles["when"] = self.fill(chance.pick(WHEN))
 
     @property
     def text(self) -> str:
         """Everything told so far; verses and lists stand on lines of their own."""
         return "\n".join(" ".join(line) for line in self._lines if line)
 
-    def set(self, **roles: object) -> None:
-        """Give roles to words, numbers in words, places or beings that the plot chose itself."""
-        self.roles.update(roles)
+    @property
+    def hidden_bits(self) -> float:
+        """How much of what was chosen cannot be seen: Σ log2 (choices that would have filled the holes alike)."""
+        bits = 0.0
+        for draw, (pool, chosen) in self._chosen.items():
+            holes = self._told.get(draw, [])
+            words = _words_told(holes, chosen)
+            bits += math.log2(sum(_words_told(holes, other) == words for other in pool))
+        return bits
 
-    def pick(self, items: Sequence[str]) -> str:
-        """One of several texts."""
-        return self.chance.pick(items)
+    def put(self, role: str, value: object, pool: Sequence[object] = ()) -> None:
+        """Give a role a value that the plot chose itself, from a pool or as the only one there is."""
+        self._note(role, value, Source(role, pool or (value,)))
+
+    def choose(self, role: str, *options: object) -> None:
+        """Give a role one of these words, or places, or beings."""
+        self.put(role, self.chance.pick(options), options)
+        self._chosen[role] = (options, self.roles[role])
+
+    def draw(self, rows: Table, tag: str = "") -> Row:
+        """Choose a row: each column becomes a role, named with `tag` behind it."""
+        row = self.chance.pick(rows)
+        self.put_row(row, rows, tag)
+        self._chosen["+".join(row) + tag] = (rows, row)
+        return row
+
+    def put_row(self, row: Row, rows: Table, tag: str = "") -> None:
+        """The roles of a row that the plot chose itself."""
+        draw = "+".join(row) + tag
+        for column, value in row.items():
+            self._note(column + tag, value, Source(draw, rows, column))
 
     def person(self, role: str, unlike: str = "", pool: Sequence[Person] = PEOPLE) -> Person:
         """Cast a person who has no role yet, with another pronoun than the one in role `unlike`."""
@@ -87,7 +128,8 @@ class Story:
         taken = [other.noun for other in self.roles.values() if isinstance(other, Thing)]
         kind = self.chance.pick([thing for thing in pool if thing.noun not in taken])
         thing = dataclasses.replace(kind, adjective=self.chance.pick(kind.adjectives))
-        self.roles[role] = thing
+        self.put(role, thing, _with_adjectives(tuple(pool)))
+        self._chosen[role] = (_with_adjectives((kind,)), thing)
         return thing
 
     def _cast(self, role: str, unlike: str, pool: Sequence[BeingKind]) -> BeingKind:
@@ -95,17 +137,18 @@ class Story:
         pronoun = other.he if isinstance(other, Being) else None
         taken = list(self.roles.values())
         being = self.chance.pick([being for being in pool if being not in taken and being.he != pronoun])
-        self.roles[role] = being
+        self._note(role, being, Source(role, pool, unlike=unlike))
         return being
 
-    def fill(self, frame: str) -> str:
-        """A frame with its brackets chosen, its roles filled in, its articles and capitals right."""
-        chosen = _ALTERNATIVES.sub(lambda match: self.chance.pick(match[1].split("|")), frame)
-        return _tidy(chosen.format_map(self.roles))
+    def _note(self, role: str, value: object, source: Source) -> None:
+        if role in self.roles:
+            self.redrawn.add(source.draw)
+        self.roles[role] = value
+        self.sources[role] = source
 
     def say(self, *frames: str) -> None:
         """Tell one of these frames."""
-        self._lines[-1].append(_capitalised(self.fill(self.chance.pick(frames))))
+        self._tell(frames, own_line=False)
 
     def maybe(self, *frames: str) -> None:
         """Tell one of these frames, or nothing."""
@@ -114,26 +157,87 @@ class Story:
 
     def about(self, role: str) -> None:
         """Now and then, tell a fact that holds in the whole world about whoever plays `role`."""
-        if self.chance.happens(0.35):
+        if self._asking == "facts" or self.chance.happens(0.35):
             being = self.roles[role]
-            facts = ANIMAL_FACTS if isinstance(being, Animal) else CHILD_FACTS if being in CHILDREN else ADULT_FACTS
-            self.say(*(fact.replace("{who", "{" + role) for fact in facts))
+            kind = "animal" if isinstance(being, Animal) else "child" if being in CHILDREN else "adult"
+            self.say(*(fact.replace("who", role) for fact in FACTS[kind]))
 
     def line(self, *frames: str) -> None:
         """Tell one of these frames on a line of its own."""
-        self._lines.append([_capitalised(self.fill(self.chance.pick(frames)))])
-        self._lines.append([])
+        self._tell(frames, own_line=True)
 
-    def verse(self, first: str, second: str) -> None:
-        """Two rhymed lines, sung or written by someone."""
-        self._lines.append([f'"{_capitalised(self.fill(first))}'])
-        self._lines.append([f'{self.fill(second)}"'])
-        self._lines.append([])
+    def verse(self, rhymes: Table, tag: str = "") -> None:
+        """Two rhymed lines, sung or written by someone and not told before: columns first and second of a table."""
+        told = self.roles.values()
+        fresh = [row for row in rhymes if row["first"] not in told and row["second"] not in told]
+        self.put_row(self.chance.pick(fresh), rhymes, tag)
+        self.line(f'"{{first{tag}}}\n{{second{tag}}}"')
+
+    def _tell(self, frames: Sequence[str], own_line: bool) -> None:
+        before = self.text + ("\n" if own_line or not self._lines[-1] else " ") if self._asking else ""
+        told = self._filled(self.chance.pick(frames), before.lstrip())
+        if own_line:
+            self._lines += [[told], []]
+        else:
+            self._lines[-1].append(told)
+
+    def _filled(self, frame: str, before: str) -> str:
+        text = ""
+        parts = parse(frame)
+        for index, part in enumerate(parts):
+            if isinstance(part, str):
+                text = joined(text, part)
+            elif isinstance(part, Choice):
+                text = joined(text, self.chance.pick(part.options))
+            else:
+                source = self.sources[part.role]
+                self._told.setdefault(source.draw, []).append((part, source.column))
+                after = joined(text, part.word(self._value(part.role)))
+                if part.skill and part.skill == self._asking:
+                    following = parts[index + 1] if index + 1 < len(parts) else ""
+                    self._ask(part, before, text, following if isinstance(following, str) else "")
+                text = after
+        return text
+
+    def _value(self, role: str) -> object:
+        if role == "when" and role not in self.roles:
+            self.choose("when", *WHEN)
+        return self.roles[role]
+
+    def _ask(self, hole: Hole, before: str, text: str, following: str) -> None:
+        """Note what this hole asks; the mark that follows ends the word, so that "six" is not half of "sixteen"."""
+        right = hole.word(self.roles[hole.role])
+        if hole.wrong:
+            role, *path = hole.wrong.split(".")
+            wrong = Hole(role, tuple(path) or hole.path, hole.style).word(self.roles[role])
+        else:
+            wrong = self._another(hole, right)
+        if wrong == right or joined(text, wrong)[: len(text)] != joined(text, right)[: len(text)]:
+            return
+        mark = following[:1] if following[:1] in ",.!?" else ""
+        start = len(text)
+        question = Question(
+            hole.skill, before + text, joined(text, right)[start:] + mark, joined(text, wrong)[start:] + mark
+        )
+        self.questions.append(question)
+
+    def _another(self, hole: Hole, right: str) -> str:
+        """The partner of a word: others are paired off, so that each is as often right as it is wrong."""
+        words = words_of(hole, tuple(self.sources[hole.role].values()))
+        place = words.index(right) ^ 1
+        return words[place] if place < len(words) else right
 
 
-def _tidy(text: str) -> str:
-    return _BEFORE_VOWEL.sub(r"\1n ", text)
+def _words_told(holes: Sequence[tuple[Hole, str]], row: object) -> list[str]:
+    return [hole.word(row[column] if column else row) for hole, column in holes]  # type: ignore[index]
 
 
-def _capitalised(text: str) -> str:
-    return _SENTENCE_START.sub(lambda match: match[1] + match[2].upper(), text)
+@cache
+def words_of(hole: Hole, values: tuple[object, ...]) -> list[str]:
+    """The different words that these values put into a hole, in order."""
+    return list(dict.fromkeys(word for word in map(hole.word, values) if word))
+
+
+@cache
+def _with_adjectives(pool: tuple[Thing, ...]) -> tuple[Thing, ...]:
+    return tuple(dataclasses.replace(kind, adjective=adjective) for kind in pool for adjective in kind.adjectives)

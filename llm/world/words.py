@@ -5,8 +5,10 @@ Everything here holds in every story: Ada is always the baker, the mill always s
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
+WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?|[0-9]+")
 _PRONOUNS = {"he": ("him", "his", "himself"), "she": ("her", "her", "herself")}
 
 
@@ -70,7 +72,7 @@ class Being:
 
 @dataclass(frozen=True)
 class Person(Being):
-    """A villager. A child's trade is "boy" or "girl", and only a child has a parent and an age."""
+    """A villager. Only a grown-up has a trade; only a child has a parent and an age, and is a boy or a girl."""
 
     trade: str
     trait: str
@@ -81,7 +83,37 @@ class Person(Being):
     @property
     def years(self) -> str:
         """The age in words."""
-        return number(self.age)
+        return number(self.age) if self.age else ""
+
+    @property
+    def years_next(self) -> str:
+        """The age after the next birthday."""
+        return number(self.age + 1) if self.age else ""
+
+    @property
+    def kind(self) -> str:
+        """A child is a "boy" or a "girl"."""
+        return {"he": "boy", "she": "girl"}[self.he] if self.age else ""
+
+    @property
+    def now(self) -> str:
+        """What they do: "bakes"."""
+        return HABITS[self.name][0]
+
+    @property
+    def then(self) -> str:
+        """What they did: "baked"."""
+        return HABITS[self.name][1]
+
+    @property
+    def task(self) -> str:
+        """What they do it to: "the bread"."""
+        return HABITS[self.name][2]
+
+    @property
+    def workplace(self) -> str:
+        """Where a grown-up works: "at the mill"."""
+        return "" if self.age else self.place.at
 
     @property
     def full(self) -> str:
@@ -124,6 +156,16 @@ class Thing:
         """The noun with its adjective: "brass button"."""
         return f"{self.adjective} {self.noun}"
 
+    @property
+    def need(self) -> str:
+        """What someone says who could use it."""
+        return NEEDS[self.noun]
+
+    @property
+    def job(self) -> str:
+        """What it is borrowed for."""
+        return JOBS[self.noun]
+
 
 @dataclass(frozen=True)
 class Goods:
@@ -135,6 +177,48 @@ class Goods:
     def __str__(self) -> str:
         return self.many
 
+
+# What someone says who could use a thing, and what a thing is borrowed for.
+NEEDS = {
+    "button": "My coat blows open in the wind",
+    "whistle": "My dog never comes when I call",
+    "spoon": "I have been stirring my tea with a stick",
+    "ribbon": "My hair falls into my eyes all day",
+    "hat": "The sun is burning the tip of my nose",
+    "scarf": "My neck is as cold as a fish",
+    "umbrella": "The rain runs down my back",
+    "lantern": "I fall over my own feet in the dark",
+    "kettle": "My old one leaks like a sieve",
+    "basket": "I have plums and nowhere to put them",
+    "drum": "Nobody hears me when dinner is ready",
+    "blanket": "My bed is as cold as a stone",
+    "teapot": "I drink my tea out of a flowerpot",
+    "hammer": "My gate hangs by one nail",
+    "map": "I get lost behind my own house",
+    "comb": "A bird has looked at my hair and wanted to move in",
+}
+JOBS = {
+    "hammer": "mend a fence",
+    "basket": "pick some berries",
+    "umbrella": "walk to the harbour in the rain",
+    "lantern": "look for owls",
+    "kettle": "make tea for nine aunts",
+}
+# What someone does every day, now and then.
+HABITS = {
+    "Ada": ("bakes", "baked", "the bread"), "Tom": ("grinds", "ground", "the corn"),
+    "Nell": ("sails", "sailed", "to the island"), "Hugo": ("hammers", "hammered", "the iron"),
+    "Ivy": ("waters", "watered", "the beans"), "Otto": ("winds", "wound", "the clocks"),
+    "Mabel": ("teaches", "taught", "the alphabet"), "Finn": ("mends", "mended", "the nets"),
+    "Rosa": ("weaves", "wove", "the cloth"), "Edgar": ("carries", "carried", "the letters"),
+    "Greta": ("milks", "milked", "the cows"), "Silas": ("cleans", "cleaned", "the lamps"),
+    "Winnie": ("weighs", "weighed", "the sugar"), "Jonas": ("glues", "glued", "the soles"),
+    "Olive": ("strains", "strained", "the honey"), "Bram": ("shears", "sheared", "the sheep"),
+    "Pip": ("sweeps", "swept", "the steps"), "Lily": ("climbs", "climbed", "the wall"),
+    "Max": ("peels", "peeled", "the potatoes"), "Daisy": ("picks", "picked", "the daisies"),
+    "Ned": ("drops", "dropped", "the plates"), "Ruth": ("draws", "drew", "the ducks"),
+    "Sam": ("chases", "chased", "the pigeons"), "Elsie": ("fetches", "fetched", "the milk"),
+}  # fmt: skip
 
 PLACES = tuple(
     Place(*row)
@@ -187,7 +271,7 @@ ADULTS = tuple(
 )
 
 CHILDREN = tuple(
-    Person(name, he, "boy" if he == "he" else "girl", trait, PLACE[place], parent, age)
+    Person(name, he, "", trait, PLACE[place], parent, age)
     for name, he, trait, place, parent, age in (
         ("Pip", "he", "curious", "bakery", "Ada", 7),
         ("Lily", "she", "bold", "mill", "Tom", 8),
@@ -265,7 +349,7 @@ GOODS = tuple(
 )  # fmt: skip
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-COLOURS = ("red", "blue", "green", "yellow", "white", "orange", "purple", "grey")
+BRIGHT = ("bright", "windy", "cold", "misty", "rainy", "golden")
 
 _SMALL = [
     "no",

@@ -14,6 +14,7 @@ from llm.data import TextData
 from llm.presets import preset
 from llm.training.start import resume_run, start_run
 from llm.training.trainer import Trainer, TrainingDiverged, next_token_loss
+from llm.world import SKILLS, generate
 
 TEXT = "".join(f"the {word} fox saw {count} small birds.\n" for count in range(40) for word in ("red", "old", "shy"))
 TRAINING = TrainingConfig(
@@ -22,10 +23,10 @@ TRAINING = TrainingConfig(
 TIMES = ("tokens_per_second", "seconds", "elapsed")
 
 
-def start(tmp_path, training=TRAINING, architecture="llama", tokenizer_kind="char", **overrides) -> Trainer:
+def start(tmp_path, training=TRAINING, architecture="llama", tokenizer_kind="char", text=TEXT, **overrides) -> Trainer:
     sizes = {"d_model": 16, "n_layers": 2, "n_heads": 2, "n_ctx": 16}
     config = preset(architecture, d_vocab=1, **(sizes | overrides))
-    return start_run(config, training, tokenizer_kind, TEXT, "foxes.txt", tmp_path, architecture=architecture)
+    return start_run(config, training, tokenizer_kind, text, "foxes.txt", tmp_path, architecture=architecture)
 
 
 def rows(folder: RunFolder) -> list[dict]:
@@ -284,3 +285,35 @@ def test_loss_of_an_indifferent_model_is_the_logarithm_of_the_vocabulary():
     assert next_token_loss(torch.zeros(2, 7, 50), targets).item() == pytest.approx(math.log(50))
     certain = torch.nn.functional.one_hot(targets, 50) * 100.0
     assert next_token_loss(certain, targets).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_on_the_worlds_text_an_evaluation_tells_of_sentences_and_now_and_then_of_skills(tmp_path):
+    training = dataclasses.replace(TRAINING, steps=6, eval_every=2, sample_tokens=60, skill_pairs=2)
+    trainer = start(tmp_path, training, text=generate(seed=3, size=60_000))
+    metrics = list(trainer)
+    assert [m.step for m in metrics if m.well_formed is not None] == [2, 4, 6]
+    assert [m.step for m in metrics if m.skills is not None] == [2, 4, 6]  # evaluations number 1 and 2, and the last
+    assert metrics[-1].skills.keys() <= SKILLS.keys()
+    assert all(accuracy in (0, 0.5, 1) for accuracy in metrics[-1].skills.values())
+    assert rows(trainer.folder)[-1]["skills"] == metrics[-1].skills
+
+
+def test_skills_are_asked_densely_early_and_sparsely_late(tmp_path):
+    training = dataclasses.replace(TRAINING, steps=11, eval_every=1, sample_tokens=0, skill_pairs=1)
+    metrics = list(start(tmp_path, training, text=generate(seed=3, size=60_000)))
+    assert [m.step for m in metrics if m.skills is not None] == [1, 2, 4, 8, 11]
+
+
+def test_on_another_text_nothing_is_said_of_the_world(finished):
+    _, metrics = finished
+    assert {(m.well_formed, m.skills) for m in metrics} == {(None, None)}
+
+
+def test_another_text_than_the_runs_own_is_not_resumed(tmp_path):
+    trainer = start(tmp_path)
+    next(trainer)
+    trainer.snapshot()
+    text = trainer.folder.path / "text.txt"
+    text.write_text(TEXT + "one more line\n")
+    with pytest.raises(ValueError, match=r"text\.txt is damaged: it is not the text that the run began with"):
+        resume_run(trainer.folder.path)

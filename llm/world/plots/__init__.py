@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llm.world.plots import animals, children, meetings, numbers, objects, seasons, talk
+from llm.world.plots import animals, children, games, meetings, numbers, objects, passing, seasons, talk
 from llm.world.telling import Story
 
 Plot = Callable[[Story], None]
@@ -20,4 +20,7 @@ PLOTS: tuple[Plot, ...] = (
     meetings.two_colours,
     seasons.storm, seasons.fog, seasons.snow_figure, seasons.seeds, seasons.the_clock,
     talk.riddle, talk.letter, talk.whispers, talk.a_song, talk.lullaby, talk.recipe, talk.why, talk.shopping_rhyme,
+    passing.pass_it_on, passing.round_present, passing.tidy_house,
+    games.before_the_fair, games.long_stairs, games.pumpkin_show, games.what_we_ate, games.rhyming_game,
+    games.then_and_now, games.swapped_work,
 )  # fmt: skip

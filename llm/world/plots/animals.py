@@ -7,20 +7,10 @@ from llm.world.words import ANIMAL, PLACE
 
 FAST = [ANIMAL[kind] for kind in ("dog", "fox", "cat", "duck", "goat", "frog")]
 SLOW = [ANIMAL[kind] for kind in ("snail", "hedgehog", "hen", "pig", "donkey")]
-
-
 EGG_PLACES = (
-    "in a boot",
-    "in the postman's bag",
-    "under the piano",
-    "on the kitchen scales",
-    "inside the drum",
-    "in a hat",
-    "on top of the clock",
-    "in the sugar bowl",
-    "under the teacher's chair",
-    "in the wheelbarrow",
-)
+    "in a boot", "in the postman's bag", "under the piano", "on the kitchen scales", "inside the drum", "in a hat",
+    "on top of the clock", "in the sugar bowl", "under the teacher's chair", "in the wheelbarrow",
+)  # fmt: skip
 
 
 def stubborn_goat(tell: Story) -> None:
@@ -28,9 +18,7 @@ def stubborn_goat(tell: Story) -> None:
     tell.person("hero")
     tell.person("friend", unlike="hero")
     tell.child("child")
-    tell.set(
-        spot=tell.pick(["on the bridge", "in the school door", "on the baker's steps", "in the middle of the road"])
-    )
+    tell.choose("spot", "on the bridge", "in the school door", "on the baker's steps", "in the middle of the road")
     tell.say(
         "{when}, Bramble the goat sat down {spot} and would not move.",
         "Bramble the goat stood {spot}, and nobody could get past.",
@@ -88,7 +76,7 @@ def race(tell: Story) -> None:
     tell.animal("fast", pool=FAST)
     tell.animal("slow", unlike="fast", pool=SLOW)
     tell.animal("judge", pool=[ANIMAL["owl"], ANIMAL["sheep"], ANIMAL["crow"]])
-    tell.set(goal=tell.chance.pick([PLACE[name] for name in ("mill", "pond", "well", "bridge", "barn", "orchard")]))
+    tell.choose("goal", *(PLACE[name] for name in ("mill", "pond", "well", "bridge", "barn", "orchard")))
     tell.say(
         "{when}, {fast.full} laughed at {slow.full}.",
         '"Nobody is as fast as I am," said {fast.full} {when}.',
@@ -162,7 +150,7 @@ def small_helper(tell: Story) -> None:
     """A cart is stuck; the smallest one sees why."""
     tell.adult("hero")
     tell.animal("pet", pool=[ANIMAL[kind] for kind in ("mouse", "snail", "frog", "hedgehog")])
-    tell.set(load=tell.pick(["flour", "pumpkins", "barrels", "hay", "bricks", "cabbages"]))
+    tell.choose("load", "flour", "pumpkins", "barrels", "hay", "bricks", "cabbages")
     tell.say(
         "{when}, {hero.full}'s cart stuck fast in the lane, full of {load}.",
         "{hero.full} was driving a cart of {load} to market when it stopped with a jerk.",
@@ -196,7 +184,7 @@ def small_helper(tell: Story) -> None:
 
 def the_chair(tell: Story) -> None:
     """A cat and a person both want one chair."""
-    tell.set(soot=ANIMAL["cat"])
+    tell.put("soot", ANIMAL["cat"])
     tell.adult("hero", unlike="soot")
     tell.person("friend", unlike="hero")
     tell.say(
@@ -233,8 +221,8 @@ def eggs_in_odd_places(tell: Story) -> None:
     """Duchess the hen hides her egg."""
     tell.person("hero")
     tell.person("friend", unlike="hero")
-    places = tell.chance.several(EGG_PLACES, 3)
-    tell.set(x=places[0], y=places[1], z=places[2])
+    for role, place in zip("xyz", tell.chance.several(EGG_PLACES, 3), strict=True):
+        tell.put(role, place, EGG_PLACES)
     tell.say(
         "Duchess the hen never laid two eggs in the same place.",
         "Duchess the hen was too grand for a nest, or so she said.",
@@ -254,9 +242,3 @@ def eggs_in_odd_places(tell: Story) -> None:
         "At last they found it {z}, and beside it sat Duchess, very pleased.",
     )
     tell.say('"Clever bird," said {hero}, and sighed.', "Duchess clucked, and began to think about Thursday.")
-
-
-EGG_PLACES = (
-    "in a boot", "in the postman's bag", "under the piano", "on the kitchen scales", "inside the drum", "in a hat",
-    "on top of the clock", "in the sugar bowl", "under the teacher's chair", "in the wheelbarrow",
-)  # fmt: skip

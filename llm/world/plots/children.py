@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from llm.world.telling import Story
-from llm.world.words import ANIMAL, THINGS, number
+from llm.world.words import ANIMAL, THINGS
 
+COUNTING = range(2, 8)
 COUNTED = [ANIMAL[kind] for kind in ("sheep", "goat", "pig", "hen", "frog", "mouse", "hedgehog")]
 
 
@@ -28,7 +29,7 @@ def kite_in_the_tree(tell: Story) -> None:
     tell.adult("helper", unlike="hero")
     tell.child("friend", unlike="hero")
     tell.thing("thing", [thing for thing in THINGS if thing.noun in ("kite", "hat", "scarf", "ribbon", "umbrella")])
-    tell.set(tree=tell.pick(["oak", "elm", "pear tree", "willow", "chestnut tree"]))
+    tell.choose("tree", "oak", "elm", "pear tree", "willow", "chestnut tree")
     tell.say(
         "{when}, the wind took {hero.full}'s {thing} and hung it in the {tree}.",
         "{when}, {hero.full} looked up and saw {hero.his} {thing} at the top of the {tree}.",
@@ -68,8 +69,9 @@ def hide_and_seek(tell: Story) -> None:
     tell.child("seeker")
     for role in ("a", "b", "c"):
         tell.child(role)
-    spots = tell.chance.several(SPOTS, 3)
-    tell.set(spot_a=spots[0], spot_b=spots[1], spot_c=spots[2], most=tell.pick(["ten", "twenty", "thirty", "fifty"]))
+    for role, spot in zip(("spot_a", "spot_b", "spot_c"), tell.chance.several(SPOTS, 3), strict=True):
+        tell.put(role, spot, SPOTS)
+    tell.choose("most", 10, 20, 30, 50)
     tell.say(
         "{when}, {seeker}, {a}, {b} and {c} played hide and seek.",
         "It was {seeker}'s turn to seek, so {a}, {b} and {c} ran off to hide.",
@@ -84,7 +86,7 @@ def hide_and_seek(tell: Story) -> None:
         "{a} sneezed, and so {a.he} was found first.",
     )
     tell.say(
-        "Then {seeker} saw {b}'s [foot|elbow|hat] {spot_b}.",
+        "Then {seeker} saw {b}'s [foot|elbow|hat] {spot_b?places:spot_a}.",
         "{b} was next. {b.His} shadow had given {b.him} away.",
     )
     tell.say(
@@ -93,8 +95,8 @@ def hide_and_seek(tell: Story) -> None:
         "Only {c} was left, and it was getting late.",
     )
     tell.say(
-        "They called and called, and at last they heard a snore {spot_c}.",
-        "They looked {spot_c}, and there was {c}, sound asleep.",
+        "They called and called, and at last they heard a snore {spot_c?places:spot_b}.",
+        "They looked {spot_c?places:spot_a}, and there was {c}, sound asleep.",
     )
     tell.say(
         '"Did I win?" asked {c}, and rubbed {c.his} eyes. "You did," said {seeker}.',
@@ -118,12 +120,16 @@ def who_is_tallest(tell: Story) -> None:
         '"Take off your shoes," said {judge.full}, and drew three lines on the wall.',
     )
     tell.say(
-        "{a} was taller than {b}, and {b} was taller than {c}.", "{b} was taller than {c}, but {a} was taller than {b}."
+        "{a} was taller than {b}, and {b} was taller than {c}.",
+        "{b} was taller than {c}, but {a} was taller than {b}.",
+        "{c} was shorter than {b}, and {b} was shorter than {a}.",
+        "{b} was shorter than {a}, but {c} was shorter than {b}.",
     )
     tell.say(
-        "So {a} was the tallest, and {c} was the shortest.",
-        '"Then who is the tallest?" asked {c}. "{a} is," said {judge}.',
-        '"Then who is the shortest?" asked {a}. "{c} is," said {judge}.',
+        "So the tallest was {a?sizes:c}, and the shortest was {c}.",
+        "The shortest of them was {c?sizes:a}, and the tallest was {a}.",
+        '"Then who is the tallest?" asked {b}. "{a?sizes:c} is," said {judge}.',
+        '"Then who is the shortest?" asked {b}. "{c?sizes:a} is," said {judge}.',
     )
     tell.say(
         '"But I can fit under the table," said {c}, and nobody else could.',
@@ -136,10 +142,10 @@ def who_is_tallest(tell: Story) -> None:
 def bedtime_counting(tell: Story) -> None:
     """A child counts to fall asleep; something is wrong with the sheep."""
     chance = tell.chance
-    hero = tell.child("hero")
+    tell.child("hero")
     count_to = chance.number(3, 6)
-    pet = tell.animal("pet", unlike="hero", pool=COUNTED)
-    tell.set(next=number(count_to + 1), parent=hero.parent)
+    tell.animal("pet", unlike="hero", pool=COUNTED)
+    tell.put("next", count_to + 1, COUNTING)
     tell.say(
         "{hero.full} could not sleep.",
         "One night, {hero.full} lay awake and looked at the ceiling.",
@@ -147,23 +153,27 @@ def bedtime_counting(tell: Story) -> None:
     )
     tell.about("hero")
     tell.say(
-        '"Count some {pet.plural}," said {parent}, and blew out the candle.',
-        '"Shut your eyes and count {pet.plural}," {parent} said.',
+        '"Count some {pet.plural}," said {hero.parent}, and blew out the candle.',
+        '"Shut your eyes and count {pet.plural}," {hero.parent} said.',
     )
     tell.say("So {hero} began.", "{hero} pulled up the blanket and began to count.")
-    for step in range(1, count_to + 1):
-        tell.set(n=number(step), animals=pet.kind if step == 1 else pet.plural)
+    tell.say(
+        "One {pet.kind} jumped over the gate.",
+        "One {pet.kind} [crossed|tiptoed over] the bridge.",
+        "One {pet.kind} [in a nightcap|with a lantern|all alone] went by.",
+    )
+    for step in range(2, count_to + 1):
+        tell.put("n", step, COUNTING)
         tell.say(
-            "{n} {animals} jumped over the gate.",
-            "{n} {animals} [crossed|tiptoed over] the bridge.",
-            "{n} {animals} [in a nightcap|with a lantern|all alone] went by."
-            if step == 1
-            else "{n} {animals} [in nightcaps|with lanterns|in a row] went by.",
+            "{n?counting} {pet.plural} jumped over the gate.",
+            "{n?counting} {pet.plural} [crossed|tiptoed over] the bridge.",
+            "{n?counting} {pet.plural} [in nightcaps|with lanterns|in a row] went by.",
         )
     ending = chance.number(0, 2)
     if ending == 0:
         tell.say(
-            "But the {pet.kind} after that sat down and would not jump.", "Number {next} stopped in front of the gate."
+            "But the {pet.kind} after that sat down and would not jump.",
+            "Number {next?counting} stopped in front of the gate.",
         )
         tell.say(
             '"Why should I jump?" asked the {pet.kind}. "You are the one who has to sleep."',
@@ -174,14 +184,14 @@ def bedtime_counting(tell: Story) -> None:
             "By the time {hero} thought of a reply, it was morning.",
         )
     elif ending == 1:
-        tell.say("Number {next} was {pet.full}, and {pet.he} had brought a pillow.")
+        tell.say("Number {next?counting} was {pet.full}, and {pet.he} had brought a pillow.")
         tell.say('"I am tired too," said {pet}, and yawned.', '"Move over," said {pet}. "It has been a long day."')
         tell.say(
             "{hero} moved over, and soon both of them were snoring.",
             "In the morning the pillow was still there, with two dents in it.",
         )
     else:
-        tell.say("Number {next} was {pet.full}, who asked the way to the kitchen.")
+        tell.say("Number {next?counting} was {pet.full}, who asked the way to the kitchen.")
         tell.say('"Down the stairs and left," said {hero}.', '"Follow the smell," said {hero}, half asleep.')
         tell.say(
             "Before {pet} came back, {hero} was dreaming.", "In the morning all the {pet.food} in the house were gone."
@@ -223,13 +233,13 @@ def first_swim(tell: Story) -> None:
 
 def birthday(tell: Story) -> None:
     """Everyone seems to have forgotten."""
-    hero = tell.child("hero")
+    tell.child("hero")
     tell.person("a", unlike="hero")
     tell.person("b")
     tell.thing("thing")
-    tell.set(old=number(hero.age), new=number(hero.age + 1))
     tell.say(
-        "On Monday {hero.full} was {old}, and on Tuesday {hero.he} was {new}.", "{hero.full} woke up and was {new}."
+        "On Monday {hero.full} was {hero.years}, and on Tuesday {hero.he} was {hero.years_next}.",
+        "{hero.full} woke up and was {hero.years_next}.",
     )
     tell.say("But nobody said a word about it.", "But at breakfast no one seemed to remember.")
     tell.say(
@@ -248,13 +258,16 @@ def birthday(tell: Story) -> None:
         "When {hero.he} came home, the house was dark.",
         "In the evening {hero.he} opened the door, and it was very quiet.",
     )
-    tell.say('"Surprise!" shouted everyone at once.', "Then somebody lit {new} candles, and everyone began to sing.")
+    tell.say(
+        '"Surprise!" shouted everyone at once.',
+        "Then somebody lit {hero.years_next} candles, and everyone began to sing.",
+    )
     tell.say(
         "{a} had baked a cake, and {b} had brought a new {thing}.",
-        "There was a new {thing} from {a}, and a cake from {b} with {new} candles on it.",
+        "There was a new {thing} from {a}, and a cake from {b} with {hero.years_next} candles on it.",
     )
     tell.say(
         '"Did you think we had forgotten?" asked {a}. "Only all day," said {hero}.',
         "{hero} blew, and all the candles went out but one, and then that one too.",
-        '"How does it feel to be {new}?" asked {b}. "Taller," said {hero}.',
+        '"How does it feel to be {hero.years_next}?" asked {b}. "Taller," said {hero}.',
     )

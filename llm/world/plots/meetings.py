@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from llm.world.tables import numbers
 from llm.world.telling import Story
 from llm.world.words import ANIMAL, THINGS
 
+TWO_COLOURS = numbers(
+    first=("red", "blue", "green", "yellow", "white"),
+    second=("red", "blue", "green", "yellow", "white"),
+    where=lambda first, second: first != second,
+)
 CROSSERS = [ANIMAL[kind] for kind in ("goat", "donkey", "pig", "duck", "hen", "sheep", "dog")]
 EGG_FINDERS = [ANIMAL[kind] for kind in ("frog", "mouse", "pig", "hedgehog", "cat", "sheep", "dog")]
 NIGHT_VISITORS = [ANIMAL[kind] for kind in ("cat", "hen", "mouse", "hedgehog")]
@@ -16,9 +22,8 @@ def narrow_bridge(tell: Story) -> None:
         tell.adult("a")
         tell.adult("b", unlike="a")
     else:
-        pool = [ANIMAL[kind] for kind in ("goat", "donkey", "pig", "duck", "hen", "sheep", "dog")]
-        tell.animal("a", pool=pool)
-        tell.animal("b", unlike="a", pool=pool)
+        tell.animal("a", pool=CROSSERS)
+        tell.animal("b", unlike="a", pool=CROSSERS)
     tell.child("child")
     tell.say(
         "The little bridge is so narrow that only one can cross at a time.",
@@ -81,11 +86,11 @@ def narrow_bridge(tell: Story) -> None:
 
 def fox_and_supper(tell: Story) -> None:
     """Russet the fox wants someone's supper and talks to get it."""
-    other = tell.animal("a", pool=[ANIMAL[kind] for kind in ("duck", "mouse", "crow", "donkey", "dog")])
-    tell.set(food=other.food, dish=tell.pick(["supper", "dinner", "lunch"]))
+    tell.animal("a", pool=[ANIMAL[kind] for kind in ("duck", "mouse", "crow", "donkey", "dog")])
+    tell.choose("dish", "supper", "dinner", "lunch")
     tell.say(
-        "{a.full} had a fine heap of {food}, and Russet the fox had nothing.",
-        "{when}, Russet the fox saw {a.full} with a plate of {food}.",
+        "{a.full} had a fine heap of {a.food}, and Russet the fox had nothing.",
+        "{when}, Russet the fox saw {a.full} with a plate of {a.food}.",
     )
     tell.about("a")
     tell.say(
@@ -98,7 +103,7 @@ def fox_and_supper(tell: Story) -> None:
     tell.say('"Of course it is true," said {a}.', '"Who says so?" asked {a}. "Everyone," said the fox.')
     if tell.chance.happens():
         tell.say("And {a} showed her, with both eyes shut.", "So {a} shut {a.his} eyes and began.")
-        tell.say("When {a.he} opened them, the plate was empty.", "When it was over, there was no fox and no {food}.")
+        tell.say("When {a.he} opened them, the plate was empty.", "When it was over, there was no fox and no {a.food}.")
         tell.say(
             "But on the plate lay a note: you really are the best.",
             '"Well," said {a}, "at least she liked it."',
@@ -122,9 +127,8 @@ def fox_and_supper(tell: Story) -> None:
 
 def found_egg(tell: Story) -> None:
     """A lost egg is handed round: whose is it, and what comes out?"""
-    pool = [ANIMAL[kind] for kind in ("frog", "mouse", "pig", "hedgehog", "cat", "sheep", "dog")]
     for role in ("a", "b"):
-        tell.animal(role, pool=pool)
+        tell.animal(role, pool=EGG_FINDERS)
     tell.animal("mother", pool=[ANIMAL[kind] for kind in ("hen", "owl")])
     tell.say(
         "{when}, {a.full} found an egg in the grass.", "There was an egg in the path, and {a.full} nearly fell over it."
@@ -197,9 +201,8 @@ def two_colours(tell: Story) -> None:
     tell.person("a")
     tell.person("b", unlike="a")
     tell.adult("c")
-    tell.set(what=tell.pick(["door", "boat", "cart", "gate", "wall"]))
-    first, second = tell.chance.several(["red", "blue", "green", "yellow", "white"], 2)
-    tell.set(first=first, second=second)
+    tell.choose("what", "door", "boat", "cart", "gate", "wall")
+    tell.draw(TWO_COLOURS)
     tell.say(
         '"I have seen {c}\'s new {what}," said {a.full} {when}.', "{when}, {a.full} began to speak of {c}'s new {what}."
     )

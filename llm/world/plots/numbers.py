@@ -2,11 +2,70 @@
 
 from __future__ import annotations
 
+from llm.world.tables import numbers, table
 from llm.world.telling import Story
-from llm.world.words import DAYS, GOODS, PERSON, count, number
+from llm.world.words import DAYS, GOODS, PERSON
 
-FOOD = [goods for goods in GOODS if goods.one != "candle"]
+FOOD = tuple(goods for goods in GOODS if goods.one != "candle")
 
+PRICES = numbers(
+    many=range(2, 7),
+    few=range(2, 5),
+    price=range(1, 5),
+    cost=range(1, 6),
+    one=lambda many, price: many * price,
+    two=lambda few, cost: few * cost,
+    total=lambda one, two: one + two,
+    slip=lambda total: total + 1 if total % 2 == 0 else total - 1,
+    paid=lambda total: total + 10 - total % 10,
+    change=lambda total, paid: paid - total,
+    where=lambda price, cost: price != cost,
+)
+FLOCKS = numbers(
+    total=range(9, 21),
+    missing=range(1, 5),
+    slip=lambda missing: (2, 1, 4, 3)[missing - 1],
+    found=lambda total, missing: total - missing,
+    twisted=lambda total: total + 1 if total % 2 == 0 else total - 1,
+    are=lambda missing: "is" if missing == 1 else "are",
+    were=lambda missing: "was" if missing == 1 else "were",
+    them=lambda missing: "it" if missing == 1 else "them",
+)
+SHARES = numbers(
+    each=range(2, 6),
+    left=range(3),
+    total=lambda each, left: 3 * each + left,
+    piece=lambda left: "piece" if left == 1 else "pieces",
+)
+GUESSES = numbers(
+    real=range(30, 81),
+    under=(8, 11, 14, 17),
+    over=(7, 10, 13, 16),
+    aside=(-3, -2, -1, 1, 2, 3),
+    low=lambda real, under: real - under,
+    high=lambda real, over: real + over,
+    near=lambda real, aside: real + aside,
+    off=lambda aside: abs(aside),
+    side=lambda aside: "many" if aside > 0 else "few",
+)
+EASY_SUMS = numbers(
+    x=range(2, 10), y=range(2, 10), sum=lambda x, y: x + y, slip=lambda sum: sum + 1 if sum % 2 == 0 else sum - 1
+)
+LEFTOVERS = numbers(
+    w=range(4, 13),
+    z=range(2, 10),
+    rest=lambda w, z: w - z,
+    miscounted=lambda rest: rest + 1 if rest % 2 == 0 else rest - 1,
+    where=lambda rest: 2 <= rest <= 9,
+)
+LAMPS = numbers(
+    x=range(4, 9),
+    y=range(3, 10),
+    before=lambda x, y: x + y,
+    slip=lambda before: before + 1 if before % 2 == 0 else before - 1,
+    z=lambda before: 20 - before,
+)
+WEEKS = table("d1 d2 d3 d4 d5 d6", (DAYS[start : start + 6] for start in range(2)))
 
 EXCUSES = (
     "it rained.",
@@ -24,19 +83,11 @@ EXCUSES = (
 
 def market(tell: Story) -> None:
     """Someone buys two kinds of goods and pays."""
-    chance = tell.chance
     tell.adult("seller")
     tell.person("buyer", unlike="seller")
-    first, second = chance.several(GOODS, 2)
-    many, few, price, cost = chance.number(2, 6), chance.number(1, 4), chance.number(1, 4), chance.number(1, 5)
-    total = many * price + few * cost
-    paid = -(-total // 10) * 10 if total % 10 else total + 10
-    tell.set(
-        first=first, second=second, firsts=count(many, first), seconds=count(few, second),
-        seconds_name=second.one if few == 1 else second.many, price=_pence(price), cost=_pence(cost),
-        one=_pence(many * price), two=_pence(few * cost), total=_pence(total), paid=_pence(paid),
-        change=_pence(paid - total), sum=f"{many * price} + {few * cost} = {total}",
-    )  # fmt: skip
+    for role, goods in zip(("first", "second"), tell.chance.several(GOODS, 2), strict=True):
+        tell.put(role, goods, GOODS)
+    tell.draw(PRICES)
     tell.say(
         "On market day, {buyer.full} came to {seller}'s stall with a basket.",
         "{seller.full} had a stall at the market, and {when} {buyer.full} stopped in front of it.",
@@ -44,29 +95,32 @@ def market(tell: Story) -> None:
     )
     tell.about("seller")
     tell.say(
-        '"How much is a {first.one}?" asked {buyer}. "{price}," said {seller}.',
-        '"What do you ask for a {first.one}?" asked {buyer}. "Only {price}," {seller} replied.',
+        '"How much is a {first.one}?" asked {buyer}. "{price:pence}," said {seller}.',
+        '"What do you ask for a {first.one}?" asked {buyer}. "Only {price:pence}," {seller} replied.',
     )
     tell.say(
-        '"And a {second.one}?" "That is {cost}," said {seller}.',
-        '"And what does a {second.one} cost?" "{cost}, and not a penny less," said {seller}.',
+        '"And a {second.one}?" "That is {cost:pence}," said {seller}.',
+        '"And what does a {second.one} cost?" "{cost:pence}, and not a penny less," said {seller}.',
     )
     tell.say(
-        '"Then I will have {firsts} and {seconds}," said {buyer}.',
-        '"Please give me {firsts} and {seconds}," said {buyer}.',
+        '"Then I will have {many} {first.many} and {few} {second.many}," said {buyer}.',
+        '"Please give me {many} {first.many} and {few} {second.many}," said {buyer}.',
     )
     tell.say(
-        '{seller} counted on {seller.his} fingers. "{one} and {two} make {total}," {seller.he} said.',
-        "{seller} wrote {sum} on a slate and drew a line under it.",
-        '"{one} for the {first} and {two} for the {seconds_name}," said {seller}. "That is {total} in all."',
+        '{seller} counted on {seller.his} fingers. "{one:pence} and {two:pence} make '
+        '{total:pence?large_sums:slip}," {seller.he?pronouns} said.',
+        "{seller} wrote {one:digits} + {two:digits} = {total:digits?large_sums:slip} "
+        "on a slate and drew a line under it.",
+        '"{one:pence} for the {first} and {two:pence} for the {second}," said {seller?names}. '
+        '"That is {total:pence?large_sums:slip} in all."',
     )
-    if chance.happens():
+    if tell.chance.happens():
         tell.say(
-            "{buyer} paid {paid} and got {change} back.",
-            '{buyer} gave {paid}. "Here is your change, {change}," said {seller}.',
+            "{buyer} paid {paid:pence} and got {change:pence} back.",
+            '{buyer} gave {paid:pence}. "Here is your change, {change:pence}," said {seller}.',
         )
     else:
-        tell.say("{buyer} paid exactly {total}.", "{buyer} laid {total} on the table, coin by coin.")
+        tell.say("{buyer} paid exactly {total:pence}.", "{buyer} laid {total:pence} on the table, coin by coin.")
     tell.say(
         "The {first} were so good that few of them reached home.",
         "On the way home {buyer} gave one {first.one} to [a hungry child|an old friend|the donkey].",
@@ -75,33 +129,24 @@ def market(tell: Story) -> None:
     )
 
 
-def _pence(value: int) -> str:
-    return "one penny" if value == 1 else f"{number(value)} pence"
-
-
 def missing_sheep(tell: Story) -> None:
     """A flock is counted: one is missing, or one too many."""
-    chance = tell.chance
-    evening = tell.pick(["one evening", "one foggy evening", "on Sunday", "last Friday", "one night in autumn"])
-    tell.set(bram=PERSON["Bram"], when=evening)
+    tell.put("bram", PERSON["Bram"])
+    tell.choose("evening", "one evening", "one foggy evening", "on Sunday", "last Friday", "one night in autumn")
     tell.person("friend", unlike="bram")
-    total, missing = chance.number(9, 20), chance.number(1, 4)
-    tell.set(
-        total=number(total), found=number(total - missing), missing=number(missing),
-        sum=f"{total} - {missing} = {total - missing}", are="is" if missing == 1 else "are",
-        were="was" if missing == 1 else "were", them="it" if missing == 1 else "them",
-    )  # fmt: skip
+    tell.draw(FLOCKS)
     tell.say(
         "Bram the shepherd had {total} sheep on the hill.",
         "Every evening, Bram the shepherd counted his {total} sheep.",
     )
     tell.say(
-        "{when}, he counted only {found}.",
-        "But {when} there were only {found} at the gate.",
+        "{evening}, he counted only {found}.",
+        "But {evening} there were only {found} at the gate.",
     )
     tell.say(
-        '"{total} take away {found} is {missing}," he said. "So {missing} {are} missing."',
-        "He wrote {sum} in the sand with his stick. So {missing} {were} missing.",
+        '"{total} take away {found} is {missing?small_sums:slip}," he said. "So {missing} {are} missing."',
+        "He wrote {total:digits} - {missing:digits} = {found:digits} in the sand with his stick. "
+        "So {missing} {were} missing.",
     )
     tell.say(
         "{friend.full} came to help him look.",
@@ -113,7 +158,8 @@ def missing_sheep(tell: Story) -> None:
         "And there, [behind the mill|under the bridge], the missing {missing} {were} eating grass in the moonlight.",
     )
     tell.say(
-        "{found} and {missing} make {total}, and Bram could go home.", '"{total} again," said Bram, and shut the gate.'
+        "{found} and {missing} make {total?large_sums:twisted}, and Bram could go home.",
+        '"{total} again," said Bram, and shut the gate.',
     )
     tell.say(
         "That night he tried to count sheep, but he had had enough of them.",
@@ -124,15 +170,11 @@ def missing_sheep(tell: Story) -> None:
 
 def sharing(tell: Story) -> None:
     """So many pieces for so many friends, and what is left over."""
-    chance = tell.chance
     tell.adult("cook")
     for role in ("a", "b", "c"):
         tell.child(role)
-    each, left = chance.number(2, 5), chance.number(0, 2)
-    tell.set(
-        total=number(3 * each + left), each=number(each), left=number(left), piece="piece" if left == 1 else "pieces",
-        treat=tell.pick(["an apple cake", "a plum tart", "a big cheese", "a honey cake", "a nut loaf"]),
-    )  # fmt: skip
+    tell.choose("treat", "an apple cake", "a plum tart", "a big cheese", "a honey cake", "a nut loaf")
+    row = tell.draw(SHARES)
     tell.say(
         "{when}, {cook.full} cut {treat} into {total} pieces.",
         "{cook.full} had {treat}, and {cook.he} cut it into {total} pieces.",
@@ -145,11 +187,11 @@ def sharing(tell: Story) -> None:
     )
     tell.say('"{each} each," said {cook}, "if I can still count."', '"There are {each} for each of you," said {cook}.')
     tell.say("{b} checked it twice and nodded.", "{c} was so quick that {c.he} had finished before {b} began.")
-    if each == 2:
+    if row["each"] == 2:
         tell.maybe("Two and two and two make six.")
-    elif each == 3:
+    elif row["each"] == 3:
         tell.maybe("Three times three is nine, which {a} knew already.")
-    if left:
+    if row["left"]:
         tell.say("That left {left} {piece} on the plate.", "When everyone had {each}, {left} {piece} lay on the plate.")
         tell.say(
             '"And who gets the rest?" asked {b}. "The cook," said {cook}.',
@@ -166,28 +208,18 @@ def sharing(tell: Story) -> None:
 
 def beans_in_a_jar(tell: Story) -> None:
     """Three guess a number, and the nearest wins."""
-    chance = tell.chance
     tell.adult("host")
     for role in ("a", "b", "c"):
         tell.person(role)
-    real = chance.number(30, 80)
-    low, high, near = (
-        real - chance.number(8, 20),
-        real + chance.number(6, 17),
-        real + chance.pick((-3, -2, -1, 1, 2, 3)),
-    )
-    tell.set(
-        real=number(real), low=number(low), high=number(high), near=number(near), off=number(abs(real - near)),
-        prize=tell.pick(["a jar of honey", "a new hat", "the beans", "a round cheese", "a lemon cake"]),
-        side="few" if real > near else "many",
-    )  # fmt: skip
+    tell.draw(GUESSES)
+    tell.choose("prize", "a jar of honey", "a new hat", "the beans", "a round cheese", "a lemon cake")
     tell.say(
         "At the fair, {host.full} filled a jar with beans.",
         "{when}, {host.full} put a jar of beans in the window of {host.place.the}.",
     )
     tell.about("host")
     tell.say('"Who can guess how many there are?" {host.he} asked.', '"How many beans are in here?" asked {host}.')
-    guesses = chance.several([("a", "low"), ("b", "high"), ("c", "near")], 3)
+    guesses = tell.chance.several([("a", "low"), ("b", "high"), ("c", "near")], 3)
     for who, guess in guesses:
         tell.say(
             f'"I say {{{guess}}}," said {{{who}}}.',
@@ -213,37 +245,36 @@ def beans_in_a_jar(tell: Story) -> None:
 
 def school_sums(tell: Story) -> None:
     """Mabel asks, the children answer."""
-    chance = tell.chance
     for role in ("a", "b"):
         tell.child(role)
-    x, y, z = chance.number(2, 9), chance.number(2, 9), chance.number(1, 9)
-    first, second = chance.several(FOOD, 2)
-    w = z + chance.number(1, 8)
-    tell.set(
-        x=number(x), y=number(y), xs=count(x, first), sum=number(x + y), written=f"{x} + {y} = {x + y}",
-        w=count(w, second), z=number(z), rest=number(w - z), left=count(w - z, second),
-    )  # fmt: skip
+    for role, goods in zip(("first", "second"), tell.chance.several(FOOD, 2), strict=True):
+        tell.put(role, goods, FOOD)
+    tell.draw(EASY_SUMS)
+    tell.draw(LEFTOVERS)
     tell.say(
         "It was sums day at the school, and Mabel the teacher had new chalk.",
         "Mabel the teacher looked round the class. {a} hid behind {a.his} slate.",
         "{when}, Mabel the teacher asked the hardest sums in the book.",
     )
     tell.say(
-        '"If you have {xs} and I give you {y} more, how many have you got?" she asked.',
+        '"If you have {x} {first} and I give you {y} more, how many have you got?" she asked.',
         '"What do {x} and {y} make?" she asked.',
     )
     tell.say(
-        '"{sum}," said {a}.',
-        '{a} counted under the table. "{sum}," {a.he} said.',
-        "{a} wrote {written} on {a.his} slate.",
+        '"{sum?small_sums:slip}," said {a}.',
+        '{a} counted under the table. "{sum?small_sums:slip}," {a.he?pronouns} said.',
+        "{a} wrote {x:digits} + {y:digits} = {sum:digits?small_sums:slip} on {a.his} slate.",
     )
     tell.say('"Good," said Mabel. "And now you, {b}."', '"Quite right," said Mabel, and turned to {b}.')
     tell.say(
-        '"You have {w}, and you eat {z}. What have you got?"',
-        '"There are {w} on the table, and you eat {z}. What is left?"',
+        '"You have {w} {second}, and you eat {z}. What have you got?"',
+        '"There are {w} {second} on the table, and you eat {z}. What is left?"',
     )
-    if chance.happens():
-        tell.say('"{rest}," said {b}, "and I am still hungry."', '"{left}," said {b} at once.')
+    if tell.chance.happens():
+        tell.say(
+            '"{rest?small_sums:miscounted}," said {b}, "and I am still hungry."',
+            '"{rest?small_sums:miscounted} {second}," said {b} at once.',
+        )
         tell.say(
             '"Right again," said Mabel, and rang the bell for lunch.',
             "Mabel nodded and gave {b.him} a gold star.",
@@ -252,19 +283,17 @@ def school_sums(tell: Story) -> None:
         tell.say('"A stomach ache," said {b}.', '"That depends," said {b}. "Is my brother in the room?"')
         tell.say(
             "The whole class laughed, and Mabel laughed with them.",
-            '"The book says {left}," said Mabel, "but yours is better."',
+            '"The book says {rest} {second}," said Mabel, "but yours is better."',
             "Mabel hid her smile behind the book.",
         )
 
 
 def lamps(tell: Story) -> None:
     """Silas is ill, and the lamps still have to be lit."""
-    chance = tell.chance
-    tell.set(silas=PERSON["Silas"])
+    tell.put("silas", PERSON["Silas"])
+    tell.draw(LAMPS)
     for role in ("a", "b", "c"):
         tell.child(role)
-    x, y = chance.number(4, 8), chance.number(3, 9)
-    tell.set(x=number(x), y=number(y), z=number(20 - x - y), before=number(x + y))
     tell.say(
         "Every evening Silas the lamplighter lit the twenty lamps of Pebbleby.",
         "There are twenty lamps in Pebbleby, and Silas the lamplighter lights them all.",
@@ -274,7 +303,10 @@ def lamps(tell: Story) -> None:
     tell.say('"We will," said {a}, {b} and {c}.', "{a}, {b} and {c} took his ladder and his long pole.")
     tell.say("{a} lit {x} lamps along the river.", "By the river, {a} lit {x}.")
     tell.say("{b} lit {y} lamps around the square.", "In the square, {b} lit {y}.")
-    tell.say("That made {before}, and it was nearly night.", '"{x} and {y} make {before}," said {b}.')
+    tell.say(
+        "That made {before?large_sums:slip}, and it was nearly night.",
+        '"{x} and {y} make {before?large_sums:slip}," said {b}.',
+    )
     tell.say("{c} ran up the hill and lit the last {z}.", "{c} took the last {z}, on the hill, where the wind is.")
     tell.say(
         "From his window Silas counted twenty lights, and fell asleep.",
@@ -287,24 +319,20 @@ def a_week_of_work(tell: Story) -> None:
     """Day after day something comes between a person and a job."""
     tell.adult("hero")
     tell.person("friend", unlike="hero")
-    tell.set(
-        job=tell.pick(["paint the gate", "mend the roof", "write to my aunt", "sweep the chimney", "wash the windows"]),
-        colour=tell.pick(["red", "blue", "green", "white"]),
-    )
-    start = tell.chance.number(0, 1)
+    tell.choose("job", "paint the gate", "mend the roof", "write to my aunt", "sweep the chimney", "wash the windows")
+    tell.draw(WEEKS)
     tell.say(
         '"This week I will {job}," said {hero.full}.',
         '"{job}? I will do it this week," said {hero.full} on Sunday evening.',
     )
     tell.about("hero")
     excuses = tell.chance.several(EXCUSES, 4)
-    for day, excuse in zip(DAYS[start : start + 4], excuses, strict=True):
-        tell.set(day=day)
-        tell.say("On {day} " + excuse, "{day} came, and " + excuse)
-    tell.set(last=DAYS[start + 4], after=DAYS[start + 5])
+    for count, excuse in enumerate(excuses):
+        day = "{d1}" if count == 0 else f"{{d{count + 1}?days}}"
+        tell.say(f"On {day} {excuse}", f"{day} came, and {excuse}")
     tell.say(
-        "On {last}, {friend.full} came by and asked how it was going.",
-        'On {last}, {friend.full} looked in. "Is it done?" {friend.he} asked.',
+        "On {d5?days}, {friend.full} came by and asked how it was going.",
+        'On {d5?days}, {friend.full} looked in. "Is it done?" {friend.he} asked.',
     )
     tell.say('"Very well," said {hero}. "I have not been late once."', '"Nearly," said {hero}. "I have almost begun."')
     tell.say(
@@ -312,7 +340,7 @@ def a_week_of_work(tell: Story) -> None:
         '"Then let us do it now," said {friend}, and by noon it was done.',
     )
     tell.say(
-        "On {after} they both had a long rest.",
+        "On {d6?days} they both had a long rest.",
         '"That was easy," said {hero}. "Why did it take five days?"',
-        "{hero} slept late on {after}, and nobody minded.",
+        "{hero} slept late on {d6?days}, and nobody minded.",
     )

@@ -3,40 +3,11 @@
 from __future__ import annotations
 
 from llm.world.telling import Story
-from llm.world.words import ANIMAL, PERSON, THINGS
-
-NEEDS = {
-    "button": "My coat blows open in the wind",
-    "whistle": "My dog never comes when I call",
-    "spoon": "I have been stirring my tea with a stick",
-    "ribbon": "My hair falls into my eyes all day",
-    "hat": "The sun is burning the tip of my nose",
-    "scarf": "My neck is as cold as a fish",
-    "umbrella": "The rain runs down my back",
-    "lantern": "I fall over my own feet in the dark",
-    "kettle": "My old one leaks like a sieve",
-    "basket": "I have plums and nowhere to put them",
-    "drum": "Nobody hears me when dinner is ready",
-    "blanket": "My bed is as cold as a stone",
-    "teapot": "I drink my tea out of a flowerpot",
-    "hammer": "My gate hangs by one nail",
-    "map": "I get lost behind my own house",
-    "comb": "A bird has looked at my hair and wanted to move in",
-}
-
+from llm.world.words import ANIMAL, JOBS, NEEDS, PERSON, THINGS
 
 SMALL = [thing for thing in THINGS if thing.small]
 SHINY = [thing for thing in THINGS if thing.shiny]
 SLEEPERS = [ANIMAL[kind] for kind in ("goat", "dog", "cat", "hen", "donkey", "duck", "pig", "sheep")]
-
-
-JOBS = {
-    "hammer": "mend a fence",
-    "basket": "pick some berries",
-    "umbrella": "walk to the harbour in the rain",
-    "lantern": "look for owls",
-    "kettle": "make tea for nine aunts",
-}
 
 
 def lost_and_found(tell: Story) -> None:
@@ -62,10 +33,10 @@ def lost_and_found(tell: Story) -> None:
         "{hero.he} looked under the [bed|table|stairs], and behind the [door|stove|curtains].",
         "{hero.he} emptied every [drawer|cupboard|box], and found only [dust|string|an old sock|half a biscuit].",
         "{hero.he} walked all the way to {hero.place.the} and back, looking at the ground.",
-        "First {hero.he} searched the kitchen, then the yard, then the kitchen again.",
+        "First {hero.he?pronouns} searched the kitchen, then the yard, then the kitchen again.",
     )
     tell.say(
-        '"Have you seen my {thing}?" {hero.he} asked {friend}.',
+        '"Have you seen my {thing?objects}?" {hero.he?pronouns} asked {friend}.',
         '{hero.he} ran to {friend}. "My {thing} is lost," {hero.he} said. "Did you see it?"',
         '"I cannot find my {thing}," {hero.he} said to {friend}. "Have you seen it?"',
     )
@@ -74,7 +45,7 @@ def lost_and_found(tell: Story) -> None:
 
 def _in_the_nest(tell: Story) -> None:
     tell.say(
-        '"No," said {friend}, "but I saw Inkwell the crow with something bright."',
+        '"No," said {friend?names}, "but I saw Inkwell the crow with something bright."',
         '"I have not," said {friend}. "Does it shine? Then ask Inkwell the crow."',
     )
     tell.say(
@@ -82,7 +53,8 @@ def _in_the_nest(tell: Story) -> None:
         "So they walked to the tall elm, where the crow had his nest.",
     )
     tell.say(
-        "There in the nest lay the {thing}, between a [coin|nail|bead] and a [fish hook|bottle top|broken watch].",
+        "There in the nest lay the {thing?objects}, between a [coin|nail|bead] "
+        "and a [fish hook|bottle top|broken watch].",
         "{friend} climbed up, and there it was, as clean as new.",
     )
     tell.say(
@@ -105,7 +77,7 @@ def _in_the_pocket(tell: Story) -> None:
         "Then {hero.he} went very red, for {hero.his} fingers had found something.",
         "{hero.he} stopped. Something small and hard was in the left one.",
     )
-    tell.say("It was the {thing}.", "Out came a {thing.full}.")
+    tell.say("It was the {thing?objects}.", "Out came a {thing.full}.")
     tell.say(
         '"How clever of you to hide it so well," said {friend}.',
         "They laughed until {friend} had to sit down.",
@@ -125,8 +97,8 @@ def _under_an_animal(tell: Story) -> None:
         "{hero} put a little of {pet.his} favourite food down, some {pet.food}, and waited.",
     )
     tell.say(
-        "{pet} got up, and there was the {thing}, still warm.",
-        "{pet} rose slowly, and under {pet.him} lay the {thing}.",
+        "{pet} got up, and there was the {thing?objects}, still warm.",
+        "{pet} rose slowly, and under {pet.him?pronouns} lay the {thing?objects}.",
     )
     tell.say(
         "{pet} {pet.sound} once, as if to say that finders are keepers.",
@@ -138,13 +110,13 @@ def _under_an_animal(tell: Story) -> None:
 def _in_good_hands(tell: Story) -> None:
     tell.person("helper", unlike="hero")
     tell.say(
-        '"No, but ask {helper}," said {friend}. "Lost things often end up there."',
+        '"No, but ask {helper}," said {friend?names}. "Lost things often end up there."',
         '"I have not," said {friend}, "but {helper} may know."',
     )
     tell.say("So {hero} went to see {helper}.", "{helper} was {helper.place.at}, hard at work.")
     tell.say(
-        '"Is this yours?" asked {helper}, and held up the {thing}.',
-        "{helper} opened a drawer and took out the {thing}.",
+        '"Is this yours?" asked {helper?names}, and held up the {thing?objects}.',
+        "{helper} opened a drawer and took out the {thing?objects}.",
     )
     tell.say(
         '"I found it {helper.place.at}, and it needed a good clean," {helper.he} said.',
@@ -166,7 +138,6 @@ def swap(tell: Story) -> None:
     tell.thing("first", needed)
     tell.thing("second", needed)
     tell.thing("third")
-    tell.set(need_a=NEEDS[str(tell.roles["first"])], need_b=NEEDS[str(tell.roles["second"])])
     tell.say(
         "{when}, {hero.full} set out with a {first.full} and no plan at all.",
         "{hero.full} had a {first.full} but wished for something else.",
@@ -178,7 +149,7 @@ def swap(tell: Story) -> None:
         "The first person on the road was {a.full}.",
         "Soon {hero.he} met {a.full}, who looked sad.",
     )
-    tell.say('"{need_a}," said {a}. "I could use that {first}."', '"A {first}!" cried {a}. "{need_a}."')
+    tell.say('"{first.need}," said {a}. "I could use that {first}."', '"A {first}!" cried {a}. "{first.need}."')
     tell.say(
         "So {hero} gave {a.him} the {first}, and {a} gave {hero} a {second.full}.",
         '"Take my {second} for it," said {a}, and {hero} took the {second}.',
@@ -190,15 +161,16 @@ def swap(tell: Story) -> None:
         "Then {b.full} called from across the street.",
     )
     tell.say(
-        '"Is that a {second}?" asked {b}. "{need_b}. Would you swap it?"',
-        '"{need_b}," {b.he} said. "Would you part with your {second}?"',
+        '"Is that a {second}?" asked {b}. "{second.need}. Would you swap it?"',
+        '"{second.need}," {b.he} said. "Would you part with your {second}?"',
     )
     tell.say(
         "So the {second} went to {b}, and {hero} got a {third.full}.",
         '"Gladly," said {hero}. {b} took the {second} and handed over a {third.full}.',
     )
     tell.say(
-        "In the end {a} had the {first}, {b} had the {second}, and {hero} had the {third}.",
+        "In the end the {first} was with {a?holder_one:b}, the {second} with {b}, and the {third} with {hero}.",
+        "So the {second} was now with {b?holder_two:a}, the {first} with {a}, and the {third} with {hero}.",
         "That evening three people were happy, and nobody had spent a penny.",
         '"I left with a {first} and came home with a {third}," said {hero} at supper.',
         "{hero} put the {third} beside {hero.his} bed and looked at it until {hero.he} fell asleep.",
@@ -207,7 +179,7 @@ def swap(tell: Story) -> None:
 
 def parcel(tell: Story) -> None:
     """The postman has a parcel without a name."""
-    tell.set(edgar=PERSON["Edgar"])
+    tell.put("edgar", PERSON["Edgar"])
     tell.person("a", unlike="edgar")
     tell.person("b", unlike="a")
     tell.thing("thing")
@@ -250,18 +222,15 @@ def borrowing(tell: Story) -> None:
     tell.adult("owner")
     tell.person("a", unlike="owner")
     tell.person("b", unlike="a")
-    tell.thing(
-        "thing", [thing for thing in THINGS if thing.noun in ("hammer", "basket", "umbrella", "lantern", "kettle")]
-    )
-    tell.set(job=JOBS[str(tell.roles["thing"])])
+    tell.thing("thing", [thing for thing in THINGS if thing.noun in JOBS])
     tell.say(
         "{owner.full} owned the best {thing} in Pebbleby.",
         "{when}, {owner.full} bought a {thing.full}, and everyone admired it.",
     )
     tell.about("owner")
     tell.say(
-        '"May I borrow your {thing} until Friday?" asked {a.full}. "I want to {job}."',
-        '{a.full} came to the door. "I need to {job}," {a.he} said. "May I have your {thing} until Friday?"',
+        '"May I borrow your {thing} until Friday?" asked {a.full}. "I want to {thing.job}."',
+        '{a.full} came to the door. "I need to {thing.job}," {a.he} said. "May I have your {thing} until Friday?"',
     )
     tell.say('"Of course," said {owner}, "but bring it back."', '"Yes, if you take good care of it," said {owner}.')
     tell.say(
@@ -273,11 +242,11 @@ def borrowing(tell: Story) -> None:
         "A week went by, and still the {thing} was not back.",
     )
     tell.say(
-        '"Where is my {thing}?" asked {owner}. "{b} has it," said {a}.',
-        '{owner} went to {a}. "I gave it to {b}," {a.he} said, and looked at {a.his} shoes.',
+        '"Where is my {thing?objects}?" asked {owner}. "{b} has it," said {a?names}.',
+        '{owner} went to {a}. "I gave it to {b?holder_two:owner}," {a.he} said, and looked at {a.his} shoes.',
     )
     tell.say(
-        "{b} had it in {b.his} hand and was just about to {job}.",
+        "{b} had it in {b.his} hand and was just about to {thing.job}.",
         "They found {b}, who had hung it on the wall and forgotten it.",
     )
     tell.say(
@@ -286,6 +255,6 @@ def borrowing(tell: Story) -> None:
     )
     tell.say(
         "After that, {owner} painted {owner.his} name on it in large white letters.",
-        '"Next time, borrow it together," said {owner}, and they did.',
+        '"Next time, borrow it together," said {owner?names}, and they did.',
         "That night the {thing} was back in its place, and {owner} slept well.",
     )

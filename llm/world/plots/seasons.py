@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 from llm.world.sayings import CALLS
+from llm.world.tables import table
 from llm.world.telling import Story
-from llm.world.words import ADULTS, ANIMAL, DAYS, PERSON, THINGS, number
+from llm.world.words import ADULTS, ANIMAL, DAYS, PERSON, THINGS
+
+PLANTS = table(
+    "seed plant half end",
+    (
+        ("bean", "bean", "as tall as a chair", "climbed the wall"),
+        ("pumpkin seed", "pumpkin", "as round as a fist", "filled the wheelbarrow"),
+        ("sunflower seed", "sunflower", "as high as the fence", "looked over the roof"),
+        ("pea", "pea", "as long as a finger", "reached the window"),
+    ),
+)
+THREE_DAYS = table("d1 d2 d3", (DAYS[start : start + 3] for start in range(5)))
+CULPRITS = table(
+    "culprit doing",
+    (
+        ("a bat", "was asleep on the big wheel"),
+        ("an owl", "had built a nest behind the bell"),
+        ("a mouse", "was running in the smallest wheel"),
+        ("a spider", "had tied the two hands together"),
+    ),
+)
 
 
 def storm(tell: Story) -> None:
@@ -80,7 +101,7 @@ def fog(tell: Story) -> None:
         "{hero} took a drum to the square, beat it and sang.",
         "{hero} stood by the well and sang as loud as {hero.he} could.",
     )
-    tell.verse(*tell.chance.pick(CALLS))
+    tell.verse(CALLS)
     tell.say("After an hour, steps came slowly through the grey.", "And then, very far away, somebody sang back.")
     tell.say(
         '"I followed the noise," said {lost}. "It was a terrible noise, and I loved it."',
@@ -98,10 +119,8 @@ def snow_figure(tell: Story) -> None:
     tell.child("b", unlike="a")
     tell.adult("owner")
     tell.thing("thing", [thing for thing in THINGS if thing.noun in ("hat", "scarf", "umbrella", "basket")])
-    tell.set(
-        nose=tell.pick(["a carrot", "a pear", "half a parsnip", "a wooden peg"]),
-        eyes=tell.pick(["two buttons", "two plums", "two nuts", "two coins"]),
-    )
+    tell.choose("nose", "a carrot", "a pear", "half a parsnip", "a wooden peg")
+    tell.choose("eyes", "two buttons", "two plums", "two nuts", "two coins")
     tell.say(
         "It had snowed all night, and {a} and {b} were the first outside.",
         "One winter morning, {a} and {b} built a man of snow.",
@@ -135,29 +154,20 @@ def seeds(tell: Story) -> None:
     """Someone plants a seed and has to wait."""
     tell.child("hero")
     tell.adult("friend", unlike="hero")
-    plant = tell.chance.pick(
-        [
-            ("bean", "bean", "as tall as a chair", "climbed the wall"),
-            ("pumpkin seed", "pumpkin", "as round as a fist", "filled the wheelbarrow"),
-            ("sunflower seed", "sunflower", "as high as the fence", "looked over the roof"),
-            ("pea", "pea", "as long as a finger", "reached the window"),
-        ]
-    )
-    spring = tell.pick(["one day in April", "one morning in March", "early in spring", "when the snow was gone"])
-    tell.set(seed=plant[0], plant=plant[1], half=plant[2], end=plant[3], when=spring)
-    start = tell.chance.number(0, 3)
-    tell.set(d1=DAYS[start], d2=DAYS[start + 1], d3=DAYS[start + 2])
+    tell.draw(PLANTS)
+    tell.choose("spring", "one day in April", "one morning in March", "early in spring", "when the snow was gone")
+    tell.draw(THREE_DAYS)
     tell.say(
-        "{when}, {friend.full} gave {hero.full} a {seed}.",
-        "{when}, {hero.full} found a {seed} and showed it to {friend.full}.",
+        "{spring}, {friend.full} gave {hero.full} a {seed}.",
+        "{spring}, {hero.full} found a {seed} and showed it to {friend.full}.",
     )
     tell.about("hero")
     tell.say(
         "On {d1} {hero} planted it, watered it and sat down to wait.",
         "On {d1} {hero} put it in a pot and told it a story.",
     )
-    tell.say("On {d2} nothing happened.", "On {d2} there was only earth.")
-    tell.say('On {d3} {hero} asked: "Is it broken?"', "On {d3} {hero} wanted to dig it up and look.")
+    tell.say("On {d2?days} nothing happened.", "On {d2?days} there was only earth.")
+    tell.say('On {d3?days} {hero} asked: "Is it broken?"', "On {d3?days} {hero} wanted to dig it up and look.")
     tell.say(
         '"It is busy," said {friend}. "You cannot see it, but it is."',
         '"Seeds do not like to be hurried," said {friend}.',
@@ -177,20 +187,11 @@ def seeds(tell: Story) -> None:
 
 def the_clock(tell: Story) -> None:
     """The clock goes wrong, and the village with it."""
-    chance = tell.chance
-    tell.set(otto=PERSON["Otto"])
+    tell.put("otto", PERSON["Otto"])
     tell.person("a", unlike="otto")
     tell.person("b")
-    tell.set(struck=number(chance.number(13, 19)))
-    cause = chance.pick(
-        [
-            ("a bat", "was asleep on the big wheel"),
-            ("an owl", "had built a nest behind the bell"),
-            ("a mouse", "was running in the smallest wheel"),
-            ("a spider", "had tied the two hands together"),
-        ]
-    )
-    tell.set(culprit=cause[0], doing=cause[1])
+    tell.choose("struck", *range(13, 20))
+    tell.draw(CULPRITS)
     tell.say(
         "At midnight, the clock in the bell tower struck {struck}.",
         "One night the clock of Pebbleby struck {struck}, and everyone sat up.",

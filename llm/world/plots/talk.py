@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from llm.world.sayings import COUPLETS, DISHES, NEWS, QUESTIONS, RHYMES, RIDDLES, SHOPPING_LISTS, WHISPERS
+from llm.world.sayings import COUPLETS, DISHES, INGREDIENTS, NEWS, QUESTIONS, RHYMES, RIDDLES, SHOPPING_LISTS, WHISPERS
 from llm.world.telling import Story
 from llm.world.words import ANIMAL, CHILDREN, PEOPLE, PERSON
 
 
 def riddle(tell: Story) -> None:
     """One asks, one guesses wrong, one guesses right."""
-    answer, clue, hint, wrong, why = tell.chance.pick(RIDDLES)
-    tell.set(answer=answer, clue=clue, hint=hint, wrong=wrong, why=why)
+    tell.draw(RIDDLES)
     tell.person("asker")
     tell.person("a", unlike="asker")
     tell.person("b")
@@ -34,9 +33,9 @@ def riddle(tell: Story) -> None:
         '"I need quiet," said {b}, and put both hands over {b.his} ears.',
     )
     tell.say(
-        '"A {answer}!" {b.he} cried.',
-        '"It is a {answer}," {b.he} said at last.',
-        '"Could it be a {answer}?" {b.he} asked.',
+        '"A {answer?riddles}!" {b.he?pronouns} cried.',
+        '"It is a {answer?riddles}," {b.he?pronouns} said at last.',
+        '"Could it be a {answer?riddles}?" {b.he} asked.',
     )
     tell.say(
         '"Right," said {asker}, "and now it is your turn to ask one."',
@@ -63,8 +62,8 @@ def letter(tell: Story) -> None:
         "Dear {b}, thank you for the [honey|book|soup]. It was just what I needed.",
         "Dear {b}, it has rained for a week, and I have read all my books twice.",
     )
-    news = tell.chance.pick(NEWS)
-    tell.line(news[0])
+    tell.draw(NEWS)
+    tell.line("{news}")
     tell.line(
         "Please come on [Saturday|Sunday|Friday], and bring [nothing but yourself|your fiddle|an empty stomach].",
         "Will you visit me before the [snow|swallows|holidays] come?",
@@ -80,7 +79,7 @@ def letter(tell: Story) -> None:
         "{b} opened it at the kitchen table and put {b.his} spoon down.",
     )
     tell.say("{b.he} wrote back at once.", "The answer came by the next post.")
-    tell.line("Dear {a}, " + news[1], "My dear {a}, " + news[1])
+    tell.line("Dear {a}, {reply}", "My dear {a}, {reply}")
     tell.line(
         "I am on my way. Yours, {b}.",
         "Put the kettle on, for I am coming. {b}.",
@@ -93,8 +92,7 @@ def whispers(tell: Story) -> None:
     for role in ("a", "b", "c"):
         tell.person(role)
     tell.adult("d", unlike="a")
-    chain = tell.chance.pick(WHISPERS)
-    tell.set(x=chain[0], y=chain[1], z=chain[2])
+    chain = tell.draw(WHISPERS)
     if tell.chance.happens():
         tell.say("{when}, {a.full} had a message for {d.full}.")
         tell.say('"{x}," {a.he} said to {b}.', 'The message that {a.he} gave to {b} was this: "{x}."')
@@ -111,7 +109,7 @@ def whispers(tell: Story) -> None:
         '"Are you sure?" asked {d}. "Those were the words," said {c}.',
         '"How strange," said {d}, but {d.he} did as {d.he} was told.',
     )
-    tell.say(chain[3])
+    tell.say(str(chain["outcome"]))
     tell.say(
         '"What is this?" asked {a}. "Your message," said {d}.', "{a} stared, and then laughed until the tears came."
     )
@@ -137,16 +135,14 @@ def a_song(tell: Story) -> None:
         "{a.he} hummed it, and then the words came.",
         "{a.he} opened {a.his} mouth and sang.",
     )
-    family = tell.chance.pick(RHYMES)
-    tell.verse(tell.chance.pick(family[0]), tell.chance.pick(family[1]))
+    tell.verse(RHYMES)
     tell.say(
         '"What does it mean?" asked {b.full}. "Nothing," said {a}, "but it rhymes."',
         "{b.full} stopped to listen, and tapped {b.his} foot.",
         '"Is there more?" asked {b.full}. "There is always more," said {a}.',
     )
     tell.say("Then {b} added a verse.", "{b} thought for a moment and sang the next one.")
-    other = tell.chance.pick([rhymes for rhymes in RHYMES if rhymes is not family])
-    tell.verse(tell.chance.pick(other[0]), tell.chance.pick(other[1]))
+    tell.verse(RHYMES, "_again")
     tell.say(
         "By evening the whole village sang it, each in another key.",
         "Nell the sailor took it across the river, and it has not come back yet.",
@@ -169,10 +165,9 @@ def lullaby(tell: Story) -> None:
         '"Sing me the one about the night," said {b}.',
         '"Lie still and listen," said {a}.',
     )
-    first, second = tell.chance.several(COUPLETS, 2)
-    tell.verse(*first)
+    tell.verse(COUPLETS)
     tell.say('"More," said {b}.', '"Is that all?" asked {b}. "No," said {a}.', "{b} yawned, but {b.he} hid it.")
-    tell.verse(*second)
+    tell.verse(COUPLETS, "_again")
     tell.say(
         "Then it was quiet, because {b} was asleep.",
         '"And now?" asked {a}. But nobody answered.',
@@ -184,13 +179,12 @@ def recipe(tell: Story) -> None:
     """A dish is cooked from a list, and one thing is forgotten or swapped."""
     tell.person("cook")
     tell.person("taster", unlike="cook")
-    dish, things, missing, effect, mend = tell.chance.pick(DISHES)
-    tell.set(dish=dish, missing=missing, effect=effect, mend=mend)
+    recipe_row = tell.draw(DISHES)
     tell.say("{when}, {cook.full} wanted to make {dish}.", '"Today I will cook {dish}," said {cook.full}.')
     tell.about("cook")
     tell.say("The book had the whole list.", "{cook.he} opened the big book and read the list.")
-    for item in tell.chance.several([*things, missing], 5):
-        tell.line("- " + item + ".")
+    for item in tell.chance.several(INGREDIENTS[str(recipe_row["dish"])], 5):
+        tell.line(f"- {item}.")
     tell.say(
         "{cook} mixed it, stirred it, and put it over the fire.",
         "First {cook.he} stirred, then {cook.he} waited, then {cook.he} stirred again.",
@@ -223,15 +217,14 @@ def why(tell: Story) -> None:
         "{a.full} sat down beside {b.full} and looked at the sky.",
     )
     tell.about("b")
-    questions = tell.chance.several(QUESTIONS, tell.chance.number(3, 4))
-    for number_asked, (question, answer) in enumerate(questions):
-        tell.set(q=question, r=answer)
+    for number_asked, row in enumerate(tell.chance.several(QUESTIONS, tell.chance.number(3, 4))):
+        tell.put_row(row, QUESTIONS)
         if number_asked == 0:
-            tell.say('"{q}" asked {a}. "{r}," said {b}.', '"{q}" {a.he} asked. "{r}," {b} replied.')
+            tell.say('"{q}" asked {a}. "{r?answers}," said {b}.', '"{q}" {a.he} asked. "{r?answers}," replied {b}.')
         else:
             tell.say(
                 '"And {q}" "{r}."',
-                '"{q}" asked {a}. "{r}," {b} said.',
+                '"{q}" asked {a}. "{r?answers}," said {b}.',
                 '{a} thought about that. "{q}" "{r}," said {b}.',
             )
     tell.say(
@@ -244,17 +237,16 @@ def why(tell: Story) -> None:
 
 def shopping_rhyme(tell: Story) -> None:
     """A child is sent to the shop and makes a rhyme of the list, so as not to forget."""
-    child = tell.person("a", pool=[child for child in CHILDREN if child.parent != "Winnie"])
-    tell.set(winnie=PERSON["Winnie"], parent=child.parent)
+    tell.put("winnie", PERSON["Winnie"])
+    tell.person("a", pool=[child for child in CHILDREN if child.parent != "Winnie"])
     tell.animal("pet", pool=[ANIMAL[kind] for kind in ("dog", "goat", "hen", "duck", "pig")])
-    first, second, items, wrong = tell.chance.pick(SHOPPING_LISTS)
-    tell.set(items=items, wrong=wrong)
+    tell.draw(SHOPPING_LISTS)
     tell.say(
-        "{parent} sent {a} to the shop for {items}.",
-        '"Go to the shop and buy {items}," {parent} said to {a}. "Can you remember that?"',
+        "{a.parent} sent {a} to the shop for {items}.",
+        '"Go to the shop and buy {items}," {a.parent} said to {a}. "Can you remember that?"',
     )
     tell.say('"I will make a rhyme of it," said {a}, and set off.', "So as not to forget it, {a} sang it on the way.")
-    tell.verse(first, second)
+    tell.line('"{first}\n{second}"')
     tell.say(
         "At the corner {pet.full} {pet.sound}, and {a} fell over a bucket.",
         "Then {a} met {pet.full}, who {pet.sound} so loudly that {a.he} stopped singing.",
@@ -268,6 +260,6 @@ def shopping_rhyme(tell: Story) -> None:
         'Winnie scratched her ear. "Sing it to me," she said, and then she knew.',
     )
     tell.say(
-        "And because Winnie knew {parent}, the basket held {items} all the same.",
+        "And because Winnie knew {a.parent}, the basket held {items} all the same.",
         "So {a} came home with {items}, and with a sugar plum for the song.",
     )

@@ -1,0 +1,125 @@
+"""What a model can do, skill by skill: which of two continuations it finds likelier, where only one is possible.
+
+minimal-pair accuracy = share of pairs with Σ log p(right) > Σ log p(wrong), the sums over the tokens of each
+continuation. Guessing gives one half.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from llm.tokenizers import Tokenizer
+from llm.world.asking import SKILLS, Probe, first_probes
+from llm.world.checker import check
+
+_ROWS = 64  # sequences a forward pass
+_BEGINNING = 20_000  # characters of a text that are read to recognise it
+_OWN_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class SkillScore:
+    """How many pairs of a skill a model gets right."""
+
+    accuracy: float
+    standard_error: float  # √(accuracy · (1 − accuracy) / pairs)
+    pairs: int
+
+
+@dataclass(frozen=True)
+class _Continuation:
+    """What a model reads to tell how likely a continuation is: its targets are predicted at the last positions."""
+
+    inputs: tuple[int, ...]
+    targets: list[int]
+
+
+def tells_of_the_world(text: str) -> bool:
+    """Whether a text is the story world's own: nearly all sentences of its beginning are."""
+    return check(text[:_BEGINNING]).share >= _OWN_SHARE
+
+
+def skills(
+    model: nn.Module, tokenizer: Tokenizer, count: int = 50, seed: int = 0, names: Iterable[str] = SKILLS
+) -> dict[str, SkillScore]:
+    """The accuracy of a model on `count` pairs of each skill; see the module.
+
+    `model` gives logits [batch, pos, d_vocab] for tokens [batch, pos]; where it has a `config.n_ctx`, longer contexts
+    keep their end. A skill whose pairs the tokenizer cannot express is left out.
+
+    Raises:
+        ValueError: a skill that there is not, or a count below 1.
+    """
+    if count < 1:
+        raise ValueError(f"count={count} is not possible: it must be at least 1 pair")
+    n_ctx = getattr(getattr(model, "config", None), "n_ctx", None)
+    asked: dict[str, list[tuple[_Continuation, _Continuation]]] = {}
+    for name in names:
+        pairs = first_probes(name, count, seed)
+        try:
+            asked[name] = [_encoded(pair, tokenizer, n_ctx) for pair in pairs]
+        except ValueError:  # a character that the tokenizer does not know
+            continue
+    wanted = [continuation for pairs_of_name in asked.values() for pair in pairs_of_name for continuation in pair]
+    likelihoods = iter(_log_likelihoods(model, wanted))
+    scores = {}
+    for name, pairs_of_name in asked.items():
+        right = sum(next(likelihoods) > next(likelihoods) for _ in pairs_of_name)
+        accuracy = right / len(pairs_of_name)
+        error = math.sqrt(accuracy * (1 - accuracy) / len(pairs_of_name))
+        scores[name] = SkillScore(accuracy, error, len(pairs_of_name))
+    return scores
+
+
+def _encoded(pair: Probe, tokenizer: Tokenizer, n_ctx: int | None) -> tuple[_Continuation, _Continuation]:
+    """Both continuations; their inputs are one and the same if each is a single token."""
+    context = tokenizer.encode(pair.context)
+    right, wrong = (tokenizer.encode(text) for text in (pair.right, pair.wrong))
+    if n_ctx is not None:
+        context = context[-max(1, n_ctx + 1 - max(len(right), len(wrong))) :]
+    last = -(n_ctx or 0)  # a continuation of more than n_ctx tokens is judged by its end, too
+    return (
+        _Continuation((*context, *right[:-1])[last:], right[last:]),
+        _Continuation((*context, *wrong[:-1])[last:], wrong[last:]),
+    )
+
+
+@torch.no_grad()
+def _log_likelihoods(model: nn.Module, wanted: Sequence[_Continuation]) -> list[float]:
+    """Σ log p of each continuation.
+
+    Equal inputs are read once. Inputs of like length share a batch and are filled up behind their end, where none of
+    their positions can look.
+    """
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    readers: dict[tuple[int, ...], list[int]] = {}
+    for index, continuation in enumerate(wanted):
+        readers.setdefault(continuation.inputs, []).append(index)
+    rows = sorted(readers, key=len)
+    result = [0.0] * len(wanted)
+    was_training = model.training
+    model.eval()
+    try:
+        for first in range(0, len(rows), _ROWS):
+            batch = rows[first : first + _ROWS]
+            width = len(batch[-1])
+            logits = model(torch.tensor([[*row, *[0] * (width - len(row))] for row in batch], device=device))
+            places = [
+                (line, index, len(row) - len(wanted[index].targets) + offset, target)
+                for line, row in enumerate(batch)
+                for index in readers[row]
+                for offset, target in enumerate(wanted[index].targets)
+            ]
+            lines, _, positions, targets = (list(column) for column in zip(*places, strict=True))
+            log_p = logits[lines, positions].float().log_softmax(dim=-1)  # [token, d_vocab]
+            chosen = log_p.gather(1, torch.tensor(targets, device=device)[:, None])[:, 0].tolist()
+            for (_, index, _, _), value in zip(places, chosen, strict=True):
+                result[index] += value
+    finally:
+        model.train(was_training)
+    return result
