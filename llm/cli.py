@@ -36,7 +36,7 @@ from llm.flags import (
 )
 from llm.presets import DESCRIPTIONS, SIZE_DESCRIPTIONS
 from llm.terminal import complain, console, runs_table, visible
-from llm.tokenizers import TOKENIZERS, Tokenizer, build_tokenizer, load_tokenizer
+from llm.tokenizers import DEFAULT_D_VOCAB, TOKENIZERS, Tokenizer, build_tokenizer, load_tokenizer
 from llm.train import train
 from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate
 
@@ -165,7 +165,9 @@ def _choice(about: str, choices: dict[str, str], default: str) -> Any:
 
 _TOKENIZER = _choice("How the text becomes numbers.", TOKENIZERS, "bpe")
 _CHECKPOINTS_DIR = flag(str, "Folder that holds the runs.", CHECKPOINTS)
-_D_VOCAB = flag(int, f"{describe(ModelConfig)['d_vocab'].help} Only with bpe and sentencepiece.", "1024")
+_D_VOCAB = flag(
+    int, f"{describe(ModelConfig)['d_vocab'].help} Only with bpe and sentencepiece.", str(DEFAULT_D_VOCAB["bpe"])
+)
 
 COMMANDS = {
     "train": Command(

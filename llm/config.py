@@ -86,7 +86,7 @@ class TrainingConfig:
         Optimizer,
         Doc("AdamW for every parameter (adamw), or Muon for the blocks' matrices and AdamW for the rest (muon)."),
     ] = "muon"
-    learning_rate: Annotated[float, Doc("Peak learning rate of AdamW.")] = 3e-3
+    learning_rate: Annotated[float, Doc("Peak learning rate of AdamW.")] = 0.01
     muon_learning_rate: Annotated[float, Doc("Peak learning rate of Muon (optimizer muon only).")] = 0.02
     schedule: Annotated[
         Schedule, Doc("After warm-up: fall along a cosine, stay and fall linearly at the end (trapezoid), or stay.")

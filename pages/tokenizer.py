@@ -7,7 +7,7 @@ from components.help import explain
 from components.tokens import strip
 from llm.checkpoints import list_runs
 from llm.data import read_text
-from llm.tokenizers import TOKENIZERS, Tokenizer, build_tokenizer, load_tokenizer
+from llm.tokenizers import DEFAULT_D_VOCAB, TOKENIZERS, Tokenizer, build_tokenizer, load_tokenizer
 
 EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
 
@@ -38,8 +38,8 @@ def page() -> None:
     left, right = st.columns(2)
     with left:
         d_vocab = st.select_slider(
-            "Vocabulary of bpe and sentencepiece", [512, 1024, 2048, 4096], 1024, key="tokenizer-vocab",
-            help="How many different pieces they may learn from training.txt",
+            "Vocabulary of bpe and sentencepiece", [512, 1024, 2048, 4096], DEFAULT_D_VOCAB["bpe"],
+            key="tokenizer-vocab", help="How many different pieces they may learn from training.txt",
         )  # fmt: skip
     with right:
         runs = {run.id: run for run in list_runs(places.checkpoints()) if run.state != "damaged"}

@@ -28,7 +28,7 @@ TOKENIZERS: dict[str, str] = {
     "sentencepiece": "Pieces of words that make the text most likely (a unigram model), learned from the text.",
     "gpt2": "GPT-2's 50,257 tokens, learned from web pages. Needs the internet the first time.",
 }
-DEFAULT_D_VOCAB: dict[str, int] = {"bpe": 1024, "sentencepiece": 1024}
+DEFAULT_D_VOCAB: dict[str, int] = {"bpe": 2048, "sentencepiece": 2048}
 
 _CLASSES: dict[str, type[Tokenizer]] = {
     tokenizer.kind: tokenizer for tokenizer in (CharTokenizer, BpeTokenizer, SentencePieceTokenizer, Gpt2Tokenizer)

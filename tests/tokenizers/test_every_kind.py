@@ -174,7 +174,7 @@ def test_an_empty_text_is_refused(kind):
 
 
 def test_the_kinds_with_a_default_size_are_those_that_learn_one():
-    assert DEFAULT_D_VOCAB == {"bpe": 1024, "sentencepiece": 1024}
+    assert DEFAULT_D_VOCAB == {"bpe": 2048, "sentencepiece": 2048}
 
 
 def test_a_folder_without_a_tokenizer_is_named(tmp_path):
