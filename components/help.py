@@ -94,6 +94,99 @@ EXPLANATIONS: dict[str, Explanation] = {
         "llm/tokenizers",
         "Sennrich et al. 2016, arXiv:1508.07909",
     ),
+    "trace": Explanation(
+        "The trace and the comparison",
+        "One forward pass of this model on this text is recorded. The layer that you look at is then run again on its "
+        "very input, in each implementation, while every line's tensors are kept. The differences are the largest over "
+        "all numbers; they come from rounding alone, since additions in another order round differently.",
+        r"\max_i \lvert y_i - y'_i \rvert \quad \text{and} \quad \max_i \left\lvert \frac{\partial L}{\partial x_i} - "
+        r"\frac{\partial L'}{\partial x_i} \right\rvert",
+        "llm/interpret/linetrace.py, trace_layer and compare",
+    ),
+    "gradient_of_tensor": Explanation(
+        "The gradient of a tensor",
+        "How much the loss on this text would change if a number inside the model were a little larger. Where "
+        "it is large, learning has something to say.",
+        r"\frac{\partial \text{loss}}{\partial x_i}",
+        "llm/interpret/linetrace.py, record_pass and trace_layer",
+    ),
+    "attention": Explanation(
+        "Attention pattern",
+        "Row by row: how a token shares out its attention among itself and the tokens before it. A row sums to 1. A "
+        "pattern says where information may flow; that it is used, only an intervention can show.",
+        r"A_{q,k} = \frac{e^{s_{q,k}}}{\sum_{j \le q} e^{s_{q,j}}}, \quad "
+        r"s_{q,k} = \frac{\text{query}_q \cdot \text{key}_k}{\sqrt{d_\text{head}}} \; (+ \text{ALiBi})",
+        "llm/layers/attention.py",
+        "Vaswani et al. 2017, arXiv:1706.03762",
+    ),
+    "previous_score": Explanation(
+        "Previous-token score",
+        "How much of its attention a head gives to the token just before, on random tokens that come twice. 1: all.",
+        r"\operatorname{mean}_{q \ge 1} A_{q,\,q-1}",
+        "llm/interpret/heads.py, pattern_scores",
+    ),
+    "duplicate_score": Explanation(
+        "Duplicate-token score",
+        "In the second copy of the random tokens: how much attention goes to the same token's first occurrence.",
+        r"\operatorname{mean}_{q \ge L} A_{q,\,q-L}, \quad L \text{ tokens, repeated twice}",
+        "llm/interpret/heads.py, pattern_scores",
+    ),
+    "induction_score": Explanation(
+        "Induction score",
+        "In the second copy: how much attention goes to the token that came after the same token last time, which is "
+        "what is needed to continue a repetition. It takes two layers working together: a one-layer model has none.",
+        r"\operatorname{mean}_{q \ge L} A_{q,\,q-L+1}",
+        "llm/interpret/heads.py, pattern_scores",
+        "Olsson et al. 2022, arXiv:2209.11895",
+    ),
+    "first_score": Explanation(
+        "First-token score",
+        "How much attention goes to the very first token. Many heads rest there when they find nothing to do.",
+        r"\operatorname{mean}_{q \ge 1} A_{q,0}",
+        "llm/interpret/heads.py, pattern_scores",
+    ),
+    "entropy": Explanation(
+        "Entropy of attention",
+        "How widely a head spreads its attention, in nats. 0: always on a single token; at most ln(q + 1) for query "
+        "position q: evenly over all that it may see.",
+        r"\operatorname{mean}_q \Big( -\sum_k A_{q,k} \ln A_{q,k} \Big) \le \operatorname{mean}_q \ln(q + 1)",
+        "llm/interpret/heads.py, pattern_scores",
+    ),
+    "value_weighted": Explanation(
+        "Value-weighted pattern",
+        "How much each token really contributes: a head can look at a token whose value is nearly zero and take "
+        "nothing from it. Each row is scaled to sum to 1 again.",
+        r"A_{q,k} \, \lVert \text{value}_k \rVert \;\big/\; \sum_j A_{q,j} \, \lVert \text{value}_j \rVert",
+        "llm/interpret/views.py, head_view",
+        "Kobayashi et al. 2020, arXiv:2004.10102",
+    ),
+    "sink": Explanation(
+        "Attention sinks, and hiding the first token",
+        "Softmax has to put its weight somewhere. A head that finds nothing often puts it on the first token, which "
+        "every position can see, and whose value is often small, so that little is taken from it. Hide it to see how "
+        "the rest is shared out. That is a view of the same pattern, not of another model.",
+        r"A'_{q,k} = \frac{A_{q,k}}{1 - A_{q,0}} \quad (k \ge 1)",
+        "llm/interpret/views.py, without_first",
+        "Xiao et al. 2023, arXiv:2309.17453",
+    ),
+    "position_part": Explanation(
+        "Content's part and position's part of a score",
+        "Two schemes act inside the score, so their part can be told apart. ALiBi subtracts a slope times the "
+        "distance. Rotary positions turn query and key: content's part is the score with both unturned, as if the key "
+        "stood where the query stands, and position's part is what turning adds. Learned and sinusoidal positions are "
+        "added to the embeddings, where they mix with content.",
+        r"s_{q,k} = \text{content}_{q,k} + \text{position}_{q,k}, \quad "
+        r"\text{position}_{q,k} = -m_h (q - k) \;\text{ for ALiBi}",
+        "llm/interpret/views.py, head_view and distance_scores",
+        "Su et al. 2021, arXiv:2104.09864; Press et al. 2021, arXiv:2108.12409",
+    ),
+    "in_context": Explanation(
+        "In-context learning score",
+        "Loss late in the context minus loss early in it, on held-out text. Negative: the model uses what it has read.",
+        r"\text{loss}[0.9 \, n_\text{ctx}] - \text{loss}[0.1 \, n_\text{ctx}]",
+        "llm/interpret/positions.py, in_context_score",
+        "Olsson et al. 2022, arXiv:2209.11895",
+    ),
 }
 
 

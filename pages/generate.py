@@ -4,57 +4,15 @@ import time
 
 import streamlit as st
 
-from components import forms, places, states
+from components import forms, states
+from components.checkpoint_choice import choose_run, choose_step
 from components.help import explain
 from components.tokens import writing
 from llm import generations
-from llm.checkpoints import RunFolder, RunSummary, list_runs
+from llm.checkpoints import RunFolder
 from llm.config import SamplingConfig, describe
 
 SHOWN = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "stop")
-
-
-def choose_run() -> RunSummary | None:
-    """A run, by a label that can be read; the address remembers it."""
-    found = {run.id: run for run in list_runs(places.checkpoints()) if run.state != "damaged"}
-    wanted = st.query_params.get("run")
-    if not found:
-        states.empty("No run yet", "A text is written by a model, and a model has to be trained first: a minute is "
-                     "enough.", "train.py", "Train your first model")  # fmt: skip
-        return None
-    if wanted is not None and wanted not in found:
-        states.failed(f"There is no run {wanted[:80]} in {places.checkpoints()}; choose one of these.")
-    ids = list(found)
-    run_id = st.selectbox(
-        "Run", ids, index=ids.index(wanted) if wanted in found else 0, format_func=lambda one: found[one].label,
-        on_change=lambda: [st.query_params.pop(name, None) for name in ("step", "prompt", "text")],
-    )  # fmt: skip
-    st.query_params["run"] = run_id
-    return found[run_id]
-
-
-def choose_step(folder: RunFolder) -> int | None:
-    """A step of the run: its end (or best, or newest), or any snapshot."""
-    losses = {row["step"]: row["evaluation"]["loss"] for row in folder.read_metrics().rows if row["evaluation"]}
-    newest = "The end of the run" if folder.has("final") else "The best so far"
-    steps: list[int | None] = [None, *reversed(folder.snapshots())]
-
-    def label(step: int | None) -> str:
-        if step is None:
-            return newest
-        loss = f" · validation loss {losses[step]:.2f}" if step in losses else ""
-        return f"Step {step:,}{' · untrained' if step == 0 else loss}"
-
-    wanted = st.query_params.get("step", "")
-    index = steps.index(int(wanted)) if wanted.isdigit() and int(wanted) in steps else 0
-    step = st.selectbox(
-        "Step", steps, index=index, format_func=label, help="Earlier snapshots write as the model did then"
-    )
-    if step is None:
-        st.query_params.pop("step", None)
-    else:
-        st.query_params["step"] = str(step)
-    return step
 
 
 def choose_sampling() -> SamplingConfig:
@@ -71,7 +29,7 @@ def page() -> None:
     st.title("Generate")
     left, right = st.columns([3, 2])
     with left:
-        run = choose_run()
+        run = choose_run("Writing")
     if run is None:
         return
     folder = RunFolder(run.path)

@@ -16,6 +16,8 @@ st.navigation(
         ],
         "Look inside": [
             st.Page("tokenizer.py", title="Tokenizer", icon=":material/text_fields:", url_path="tokenizer"),
+            st.Page("code.py", title="Code", icon=":material/code:", url_path="code"),
+            st.Page("attention.py", title="Attention", icon=":material/visibility:", url_path="attention"),
         ],
     }
 ).run()

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from conftest import IMPLEMENTATIONS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from model_configs import IMPLEMENTATIONS
 
 from llm import Transformer, checkpoints
 from llm.checkpoints import DamagedCheckpointError, RunFolder, list_runs, load_run, snapshot_due

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import IMPLEMENTATIONS, SIZES, component_configs, config_name
+from model_configs import IMPLEMENTATIONS, SIZES, component_configs, config_name
 
 from llm import Transformer, preset
 from llm.config import ModelConfig

@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
-from conftest import BASE, IMPLEMENTATIONS, component_configs, config_name
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from model_configs import BASE, IMPLEMENTATIONS, component_configs, config_name
 
 from llm import Transformer, sampling
 from llm.config import ModelConfig, SamplingConfig

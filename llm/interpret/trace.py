@@ -1,6 +1,7 @@
 """Follow a forward pass line by line, with Python's own tracing, and keep the tensors that each line made.
 
-Only frames of functions named `forward` in the given files are followed: the trace is of the code that a reader sees.
+Only frames of the named functions (`forward`) in the given files are followed: the trace is of the code that a reader
+sees. Source files are read when they are asked for, so an edited file shows its new text.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from torch import Tensor
@@ -34,65 +35,116 @@ class Statement:
 
 @dataclass
 class TracedLine:
-    """One executed statement and the tensors it made, by variable name; "return" names a returned tensor."""
+    """One executed statement and the tensors it made, by variable name; "return" names a returned tensor.
+
+    `before` are the function's variables as the statement found them, `names` what the file around it defines, `call`
+    counts the followed calls, so that two calls of one function can be told apart.
+    """
 
     path: Path
     module: Any
     statement: Statement
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict, repr=False)
+    names: dict[str, Any] = field(default_factory=dict, repr=False)
+    call: int = 0
+    values: dict[str, Any] = field(default_factory=dict, repr=False)  # what else it made: numbers, lists, texts
 
 
-@cache
+def source(path: Path) -> str:
+    """The text of a source file as it is now."""
+    return path.read_text(encoding="utf-8")
+
+
 def statements(path: Path) -> dict[int, Statement]:
     """The simple statement that each line of a source file belongs to, with its shape comment."""
-    source = path.read_text(encoding="utf-8")
+    return _statements(source(path))
+
+
+@lru_cache(maxsize=64)
+def _statements(text: str) -> dict[int, Statement]:
     comments = {
         token.start[0]: tuple(axis.strip() for axis in match[1].split(","))
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
         if token.type == tokenize.COMMENT and (match := SHAPE_COMMENT.search(token.string))
     }
     found: dict[int, Statement] = {}
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr):
             last = node.end_lineno or node.lineno
             axes = next((comments[line] for line in range(last, node.lineno - 1, -1) if line in comments), None)
-            stored = (name for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store))
-            targets = tuple(name.id for name in stored)
             for line in range(node.lineno, last + 1):
-                found[line] = Statement(node.lineno, last, targets, axes)
+                found[line] = Statement(node.lineno, last, _targets(node), axes)
     return found
 
 
-def trace(function: Callable[[], Any], paths: Sequence[Path]) -> list[TracedLine]:
-    """Run `function` and return every statement of a `forward` in `paths` that it executed, in order of completion.
+def _targets(node: ast.stmt) -> tuple[str, ...]:
+    """The variables that a statement assigns, or changes in place by a method such as `mean.mul_(…).add_(…)`."""
+    if isinstance(node, ast.Expr):
+        inner, changes = node.value, False
+        while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+            changes = changes or (inner.func.attr.endswith("_") and not inner.func.attr.endswith("__"))
+            inner = inner.func.value
+        return (inner.id,) if changes and isinstance(inner, ast.Name) else ()
+    return tuple(name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store))
 
-    Tensors are kept, not copied. The tracing that was active before (a debugger's, say) is restored.
+
+def trace(
+    function: Callable[[], Any],
+    paths: Sequence[Path],
+    functions: Collection[str] = ("forward",),
+    of: Callable[[Any], bool] = lambda module: True,
+    keep: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+) -> list[TracedLine]:
+    """Run `function` and return every statement of the named functions in `paths` that it executed, in order.
+
+    The order is that of completion. `of` chooses calls by their `self` (None for a plain function). `keep` is given
+    each tensor that a statement made and returns what to remember: the tensor itself, not a copy, unless told
+    otherwise. The tracing that was active before (a debugger's, say) is restored.
     """
     followed = {str(path.resolve()): path.resolve() for path in paths}
+    known: dict[Path, dict[int, Statement]] = {path: statements(path) for path in followed.values()}
+    wanted: dict[CodeType, Path | None] = {}
     lines: list[TracedLine] = []
+    calls = 0
+
+    def file_of(code: CodeType) -> Path | None:
+        if code not in wanted:
+            named = code.co_name in functions
+            wanted[code] = followed.get(str(Path(code.co_filename).resolve())) if named else None
+        return wanted[code]
 
     def follow(frame: FrameType, event: str, _: Any) -> Any:
-        path = followed.get(str(Path(frame.f_code.co_filename).resolve())) if event == "call" else None
-        if path is None or frame.f_code.co_name != "forward":
+        nonlocal calls
+        path = file_of(frame.f_code) if event == "call" else None
+        if path is None or not of(frame.f_locals.get("self")):
             return None
+        calls += 1
+        call = calls
         running: Statement | None = None
+        before: dict[str, Any] = {}
 
         def finish(result: Any = None) -> None:
             nonlocal running
             if running is None:
                 return
-            made = {name: frame.f_locals[name] for name in running.targets} | {"return": result}
-            tensors = {name: value for name, value in made.items() if isinstance(value, Tensor)}
-            lines.append(TracedLine(path, frame.f_locals.get("self"), running, tensors))
+            made = {name: frame.f_locals[name] for name in running.targets if name in frame.f_locals}
+            made |= {"return": result} if result is not None else {}
+            tensors = {name: keep(value) for name, value in made.items() if isinstance(value, Tensor)}
+            values = {name: value for name, value in made.items() if name not in tensors}
+            module = frame.f_locals.get("self")
+            lines.append(TracedLine(path, module, running, tensors, before, frame.f_globals, call, values))
             running = None
 
         def step(frame: FrameType, event: str, argument: Any) -> Any:
-            nonlocal running
-            if event == "line":
-                statement = statements(path).get(frame.f_lineno)
+            nonlocal running, before
+            if event == "exception":
+                running = None  # it made nothing
+            elif event == "line":
+                statement = known[path].get(frame.f_lineno)
                 if statement != running:
                     finish()
-                    running = statement
+                    running, before = statement, dict(frame.f_locals)
             elif event == "return":
                 finish(argument)
             return step

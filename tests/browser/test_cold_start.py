@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import Server
+from app_server import Server
 from playwright.sync_api import expect
 
 from llm.config import TrainingConfig

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import component_configs, config_name
+from model_configs import component_configs, config_name
 
 from llm import Transformer, preset
 from llm.config import ModelConfig

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import config_name
 from interpret_models import randomised
+from model_configs import config_name
 
 from llm import Transformer
 from llm.config import ModelConfig

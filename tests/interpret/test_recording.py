@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-from conftest import IMPLEMENTATIONS, SIZES
 from interpret_models import every_config, randomised
+from model_configs import IMPLEMENTATIONS, SIZES
 
 from llm import Transformer
 from llm.config import ModelConfig

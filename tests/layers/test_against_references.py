@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import IMPLEMENTATIONS, SIZES
+from model_configs import IMPLEMENTATIONS, SIZES
 from torch import nn
 from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 from transformers.models.gpt2.modeling_gpt2 import GPT2Config, GPT2LMHeadModel

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import IMPLEMENTATIONS, component_configs
+from model_configs import IMPLEMENTATIONS, component_configs
 
 import llm
 from llm import Transformer

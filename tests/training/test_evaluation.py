@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 import torch
-from conftest import BASE
 from hypothesis import given
 from hypothesis import strategies as st
+from model_configs import BASE
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from llm import Transformer, preset

@@ -1,0 +1,172 @@
+"""How fast is the page Attention? Patterns of the medium preset drawn in Chromium, and what a hover costs.
+
+    uv run python benchmarks/attention_page.py [--rounds 5]
+
+A fresh server and an untrained medium GPT (6 layers of 6 heads, context 512: what the weights say does not change the
+time). For 128 and 512 tokens: from Ctrl+Enter in the text field until the frame after the patterns are drawn, and until
+the names and scores stand below them; a hover, from the pointer's event to the frame after it, in both views; and the
+longest task that kept the page's thread busy meanwhile. Scores do not depend on the text: only the first text waits for
+them. Medians, and the worst. Needs Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+from playwright.sync_api import Page, sync_playwright
+
+from llm.checkpoints import load_run
+from llm.config import TrainingConfig
+from llm.data import read_text
+from llm.presets import preset
+from llm.training.start import start_run
+
+PROJECT = Path(__file__).parents[1]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+WATCH = """([count, states]) => {
+    window.longest = 0;
+    new PerformanceObserver((list) => {
+        for (const one of list.getEntries()) window.longest = Math.max(window.longest, one.duration);
+    }).observe({ type: "longtask" });
+    let start = 0;
+    const before = document.querySelector("[data-drawn]").llmView; // another text has a view of its own
+    addEventListener("keydown", (event) => { if (event.key === "Enter") start = performance.now(); }, true);
+    window.drawn = new Promise((resolve) => {
+        const found = {};
+        const look = () => {
+            const root = document.querySelector("[data-drawn]");
+            if (start && root && root.llmView !== before && root.llmView.data.labels.length === count) {
+                const now = performance.now() - start;
+                for (const state of states.slice(0, states.indexOf(root.dataset.drawn) + 1)) found[state] ??= now;
+                if (states.every((state) => state in found)) {
+                    resolve(found);
+                    return;
+                }
+            }
+            requestAnimationFrame(look);
+        };
+        look();
+    });
+}"""
+
+HOVER = """async (selector) => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 0)));
+    const times = [];
+    for (let turn = 0; turn < 40; turn++) {
+        const places = document.querySelectorAll(selector);
+        const place = places[(7 * turn) % places.length];
+        const box = place.getBoundingClientRect();
+        const [clientX, clientY] = [box.left + 0.4 * box.width - turn % 9, box.top + 0.8 * box.height];
+        const where = { bubbles: true, clientX, clientY };
+        await frame();
+        const start = performance.now();
+        place.dispatchEvent(new PointerEvent("pointerover", where));
+        place.dispatchEvent(new PointerEvent("pointermove", where));
+        await frame();
+        times.push(performance.now() - start);
+    }
+    return times;
+}"""
+
+
+def passages(run: Path, text: str, tokens: int, count: int) -> list[str]:
+    """Texts of exactly so many tokens."""
+    tokenizer = load_run(run).tokenizer
+    found = []
+    for start in range(0, len(text), 4000):
+        passage = tokenizer.decode(tokenizer.encode(text[start : start + 20 * tokens])[:tokens])
+        if len(tokenizer.encode(passage)) == tokens:
+            found.append(passage)
+        if len(found) == count:
+            break
+    return found
+
+
+def said(name: str, times: list[float]) -> None:
+    print(f"  {name:<44} median {statistics.median(times):7.0f} ms   worst {max(times):7.0f} ms", flush=True)
+
+
+def measure(page: Page, url: str, run: Path, view: str, text: str, tokens: int, rounds: int) -> None:
+    """Print the times of one view at one length."""
+    states = ["patterns", "scores"] if view == "heads" else ["head"]
+    page.goto(f"{url}/attention?run={run.name}&view={view}&prompt={quote('Once upon a time')}")
+    page.wait_for_selector(f"[data-drawn={states[-1]}]")
+    drawn: dict[str, list[float]] = {state: [] for state in states}
+    longest = 0.0
+    for passage in passages(run, text, tokens, rounds):
+        page.evaluate(WATCH, [tokens, states])
+        field = page.get_by_role("textbox", name="Text that the model reads")
+        field.fill(passage)
+        field.press("Control+Enter")
+        for state, milliseconds in page.evaluate("window.drawn").items():
+            drawn[state].append(milliseconds)
+        longest = max(longest, page.evaluate("window.longest"))
+    print(f"{view}, {tokens} tokens:")
+    for state, times in drawn.items():
+        said(f"Ctrl+Enter until {state} are drawn", times)
+    page.evaluate("window.longest = 0")
+    for selector in [".llm-tiles-canvas"] if view == "heads" else [".llm-matrix-marks", ".llm-strip-token"]:
+        page.wait_for_selector(selector)
+        said(f"hover over {selector}", page.evaluate(HOVER, selector))
+    print(f"  longest task while drawing {longest:.0f} ms, while hovering {page.evaluate('window.longest'):.0f} ms")
+
+
+def main() -> None:
+    """Serve, open, measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://localhost:{free.getsockname()[1]}"
+        free.close()
+        text = read_text(PROJECT / "training.txt")[:400_000]
+        training = TrainingConfig(steps=1, batch_size=1, eval_windows=1, sample_tokens=0, device="cpu")
+        config = preset("gpt", "medium", d_vocab=1024, n_ctx=512)
+        trainer = start_run(config, training, "bpe", text, "training.txt", Path(folder) / "checkpoints", 1024, "gpt")
+        for _ in trainer:
+            pass
+        assert trainer.folder is not None
+        (Path(folder) / "expectations.json").write_text('{"never ask": true}')
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "main.py", "--server.port", url.rpartition(":")[2]],
+            cwd=PROJECT, env=os.environ | {"LLM_HOME": folder}, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            while not _answers(url):
+                time.sleep(0.2)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+                page = browser.new_page(viewport={"width": 1440, "height": 1000})
+                page.set_default_timeout(60_000)
+                for tokens in (128, 512):
+                    for view in ("heads", "head"):
+                        measure(page, url, trainer.folder.path, view, text, tokens, rounds)
+                browser.close()
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
+        return True
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Attention in three views, all heads, one head, and both through training: what each is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from components.carry import portable
+from components.looking import Look
+from llm.interpret.views import NAMES, cell_span
+
+heads_component = portable("attention_heads", "attention_tiles")
+head_component = portable("attention_head", "attention_matrix", "attention_strip", "attention_arithmetic")
+
+training_component = portable("attention_training", "attention_tiles")
+
+ORDERS = {"layer": "by layer", **NAMES, "entropy": "entropy"}
+MATRICES = {
+    "pattern": "Pattern",
+    "weighted": "Value-weighted",
+    "scores": "Scores before softmax",
+    "content": "Content's part",
+    "position": "Position's part",
+}
+BY_DISTANCE = ("rope", "alibi")  # the schemes whose part in a score can be told apart
+
+
+def heads_data(look: Look, order: str) -> dict[str, Any]:
+    """What the view All heads is told."""
+    config = look.run().config
+    return {
+        "title": f"All heads · run {look.run_id} · step {look.run().step}",
+        "labels": look.labels(),
+        "span": cell_span(len(look.tokens)),
+        "layers": config.n_layers,
+        "heads": config.n_heads,
+        "group": config.n_heads // config.n_kv_heads,
+        "order": order,
+        "names": NAMES,
+        "sources": {"grid": look.address("attention/grid"), "scores": look.address("attention/scores")},
+        "carry": carry_links(look, "heads", {"order": order}),
+    }
+
+
+def head_data(look: Look, layer: int, head: int, matrix: str, rest: bool, locked: list[int] | None) -> dict[str, Any]:
+    """What the view One head is told. `rest`: without the first token; `locked`: query and key position."""
+    config = look.run().config
+    place: dict[str, int | str] = {"layer": layer, "head": head}
+    state = {**place, "matrix": matrix, "rest": int(rest), "locked": ".".join(map(str, locked or []))}
+    return {
+        "title": f"Layer {layer}, head {head} · run {look.run_id} · step {look.run().step}",
+        "labels": look.labels(),
+        "own": look.own,
+        "layer": layer,
+        "head": head,
+        "heads": config.n_heads,
+        "group": config.n_heads // config.n_kv_heads,
+        "dHead": config.d_head,
+        "positional": config.positional,
+        "matrix": matrix,
+        "matrices": MATRICES,
+        "rest": rest,
+        "locked": locked,
+        "sources": {"head": look.address("attention/head", **place)},
+        "carry": carry_links(look, "head", state),
+    }
+
+
+def training_data(look: Look, score: str, control: str | None) -> dict[str, Any]:
+    """What the view Through training is told. `control`: a one-layer run to compare with."""
+    config, folder = look.run().config, look.run().folder
+    steps = folder.snapshots()
+    sources = {f"{what}/{step}": look.at(step).address(f"attention/{what}")
+               for step in steps for what in ("grid", "scores", "context")}  # fmt: skip
+    if control is not None:
+        sources["control"] = replace(look, run_id=control, step=None).address("attention/scores")
+    return {
+        "title": f"Through training · run {look.run_id}",
+        "labels": look.labels(),
+        "span": cell_span(len(look.tokens)),
+        "layers": config.n_layers,
+        "heads": config.n_heads,
+        "group": config.n_heads // config.n_kv_heads,
+        "context": config.n_ctx,
+        "names": NAMES,
+        "steps": steps,
+        "step": look.run().step,
+        "score": score,
+        "controlLabel": f"one layer, run {control}",
+        "sources": sources,
+        "carry": carry_links(look, "training", {"score": score} | ({"control": control} if control else {})),
+    }
+
+
+def carry_links(look: Look, view: str, state: Mapping[str, int | str]) -> dict[str, str]:
+    """Where the view's data and its stand-alone page are served."""
+    return {
+        "name": f"attention-{view}-{look.run_id}",
+        "csv": look.address(f"attention/{view}.csv", **state),
+        "html": look.address(f"attention/{view}.html", **state),
+    }

@@ -1,0 +1,269 @@
+"""What the views of attention fetch: patterns in 8 bits, one head in full, scores, and files to keep.
+
+All torch work goes to the compute thread layer by layer, so that a training run goes on between two layers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from torch import Tensor
+
+from components import attention
+from components.carry import csv_text, standalone
+from components.kept import Kept
+from components.looking import Look, look_of
+from llm import compute
+from llm.checkpoints import RUN_ID
+from llm.data import TextData
+from llm.interpret.heads import HeadScores
+from llm.interpret.positions import in_context_score
+from llm.interpret.views import (
+    HeadView,
+    attention_layers,
+    head_label,
+    head_view,
+    held_out_losses,
+    one_text,
+    scores_by_layer,
+    small_pattern,
+)
+
+SCORES = ("previous", "duplicate", "induction", "first", "entropy")
+HEAD_SCORES = ("previous_score", "duplicate_score", "induction_score", "first_score", "entropy")
+ARRAYS = (
+    "pattern", "weighted", "pattern_rest", "weighted_rest", "scores", "content", "position", "query", "key", "highest",
+    "total", "by_distance",
+)  # fmt: skip
+
+_scores: Kept[dict[str, Any]] = Kept(200)
+_contexts: Kept[dict[str, Any]] = Kept(200)
+_heads: Kept[HeadView] = Kept(8)
+_texts: Kept[TextData] = Kept(2)
+
+
+def answer(request: Request) -> Response:
+    """The answer to /look/{run_id}/{step}/attention/{what}; bad input becomes one sentence and the status 400."""
+    what = ANSWERS.get(request.path_params["what"])
+    if what is None:
+        raise HTTPException(404, "There is no such view")
+    try:
+        return what(look_of(request), request)
+    except (ValueError, OSError) as error:
+        raise HTTPException(400, str(error)) from error
+
+
+def grid_bytes(look: Look) -> bytes:
+    """Every head's small pattern, one byte a cell: [layer, head, query_cell, key_cell]."""
+    return b"".join(compute.iterate(_small_layers(look)))
+
+
+def _small_layers(look: Look) -> Iterator[bytes]:
+    for layer in attention_layers(look.run().model, one_text(look.tokens)):
+        yield small_pattern(layer.pattern[0]).numpy().tobytes()
+
+
+def scores_of(look: Look) -> dict[str, Any]:
+    """Every head's scores, [layer][head], on random tokens repeated twice, and the name that they earn."""
+    key = (look.run().folder.path, look.run().step)
+    return _scores.get(key, lambda: _as_json(list(compute.iterate(_score_layers(look, data_of(look).train)))))
+
+
+def _score_layers(look: Look, occurring: Tensor) -> Iterator[HeadScores]:
+    yield from scores_by_layer(look.run().model, occurring)
+
+
+def data_of(look: Look) -> TextData:
+    """The token ids of the run's own text."""
+    run = look.run()
+    make = partial(TextData.from_text, run.folder.text(), run.tokenizer, run.config.n_ctx)
+    return _texts.get(run.folder.path, make)
+
+
+def _as_json(layers: list[HeadScores]) -> dict[str, Any]:
+    found: dict[str, Any] = {name: [getattr(layer, name).tolist() for layer in layers] for name in SCORES}
+    if not all(math.isfinite(score) for row in found["entropy"] for score in row):
+        raise ValueError("This model's attention is no number: its weights diverged. Look at an earlier step")
+    found["label"] = [
+        [head_label(*one) for one in zip(*(found[name][layer] for name in SCORES[:4]), strict=True)]
+        for layer in range(len(layers))
+    ]
+    found["entropy_maximum"] = layers[0].entropy_maximum
+    return found
+
+
+def context_of(look: Look) -> dict[str, Any]:
+    """Validation loss, loss by position, and the in-context learning score, on the fixed validation windows."""
+    run = look.run()
+
+    def make() -> dict[str, Any]:
+        *_, context = compute.iterate(held_out_losses(run.model, data_of(look)))
+        score = in_context_score(context.by_position)
+        return {
+            "loss": context.loss,
+            "by_position": context.by_position.tolist(),
+            "score": score.score,
+            "published": score.published,
+            "windows": context.windows,
+        }
+
+    return _contexts.get((run.folder.path, run.step), make)
+
+
+def head_of(look: Look, layer: int, head: int) -> HeadView:
+    """One head of one layer, walked to layer by layer. Raises ValueError for one that does not exist."""
+    config = look.run().config
+    if not 0 <= layer < config.n_layers:
+        raise ValueError(f"layer {layer} does not exist: this model's layers are 0 to {config.n_layers - 1}")
+
+    run = look.run()
+
+    def make() -> HeadView:
+        walk = compute.iterate(attention_layers(run.model, one_text(look.tokens)))
+        return compute.run(head_view, next(itertools.islice(walk, layer, None)), head)
+
+    return _heads.get((run.folder.path, run.step, look.tokens, layer, head), make)
+
+
+def last_look(look: Look, layer: int, head: int) -> str:
+    """Where the last token looks most, in a sentence. Tokens are named by their place, which is never markup."""
+    row = head_of(look, layer, head).pattern[-1]
+    key, last = int(row.argmax()), len(row) - 1
+    where = {last: "to itself", last - 1: "to the token just before", 0: "to the first token"}
+    place = where.get(key, f"to position {key}, {last - key} tokens back")
+    return f"Measured: the greatest share, {row[key]:.1%}, goes **{place}**."
+
+
+def head_bytes(view: HeadView) -> bytes:
+    """The arrays of a head, one after the other as float32, in the order of `ARRAYS`."""
+    return b"".join(getattr(view, name).astype("<f4").tobytes() for name in ARRAYS)
+
+
+def _grid(look: Look, _: Request) -> Response:
+    return _bytes(grid_bytes(look))
+
+
+def _scores_answer(look: Look, _: Request) -> Response:
+    return JSONResponse(scores_of(look))
+
+
+def _context(look: Look, _: Request) -> Response:
+    return JSONResponse(context_of(look))
+
+
+def _head(look: Look, request: Request) -> Response:
+    return _bytes(head_bytes(head_of(look, _whole(request, "layer"), _whole(request, "head"))))
+
+
+def _heads_csv(look: Look, _: Request) -> Response:
+    scores, group = scores_of(look), look.run().config.n_heads // look.run().config.n_kv_heads
+    rows = [
+        [layer, head, head // group, (scores["label"][layer][head] or [""])[0],
+         *(scores[name][layer][head] for name in SCORES), scores["entropy_maximum"]]
+        for layer in range(len(scores["label"])) for head in range(len(scores["label"][layer]))
+    ]  # fmt: skip
+    return _file(csv_text(["layer", "head", "kv_head", "name", *SCORES, "entropy_maximum"], rows), "heads.csv")
+
+
+def _head_csv(look: Look, request: Request) -> Response:
+    layer, head = _whole(request, "layer"), _whole(request, "head")
+    view, labels = head_of(look, layer, head), look.labels()
+    rows = (
+        [query, labels[query], key, labels[key], *(float(getattr(view, name)[query, key]) for name in ARRAYS[:7])]
+        for query, key in zip(*np.tril_indices(len(labels)), strict=True)
+    )
+    header = ["query_pos", "query_token", "key_pos", "key_token", *ARRAYS[:7]]
+    return _file(csv_text(header, rows), f"layer-{layer}-head-{head}.csv")
+
+
+def _training_csv(look: Look, _: Request) -> Response:
+    rows = []
+    for step in look.run().folder.snapshots():
+        there = look.at(step)
+        scores, context = scores_of(there), context_of(there)
+        rows += [
+            [step, layer, head, *(scores[name][layer][head] for name in SCORES), context["loss"], context["score"]]
+            for layer, heads in enumerate(scores["label"]) for head in range(len(heads))
+        ]  # fmt: skip
+    return _file(
+        csv_text(["step", "layer", "head", *SCORES, "validation_loss", "in_context_score"], rows), "training.csv"
+    )
+
+
+def _training_html(look: Look, request: Request) -> Response:
+    score, control = request.query_params.get("score", "induction"), request.query_params.get("control")
+    if control is not None and not RUN_ID.fullmatch(control):
+        raise ValueError(f"control={control[:40]} is not possible: it must be the name of a run")
+    data = attention.training_data(look, score, control)
+    sources = {}
+    for step in data["steps"]:
+        there = look.at(step)
+        sources[f"grid/{step}"] = grid_bytes(there)
+        sources[f"scores/{step}"] = json.dumps(scores_of(there)).encode()
+        sources[f"context/{step}"] = json.dumps(context_of(there)).encode()
+    if control is not None:
+        sources["control"] = json.dumps(scores_of(replace(look, run_id=control, step=None))).encode()
+    return _page(look, attention.training_component, data, sources, ("loss", "in_context", *HEAD_SCORES))
+
+
+def _heads_html(look: Look, request: Request) -> Response:
+    data = attention.heads_data(look, request.query_params.get("order", "layer"))
+    sources = {"grid": grid_bytes(look), "scores": json.dumps(scores_of(look)).encode()}
+    explained = ("attention", *HEAD_SCORES)
+    return _page(look, attention.heads_component, data, sources, explained)
+
+
+def _head_html(look: Look, request: Request) -> Response:
+    layer, head, query = _whole(request, "layer"), _whole(request, "head"), request.query_params
+    locked = [int(part) for part in query.get("locked", "").split(".") if part.isdecimal()]
+    matrix, rest = query.get("matrix", "pattern"), query.get("rest") == "1"
+    data = attention.head_data(look, layer, head, matrix, rest, locked if len(locked) == 2 else None)
+    sources = {"head": head_bytes(head_of(look, layer, head))}
+    explained = ("attention", "value_weighted", "sink", "position_part")
+    return _page(look, attention.head_component, data, sources, explained)
+
+
+def _page(look: Look, component: Any, data: dict[str, Any], sources: dict[str, bytes], explained: Any) -> Response:
+    text = look.run().tokenizer.decode(look.tokens)
+    name = data["carry"]["name"]  # the other links need the server
+    page = standalone(component, data["title"], text, {**data, "carry": {"name": name}}, sources, explained)
+    return _file(page, f"{name}.html", "text/html")
+
+
+def _whole(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError(f"{name}={text[:40]} is not possible: it must be a whole number of 0 or more")
+    return int(text)
+
+
+def _bytes(content: bytes) -> Response:
+    return Response(content, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
+
+def _file(content: str | bytes, name: str, media_type: str = "text/csv") -> Response:
+    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+ANSWERS: dict[str, Callable[[Look, Request], Response]] = {
+    "grid": _grid,
+    "scores": _scores_answer,
+    "head": _head,
+    "context": _context,
+    "training.csv": _training_csv,
+    "training.html": _training_html,
+    "heads.csv": _heads_csv,
+    "head.csv": _head_csv,
+    "heads.html": _heads_html,
+    "head.html": _head_html,
+}

@@ -1,0 +1,108 @@
+// The arithmetic of one cell with its real numbers, and what distance alone does to a head's scores.
+
+const MINUS = (number, digits = 3) => number.toFixed(digits).replace("-", "−");
+
+/** Query · key → / √d_head → + bias → exp → share, as lines of [what, how, value]. */
+function arithmetic(head, data, query, key) {
+  const { count, arrays } = head;
+  const at = (name) => arrays[name][query * count + key];
+  const scaled = Math.sqrt(data.dHead);
+  const bias = data.positional === "alibi" ? at("position") : 0;
+  const score = at("scores");
+  const beforeBias = score - bias;
+  const lines = [
+    ["query · key", `sum of ${data.dHead} products`, MINUS(beforeBias * scaled)],
+    ["÷ √d_head", `÷ √${data.dHead} = ${scaled.toFixed(3)}`, MINUS(beforeBias)],
+  ];
+  if (data.positional === "alibi") {
+    lines.push(["+ ALiBi", `−slope · distance ${query - key}`, MINUS(bias)]);
+  } else if (data.positional === "rope") {
+    lines.push(["content", "both unturned", MINUS(at("content"))],
+      ["+ position", `by turning ${query - key} apart`, MINUS(at("position"))]);
+  }
+  lines.push(
+    ["score", "before softmax", MINUS(score)],
+    ["exp", `exp(score − row's top ${MINUS(arrays.highest[query])})`,
+      Math.exp(score - arrays.highest[query]).toFixed(4)],
+    ["share", `÷ ${arrays.total[query].toFixed(4)}, the row's sum`, at("pattern").toFixed(4)],
+    ["value-weighted", "share · |value|, rescaled", at("weighted").toFixed(4)],
+  );
+  return lines;
+}
+
+/** A panel with the arithmetic of a cell. */
+function arithmeticPanel(place, head, data, query, key) {
+  const names = [query, key].map((position) => `${visible(data.labels[position])} (${position})`);
+  place.replaceChildren(element("div", "llm-head-title", `${names[0]} looks at ${names[1]}`));
+  if (key > query) {
+    place.append(element("p", "llm-head-note", "It comes later: the mask sets the score to −∞, so its share is 0."));
+    return;
+  }
+  const table = element("table", "llm-head-arithmetic");
+  for (const [what, how, value] of arithmetic(head, data, query, key)) {
+    const row = element("tr");
+    row.append(element("th", "", what), element("td", "llm-head-how", how), element("td", "llm-head-number", value));
+    table.append(row);
+  }
+  place.append(table, productBars(head, data, query, key));
+}
+
+/** The products query[i] · key[i] as bars; they sum to query · key. */
+function productBars(head, data, query, key) {
+  const products = Array.from({ length: data.dHead }, (_, index) =>
+    head.arrays.query[query * data.dHead + index] * head.arrays.key[key * data.dHead + index]);
+  const largest = Math.max(...products.map(Math.abs)) || 1;
+  const svg = shape("svg", { viewBox: "0 0 320 64", class: "llm-head-bars", role: "img" });
+  svg.setAttribute("aria-label", `The ${data.dHead} products of query and key`);
+  const width = 320 / data.dHead;
+  products.forEach((product, index) => {
+    const height = (28 * Math.abs(product)) / largest;
+    svg.append(shape("rect", { x: index * width, y: product < 0 ? 32 : 32 - height, width: 0.85 * width, height,
+      class: product < 0 ? "llm-bar-less" : "llm-bar-more" }));
+  });
+  return svg;
+}
+
+/** What distance alone does to the scores: this head's line among its layer's. Returns what marks a distance on it. */
+function distanceChart(place, head, data) {
+  const lines = head.arrays.by_distance;
+  const far = lines.length / data.heads;
+  place.replaceChildren(element("div", "llm-head-title", "What distance alone does"));
+  if (!far) {
+    place.append(element("p", "llm-head-note",
+      data.positional === "none" ? "This model is not told the order of its tokens."
+        : `Its ${data.positional} positions are added to the embeddings, so that order is part of query and key `
+          + "and cannot be told apart in a score."));
+    return () => {};
+  }
+  place.append(element("p", "llm-head-note", data.positional === "alibi"
+    ? "ALiBi adds −slope · distance to a score; each head of the layer has its own slope."
+    : "Rotary positions: the mean score of all queries and keys of this text, if each pair stood so far apart."));
+  const [low, high] = lines.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [0, 0]);
+  const x = (step) => 44 + (step * 262) / Math.max(1, far - 1);
+  const y = (value) => 12 + (100 * (high - value)) / (high - low || 1);
+  const svg = shape("svg", { viewBox: "0 0 320 140", class: "llm-head-distance", role: "img" });
+  svg.setAttribute("aria-label", "Score by distance");
+  const order = [...Array(data.heads).keys()].filter((one) => one !== data.head).concat(data.head);
+  for (const one of order) {
+    const path = Array.from({ length: far }, (_, step) =>
+      `${step ? "L" : "M"}${x(step).toFixed(1)} ${y(lines[one * far + step]).toFixed(1)}`).join("");
+    svg.append(shape("path", { d: path, class: one === data.head ? "llm-line-chosen" : "llm-line" }));
+  }
+  svg.append(
+    shape("text", { x: 40, y: 16, "text-anchor": "end" }, MINUS(high, 2)),
+    shape("text", { x: 40, y: 114, "text-anchor": "end" }, MINUS(low, 2)),
+    shape("text", { x: 44, y: 132 }, "distance 0"),
+    shape("text", { x: 306, y: 132, "text-anchor": "end" }, String(far - 1)),
+  );
+  const dot = shape("circle", { r: 4, class: "llm-line-dot" });
+  svg.append(dot);
+  place.append(svg);
+  return (distance) => {
+    const there = distance >= 0 && distance < far;
+    dot.setAttribute("visibility", there ? "visible" : "hidden");
+    if (!there) return;
+    dot.setAttribute("cx", x(distance));
+    dot.setAttribute("cy", y(lines[data.head * far + distance]));
+  };
+}

@@ -1,0 +1,208 @@
+// One head: hover over a token or a cell to see where it looks and who looks at it; click to hold it, again to let go.
+
+const ARRAYS = ["pattern", "weighted", "pattern_rest", "weighted_rest", "scores", "content", "position"];
+
+/** The arrays of a head, as the server lays them one after the other. */
+function unpacked(buffer, count, dHead) {
+  const numbers = new Float32Array(buffer);
+  let start = 0;
+  const take = (length) => numbers.subarray(start, (start += length));
+  const arrays = Object.fromEntries(ARRAYS.map((name) => [name, take(count * count)]));
+  for (const name of ["query", "key"]) arrays[name] = take(count * dHead);
+  for (const name of ["highest", "total"]) arrays[name] = take(count);
+  arrays.by_distance = numbers.subarray(start);
+  return { count, arrays };
+}
+
+class OneHead {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    this.held = data.locked;
+    this.focus = null; // [query, key]
+    this.report = () => {};
+    this.build();
+    this.read();
+  }
+
+  build() {
+    const { labels, own } = this.data;
+    this.status = element("div", "llm-head-status", "Computing this head …");
+    this.status.setAttribute("role", "status");
+    this.strip = new Strip(labels, own, {
+      hover: (query) => this.hover([query, this.favourite(query)]),
+      choose: (query) => this.choose([query, this.favourite(query)], query === this.held?.[0]),
+      step: (step) => this.step(step),
+      hold: () => this.focus && this.choose(this.focus, this.held !== null),
+      free: () => this.hold(null),
+    });
+    this.matrix = new Matrix(labels, {
+      hover: (query, key) => this.hover([query, key]),
+      choose: (...cell) => this.choose(cell, this.held?.join() === cell.join()),
+    });
+    this.lists = element("div", "llm-head-lists");
+    this.sums = element("div", "llm-head-panel");
+    this.distance = element("div", "llm-head-panel");
+    const side = element("div", "llm-head-side");
+    side.append(this.lists, this.sums, this.distance);
+    const body = element("div", "llm-head-body");
+    body.append(this.matrix.root, side);
+    this.root.replaceChildren(this.status, this.shared(), this.strip.root, body, carryRow(this.data.carry, () => this.svg()));
+  }
+
+  /** Which heads read the same keys and values as this one. */
+  shared() {
+    const { head, group, heads } = this.data;
+    const first = head - (head % group);
+    return element("p", "llm-head-note", group === 1 ? ""
+      : `Heads ${first} to ${first + group - 1} share key/value head ${first / group} of ${heads / group}: `
+        + "each asks with a query of its own.");
+  }
+
+  async read() {
+    const { labels, dHead, sources } = this.data;
+    try {
+      this.head = unpacked(await bytesOf(sources.head), labels.length, dHead);
+    } catch (error) {
+      this.status.textContent = error.message;
+      this.status.classList.add("llm-head-bad");
+      return;
+    }
+    this.paint();
+    this.root.dataset.drawn = "head";
+  }
+
+  /** The matrix that is drawn, and the shares that arcs and lists show: without the first token, if it is hidden. */
+  paint() {
+    const { arrays } = this.head;
+    const { matrix, matrices, rest } = this.data;
+    const name = matrix in arrays ? matrix : "pattern";
+    this.shares = arrays[`${name === "weighted" ? "weighted" : "pattern"}${rest ? "_rest" : ""}`];
+    const signed = !["pattern", "weighted"].includes(name);
+    this.markDistance = distanceChart(this.distance, this.head, this.data);
+    this.matrix.fit();
+    this.matrix.show(signed ? this.withoutFirst(arrays[name]) : this.shares, signed, matrices[name]);
+    this.look(this.held ?? this.focus ?? [this.head.count - 1, this.favourite(this.head.count - 1)]);
+    this.strip.reveal(this.focus[0]);
+    this.matrix.reveal(...this.focus);
+  }
+
+  /** Scores are not shared out, so that hiding the first token only takes its column away. */
+  withoutFirst(values) {
+    if (!this.data.rest) return values;
+    return values.map((value, index) => (index % this.head.count === 0 ? NaN : value));
+  }
+
+  row = (query) => this.shares.subarray(query * this.head.count, (query + 1) * this.head.count);
+
+  column = (key) => Float32Array.from({ length: this.head.count }, (_, query) =>
+    this.shares[query * this.head.count + key]);
+
+  /** The key that a query looks at most. */
+  favourite(query) {
+    if (!this.head) return query;
+    return this.row(query).reduce((best, value, key, row) => (value > row[best] || Number.isNaN(row[best]) ? key : best),
+      0);
+  }
+
+  /** Once a frame at most: a pointer can report more places than a screen can show. */
+  hover(cell) {
+    if (!this.head || this.held) return;
+    if (!this.wanted) {
+      requestAnimationFrame(() => {
+        const wanted = this.wanted;
+        this.wanted = null;
+        if (!this.held && wanted.join() !== this.focus.join()) this.look(wanted);
+      });
+    }
+    this.wanted = cell;
+  }
+
+  choose(cell, again) {
+    if (this.head) this.hold(again ? null : cell);
+  }
+
+  hold(cell) {
+    if (!this.head) return;
+    this.held = cell;
+    this.look(cell ?? this.focus);
+    this.report(cell);
+  }
+
+  step(step) {
+    if (!this.head) return;
+    const query = Math.max(0, Math.min(this.head.count - 1, (this.focus?.[0] ?? 0) + step));
+    const cell = [query, this.favourite(query)];
+    if (this.held) this.hold(cell);
+    else this.look(cell);
+    this.strip.reveal(query);
+    this.matrix.reveal(...cell);
+  }
+
+  /** Show one cell everywhere at once. */
+  look(cell) {
+    this.focus = cell;
+    const [query, key] = cell;
+    const [row, column] = [this.row(query), this.column(query)];
+    this.strip.show(query, row, column, this.held !== null);
+    if (this.held) this.matrix.reveal(query, key);
+    this.matrix.mark(cell);
+    this.list(query, row, column);
+    arithmeticPanel(this.sums, this.head, this.data, query, key);
+    this.markDistance(query - key);
+    this.status.textContent = this.held
+      ? "Held. Click it again, or press Escape, to let go."
+      : "Hover over a token or a cell. Click to hold it.";
+  }
+
+  list(query, row, column) {
+    const name = visible(this.data.labels[query]);
+    this.lists.replaceChildren(
+      this.ranking(`${name} looks at`, strongest(row, 5)),
+      this.ranking(`${name} is looked at by`, strongest(column.fill(0, query, query + 1), 5)),
+    );
+  }
+
+  ranking(title, found) {
+    const box = element("div", "llm-head-ranking");
+    box.append(element("div", "llm-head-title", title));
+    if (!found.length) box.append(element("p", "llm-head-note", "none"));
+    for (const [position, weight] of found) {
+      const line = element("div", "llm-head-line");
+      const bar = element("span", "llm-head-bar");
+      bar.style.width = `${100 * weight}%`;
+      const track = element("span", "llm-head-track");
+      track.append(bar);
+      line.append(element("span", "llm-head-token", visible(this.data.labels[position])),
+        element("span", "llm-head-at", String(position)), track, element("span", "", weight.toFixed(weight < 0.1 ? 3 : 2)));
+      box.append(line);
+    }
+    return box;
+  }
+
+  svg() {
+    const [query, key] = this.focus;
+    const cell = [query, key].map((at) => `${visible(this.data.labels[at])} (${at})`).join(" looks at ");
+    const lines = key > query ? ["masked"] : arithmetic(this.head, this.data, query, key).map((line) => line.join("  "));
+    return this.matrix.svg(`${this.data.matrices[this.data.matrix]} · ${this.data.title}`, [cell, ...lines]);
+  }
+
+  update(data) {
+    this.data = data;
+    this.held = data.locked;
+    if (this.head) this.paint();
+  }
+}
+
+export default function draw(component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-attention_head");
+  let view = root.llmView;
+  if (!view || view.data.sources.head !== data.sources.head) {
+    delete root.dataset.drawn;
+    view = root.llmView = new OneHead(root, data);
+  } else {
+    view.update(data);
+  }
+  view.report = (cell) => setStateValue("locked", cell);
+}

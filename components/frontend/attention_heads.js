@@ -1,0 +1,59 @@
+// All heads of a model on one text: the patterns come first, names and scores as soon as they are measured.
+
+class AllHeads {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    this.opened = () => {};
+    this.status = element("div", "llm-tiles-status", "Computing the patterns …");
+    this.status.setAttribute("role", "status");
+    this.grid = element("div", "llm-tiles");
+    this.tiles = new Tiles(this.grid, data, (layer, head) => this.opened([layer, head]));
+    root.replaceChildren(this.status, this.grid,
+      carryRow(data.carry, () => this.tiles.svg(this.data.title, this.data.order)));
+    this.read();
+  }
+
+  async read() {
+    try {
+      this.tiles.setGrid(await bytesOf(this.data.sources.grid));
+      this.tiles.arrange("layer");
+      this.status.textContent = "Measuring every head on random tokens that come twice …";
+      this.root.dataset.drawn = "patterns";
+      this.tiles.setScores(await jsonOf(this.data.sources.scores));
+      this.tiles.arrange(this.data.order);
+      this.say();
+      this.root.dataset.drawn = "scores";
+    } catch (error) {
+      this.status.textContent = error.message;
+      this.status.classList.add("llm-tiles-bad");
+    }
+  }
+
+  say() {
+    const labels = this.tiles.scores.label.flat();
+    const named = labels.filter((label) => label !== null).length;
+    this.status.textContent = `${named} of ${labels.length} heads have a score above 0.5 and carry its name. `
+      + `Entropy is at most ${this.tiles.scores.entropy_maximum.toFixed(2)} nats here. Choose a head to look closer.`;
+  }
+
+  update(data) {
+    const changed = data.order !== this.data.order;
+    this.data = this.tiles.data = data;
+    this.tiles.paint(); // also after a change of theme
+    if (changed && this.tiles.grid) this.tiles.arrange(this.tiles.scores ? data.order : "layer");
+  }
+}
+
+export default function draw(component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-attention_heads");
+  let view = root.llmView;
+  if (!view || view.data.sources.grid !== data.sources.grid) {
+    delete root.dataset.drawn;
+    view = root.llmView = new AllHeads(root, data);
+  } else {
+    view.update(data);
+  }
+  view.opened = (place) => setStateValue("opened", place);
+}

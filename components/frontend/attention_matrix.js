@@ -1,0 +1,216 @@
+// A matrix of queries × keys with token labels. Long ones are seen through a window, which a small map moves.
+
+const WINDOW = 48; // positions along each side that are drawn with labels
+const MARGIN = { left: 96, top: 78 };
+
+class Matrix {
+  /** `hear.hover(query, key)` and `hear.choose(query, key)` say what the pointer does. */
+  constructor(labels, hear) {
+    this.labels = labels.map(visible);
+    this.count = labels.length;
+    this.shown = Math.min(this.count, WINDOW);
+    this.top = this.left = 0; // first query and first key in the window
+    this.root = element("div", "llm-matrix");
+    this.frame = element("div", "llm-matrix-frame");
+    this.base = element("canvas", "llm-matrix-base");
+    this.base.setAttribute("role", "img");
+    this.marks = element("canvas", "llm-matrix-marks");
+    this.legend = element("div", "llm-matrix-legend");
+    this.frame.append(this.base, this.marks);
+    this.root.append(this.frame, this.legend);
+    this.marks.addEventListener("pointermove", (event) => {
+      const cell = this.cellAt(event);
+      if (cell) hear.hover(...cell);
+    });
+    this.marks.addEventListener("click", (event) => {
+      const cell = this.cellAt(event);
+      if (cell) hear.choose(...cell);
+    });
+    if (this.count > WINDOW) this.addMap();
+    this.resized = new ResizeObserver(() => this.fit());
+    this.resized.observe(this.root);
+  }
+
+  addMap() {
+    this.map = element("canvas", "llm-matrix-map");
+    this.map.width = this.map.height = this.count;
+    this.map.setAttribute("role", "img");
+    this.map.setAttribute("aria-label", `Map of all ${this.count} × ${this.count} cells; drag to move the window`);
+    const move = (event) => {
+      if (event.type === "pointermove" && !event.buttons) return;
+      const box = this.map.getBoundingClientRect();
+      const at = (share) => Math.round(share * this.count - this.shown / 2);
+      this.moveTo(at((event.clientY - box.top) / box.height), at((event.clientX - box.left) / box.width));
+    };
+    this.map.addEventListener("pointerdown", move);
+    this.map.addEventListener("pointermove", move);
+    this.root.append(this.map, element("div", "llm-matrix-legend",
+      `All ${this.count} positions. Drag here to move the window of ${WINDOW}.`));
+  }
+
+  moveTo(top, left) {
+    const inside = (start) => Math.max(0, Math.min(this.count - this.shown, start));
+    [this.top, this.left] = [inside(top), inside(left)];
+    this.draw();
+  }
+
+  /** Move the window, if need be, so that this cell is in it. */
+  reveal(query, key) {
+    const near = (start, position) =>
+      position >= start && position < start + this.shown ? start : position - Math.floor(this.shown / 2);
+    const [top, left] = [near(this.top, query), near(this.left, key)];
+    if (top !== this.top || left !== this.left) this.moveTo(top, left);
+  }
+
+  /** Values [query, key] row by row, NaN where a query may not look; `signed`: both sides of zero matter. */
+  show(values, signed, title) {
+    this.values = values;
+    this.signed = signed;
+    this.largest = 0;
+    for (const value of values) if (Math.abs(value) > this.largest) this.largest = Math.abs(value);
+    this.base.setAttribute("aria-label", `${title}, ${this.count} queries by ${this.count} keys`);
+    this.legend.textContent = (signed
+      ? `Colour: from −${this.largest.toPrecision(3)} over 0 to ${this.largest.toPrecision(3)}. `
+      : "Colour: the square root of the share, from 0 to 1. ")
+      + "Rows look at columns. Hatched: masked, since it comes later.";
+    this.draw();
+  }
+
+  ramp() {
+    const zero = channels(this.root, "neutral");
+    const more = channels(this.root, this.signed ? "positive" : "accent");
+    const less = channels(this.root, "negative");
+    return (value) => {
+      const share = this.signed ? Math.abs(value) / (this.largest || 1) : Math.sqrt(value);
+      return mixed(zero, value < 0 ? less : more, Math.min(1, share));
+    };
+  }
+
+  fit() {
+    const width = Math.min(640, this.root.clientWidth);
+    if (!width || width === this.width) return;
+    this.width = width;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.values || !this.width) return;
+    const sharp = window.devicePixelRatio || 1;
+    this.cell = Math.min(40, (this.width - MARGIN.left - 4) / this.shown);
+    const [width, height] = [MARGIN.left + this.shown * this.cell + 4, MARGIN.top + this.shown * this.cell + 4];
+    for (const canvas of [this.base, this.marks]) {
+      canvas.width = width * sharp;
+      canvas.height = height * sharp;
+      canvas.style.width = `${width}px`;
+      canvas.style.height = `${height}px`;
+      canvas.getContext("2d").scale(sharp, sharp);
+    }
+    this.size = [width, height];
+    const colourOf = this.ramp();
+    const brush = this.base.getContext("2d");
+    const hatch = this.hatch(brush);
+    for (let row = 0; row < this.shown; row++) {
+      for (let column = 0; column < this.shown; column++) {
+        const value = this.values[(this.top + row) * this.count + this.left + column];
+        brush.fillStyle = Number.isNaN(value) ? hatch : `rgb(${colourOf(value).join(" ")})`;
+        const [x, y] = this.corner(row, column);
+        brush.fillRect(x, y, this.cell + 0.3, this.cell + 0.3);
+      }
+    }
+    this.write(brush);
+    this.drawMap(colourOf);
+    this.mark(this.marked);
+  }
+
+  corner(row, column) {
+    return [MARGIN.left + column * this.cell, MARGIN.top + row * this.cell];
+  }
+
+  hatch(brush) {
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = 8;
+    const lines = tile.getContext("2d");
+    lines.strokeStyle = colour(this.root, "line");
+    for (const shift of [-8, 0, 8]) {
+      lines.moveTo(shift, 8);
+      lines.lineTo(shift + 8, 0);
+    }
+    lines.stroke();
+    return brush.createPattern(tile, "repeat");
+  }
+
+  /** Token labels, as many as there is room for. */
+  write(brush) {
+    const stride = Math.ceil(11 / this.cell);
+    brush.font = `${Math.max(9, Math.min(12, stride * this.cell - 1))}px ${getComputedStyle(this.root).fontFamily}`;
+    brush.fillStyle = colour(this.root, "quiet");
+    brush.textBaseline = "middle";
+    for (let place = 0; place < this.shown; place += stride) {
+      const [x, y] = this.corner(place, place).map((corner) => corner + this.cell / 2);
+      brush.textAlign = "right";
+      brush.fillText(shortened(this.labels[this.top + place]), MARGIN.left - 6, y);
+      brush.save();
+      brush.translate(x, MARGIN.top - 6);
+      brush.rotate(-Math.PI / 3.2);
+      brush.textAlign = "left";
+      brush.fillText(shortened(this.labels[this.left + place]), 0, 0);
+      brush.restore();
+    }
+  }
+
+  drawMap(colourOf) {
+    if (!this.map) return;
+    const brush = this.map.getContext("2d");
+    const key = `${this.signed}${colourOf(1)}`;
+    if (this.mapped !== this.values || this.mapColours !== key) {
+      this.image = new ImageData(this.count, this.count);
+      this.values.forEach((value, index) => {
+        if (!Number.isNaN(value)) this.image.data.set([...colourOf(value), 255], 4 * index);
+      });
+      [this.mapped, this.mapColours] = [this.values, key];
+    }
+    brush.putImageData(this.image, 0, 0);
+    brush.strokeStyle = colour(this.root, "--st-text-color");
+    brush.lineWidth = this.count / 120;
+    brush.strokeRect(this.left, this.top, this.shown, this.shown);
+  }
+
+  /** Frame the row and the column of a cell, and the cell. */
+  mark(cell) {
+    this.marked = cell;
+    const brush = this.marks.getContext("2d");
+    if (!this.size) return;
+    brush.clearRect(0, 0, ...this.size);
+    if (!cell) return;
+    const [row, column] = [cell[0] - this.top, cell[1] - this.left];
+    brush.strokeStyle = brush.fillStyle = colour(this.root, "--st-text-color");
+    const side = this.shown * this.cell;
+    const [x, y] = this.corner(row, column);
+    const inside = [row, column].map((place) => place >= 0 && place < this.shown);
+    brush.globalAlpha = 0.45;
+    if (inside[0]) brush.strokeRect(MARGIN.left, y, side, this.cell);
+    if (inside[1]) brush.strokeRect(x, MARGIN.top, this.cell, side);
+    brush.globalAlpha = 1;
+    brush.lineWidth = 2;
+    if (inside[0] && inside[1]) brush.strokeRect(x, y, this.cell, this.cell);
+  }
+
+  cellAt(event) {
+    const box = this.marks.getBoundingClientRect();
+    const row = Math.floor((event.clientY - box.top - MARGIN.top) / this.cell);
+    const column = Math.floor((event.clientX - box.left - MARGIN.left) / this.cell);
+    if (Math.min(row, column) < 0 || Math.max(row, column) >= this.shown) return null;
+    return [this.top + row, this.left + column];
+  }
+
+  /** The part in the window as SVG: the cells as a picture, labels as text. */
+  svg(title, notes) {
+    const [width, height] = this.size;
+    const svg = picture(this.root, Math.max(width + 32, 560), height + 60 + 18 * notes.length, title);
+    svg.append(shape("image", { x: 16, y: 40, width, height, href: this.base.toDataURL() }));
+    notes.forEach((note, index) => svg.append(shape("text", { x: 16, y: height + 64 + 18 * index }, note)));
+    return svg;
+  }
+}
+
+const shortened = (text, most = 12) => ([...text].length > most ? `${[...text].slice(0, most - 1).join("")}…` : text);

@@ -1,0 +1,109 @@
+// The text on one line, with arcs: above, where a token looks; below, who looks at it.
+
+const ARC_ROOM = 64; // pixels above and below the text
+const FAINTEST = 0.1; // of the greatest weight: what is below has no arc
+const MOST_ARCS = 40;
+
+class Strip {
+  /** The last `own` tokens are the model's own. */
+  constructor(labels, own, hear) {
+    this.root = element("div", "llm-strip");
+    this.root.tabIndex = 0;
+    this.root.setAttribute("role", "application");
+    this.root.setAttribute("aria-label",
+      "The text. Arrow keys move from token to token, Enter holds one and lets it go, Escape lets go.");
+    this.line = element("div", "llm-strip-line");
+    this.arcs = shape("svg", { class: "llm-strip-arcs", "aria-hidden": "true" });
+    this.tokens = labels.map((label, position) => {
+      const token = element("span", "llm-strip-token", visible(label));
+      token.llmPosition = position;
+      if (position >= labels.length - own) {
+        token.classList.add("llm-strip-own");
+        token.title = "written by the model";
+      }
+      return token;
+    });
+    this.line.append(...this.tokens, this.arcs);
+    this.root.append(this.line);
+    this.line.addEventListener("pointerover", (event) => {
+      if (event.target.llmPosition !== undefined) hear.hover(event.target.llmPosition);
+    });
+    // where tokens stand is asked once, not at every hover: the answer makes the browser lay all of them out
+    this.places = null;
+    new ResizeObserver(() => (this.places = null)).observe(this.line);
+    this.line.addEventListener("click", (event) => {
+      if (event.target.llmPosition !== undefined) hear.choose(event.target.llmPosition);
+    });
+    this.root.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) hear.step(step);
+      else if (event.key === "Enter") hear.hold();
+      else if (event.key === "Escape") hear.free();
+      else return;
+      event.preventDefault();
+    });
+  }
+
+  /** Show what `query` sees (`row`) and who sees it (`column`), both by position; null: nothing. */
+  show(query, row, column, held) {
+    this.arcs.replaceChildren();
+    this.root.classList.toggle("llm-strip-held", held);
+    for (const token of this.shaded ?? []) {
+      token.style.removeProperty("--share");
+      token.classList.remove("llm-strip-chosen");
+    }
+    this.shaded = [];
+    if (query === null) return;
+    if (!this.places) this.measure();
+    const place = (position) => this.places[position];
+    const from = place(query);
+    const { foot, base } = this;
+    for (const [position, weight] of strongest(row, MOST_ARCS)) {
+      this.tokens[position].style.setProperty("--share", `${Math.round(70 * Math.sqrt(weight))}%`);
+      this.shaded.push(this.tokens[position]);
+      this.arc(from, place(position), foot, -1, weight);
+    }
+    for (const [position, weight] of strongest(column, MOST_ARCS)) {
+      if (position !== query) this.arc(from, place(position), base, 1, weight);
+    }
+    this.tokens[query].classList.add("llm-strip-chosen");
+    this.shaded.push(this.tokens[query]);
+  }
+
+  measure() {
+    this.places = this.tokens.map((token) => token.offsetLeft + token.offsetWidth / 2);
+    this.foot = this.tokens[0].offsetTop;
+    this.base = this.foot + this.tokens[0].offsetHeight;
+    this.arcs.setAttribute("width", this.line.scrollWidth);
+    this.arcs.setAttribute("height", this.line.clientHeight);
+  }
+
+  arc(from, to, y, side, weight) {
+    const rise = side * Math.min(ARC_ROOM - 6, 12 + Math.abs(to - from) / 4);
+    const middle = (from + to) / 2;
+    const loop = from === to ? 9 : 0; // a token that looks at itself
+    const path = `M ${from - loop} ${y} Q ${middle} ${y + 2 * rise - (side * Math.abs(rise)) / 2} ${to + loop} ${y}`;
+    this.arcs.append(shape("path", { d: path, "stroke-width": (0.8 + 3.5 * weight).toFixed(2),
+      "stroke-opacity": (0.25 + 0.75 * weight).toFixed(2), class: side < 0 ? "llm-arc-out" : "llm-arc-in" }));
+  }
+
+  /** Bring a token into sight. */
+  reveal(position) {
+    const token = this.tokens[position];
+    const { scrollLeft, clientWidth } = this.root;
+    if (token.offsetLeft < scrollLeft || token.offsetLeft + token.offsetWidth > scrollLeft + clientWidth) {
+      this.root.scrollLeft = token.offsetLeft - clientWidth / 2;
+    }
+  }
+}
+
+/** Positions with the greatest weights, greatest first; those far below the greatest are left out. */
+function strongest(weights, most) {
+  const found = [];
+  let greatest = 0;
+  for (const weight of weights) if (weight > greatest) greatest = weight;
+  weights.forEach((weight, position) => {
+    if (weight > 0 && weight >= FAINTEST * greatest) found.push([position, weight]);
+  });
+  return found.sort((one, other) => other[1] - one[1]).slice(0, most);
+}

@@ -1,0 +1,179 @@
+// Every head's pattern as a small picture in a tile, with its name and score; hover says what a cell holds.
+
+/** The order in which heads stand: by layer, or by a score. A low entropy comes first: a head that has a clear aim. */
+function inOrder(data, scores, order) {
+  const heads = [];
+  for (let layer = 0; layer < data.layers; layer++) {
+    for (let head = 0; head < data.heads; head++) heads.push([layer, head]);
+  }
+  if (order === "layer" || !scores) return heads;
+  const value = ([layer, head]) => scores[order][layer][head];
+  const sign = order === "entropy" ? 1 : -1;
+  return heads.sort((a, b) => sign * (value(a) - value(b)));
+}
+
+const NARROWEST = 124; // pixels that a tile needs for its name and the gap beside it
+
+class Tiles {
+  /** `open(layer, head)` is called when a person chooses a head. */
+  constructor(place, data, open) {
+    this.place = place;
+    this.data = data;
+    this.open = open;
+    this.cells = Math.ceil(data.labels.length / data.span);
+    this.scores = null;
+    this.tiles = new Map();
+    this.tip = element("div", "llm-tiles-tip");
+    this.tip.hidden = true;
+    this.resized = new ResizeObserver(() => this.fit());
+    this.resized.observe(place);
+    for (let layer = 0; layer < data.layers; layer++) {
+      for (let head = 0; head < data.heads; head++) this.tiles.set(`${layer}.${head}`, this.tile(layer, head));
+    }
+  }
+
+  /** As many columns as fit of those that leave no head alone and no group of them torn apart. */
+  fit() {
+    const { heads, group } = this.data;
+    const fitting = [...Array(heads).keys()].map((index) => index + 1).filter((columns) => heads % columns === 0
+      && (columns % group === 0 || group % columns === 0) && columns * NARROWEST <= this.place.clientWidth);
+    const columns = fitting.at(-1) ?? 1;
+    this.place.style.setProperty("--columns", columns);
+    this.place.style.setProperty("--shared", Math.min(columns, group));
+  }
+
+  tile(layer, head) {
+    const tile = element("button", "llm-tiles-tile");
+    tile.type = "button";
+    if (this.data.group > 1) tile.title = `reads key/value head ${Math.floor(head / this.data.group)}`;
+    const canvas = element("canvas", "llm-tiles-canvas");
+    canvas.width = canvas.height = this.cells;
+    const name = element("span", "llm-tiles-name", `Layer ${layer} · head ${head}`);
+    const note = element("span", "llm-tiles-note", "…");
+    tile.append(name, canvas, note);
+    tile.addEventListener("click", () => this.open(layer, head));
+    canvas.addEventListener("pointermove", (event) => this.say(event, layer, head));
+    canvas.addEventListener("pointerleave", () => (this.tip.hidden = true));
+    return { tile, canvas, note, layer, head };
+  }
+
+  /** New patterns: a byte a cell, [layer, head, query, key], 255 · sqrt(weight). */
+  setGrid(buffer) {
+    this.grid = new Uint8Array(buffer);
+    this.paint();
+  }
+
+  paint() {
+    if (!this.grid) return;
+    const [none, all] = [channels(this.place, "neutral"), channels(this.place, "accent")];
+    const ramp = Uint32Array.from({ length: 256 }, (_, byte) => {
+      const [red, green, blue] = mixed(none, all, byte / 255);
+      return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+    });
+    const { cells } = this;
+    const image = new ImageData(cells, cells);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (const { canvas, layer, head } of this.tiles.values()) {
+      const start = (layer * this.data.heads + head) * cells * cells;
+      for (let query = 0; query < cells; query++) { // what comes after the query stays clear: the mask
+        for (let key = 0; key <= query; key++) {
+          pixels[query * cells + key] = ramp[this.grid[start + query * cells + key]];
+        }
+      }
+      canvas.getContext("2d").putImageData(image, 0, 0);
+    }
+  }
+
+  setScores(scores) {
+    this.scores = scores;
+  }
+
+  /** Tiles by layer, those that share keys and values in one frame, or all in the order of a score. */
+  arrange(order) {
+    const { data, scores } = this;
+    const sections = [];
+    if (order === "layer") {
+      for (let layer = 0; layer < data.layers; layer++) {
+        const section = element("div", "llm-tiles-row");
+        for (let first = 0; first < data.heads; first += data.group) {
+          const group = data.group === 1 ? section : element("div", "llm-tiles-group");
+          if (data.group > 1) {
+            group.append(element("div", "llm-tiles-shared", `share key/value head ${first / data.group}`));
+            section.append(group);
+          }
+          for (let head = first; head < first + data.group; head++) group.append(this.labelled(layer, head, order));
+        }
+        sections.push(section);
+      }
+    } else {
+      const section = element("div", "llm-tiles-row");
+      for (const [layer, head] of inOrder(data, scores, order)) section.append(this.labelled(layer, head, order));
+      sections.push(section);
+    }
+    this.place.replaceChildren(...sections, this.tip);
+  }
+
+  labelled(layer, head, order) {
+    const { tile, note } = this.tiles.get(`${layer}.${head}`);
+    const [text, earned] = this.label(layer, head, order);
+    note.textContent = text;
+    note.classList.toggle("llm-tiles-earned", earned);
+    return tile;
+  }
+
+  /** A name where a score is high, else how widely the head looks; in the order of a score always that score. */
+  label(layer, head, order) {
+    if (!this.scores) return ["…", false];
+    const { data, scores } = this;
+    const entropy = `entropy ${scores.entropy[layer][head].toFixed(2)}`;
+    const earned = scores.label[layer][head];
+    if (order !== "layer") {
+      const value = scores[order][layer][head];
+      const text = order === "entropy" ? entropy : `${data.names[order]} ${value.toFixed(2)}`;
+      return [text, earned !== null && earned[0] === order];
+    }
+    return earned ? [`${data.names[earned[0]]} ${earned[1].toFixed(2)}`, true] : [entropy, false];
+  }
+
+  say(event, layer, head) {
+    const { cells, data } = this;
+    const box = event.target.getBoundingClientRect();
+    const query = Math.min(cells - 1, Math.floor(((event.clientY - box.top) / box.height) * cells));
+    const key = Math.min(cells - 1, Math.floor(((event.clientX - box.left) / box.width) * cells));
+    this.tip.hidden = key > query || query < 0 || key < 0 || !this.grid;
+    if (this.tip.hidden) return;
+    const byte = this.grid[((layer * data.heads + head) * cells + query) * cells + key];
+    const weight = ((byte / 255) ** 2).toFixed(2);
+    const from = this.tokens(query);
+    const to = this.tokens(key);
+    this.tip.textContent = `${from} looks at ${to}: ${data.span > 1 ? "at most " : ""}${weight}`;
+    const frame = this.place.getBoundingClientRect();
+    this.tip.style.left = `${Math.min(event.clientX - frame.left + 14, frame.width - 190)}px`;
+    this.tip.style.top = `${event.clientY - frame.top + 16}px`;
+  }
+
+  /** The token of a cell, or the first and last of those that it stands for. */
+  tokens(cell) {
+    const { labels, span } = this.data;
+    const [first, last] = [cell * span, Math.min(labels.length, (cell + 1) * span) - 1];
+    const one = (position) => `${visible(labels[position])} (${position})`;
+    return first === last ? one(first) : `${one(first)} … ${one(last)}`;
+  }
+
+  /** The whole view as SVG: pictures as PNG inside it, names as text. */
+  svg(title, order) {
+    const [side, gap, columns] = [120, 14, Math.min(this.data.heads, 8)];
+    const heads = inOrder(this.data, this.scores, order);
+    const rows = Math.ceil(heads.length / columns);
+    const svg = picture(this.place, 32 + columns * (side + gap), 56 + rows * (side + 52), title);
+    heads.forEach(([layer, head], index) => {
+      const [x, y] = [16 + (index % columns) * (side + gap), 48 + Math.floor(index / columns) * (side + 52)];
+      const { canvas } = this.tiles.get(`${layer}.${head}`);
+      svg.append(shape("text", { x, y: y + 4, "font-size": 11 }, `Layer ${layer} · head ${head}`),
+        shape("image", { x, y: y + 10, width: side, height: side, href: canvas.toDataURL(),
+          style: "image-rendering: pixelated" }),
+        shape("text", { x, y: y + side + 24, "font-size": 11 }, this.label(layer, head, order)[0]));
+    });
+    return svg;
+  }
+}

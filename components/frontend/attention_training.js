@@ -1,0 +1,206 @@
+// Through training: one slider moves patterns, scores and loss; the chart shows every head's score at every snapshot.
+
+const CHART = { width: 440, height: 190, left: 44, right: 14, top: 12, bottom: 28 };
+
+const LEAST_SCORE = 0.2; // the top of the score axis at least, so that noise near 0 does not look like a bump
+
+const signed = (number, digits) => number.toFixed(digits).replace("-", "−");
+
+class ThroughTraining {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    this.opened = () => {};
+    this.moved = () => {};
+    this.found = new Map(); // step → { scores, context }
+    this.grids = new Map(); // step → bytes
+    this.at = Math.max(0, data.steps.indexOf(data.step));
+    this.build();
+    this.measure();
+    this.move(this.at);
+  }
+
+  build() {
+    this.status = element("div", "llm-tiles-status");
+    this.status.setAttribute("role", "status");
+    const row = element("label", "llm-training-slider");
+    this.slider = element("input");
+    Object.assign(this.slider, { type: "range", min: 0, max: this.data.steps.length - 1, value: this.at });
+    this.slider.setAttribute("aria-label", "Snapshot");
+    this.slider.addEventListener("input", () => this.move(Number(this.slider.value)));
+    this.slider.addEventListener("change", () => this.moved(this.data.steps[this.at]));
+    this.where = element("span", "llm-training-where");
+    row.append(this.slider, this.where);
+    this.charts = element("div", "llm-training-charts");
+    this.grid = element("div", "llm-tiles");
+    this.tiles = new Tiles(this.grid, this.data, (layer, head) => this.opened([this.data.steps[this.at], layer, head]));
+    this.root.replaceChildren(row, this.status, this.charts, this.grid, carryRow(this.data.carry, () => this.svg()));
+  }
+
+  /** Scores, then loss and in-context score, one snapshot after the other, the first and the last before the rest. */
+  async measure() {
+    const { steps, sources } = this.data;
+    const order = [...new Set([0, steps.length - 1, ...steps.keys()])];
+    try {
+      for (const kind of ["scores", "context"]) {
+        for (const [done, index] of order.entries()) {
+          if (!this.root.isConnected) return;
+          this.status.textContent = `Measuring the snapshots: ${kind === "scores" ? "head scores" : "loss by position"}, `
+            + `${done} of ${order.length} …`;
+          const known = this.found.get(steps[index]) ?? {};
+          this.found.set(steps[index], { ...known, [kind]: await jsonOf(sources[`${kind}/${steps[index]}`]) });
+          this.draw();
+        }
+      }
+      if (sources.control) this.control = await jsonOf(sources.control);
+      this.status.textContent = "";
+      this.root.dataset.drawn = "training";
+    } catch (error) {
+      this.fail(error);
+    }
+    this.draw();
+  }
+
+  fail(error) {
+    this.status.textContent = error.message;
+    this.status.classList.add("llm-tiles-bad");
+  }
+
+  async move(index) {
+    this.at = index;
+    const step = this.data.steps[index];
+    this.draw();
+    try {
+      if (!this.grids.has(step)) this.grids.set(step, await bytesOf(this.data.sources[`grid/${step}`]));
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (this.data.steps[this.at] === step) this.tiles.setGrid(this.grids.get(step));
+  }
+
+  draw() {
+    const { steps, score, names } = this.data;
+    const step = steps[this.at];
+    const { scores, context } = this.found.get(step) ?? {};
+    this.where.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`
+      + (context ? ` · validation loss ${context.loss.toFixed(3)} · in-context score ${signed(context.score, 3)}` : "");
+    this.tiles.setScores(scores ?? null);
+    this.tiles.arrange("layer");
+    const through = (name) => steps.map((one) => this.found.get(one)?.context?.[name]);
+    this.charts.replaceChildren(
+      this.chart(`Every head's score: ${names[score] ?? "entropy"}`, steps, this.headLines(score), score === "entropy" ? 0 : LEAST_SCORE),
+      this.chart("Validation loss, nats per token", steps, [["", through("loss"), "llm-line-loss"]]),
+      this.chart("In-context learning score, nats; below 0: it uses its context", steps,
+        [["", through("score"), "llm-line-chosen"]]),
+      this.positions(context),
+    );
+  }
+
+  /** Loss by position at this snapshot, from which the in-context score is taken; dashed: the untrained model. */
+  positions(context) {
+    const untrained = this.found.get(0)?.context?.by_position ?? [];
+    const losses = context?.by_position ?? [];
+    return this.chart("Loss by position at this snapshot, nats", [...Array(this.data.context).keys()],
+      [["untrained", untrained, "llm-line-control"], ["", losses, "llm-line-loss"]], 0, false);
+  }
+
+  /** A line a head; the highest at the last snapshot stands out. Dashed: the controls. */
+  headLines(score) {
+    const { steps, layers, heads, controlLabel } = this.data;
+    const lines = [];
+    for (let layer = 0; layer < layers; layer++) {
+      for (let head = 0; head < heads; head++) {
+        const values = steps.map((step) => this.found.get(step)?.scores?.[score][layer][head]);
+        lines.push([`layer ${layer} head ${head}`, values, "llm-line"]);
+      }
+    }
+    const best = lines.reduce((one, other) => ((other[1].at(-1) ?? -1) > (one[1].at(-1) ?? -1) ? other : one));
+    best[2] = "llm-line-chosen";
+    const flat = (label, scores) => [`${label}, highest`, steps.map(() => Math.max(...scores.flat())), "llm-line-control"];
+    const untrained = this.found.get(0)?.scores;
+    return [
+      ...lines.filter((line) => line !== best),
+      ...(untrained ? [flat("untrained", untrained[score])] : []),
+      ...(this.control ? [flat(controlLabel, this.control[score])] : []),
+      best,
+    ];
+  }
+
+  chart(title, xs, lines, least = 0, overSteps = true) {
+    const box = element("figure", "llm-training-figure");
+    box.append(element("figcaption", "llm-head-title", title), this.plot(title, xs, lines, least, overSteps));
+    return box;
+  }
+
+  /** Lines of [name, values, class] over `xs`. Steps stand on a logarithmic scale, as the snapshots do. */
+  plot(title, xs, lines, least, overSteps) {
+    const { width, height, left, right, top, bottom } = CHART;
+    const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "llm-training-plot", role: "img" });
+    svg.setAttribute("aria-label", title);
+    const scale = overSteps ? (one) => Math.log2(one + 1) : (one) => one;
+    const x = (one) => left + ((width - left - right) * scale(one)) / (scale(xs.at(-1)) || 1);
+    const values = lines.flatMap(([, line]) => line.filter((value) => value !== undefined));
+    const [low, high] = [Math.min(0, ...values), Math.max(least, ...values)];
+    const y = (value) => top + ((height - top - bottom) * (high - value)) / (high - low || 1);
+    svg.append(shape("line", { x1: left, x2: width - right, y1: y(0), y2: y(0), class: "llm-line-zero" }));
+    for (const value of new Set([low, 0, high])) {
+      svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, signed(value, 2)));
+    }
+    const named = [];
+    for (const [name, line, kind] of lines) {
+      const points = line.flatMap((value, index) => (value === undefined ? [] : [[x(xs[index]), y(value)]]));
+      if (!points.length) continue;
+      const path = shape("path", { d: `M${points.map((point) => point.map((one) => one.toFixed(1)).join(" ")).join("L")}`,
+        class: kind });
+      if (name) path.append(shape("title", {}, name));
+      svg.append(path);
+      if (name && kind !== "llm-line") named.push([points.at(-1)[1], `${name} ${line.at(-1)?.toFixed(2) ?? ""}`]);
+    }
+    named.sort(([one], [other]) => one - other);
+    let free = top + 4;
+    for (const [height, name] of named) { // names that would cover each other move down
+      const place = Math.max(free, height - 5);
+      free = place + 13;
+      svg.append(shape("text", { x: width - right - 4, y: place, "text-anchor": "end", class: "llm-line-name" }, name));
+    }
+    const now = x(this.data.steps[this.at]);
+    if (overSteps) svg.append(shape("line", { x1: now, x2: now, y1: top, y2: height - bottom, class: "llm-line-now" }));
+    this.ticks(svg, xs, x, overSteps);
+    return svg;
+  }
+
+  ticks(svg, xs, x, overSteps) {
+    const wanted = overSteps ? xs.filter((one) => (one & (one - 1)) === 0) : [xs[0], xs[xs.length >> 1]];
+    let free = -Infinity;
+    for (const one of [...wanted.filter((tick) => x(xs.at(-1)) - x(tick) > 40), xs.at(-1)]) {
+      if (x(one) < free) continue;
+      free = x(one) + 34;
+      svg.append(shape("text", { x: x(one), y: CHART.height - 8, "text-anchor": "middle" }, withThousands(one)));
+    }
+  }
+
+  svg() {
+    return this.tiles.svg(`${this.data.title} · ${this.where.textContent}`, "layer");
+  }
+
+  update(data) {
+    this.data = this.tiles.data = data;
+    this.tiles.paint();
+    this.draw();
+  }
+}
+
+export default function draw(component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-attention_training");
+  let view = root.llmView;
+  if (!view || view.data.carry.name !== data.carry.name || view.data.labels.join("\n") !== data.labels.join("\n")) {
+    delete root.dataset.drawn;
+    view = root.llmView = new ThroughTraining(root, data);
+  } else {
+    view.update(data);
+  }
+  view.opened = (place) => setStateValue("opened", place);
+  view.moved = (step) => setStateValue("moved", step);
+}

@@ -1,0 +1,304 @@
+// The code reader: map, code in three implementations, the variables so far, the tensor of one of them, its equation.
+// All that is stepped through is here in the browser; only the place reached is told to the page, for its address.
+
+const PLAY = 900; // milliseconds a line
+
+class CodeReader {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    this.report = () => {};
+    this.actual = true;
+    this.gradient = false;
+    this.quizzing = false;
+    this.quiz = new ShapesQuiz();
+    this.step = 0;
+    this.build();
+    const { layer, implementation, line } = data.place;
+    const known = data.layers.some((one) => one.path === layer);
+    const first = data.layers.find((one) => one.kind === "Attention") ?? data.layers[0];
+    this.open(known && layer ? layer : layer === "model" ? "" : first.path, implementation, Number(line) || null);
+  }
+
+  build() {
+    this.root.replaceChildren();
+    const part = (name, tag = "div") => (this[name] = element(tag, `llm-code-${name}`));
+    const work = element("div", "llm-code-work");
+    this.root.append(part("map", "nav"), part("crumbs", "nav"), part("equation"), part("toolbar"), part("question"),
+      part("columns"), part("proof"), work);
+    this.map.setAttribute("aria-label", "The forward pass");
+    this.crumbs.setAttribute("aria-label", "Where this is");
+    work.append(part("variables"), part("tensor"));
+    const button = (label, title, act) => {
+      const made = element("button", "llm-code-button", label);
+      made.type = "button";
+      made.title = title;
+      made.addEventListener("click", act);
+      this.toolbar.append(made);
+      return made;
+    };
+    button("◀ Back", "The line before", () => this.go(this.step - 1));
+    button("Step ▶", "The next line", () => this.go(this.step + 1));
+    this.playing = button("Play", "One line after the other", () => this.play());
+    const toggle = (label, title, name) => {
+      const made = button(label, title, () => {
+        this[name] = !this[name];
+        made.setAttribute("aria-pressed", String(this[name]));
+        this.show();
+      });
+      made.setAttribute("aria-pressed", String(this[name]));
+      return made;
+    };
+    toggle("Actual sizes", "Sizes of this model and text in place of axis names", "actual");
+    this.backward = toggle("Backward", "The gradient of the loss with respect to each tensor", "gradient");
+    toggle("Shapes quiz", "Hide the shapes and guess the next one", "quizzing");
+    this.where = element("span", "llm-code-where");
+    this.where.setAttribute("role", "status");
+    this.toolbar.append(this.where);
+    this.view = new TensorView(this.tensor, (what, parameters) => this.ask(what, parameters));
+  }
+
+  async ask(what, parameters) {
+    const query = new URLSearchParams({ path: this.path, ...parameters });
+    const response = await fetch(`${this.data.url}/${what}?${query}`);
+    if (!response.ok) {
+      const problem = await response.text();
+      this.where.textContent = problem;
+      throw new Error(problem);
+    }
+    return response;
+  }
+
+  async open(path, implementation = this.implementation, line = null) {
+    this.stop();
+    this.path = path;
+    const { layers } = this.data;
+    drawMap(this.map, layers, path, (other) => this.open(other));
+    drawCrumbs(this.crumbs, layers, path, (other) => this.open(other));
+    this.where.textContent = "Tracing …";
+    let described;
+    try {
+      described = await (await this.ask("layer", {})).json();
+    } catch {
+      return; // what went wrong stands beside the buttons
+    }
+    if (this.path !== path) return;
+    this.described = described;
+    const names = Object.keys(described.implementations);
+    this.implementation = names.includes(implementation) ? implementation : names[0];
+    this.columns.classList.toggle("llm-code-single", names.length === 1);
+    const every = Object.values(described.implementations).flatMap((one) => one.steps.flatMap((step) => step.variables));
+    this.backward.hidden = !every.some((variable) => variable.gradient);
+    if (this.backward.hidden) this.gradient = false;
+    this.backward.setAttribute("aria-pressed", String(this.gradient));
+    this.columns.replaceChildren();
+    this.made = Object.entries(described.implementations).map(([name, one]) =>
+      new CodeColumn(name, one, (chosen, step) => this.go(step, chosen)));
+    this.columns.append(...this.made.map((column) => column.root));
+    const at = this.steps.findIndex((step) => line !== null && step.first <= line && line <= step.last);
+    this.selected = null;
+    this.drawEquation();
+    this.go(Math.max(0, at), this.implementation, false);
+    this.prove(path);
+  }
+
+  get steps() {
+    return this.described.implementations[this.implementation].steps;
+  }
+
+  go(step, implementation = this.implementation, tell = true) {
+    if (!this.described) return;
+    this.implementation = implementation;
+    this.step = Math.min(Math.max(0, step), this.steps.length - 1);
+    this.selected = null;
+    this.show();
+    if (tell && !this.timer) this.tell();
+  }
+
+  /** The address follows, once a person rests. */
+  tell() {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => this.report({ layer: this.path || "model", implementation: this.implementation,
+      line: String(this.steps[this.step]?.first ?? "") }), 500);
+  }
+
+  play() {
+    if (this.timer) {
+      this.stop();
+      this.tell();
+      return;
+    }
+    this.playing.textContent = "Stop";
+    this.timer = setInterval(() => {
+      this.go(this.step + 1);
+      if (this.step === this.steps.length - 1) this.stop();
+    }, PLAY);
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    this.timer = null;
+    this.playing.textContent = "Play";
+  }
+
+  show() {
+    if (!this.described) return;
+    const current = this.steps[this.step];
+    const id = `${this.path}/${this.implementation}/${this.step}`;
+    const asking = this.quizzing && !this.quiz.answered.has(id);
+    for (const column of this.made) {
+      const own = column.name === this.implementation;
+      column.show({ step: own ? this.step : current?.pairs[column.name], paired: !own, actual: this.actual,
+        hiddenFrom: this.quizzing ? this.hiddenFrom(column, own, current, asking) : null });
+    }
+    const calls = this.steps.at(-1)?.call ?? 0;
+    this.where.textContent = `Line ${current.first} · step ${this.step + 1} of ${this.steps.length}`
+      + (calls ? ` · call ${current.call + 1} of ${calls + 1}` : "");
+    this.question.hidden = !this.quizzing;
+    if (this.quizzing) this.quiz.draw(this.question, id, current.variables[0], this.steps, () => this.show());
+    this.drawVariables(asking);
+    this.markSymbols();
+  }
+
+  /** The first line whose shape the quiz still hides: the current one until it is answered, else the one after it. */
+  hiddenFrom(column, own, current, asking) {
+    const line = own ? current : column.described.steps[current.pairs[column.name]];
+    if (!line) return column.described.first;
+    return asking ? line.first : line.last + 1;
+  }
+
+  /** The newest tensor of every name so far in this call, those of the current line first. */
+  drawVariables(asking) {
+    this.variables.replaceChildren(element("div", "llm-code-title", this.gradient ? "Gradients" : "Variables"));
+    const { call, values } = this.steps[this.step];
+    for (const [name, text] of values) {
+      const made = element("div", "llm-code-variable llm-code-changed");
+      made.append(element("code", "", name), element("span", "llm-code-numbers", text));
+      this.variables.append(made);
+    }
+    const newest = new Map();
+    for (let index = this.step; index >= 0 && this.steps[index].call === call; index--) {
+      for (const variable of this.steps[index].variables) {
+        if (newest.has(variable.name)) newest.get(variable.name).earlier ??= variable;
+        else newest.set(variable.name, { variable, index, earlier: null });
+      }
+    }
+    const shown = [...newest.values()].filter(({ index }) => !(asking && index === this.step));
+    for (const entry of shown) this.variables.append(this.card(entry));
+    if (!shown.length && !values.length) this.variables.append(element("p", "llm-code-hint", "No tensor yet: step on."));
+    const chosen = shown.find(({ variable }) => variable.name === this.selected) ?? shown[0];
+    if (chosen) this.select(chosen);
+    else this.tensor.replaceChildren();
+  }
+
+  card(entry) {
+    const { variable, index, earlier } = entry;
+    const made = element("button", "llm-code-variable");
+    made.type = "button";
+    made.dataset.name = variable.name;
+    made.classList.toggle("llm-code-changed", index === this.step);
+    const head = element("span", "llm-code-variable-head");
+    head.append(element("code", "", variable.name));
+    if (index === this.step) head.append(element("span", "llm-code-badge", earlier ? "changed" : "new"));
+    const shape = element("span", "llm-code-shape", this.actual
+      ? `[${variable.axes.map((axis, at) => `${axis} ${variable.shape[at]}`).join(", ")}]` : shapeText(variable.axes));
+    const numbers = this.gradient ? variable.gradient : variable.values;
+    const said = numbers
+      ? `min ${shortNumber(numbers.min)} · mean ${shortNumber(numbers.mean)} · max ${shortNumber(numbers.max)}`
+        + (numbers.infinite ? ` · ${withThousands(numbers.infinite)} not finite` : "")
+      : "no gradient";
+    made.append(head, shape, element("span", "llm-code-numbers", said));
+    made.addEventListener("click", () => this.select(entry));
+    return made;
+  }
+
+  select({ variable, index }) {
+    this.selected = variable.name;
+    for (const card of this.variables.querySelectorAll(".llm-code-variable")) {
+      card.setAttribute("aria-pressed", String(card.dataset.name === variable.name));
+    }
+    const wanted = { variable, gradient: this.gradient, implementation: this.implementation, step: index,
+      tokens: this.described.tokens };
+    this.view.show(wanted).catch((error) => (this.where.textContent = error.message));
+  }
+
+  drawEquation() {
+    this.equation.replaceChildren();
+    const kind = this.data.layers.find((layer) => layer.path === this.path).kind;
+    const equation = this.data.equations[kind];
+    if (!equation) return;
+    const exact = element("div", "llm-code-exact");
+    for (const text of equation.lines) {
+      const line = element("div");
+      for (const piece of text.split(/(\{[^}]*\})/)) {
+        const [name, symbol = name] = piece.startsWith("{") ? piece.slice(1, -1).split("|") : [];
+        if (name === undefined) {
+          line.append(piece);
+          continue;
+        }
+        const made = element("button", "llm-code-symbol", symbol);
+        made.type = "button";
+        made.dataset.variable = name;
+        made.addEventListener("click", () => this.goTo(name));
+        line.append(made);
+      }
+      exact.append(line);
+    }
+    const words = element("div", "llm-code-words", equation.words);
+    if (equation.source) words.append(element("div", "llm-code-quiet", equation.source));
+    this.equation.append(exact, words);
+  }
+
+  /** The line that makes a variable last; in the einops code where this one never makes it. */
+  goTo(name) {
+    const { implementations } = this.described;
+    for (const implementation of [this.implementation, ...Object.keys(implementations)]) {
+      const { steps } = implementations[implementation];
+      const step = steps.findLastIndex((one) => one.variables.some((variable) => variable.name === name));
+      if (step >= 0) {
+        this.go(step, implementation);
+        return;
+      }
+    }
+  }
+
+  markSymbols() {
+    const names = this.steps[this.step].variables.map((variable) => variable.name);
+    for (const symbol of this.equation.querySelectorAll(".llm-code-symbol")) {
+      symbol.classList.toggle("llm-code-symbol-now", names.includes(symbol.dataset.variable));
+    }
+  }
+
+  async prove(path) {
+    this.proof.textContent = "Comparing the implementations …";
+    let compared;
+    try {
+      compared = await (await this.ask("comparison", {})).json();
+    } catch {
+      this.proof.textContent = "";
+      return;
+    }
+    if (this.path !== path) return;
+    this.proof.replaceChildren();
+    if (compared.length) this.proof.replaceChildren(element("strong", "", "On this very input: "));
+    for (const { implementation, output, gradient, seconds } of compared) {
+      const apart = implementation === "einops" ? "" : `, output differs by at most ${shortNumber(output)}`
+        + (gradient === null ? "" : `, gradient by ${shortNumber(gradient)}`);
+      this.proof.append(element("span", "llm-code-proved", `${implementation} ${(1000 * seconds).toFixed(2)} ms${apart}`));
+    }
+  }
+}
+
+export default function (component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-code");
+  let reader = root.llmReader;
+  if (!reader || reader.data.url !== data.url) {
+    reader?.stop();
+    reader = root.llmReader = new CodeReader(root, data);
+  }
+  reader.report = (place) => setStateValue("place", place);
+  return () => {
+    if (!root.isConnected) reader.stop();
+  };
+}

@@ -1,0 +1,56 @@
+// The shapes quiz: which shape will the next line's tensor have? The answers to choose from come from the trace itself.
+
+class ShapesQuiz {
+  constructor() {
+    this.right = 0;
+    this.asked = 0;
+    this.answered = new Set();
+  }
+
+  /** The right shape and up to three wrong ones, in an order that does not give it away. */
+  options(variable, steps) {
+    const right = shapeText(variable.axes);
+    const others = new Set();
+    const swapped = [...variable.axes];
+    if (swapped.length > 2) [swapped[1], swapped[2]] = [swapped[2], swapped[1]];
+    else swapped.reverse();
+    for (const axes of [swapped, variable.axes.slice(0, -1), ...steps.flatMap((step) => step.variables.map((one) => one.axes))]) {
+      const text = shapeText(axes);
+      if (axes.length && text !== right) others.add(text);
+    }
+    return [right, ...[...others].slice(0, 3)].sort();
+  }
+
+  /** Ask about `variable`; `then` is called once it has been answered. */
+  draw(place, id, variable, steps, then) {
+    place.replaceChildren();
+    const score = element("span", "llm-code-score", `${this.right} of ${this.asked} right`);
+    score.setAttribute("role", "status");
+    if (!variable || this.answered.has(id)) {
+      place.append(element("span", "", variable ? "Step on for the next question." : "This line makes no tensor: step on."), score);
+      return;
+    }
+    const question = element("span");
+    question.append("Which shape will ", element("code", "", variable.name), " have?");
+    place.append(question);
+    const right = shapeText(variable.axes);
+    for (const text of this.options(variable, steps)) {
+      const answer = element("button", "llm-code-button llm-code-answer", text);
+      answer.type = "button";
+      answer.addEventListener("click", () => {
+        this.asked += 1;
+        this.answered.add(id);
+        const correct = text === right;
+        if (correct) this.right += 1;
+        then();
+        place.replaceChildren(
+          element("span", correct ? "llm-code-good" : "llm-code-bad", correct ? "Right: " : "Not quite: it is "),
+          element("code", "", `${right} = ${shapeText(variable.axes, variable.shape)}`),
+          element("span", "llm-code-score", `${this.right} of ${this.asked} right`));
+      });
+      place.append(answer);
+    }
+    place.append(score);
+  }
+}
+

@@ -1,0 +1,99 @@
+// One column of code: the forward pass of one implementation, its shape comments as chips at the end of each line.
+
+const PYTHON = /(#.*$)|("[^"]*"|'[^']*')|\b(def|return|if|else|elif|for|in|is|not|None|True|False|and|or|lambda)\b|\b(self)\b/g;
+const SHAPE = /\s*#\s*\[([^\]]*)\]\s*$/;
+
+/** Python text as spans; all of it stays text. A docstring's line is prose as a whole. */
+function highlighted(text, prose) {
+  const line = element("span", "llm-code-text");
+  if (prose) {
+    line.append(element("span", "llm-code-comment", text));
+    return line;
+  }
+  let done = 0;
+  for (const match of text.matchAll(PYTHON)) {
+    line.append(text.slice(done, match.index));
+    const kind = match[1] ? "comment" : match[2] ? "string" : match[3] ? "word" : "self";
+    line.append(element("span", `llm-code-${kind}`, match[0]));
+    done = match.index + match[0].length;
+  }
+  line.append(text.slice(done));
+  return line;
+}
+
+const shapeText = (names, shape) => `[${names.map((name, index) => (shape ? shape[index] : name)).join(", ")}]`;
+
+class CodeColumn {
+  constructor(name, described, choose) {
+    this.name = name;
+    this.described = described;
+    this.root = element("section", "llm-code-column");
+    this.root.dataset.implementation = name;
+    this.root.setAttribute("aria-label", `Code with ${name}`);
+    const head = element("div", "llm-code-head");
+    head.append(element("strong", "", name), element("code", "llm-code-file",
+      `${described.file}:${described.first} · ${described.class}`));
+    this.lines = element("div", "llm-code-lines");
+    const indent = Math.min(...described.code.filter((text) => text.trim()).map((text) => text.search(/\S/)));
+    let prose = false; // inside a docstring
+    this.rows = described.code.map((text, index) => {
+      const quotes = text.split('"""').length - 1;
+      const told = prose || quotes > 0;
+      if (quotes % 2) prose = !prose;
+      const number = described.first + index;
+      const row = element("div", "llm-code-line");
+      row.dataset.line = number;
+      const steps = described.steps.filter((step) => step.first <= number && number <= step.last);
+      const shape = text.match(SHAPE);
+      row.append(element("span", "llm-code-number", String(number)),
+        highlighted(text.slice(indent).replace(SHAPE, ""), told));
+      row.llmChip = shape ? element("span", "llm-code-chip") : null;
+      if (shape) {
+        row.llmAxes = shape[1].split(",").map((axis) => axis.trim());
+        row.append(row.llmChip);
+      }
+      if (steps.length) {
+        row.classList.add("llm-code-ran");
+        row.tabIndex = 0;
+        row.setAttribute("role", "button");
+        const go = () => choose(name, described.steps.indexOf(steps.at(-1)));
+        row.addEventListener("click", go);
+        row.addEventListener("keydown", (event) => event.key === "Enter" && go());
+      }
+      this.lines.append(row);
+      return row;
+    });
+    this.root.append(head, this.lines);
+  }
+
+  /** Mark the current statement (or, in another column, its counterpart) and fill the chips in. */
+  show({ step, paired, actual, hiddenFrom }) {
+    const current = step === null || step === undefined ? null : this.described.steps[step];
+    this.root.classList.toggle("llm-code-chosen", !paired);
+    for (const row of this.rows) {
+      const number = Number(row.dataset.line);
+      const inside = current !== null && current.first <= number && number <= current.last;
+      row.classList.toggle("llm-code-now", inside && !paired);
+      row.classList.toggle("llm-code-pair", inside && paired);
+      if (inside && !paired) row.setAttribute("aria-current", "step");
+      else row.removeAttribute("aria-current");
+      if (row.llmChip) row.llmChip.textContent = this.chip(row, number, actual, hiddenFrom);
+    }
+    const first = current && this.rows[current.first - this.described.first];
+    if (first) {
+      const box = this.lines;
+      const top = first.offsetTop; // from the top of the box, which is positioned
+      if (top < box.scrollTop || top > box.scrollTop + box.clientHeight - 90) {
+        box.scrollTop = Math.max(0, top - box.clientHeight / 3);
+      }
+    }
+  }
+
+  chip(row, number, actual, hiddenFrom) {
+    if (hiddenFrom !== null && number >= hiddenFrom) return "# [ ? ]";
+    const step = this.described.steps.findLast((one) => one.first <= number && number <= one.last);
+    const variable = step?.variables[0];
+    return `# ${variable && actual ? shapeText(variable.axes, variable.shape) : `[${row.llmAxes.join(", ")}]`}`;
+  }
+}
+

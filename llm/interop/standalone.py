@@ -1,0 +1,248 @@
+"""A model as one readable script: the layers it uses, in the implementation of one's choice, and nothing else.
+
+The script is made from the running source. Whatever the model's configuration decides is decided here (branches not
+taken, hooks, dropout and the key/value cache are left out), so what remains is this model alone. It needs torch,
+safetensors and, for the einops implementation, einops.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, get_args
+
+import llm.model
+from llm.config import Implementation, ModelConfig
+from llm.layers import attention, block, embedding, mlp, norm, position
+
+MODULES: tuple[ModuleType, ...] = (norm, embedding, position, attention, mlp, block, llm.model)
+SHAPE = re.compile(r"#\s*(\[[^\]]*\])\s*$")
+PROSE = re.compile(  # what docstrings say of hooks, caches and implementations, which a script has none of
+    r"\s*Hooks: [^.]*\.|\s*With a cache[^.]*\.|\s*Raises:\s*ValueError: an unknown implementation\."
+    r"|\s*The implementation \([^.]*\."
+)
+LONGEST_LINE = 120
+KEPT, COMMENT = "keep:", "shape:"  # how a statement or a comment is marked until the text is laid out
+UNUSED = ("self.dropout", "self.implementation")
+HEAD_NORMS = ("self.norm_query", "self.norm_key")
+LEFT_OUT = ("cache", "implementation")  # arguments that a script of one implementation without a cache has no use for
+TEMPLATE = Path(__file__).with_name("standalone_template.txt")
+TOKENIZERS = ("char", "bpe")
+
+
+def standalone_script(config: ModelConfig, implementation: Implementation, tokenizer: str) -> str:
+    """The source of a script that loads this model's checkpoint and generates text.
+
+    Raises:
+        ValueError: an unknown implementation, or a tokenizer that needs a library of its own.
+    """
+    if implementation not in get_args(Implementation):
+        raise ValueError(f"implementation={implementation!r} is unknown: choose {', '.join(get_args(Implementation))}")
+    if tokenizer not in TOKENIZERS:
+        raise ValueError(
+            f"A stand-alone script can hold the tokenizers {' and '.join(TOKENIZERS)}; {tokenizer} needs a library"
+        )
+    chosen = _Specialised(config, implementation)
+    layers = "\n\n\n".join(chosen.definitions())
+    values = "\n".join(f"    {name}={value!r}," for name, value in dataclasses.asdict(config).items())
+    template = TEMPLATE.read_text("utf-8")
+    other = "bpe" if tokenizer == "char" else "char"
+    template = re.sub(rf"# only {other}\n.*?# end {other}\n+", "", template, flags=re.DOTALL)
+    template = re.sub(r"# (only|end) \w+\n", "", template)
+    template = template.replace('"""IMPLEMENTATION"""', repr(implementation)).replace("    **{},\n", values + "\n")
+    script = template.replace("class Transformer: ...\n", layers + "\n")
+    return script if "einsum(" in layers else re.sub(r"from einops import .*\n", "", script)
+
+
+class _Specialised(ast.NodeTransformer):
+    """The layers' source with everything decided that the configuration decides."""
+
+    def __init__(self, config: ModelConfig, implementation: Implementation) -> None:
+        present = object()
+        self.config = config
+        self.implementation = implementation
+        bias = present if config.bias else None
+        self.known: dict[str, Any] = {
+            "config": config, "cache": None, "implementation": implementation, "get_args": get_args,
+            "Implementation": Implementation,
+            "self": SimpleNamespace(
+                bias=config.bias, b=bias, b_Q=bias, b_O=bias, b_in=bias, b_out=bias, b_gate=bias,
+                rotary=present if config.positional == "rope" else None,
+                alibi=present if config.positional == "alibi" else None,
+                positions=present if config.positional in ("learned", "sinusoidal") else None,
+                pre_norm=config.norm_position == "pre", activation=config.activation, tied=config.tie_embeddings,
+            ),
+        }  # fmt: skip
+        self.lines: list[str] = []
+        self.kept: list[str] = []  # statements that stay as they are written
+        self.used: dict[str, None] = {}  # names, in the order of their use
+
+    def definitions(self) -> list[str]:
+        """The classes and functions that the model needs, each before the first that uses it."""
+        trees = {module: ast.parse(inspect.getsource(module)) for module in MODULES}
+        found: dict[str, tuple[ModuleType, ast.stmt]] = {
+            node.name: (module, node)
+            for module, tree in trees.items()
+            for node in tree.body
+            if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        }
+        written: dict[str, str] = {}
+
+        def write(name: str) -> None:
+            if name in written or name not in found or name.startswith("build_"):
+                return
+            module, node = found[name]
+            self.lines, self.kept, self.used = inspect.getsource(module).split("\n"), [], {}
+            written[name] = ""  # it is being written: a class may name itself
+            made = self.visit(node)
+            text = _laid_out(ast.unparse(ast.fix_missing_locations(made)), self.kept)
+            for used in list(self.used):
+                write(used)
+            written.pop(name)
+            written[name] = text
+
+        write("Transformer")
+        return list(written.values())
+
+    def visit(self, node: ast.AST) -> Any:
+        """Specialise a node. A statement that stays as it is keeps its layout; one that changes, its shape comment."""
+        if not isinstance(node, ast.Assign | ast.Return | ast.Expr | ast.Raise):
+            return super().visit(node)
+        written, last = ast.unparse(node), node.end_lineno or node.lineno
+        comment = SHAPE.search(self.lines[last - 1])
+        made = super().visit(node)
+        if not isinstance(made, ast.stmt):
+            return made
+        if ast.unparse(made) == written:
+            self.kept.append(textwrap.dedent("\n".join(self.lines[node.lineno - 1 : last])))
+            return ast.Expr(ast.Constant(f"{KEPT}{len(self.kept) - 1}"))
+        return [ast.Expr(ast.Constant(f"{COMMENT}{comment[1]}")), made] if comment is not None else made
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        self.used[node.id] = None
+        return node
+
+    def visit_If(self, node: ast.If) -> Any:
+        decided = self._decide(node.test)
+        if decided is None:
+            return self.generic_visit(node)
+        return [made for one in (node.body if decided else node.orelse) for made in _listed(self.visit(one))] or None
+
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
+        decided = self._decide(node.test)
+        if decided is None:
+            return self.generic_visit(node)
+        chosen = node.body if decided else node.orelse
+        absent = isinstance(chosen, ast.Constant) and chosen.value is None and "cache" in ast.unparse(node.test)
+        return ast.Name("cache", ast.Load()) if absent else self.visit(chosen)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        arguments, defaults = node.args.args, node.args.defaults
+        given = dict(zip([one.arg for one in arguments[len(arguments) - len(defaults) :]], defaults, strict=True))
+        node.args.args = [one for one in arguments if one.arg not in LEFT_OUT]
+        node.args.defaults = [default for name, default in given.items() if name not in LEFT_OUT]
+        for argument in node.args.args:
+            argument.annotation = _plain(argument.annotation)
+        node.returns = _plain(node.returns)
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        text = ast.unparse(node.targets[0])
+        unused = UNUSED + (() if self.config.qk_norm else HEAD_NORMS)
+        if "self.hook_" in text or text in unused or (text == "head_norm" and not self.config.qk_norm):
+            return None
+        self.generic_visit(node)
+        value = ast.unparse(node.value)
+        absent = value == "None" and text in ("self.rotary", "self.alibi")
+        return None if absent or value == text else node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        return None  # a promise to the type checker
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        table = ast.unparse(node.value)
+        if isinstance(node.slice, ast.Name) and node.slice.id == "implementation":
+            classes = next(vars(module)[table] for module in MODULES if table in vars(module))
+            return self.visit(ast.Name(classes[self.implementation].__name__, ast.Load()))
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        called = ast.unparse(node.func)
+        if called.startswith("build_"):
+            return self._built(called, node)
+        nothing = ("self.dropout", *(() if self.config.qk_norm else HEAD_NORMS))
+        if called.startswith("self.hook_") or called in nothing:
+            return self.visit(node.args[0])
+        node.keywords = [one for one in node.keywords if one.arg != "dropout_p"]
+        self.generic_visit(node)
+        node.args = [one for one in node.args if not _is_left_out(one)]
+        return node
+
+    def _built(self, builder: str, node: ast.Call) -> Any:
+        """The class that a builder would choose, called with what it would be given."""
+        makers = {
+            "build_embedding": embedding.EMBEDDINGS, "build_unembedding": embedding.UNEMBEDDINGS,
+            "build_attention": attention.ATTENTION,
+            "build_mlp": mlp.GATED_MLPS if self.config.activation == "swiglu" else mlp.MLPS,
+            "build_positions": {"learned": position.LEARNED, "sinusoidal": position.SINUSOIDAL}.get(
+                self.config.positional
+            ),
+            "build_norm": norm.LAYER_NORMS if self.config.norm == "layernorm" else norm.RMS_NORMS,
+        }  # fmt: skip
+        classes: Any = makers[builder]
+        if classes is None:
+            return ast.Constant(None)
+        arguments = ["config"]
+        if builder == "build_norm":
+            arguments = ["config.d_model", "config.norm_eps"] + ["config.bias"] * (self.config.norm == "layernorm")
+        if builder == "build_unembedding":
+            arguments.append(ast.unparse(node.args[2]))
+        call = ast.parse(f"{classes[self.implementation].__name__}({', '.join(arguments)})", mode="eval")
+        return self.generic_visit(call.body)
+
+    def _decide(self, test: ast.expr) -> bool | None:
+        """What a condition is for this model; None where only running it can tell."""
+        try:
+            return bool(eval(compile(ast.Expression(test), "<condition>", "eval"), {}, self.known))
+        except (NameError, AttributeError, TypeError):
+            return None
+
+
+def _listed(made: Any) -> Iterator[ast.stmt]:
+    yield from made if isinstance(made, list) else [made] if made is not None else []
+
+
+def _is_left_out(argument: ast.expr) -> bool:
+    return isinstance(argument, ast.Name) and argument.id in LEFT_OUT
+
+
+def _plain(annotation: ast.expr | None) -> ast.expr | None:
+    """`Float[Tensor, "batch pos d_model"]` as `Tensor`: shapes stand in the comments of the lines."""
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in ("Float", "Int", "Bool"):
+        return ast.Name("Tensor", ast.Load())
+    return ast.Name("Config", ast.Load()) if annotation and ast.unparse(annotation) == "ModelConfig" else annotation
+
+
+def _laid_out(text: str, kept: list[str]) -> str:
+    """Kept statements as they were written; shape comments behind their line, or above it where there is no room."""
+    lines: list[str] = []
+    comment = ""
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip())]
+        mark = line.strip().strip("\"'")
+        if mark.startswith(KEPT):
+            written = re.sub(r'^("""[^\n]*)\n\s*"""$', r'\1"""', PROSE.sub("", kept[int(mark.removeprefix(KEPT))]))
+            lines += textwrap.indent(written, indent).split("\n")
+        elif mark.startswith(COMMENT):
+            comment = mark.removeprefix(COMMENT)
+        else:
+            behind = f"{line}  # {comment}" if comment else line
+            lines += [behind] if len(behind) <= LONGEST_LINE or not comment else [f"{indent}# {comment}", line]
+            comment = ""
+    return "\n".join(lines)

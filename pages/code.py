@@ -1,0 +1,109 @@
+"""Code: the source of the forward pass that runs, line by line, beside the tensors of a model and text of one's own."""
+
+import streamlit as st
+
+from components import states
+from components.checkpoint_choice import choose_run, choose_step
+from components.code_editor import editor
+from components.code_reader import read_code
+from components.help import explain
+from components.training_code import training_code
+from llm import compute
+from llm.checkpoints import RunFolder, RunSummary
+from llm.interop.standalone import standalone_script
+from llm.interpret.linetrace import LayerTrace
+from llm.interpret.reading import Reading, open_reading
+
+BEGINNING = 70  # characters of the run's own text that stand there at first: every tokenizer knows its own text
+READ = {"forward": "The forward pass", "training": "Sampling and training"}
+PLACE = ("layer", "implementation", "line")
+
+
+def page() -> None:
+    """Run, step and text; then the map and the code."""
+    st.title("Code")
+    st.markdown(
+        "The lines below are the ones that run, read from their files just now. Pick a box of the forward pass, step "
+        "through its code, and see what each line makes of your text."
+    )
+    names = list(READ)
+    wanted = st.query_params.get("read", names[0])
+    what = st.segmented_control("What to read", names, default=wanted if wanted in READ else names[0], required=True,
+                                format_func=READ.get, key="code-read", label_visibility="collapsed",
+                                on_change=lambda: [st.query_params.pop(name, None) for name in PLACE])  # fmt: skip
+    st.query_params["read"] = what
+    left, right = st.columns([3, 2])
+    with left:
+        run = choose_run("Reading the code with live numbers")
+    if run is None:
+        return
+    folder = RunFolder(run.path)
+    with right:
+        step = choose_step(folder)
+    try:
+        first = st.query_params.get("prompt")
+        first = folder.text().strip().split("\n")[0][:BEGINNING] if first is None else first
+        text = st.text_input("Text", first, key=f"code-text-{run.id}")
+        st.query_params["prompt"] = text
+        with states.loading("Running the model on the text"):
+            if what == "training":
+                show(*compute.run(training_code, run.path, step, text))
+                return
+            key, reading = compute.run(open_reading, run.path, step, text)
+    except (ValueError, OSError) as error:
+        states.failed(error)
+        return
+    summary(reading)
+    place = show(key, reading)
+    with st.expander("Change a line, and see what breaks", icon=":material/experiment:"):
+        editor(run.path, step, text, chosen(reading, place))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        download(run, reading)
+        explain("What is being compared?", "trace", "gradient_of_tensor")
+
+
+def show(key: str, reading: Reading) -> dict[str, str]:
+    """The reader at the place that the address names; returns the place now looked at, and has the address say it."""
+    place = read_code(key, reading.layers, {name: st.query_params.get(name, "") for name in PLACE})
+    for name, value in place.items():
+        if value:
+            st.query_params[name] = value
+        else:
+            st.query_params.pop(name, None)
+    return place
+
+
+def chosen(reading: Reading, place: dict[str, str]) -> LayerTrace:
+    """The trace of the layer and implementation that is looked at; attention where the address names none."""
+    attention = next(path for path, kind in reading.layers.items() if kind == "Attention")
+    path = "" if place["layer"] == "model" else place["layer"]
+    known = place["layer"] != "" and path in reading.layers
+    traces = compute.run(reading.traces, path if known else attention)
+    return next((trace for name, trace in traces.items() if name == place["implementation"]), traces["einops"])
+
+
+def download(run: RunSummary, reading: Reading) -> None:
+    """This model as one script, in the implementation of one's choice."""
+    implementation = st.selectbox("Implementation", list(reading.models), key="code-script", width=180,
+                                  label_visibility="collapsed")  # fmt: skip
+    try:
+        script = standalone_script(reading.config, implementation, run.tokenizer or "")
+    except ValueError as error:
+        st.caption(str(error))
+        return
+    st.download_button("This model as one script", script, f"{run.id}_{implementation}.py", "text/x-python",
+                       icon=":material/download:", key="code-download", on_click="ignore",
+                       help="Loads this run's weights and writes text; needs torch and safetensors")  # fmt: skip
+
+
+def summary(reading: Reading) -> None:
+    """The text as the model sees it, and how well it does on it."""
+    loss = reading.recorded.loss
+    said = f"{len(reading.ids)} tokens"
+    said += f" · loss on this text {loss:.3f}" if loss is not None else " · one token alone has no next, so no loss"
+    if reading.left_out:
+        said += f" · the last {reading.left_out} tokens are left out: it reads {len(reading.ids)} at most"
+    st.caption(said)
+
+
+page()

@@ -1,0 +1,245 @@
+"""The page Attention in a real Chromium: look, hover, hold, sort, carry away; and a hostile text stays a text."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlparse
+
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from llm.checkpoints import load_run
+from llm.config import TrainingConfig
+from llm.interpret import record
+from llm.presets import preset
+from llm.training.start import start_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+HOSTILE = (
+    '<img src=x onerror="window.broken = 1"></script><script>window.broken = 1</script> \u202eabc\u0007\u2066 🦊 **b**'
+)
+TEXT = f"{HOSTILE}\n" + "The hen sat on the gate.\nThe fox sat under it and waited.\n\n" * 200
+PROMPT = "The hen sat on the gate. The fox sat"
+
+
+@pytest.fixture(scope="module")
+def run(server) -> Path:
+    """A run with grouped heads and rotary positions; each character of its text is a token, also those of HOSTILE."""
+    config = preset("llama", d_vocab=1, d_model=32, n_layers=2, n_heads=4, n_kv_heads=2, n_ctx=192)
+    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
+    trainer = start_run(config, training, "char", TEXT, "hens.txt", server.home / "checkpoints", architecture="llama")
+    for _ in trainer:
+        pass
+    (server.home / "expectations.json").write_text('{"never ask": true}')
+    return trainer.folder.path
+
+
+DRAWN = {"heads": "scores", "head": "head", "training": "training"}
+
+
+def look(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
+    """Open a view and wait until it is drawn."""
+    more = "".join(f"&{name}={value}" for name, value in query.items())
+    page.goto(f"{server.url}/attention?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
+    page.wait_for_selector(f"[data-drawn={DRAWN[view]}]")
+
+
+def address(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
+
+
+def test_a_head_is_found_among_all_and_opened(page, server, run):
+    look(page, server, run, "heads")
+    expect(page.locator(".llm-tiles-tile")).to_have_count(8)
+    expect(page.locator(".llm-tiles-group")).to_have_count(4)
+    page.locator(".llm-tiles-canvas").nth(5).hover(position={"x": 5, "y": 60})
+    expect(page.locator(".llm-tiles-tip")).to_contain_text(re.compile(r"looks at .+: \d\.\d\d"))
+    page.locator(".llm-tiles-tile").nth(5).click()
+    page.wait_for_selector("[data-drawn=head]")
+    assert (address(page)["view"], address(page)["layer"], address(page)["head"]) == ("head", "1", "1")
+
+
+def test_heads_stand_in_the_order_of_a_score(page, server, run):
+    look(page, server, run, "heads")
+    page.get_by_role("radio", name="entropy").click()
+    page.wait_for_function("document.querySelectorAll('.llm-tiles-group').length === 0")
+    notes = page.locator(".llm-tiles-note").all_inner_texts()
+    entropies = [float(note.removeprefix("entropy ")) for note in notes]
+    assert len(entropies) == 8 and entropies == sorted(entropies)
+    assert address(page)["order"] == "entropy"
+
+
+def test_a_token_is_held_by_a_click_and_let_go_by_another(page, server, run):
+    look(page, server, run, "head")
+    tokens, title = page.locator(".llm-strip-token"), page.locator(".llm-head-ranking .llm-head-title").first
+    tokens.nth(4).hover()
+    name = tokens.nth(4).inner_text()
+    expect(title).to_have_text(f"{name} looks at")
+    tokens.nth(4).click()
+    expect(page.locator(".llm-head-status")).to_contain_text("Held")
+    page.wait_for_function("location.search.includes('locked=4.')")
+    tokens.nth(7).hover()
+    expect(title).to_have_text(f"{name} looks at")
+    tokens.nth(4).click()
+    expect(page.locator(".llm-head-status")).to_contain_text("Click to hold it")
+    page.wait_for_function("!location.search.includes('locked')")
+    tokens.nth(7).hover()
+    expect(title).to_have_text(f"{tokens.nth(7).inner_text()} looks at")
+
+
+def test_the_text_can_be_walked_with_the_keyboard(page, server, run):
+    look(page, server, run, "head")
+    page.locator(".llm-strip").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    last = page.locator(".llm-strip-token").count() - 1
+    page.wait_for_function(f"location.search.includes('locked={last - 3}.')")
+    page.keyboard.press("Escape")
+    page.wait_for_function("!location.search.includes('locked')")
+
+
+def test_a_cells_arithmetic_has_the_models_real_numbers(page, server, run):
+    look(page, server, run, "head", layer="1", head="3", locked="9.2")
+    rows = page.locator(".llm-head-arithmetic tr")
+    shown = {row.locator("th").inner_text(): row.locator(".llm-head-number").inner_text() for row in rows.all()}
+    loaded = load_run(run)
+    kept = record(loaded.model, torch.tensor([loaded.tokenizer.encode(PROMPT)]))
+    query, key = kept["blocks.1.attention.query"][0, 3, 9], kept["blocks.1.attention.key"][0, 1, 2]
+    number = {name: float(text.replace("−", "-")) for name, text in shown.items()}
+    assert number["query · key"] == pytest.approx(float(query @ key), abs=0.002)
+    assert number["score"] == pytest.approx(float(kept["blocks.1.attention.scores"][0, 3, 9, 2]), abs=0.001)
+    assert number["content"] + number["+ position"] == pytest.approx(number["score"], abs=0.002)
+    assert number["share"] == pytest.approx(float(kept["blocks.1.attention.pattern"][0, 3, 9, 2]), abs=0.0001)
+
+
+def test_the_first_token_can_be_hidden(page, server, run):
+    """Without the first token the second has nobody but itself to look at."""
+    look(page, server, run, "head", locked="1.0")
+    seen = page.locator(".llm-head-ranking").first.locator(".llm-head-line")
+    expect(seen).to_have_count(2)
+    page.get_by_text("Hide the first token").click()
+    expect(seen).to_have_count(1)
+    expect(seen).to_have_text(re.compile(r"h11\.00$"))
+    assert address(page)["rest"] == "1"
+
+
+def test_a_long_text_is_seen_through_a_window_that_the_map_moves(page, server, run):
+    look(page, server, run, "head", prompt=TEXT[:400])
+    page.locator(".llm-matrix-map").click(position={"x": 20, "y": 60})
+    page.locator(".llm-matrix-marks").hover(position={"x": 110, "y": 300})
+    title = page.locator(".llm-head-panel .llm-head-title").first.inner_text()
+    query, key = map(int, re.findall(r"\((\d+)\)", title))
+    assert key < 60 < query + 60  # the window now begins near the first keys
+
+
+def test_tokens_grow_one_by_one(page, server, run):
+    look(page, server, run, "head")
+    before = page.locator(".llm-strip-token").count()
+    page.get_by_role("button", name="Append the next token").click()
+    expect(page.locator(".llm-strip-token")).to_have_count(before + 1)
+    expect(page.locator(".llm-strip-own")).to_have_count(1)
+
+
+def test_the_slider_moves_patterns_scores_and_loss(page, server, run):
+    look(page, server, run, "training")
+    where, first = page.locator(".llm-training-where"), page.locator(".llm-tiles-canvas").first
+    expect(where).to_contain_text(re.compile(r"Step 2 · validation loss \d\.\d{3} · in-context score −?\d\.\d{3}"))
+    before, picture = where.inner_text(), first.evaluate("canvas => canvas.toDataURL()")
+    page.get_by_role("slider", name="Snapshot").press("Home")
+    expect(where).to_contain_text("Step 0 · untrained · validation loss")
+    assert where.inner_text().partition("loss")[2] != before.partition("loss")[2]
+    page.wait_for_function(
+        "picture => document.querySelector('.llm-tiles-canvas').toDataURL() !== picture", arg=picture
+    )
+    page.wait_for_function("location.search.includes('step=0')")
+    expect(page.locator(".llm-training-figure").first.locator("path")).to_have_count(9)  # 8 heads and the untrained
+    page.locator(".llm-tiles-tile").nth(3).click()
+    page.wait_for_selector("[data-drawn=head]")
+    assert (address(page)["view"], address(page)["head"], address(page)["step"]) == ("head", "3", "0")
+
+
+@pytest.mark.parametrize("view", ["heads", "head", "training"])
+def test_a_view_is_carried_away_as_picture_table_and_page(page, server, run, view, tmp_path):
+    look(page, server, run, view, prompt=HOSTILE)
+
+    def carried(name: str) -> Path:
+        with page.expect_download() as download:
+            page.locator(".llm-carry-button", has_text=re.compile(f"^{name}$")).click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        return path
+
+    assert carried("PNG").read_bytes().startswith(b"\x89PNG")
+    assert ElementTree.parse(carried("SVG")).getroot().tag.endswith("svg")
+    assert (
+        carried("CSV")
+        .read_text()
+        .startswith({"heads": "layer,head", "head": "query_pos", "training": "step,layer"}[view])
+    )
+    kept = carried("Page that works offline")
+    assert kept.suffix == ".html"
+    other = page.context.browser.new_context(offline=True)
+    alone = other.new_page()
+    problems, requests = [], []
+    alone.on("pageerror", lambda error: problems.append(str(error)))
+    alone.on("request", lambda request: requests.append(request.url))
+    alone.goto(kept.as_uri())
+    alone.wait_for_selector(f"[data-drawn={DRAWN[view]}]")
+    assert alone.evaluate("window.broken") is None
+    assert alone.locator("img").count() == 0
+    if view == "head":
+        alone.locator(".llm-strip-token").nth(6).click()
+        expect(alone.locator(".llm-head-status")).to_contain_text("Held")
+    assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert problems == []
+    other.close()
+
+
+@pytest.mark.parametrize("view", ["heads", "head"])
+def test_a_hostile_text_is_shown_as_plain_text(page, server, run, view):
+    look(page, server, run, view, prompt=HOSTILE)
+    if view == "heads":
+        page.locator(".llm-tiles-canvas").first.hover(position={"x": 4, "y": 100})
+        expect(page.locator(".llm-tiles-tip")).to_be_visible()
+    else:
+        shown = "".join(page.locator(".llm-strip-token").all_text_contents())
+        for part in ("<img", "onerror", "␇", "‹202e›", "‹2066›", "🦊"):
+            assert part in shown
+        assert not re.search("[\u0000-\u001f\u202a-\u202e\u2066-\u2069]", shown)
+        for token in page.locator(".llm-strip-token").all()[::7]:
+            token.hover()
+    assert page.evaluate("window.broken") is None
+    assert page.locator(".llm-attention_heads img, .llm-attention_head img, img[src=x]").count() == 0
+
+
+def test_an_error_of_the_server_is_a_sentence_in_its_place(page, server, run):
+    page.route("**/attention/grid*", lambda route: route.fulfill(status=400, body="The weights are <b>gone</b>."))
+    page.goto(f"{server.url}/attention?run={run.name}&view=heads&prompt={quote(PROMPT)}")
+    expect(page.locator(".llm-tiles-status")).to_have_text("The weights are <b>gone</b>.")
+
+
+@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_views_are_accessible_and_fit(browser, server, run, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+    context.set_default_timeout(90_000)
+    page = context.new_page()
+    for view in ("heads", "head", "training"):
+        look(page, server, run, view)
+        page.wait_for_timeout(600)
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, f"{view} scrolls sideways by {overflow} pixels"
+        found = Axe().run(page, context={"include": [[".stMain"]]}).response["violations"]
+        serious = [
+            (violation["id"], [node["target"] for node in violation["nodes"]][:3])
+            for violation in found
+            if violation["impact"] in ("serious", "critical")
+            and any("llm-" in json.dumps(node["target"]) + node["html"] for node in violation["nodes"])
+        ]
+        assert serious == [], f"{view}: {serious}"
+    context.close()

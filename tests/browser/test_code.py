@@ -1,0 +1,194 @@
+"""The code page in a real Chromium: step through lines, click cells, follow symbols, guess shapes, edit the source."""
+
+import json
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from llm.config import TrainingConfig
+from llm.presets import preset
+from llm.training.start import start_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TEXT = "The hen sat on the gate.\nThe fox sat under it and waited.\n\n" * 60
+
+
+@pytest.fixture(scope="module")
+def run(server) -> str:
+    config = preset("llama", d_vocab=1, d_model=16, n_layers=2, n_heads=2, n_ctx=64)
+    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
+    trainer = start_run(config, training, "char", TEXT, "hens.txt", server.home / "checkpoints", architecture="llama")
+    for _ in trainer:
+        pass
+    return trainer.folder.id
+
+
+def open_code(page: Page, server, run: str, **query: str) -> None:
+    asked = "".join(f"&{name}={value}" for name, value in query.items())
+    page.goto(f"{server.url}/code?run={run}&prompt=The%20hen%20sat{asked}")
+    expect(page.locator(".llm-code-where")).to_contain_text("step", timeout=90_000)
+
+
+def press(page: Page, name: str) -> None:
+    page.locator(".llm-code").get_by_role("button", name=name, exact=True).click()
+
+
+def current_line(page: Page) -> int:
+    return int(page.locator(".llm-code-now").first.get_attribute("data-line"))
+
+
+def test_stepping_moves_through_the_lines_and_the_address_follows(page, server, run):
+    open_code(page, server, run)
+    first = current_line(page)
+    expect(page.locator(".llm-code-variable")).to_have_count(1)
+    press(page, "Step ▶")
+    press(page, "Step ▶")
+    expect(page.locator(".llm-code-where")).to_contain_text("step 3 of")
+    third = current_line(page)
+    assert third > first
+    expect(page.locator(".llm-code-variable")).to_have_count(3)
+    assert page.locator(".llm-code-changed").get_attribute("data-name") == "value"
+    press(page, "◀ Back")
+    expect(page.locator(".llm-code-where")).to_contain_text("step 2 of")
+    press(page, "Step ▶")
+    page.wait_for_url(re.compile(f"line={third}"))
+    page.reload()
+    expect(page.locator(".llm-code-where")).to_contain_text(f"Line {third} ", timeout=90_000)
+    press(page, "Play")
+    page.wait_for_function("from => document.querySelector('.llm-code-now')?.dataset.line > from", arg=third)
+    press(page, "Stop")
+
+
+def test_a_clicked_line_has_its_counterpart_marked(page, server, run):
+    open_code(page, server, run)
+    page.locator("[data-implementation=torch] .llm-code-ran", has_text="torch.softmax").click()
+    expect(page.locator("[data-implementation=torch] .llm-code-now")).to_contain_text("softmax")
+    expect(page.locator("[data-implementation=einops] .llm-code-pair")).to_contain_text("softmax")
+    expect(page.locator(".llm-code-symbol-now").first).to_have_text("pattern")
+    page.locator(".llm-code-symbol", has_text="scores").first.click()
+    expect(page.locator("[data-implementation=torch] .llm-code-now")).to_contain_text("hook_scores")
+
+
+def test_a_clicked_cell_says_where_it_came_from(page, server, run):
+    open_code(page, server, run)
+    page.locator("[data-implementation=einops] .llm-code-ran", has_text="scores = einsum").click()
+    canvas = page.locator(".llm-code-canvas")
+    expect(canvas).to_have_attribute("aria-label", re.compile("Heat map of scores, 11 by 11"))
+    place = page.evaluate("document.querySelector('.llm-code').llmReader.view.left")
+    top = page.evaluate("document.querySelector('.llm-code').llmReader.view.top")
+    canvas.click(position={"x": place + 22 * 2 + 8, "y": top + 22 * 5 + 8})  # query 5, key 2
+    origin = page.locator(".llm-code-origin")
+    expect(origin).to_contain_text("scores[0, 0, 5, 2]")
+    expect(origin).to_contain_text('"e", "e"')  # of "The hen": the e of hen asks, the e of The is asked
+    for name in ("query", "key", "product", "sum of products"):
+        expect(origin).to_contain_text(name)
+    canvas.press("ArrowLeft")
+    expect(origin).to_contain_text("scores[0, 0, 5, 1]")
+    press(page, "Backward")
+    expect(page.locator(".llm-code-tensor")).to_contain_text("gradient of scores")
+    press(page, "Actual sizes")
+    chip = page.locator("[data-implementation=einops] .llm-code-now .llm-code-chip")
+    expect(chip).to_have_text("# [batch, head, query_pos, key_pos]")
+    press(page, "Actual sizes")
+    expect(chip).to_have_text("# [1, 2, 11, 11]")
+
+
+def test_boxes_and_crumbs_lead_through_the_model(page, server, run):
+    open_code(page, server, run)
+    page.locator(".llm-code-box", has_text="Block 1").click()
+    page.locator(".llm-code-box", has_text="Gated MLP").click()
+    expect(page.locator(".llm-code-crumb").last).to_have_text("Gated MLP")
+    expect(page.locator("[data-implementation=einops] .llm-code-file")).to_contain_text("GatedMLPWithEinops")
+    expect(page.locator(".llm-code-proof")).to_contain_text("gradient by")
+    page.locator(".llm-code-crumb", has_text="The model").click()
+    expect(page.locator("[data-implementation=einops] .llm-code-file")).to_contain_text("llm/model.py")
+    press(page, "Step ▶")
+    page.wait_for_url(re.compile("layer=model"))
+
+
+def test_the_quiz_hides_shapes_and_counts_right_guesses(page, server, run):
+    open_code(page, server, run)
+    press(page, "Shapes quiz")
+    expect(page.locator(".llm-code-now .llm-code-chip").first).to_have_text("# [ ? ]")
+    expect(page.locator(".llm-code-question")).to_contain_text("Which shape will query have?")
+    page.locator(".llm-code-answer", has_text="[batch, head, pos, d_head]").click()
+    expect(page.locator(".llm-code-question")).to_contain_text("Right")
+    expect(page.locator(".llm-code-question")).to_contain_text("1 of 1 right")
+    press(page, "Step ▶")
+    page.locator(".llm-code-answer").filter(has_not_text="[batch, kv_head, pos, d_head]").first.click()
+    expect(page.locator(".llm-code-question")).to_contain_text("Not quite")
+    expect(page.locator(".llm-code-question")).to_contain_text("1 of 2 right")
+
+
+def test_an_edit_is_tried_in_a_process_of_its_own_and_told(page, server, run):
+    open_code(page, server, run, layer="blocks.0.attention")
+    page.get_by_text("Change a line, and see what breaks").click()
+    page.get_by_role("button", name="Swap two axes").click()
+    box = page.get_by_role("textbox", name="Code")
+    expect(box).to_have_value(re.compile("-> batch head d_head pos"))
+    page.get_by_text("It breaks", exact=True).click()
+    page.get_by_role("button", name="Try it").click()
+    expect(page.get_by_text("You guessed it.")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("query was [1, 2, 11, 8] and is now [1, 2, 8, 11]")).to_be_visible()
+    page.get_by_role("button", name="Drop the scale").click()
+    expect(box).not_to_have_value(re.compile("math.sqrt"))
+    page.get_by_text("Loss rises", exact=True).click()
+    page.get_by_role("button", name="Try it").click()
+    expect(page.get_by_text("With the edit")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("scores is no longer what it was")).to_be_visible()
+
+
+def test_sampling_and_training_are_read_the_same_way(page, server, run):
+    open_code(page, server, run)
+    page.get_by_text("Sampling and training", exact=True).click()
+    expect(page.locator("[data-implementation=code] .llm-code-file")).to_contain_text("llm/sampling.py", timeout=90_000)
+    press(page, "Step ▶")
+    expect(page.locator(".llm-code-where")).to_contain_text("step 2 of")
+    page.locator(".llm-code-box", has_text="BPE merges").click()
+    page.locator(".llm-code-ran", has_text="merge = Merge(").click()
+    expect(page.locator(".llm-code-variables")).to_contain_text("Merge(left=")
+    page.locator(".llm-code-box", has_text="AdamW step").click()
+    expect(page.locator(".llm-code-canvas")).to_have_attribute("aria-label", re.compile("Heat map of mean"))
+    page.locator(".llm-code-box", has_text="Loss").click()
+    expect(page.locator(".llm-code-tensor")).to_contain_text("return is a single number")
+    page.wait_for_url(re.compile("read=training"))
+
+
+def test_an_edited_source_file_shows_its_new_text(page, server, run):
+    open_code(page, server, run, layer="blocks.0.mlp")
+    file = server.folder / "llm" / "layers" / "mlp.py"
+    before = file.read_text()
+    renamed = before.replace(
+        "gate = self.hook_gate(gate * gate.sigmoid())", "opened = gate = self.hook_gate(gate * gate.sigmoid())"
+    )
+    assert renamed != before
+    file.write_text(renamed)
+    page.wait_for_timeout(2000)  # the server notices
+    page.reload()
+    expect(page.locator("[data-implementation=einops]")).to_contain_text("opened = gate", timeout=90_000)
+    page.locator(".llm-code-ran", has_text="opened = gate").click()
+    expect(page.locator(".llm-code-variable", has_text="opened")).to_be_visible()
+    file.write_text(before)
+
+
+@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_accessible_and_fits(browser, server, run, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+    context.set_default_timeout(90_000)
+    page = context.new_page()
+    open_code(page, server, run)
+    page.wait_for_selector(".llm-code-canvas")
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    found = Axe().run(page, context={"include": [[".llm-code"]]}).response["violations"]
+    serious = [
+        (one["id"], [node["target"] for node in one["nodes"]][:3])
+        for one in found
+        if one["impact"] in ("serious", "critical") and "llm-" in json.dumps(one["nodes"])
+    ]
+    assert serious == []
+    context.close()

@@ -1,0 +1,165 @@
+"""The stand-alone script is the model: the same logits, to the last bit, where nothing else is installed."""
+
+import ast
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from model_configs import IMPLEMENTATIONS, component_configs, config_name
+
+from llm import TrainingConfig, Transformer, preset
+from llm.checkpoints import load_run
+from llm.interop.standalone import standalone_script
+from llm.presets import ARCHITECTURES
+from llm.tokenizers import build_tokenizer
+from llm.training.start import start_run
+
+TEXT = "The hen sat on the gate.\nThe fox's den had 12 ways in; it waited & slept.\n\n" * 60
+NEEDED = ("torch", "einops", "safetensors")
+
+# Run first in the other interpreter: whatever is not of Python, of the three libraries or of what they need is absent.
+BARE = """
+import json, sys
+allowed = set(json.loads(sys.argv[1])) | set(sys.stdlib_module_names)
+class Guard:
+    def find_spec(self, name, path=None, target=None):
+        if path is None and name.split(".")[0] not in allowed and not name.startswith("_"):
+            raise ModuleNotFoundError(f"No module named {name!r} in this bare environment", name=name)
+sys.meta_path.insert(0, Guard())
+import runpy, pathlib, torch
+torch.set_num_threads(1)
+for unwanted in ("llm", "jaxtyping", "regex", "tiktoken"):
+    try:
+        __import__(unwanted)
+    except ModuleNotFoundError:
+        continue
+    raise SystemExit(f"{unwanted} can be imported: this is no bare environment")
+script = runpy.run_path(sys.argv[2])
+model, tokenizer = script["load"](pathlib.Path(sys.argv[3]))
+ids = tokenizer.encode(sys.argv[4])
+with torch.no_grad():
+    logits = model(torch.tensor([ids]))
+text = tokenizer.decode(script["generate"](model, ids, 5, 0, 0))
+print(json.dumps({"ids": ids, "logits": logits.tolist(), "text": text}))
+"""
+
+
+def importable() -> list[str]:
+    """Top-level modules of the three libraries and of all that they need."""
+    wanted, queue = set(), list(NEEDED)
+    while queue:
+        name = re.sub(r"[-_.]+", "-", queue.pop()).lower()
+        if name in wanted:
+            continue
+        try:
+            needs = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        wanted.add(name)
+        queue += [re.match(r"[\w.-]+", need)[0] for need in needs if "extra ==" not in need]
+    owners = importlib.metadata.packages_distributions()
+    return [module for module, by in owners.items() if {re.sub(r"[-_.]+", "-", one).lower() for one in by} & wanted]
+
+
+def made(script: str) -> dict:
+    names: dict = {"__name__": "standalone"}
+    exec(compile(script, "standalone.py", "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("config", component_configs(), ids=config_name)
+def test_every_model_computes_the_same_logits_to_the_last_bit(config, implementation):
+    model = Transformer(config, implementation).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))  # no bias of 0 that could be forgotten
+    names = made(standalone_script(config, implementation, "char"))
+    other = names["Transformer"](names["CONFIG"]).eval()
+    other.load_state_dict(model.state_dict())
+    tokens = torch.randint(config.d_vocab, (2, 11))
+    with torch.no_grad():
+        assert torch.equal(model(tokens), other(tokens))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("architecture", "implementation", "tokenizer"),
+    [("gpt", "einops", "bpe"), ("llama", "torch", "char"), ("olmo", "fused", "bpe")],
+)
+def test_it_runs_where_nothing_else_is_installed(tmp_path, architecture, implementation, tokenizer):
+    config = preset(architecture, d_vocab=1, d_model=16, n_layers=2, n_heads=2, n_ctx=32)
+    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=0, device="cpu")
+    d_vocab = 300 if tokenizer == "bpe" else None
+    trainer = start_run(config, training, tokenizer, TEXT, "hens.txt", tmp_path, d_vocab_requested=d_vocab)
+    for _ in trainer:
+        pass
+    run = load_run(trainer.folder.path, implementation=implementation)
+    script = tmp_path / "model.py"
+    script.write_text(standalone_script(run.config, implementation, tokenizer))
+    prompt = "The fox's den had 12"
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", BARE, json.dumps(importable()), script, run.folder.path, prompt],
+        capture_output=True, text=True, timeout=120, cwd=tmp_path,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    answer = json.loads(ran.stdout)
+    assert answer["ids"] == run.tokenizer.encode(prompt)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        expected = run.model(torch.tensor([answer["ids"]]))
+    torch.set_num_threads(before)
+    assert torch.equal(torch.tensor(answer["logits"]), expected)
+    assert answer["text"].startswith(prompt)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_it_holds_only_what_this_model_uses(architecture, implementation):
+    config = preset(architecture, d_vocab=65)
+    script = standalone_script(config, implementation, "char")
+    classes = {node.name for node in ast.walk(ast.parse(script)) if isinstance(node, ast.ClassDef)}
+    suffixes = {"einops": "WithEinops", "torch": "WithoutEinops", "fused": "Fused"}
+    for other in suffixes.values():
+        assert any(name.endswith(other) for name in classes) == (other == suffixes[implementation])
+    assert ("Rotary" in classes, "Alibi" in classes, "RMSNorm" in classes) == (
+        architecture == "llama", architecture == "olmo", architecture == "llama",
+    )  # fmt: skip
+    assert ("einops" in re.findall(r"^from (\w+)", script, re.MULTILINE)) == (implementation == "einops")
+    for absent in ("hook_", "cache", "self.dropout", "jaxtyping", "§", "keep:", "shape:"):
+        assert absent not in script, absent
+    assert "# [batch, head, " in script  # shapes stay
+
+
+BPE = build_tokenizer("bpe", TEXT, 400)
+ALONE = made(standalone_script(preset("gpt", d_vocab=400), "fused", "bpe"))["Tokenizer"](BPE.settings())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text())
+@example("It's 12 o'clock,\n\n  'tis  late… naïve ²½ 猫 🦊'll \t ")
+def test_its_bpe_makes_the_same_tokens(text):
+    if any(separator in text for separator in "\x1c\x1d\x1e\x1f"):
+        return  # Python counts these four as white space, Unicode does not
+    try:
+        expected = BPE.encode(text)
+    except ValueError:
+        return  # half a surrogate pair
+    assert ALONE.encode(text) == expected
+    assert ALONE.decode(expected) == text
+
+
+@pytest.mark.parametrize(
+    ("implementation", "tokenizer", "problem"),
+    [("fast", "char", "implementation='fast' is unknown"), ("torch", "gpt2", "gpt2 needs a library")],
+)
+def test_what_cannot_stand_alone_is_refused_in_a_sentence(implementation, tokenizer, problem):
+    with pytest.raises(ValueError, match=problem):
+        standalone_script(preset("gpt", d_vocab=65), implementation, tokenizer)

@@ -1,0 +1,350 @@
+"""The page Attention without a browser: what it asks, says and remembers, and what its routes answer."""
+
+import base64
+import csv
+import io
+import json
+import re
+import threading
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+import torch
+from app_pages import TEXT, button, open_page, texts, tiny_run
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from components import attention_routes, carry
+from components.attention_routes import ARRAYS, answer
+from components.kept import Kept
+from llm import compute
+from llm.checkpoints import load_run
+from llm.config import TrainingConfig
+from llm.data import TextData
+from llm.interpret import head_scores, in_context_score, loss_by_position, record
+from llm.presets import preset
+from llm.training.start import start_run
+
+HEN = "The hen sat on t"
+
+
+@pytest.fixture
+def run(home):
+    """A run with two layers of four heads, two to a key/value head, with rotary positions."""
+    config = preset("llama", d_vocab=1, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, n_ctx=16)
+    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
+    trainer = start_run(config, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture="llama")
+    for _ in trainer:
+        pass
+    return trainer.folder.path
+
+
+def tokens_of(path, text: str) -> list[int]:
+    return load_run(path).tokenizer.encode(text)
+
+
+def ask(path, what: str, step: str = "end", **query):
+    """The answer of the route for the tokens of HEN, unless `tokens` says otherwise."""
+    query = {"tokens": ".".join(map(str, tokens_of(path, HEN)))} | query
+    scope = {
+        "type": "http",
+        "path_params": {"run_id": path.name, "step": step, "what": what},
+        "query_string": urlencode(query).encode(),
+        "headers": [],
+    }
+    return answer(Request(scope))
+
+
+def reveal(app):
+    button(app, "expect-attention-heads").click().run()
+    assert not app.exception
+    return app
+
+
+def caption(app) -> str:
+    return next(one.value for one in app.caption if "tokens" in one.value)
+
+
+def test_without_a_run_the_page_leads_to_training(home):
+    assert "No run yet" in texts(open_page("attention"))
+
+
+def test_each_view_asks_once_what_one_expects(home):
+    path = tiny_run(home)
+    app = open_page("attention", run=path.name)
+    assert "**What do you expect?**" in texts(app)
+    button(app, "expect-attention-heads-A few").click().run()
+    assert "**What do you expect?**" not in texts(app)
+    assert re.search(r"You expected: \*\*a few\*\*\. Measured: \*\*\d of 1\*\*", texts(app))
+    again = open_page("attention", run=path.name)  # after a refresh
+    assert "**What do you expect?**" not in texts(again)
+    other = open_page("attention", run=path.name, view="head")  # another view, another question
+    assert "**What do you expect?**" in texts(other)
+
+
+def test_who_does_not_want_to_be_asked_is_never_asked(home):
+    path = tiny_run(home)
+    app = open_page("attention", run=path.name)
+    button(app, "expect-attention-heads-off").click().run()
+    assert "**What do you expect?**" not in texts(open_page("attention", run=path.name, view="head"))
+    switch = next(one for one in app.toggle if one.key == "expect-switch")
+    assert not switch.value
+    switch.set_value(True).run()
+    assert "**What do you expect?**" in texts(open_page("attention", run=path.name, view="head"))
+
+
+def test_a_damaged_file_of_expectations_is_as_good_as_none(home):
+    path = tiny_run(home)
+    (home / "expectations.json").write_text('["?"')
+    assert "**What do you expect?**" in texts(open_page("attention", run=path.name))
+
+
+def test_a_link_opens_the_same_view(home, run):
+    (home / "expectations.json").write_text('{"never ask": true}')
+    app = open_page("attention", run=run.name, step="1", prompt="The fox", view="head", layer="1", head="3",
+                    matrix="position", rest="1", locked="4.2")  # fmt: skip
+    chosen = {box.label: box.value for box in app.selectbox}
+    assert (chosen["Step"], chosen["Layer"], chosen["Head"]) == (1, "1", "3")
+    assert app.text_area[0].value == "The fox"
+    for name, value in {"view": "head", "layer": "1", "head": "3", "matrix": "position", "rest": "1"}.items():
+        assert app.query_params[name] == value
+
+
+def test_a_link_to_what_is_not_there_falls_back_to_what_is(home, run):
+    (home / "expectations.json").write_text('{"never ask": true}')
+    app = open_page("attention", run=run.name, prompt="The fox", view="head", layer="7", head="x", matrix="nothing")
+    assert (app.query_params["layer"], app.query_params["head"], app.query_params["matrix"]) == ("0", "0", "pattern")
+
+
+def test_the_address_remembers_what_is_looked_at(home):
+    path = tiny_run(home)
+    app = reveal(open_page("attention", run=path.name))
+    app.text_area[0].set_value("The hen").run()
+    assert app.query_params["prompt"] == "The hen"
+    assert app.query_params["view"] == "heads"
+    assert caption(app).startswith("7 of at most 16 tokens")
+
+
+def test_tokens_of_the_model_are_appended_one_by_one_and_taken_back(home):
+    path = tiny_run(home)
+    app = reveal(open_page("attention", run=path.name, prompt="The hen"))
+    loaded = load_run(path)
+    ids = loaded.tokenizer.encode("The hen")
+    for count in (1, 2):
+        button(app, "look-append").click().run()
+        ids.append(int(loaded.model(torch.tensor([ids]))[0, -1].argmax()))
+        assert app.query_params["grown"] == ".".join(map(str, ids[7:]))
+        assert caption(app) == f"{7 + count} of at most 16 tokens, {count} of them the model's own."
+    app.run()
+    button(app, "look-shrink").click().run()
+    assert "grown" not in app.query_params
+    assert caption(app).startswith("7 of at most 16 tokens, 0 ")
+
+
+def test_a_text_longer_than_the_context_is_cut_and_that_is_said(home):
+    path = tiny_run(home)
+    app = reveal(open_page("attention", run=path.name, prompt=TEXT[:100]))
+    assert caption(app).endswith("The text has 100; the first 16 are shown.")
+    assert button(app, "look-append").disabled
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"), [("", "Write a few words"), ("猫", "The char tokenizer does not know '猫'")]
+)
+def test_a_text_that_cannot_be_read_is_explained(home, prompt, said):
+    path = tiny_run(home)
+    app = open_page("attention", run=path.name, prompt=prompt)
+    assert said in texts(app)
+
+
+def test_the_grid_is_every_pattern_in_eight_bits(run):
+    model = load_run(run).model
+    pattern = record(model, torch.tensor([tokens_of(run, HEN)]), ["pattern"]).layers("pattern")[:, 0]
+    grid = np.frombuffer(ask(run, "grid").body, np.uint8).reshape(2, 4, 16, 16)
+    np.testing.assert_allclose((grid / 255) ** 2, pattern.detach(), atol=0.005)
+
+
+def test_scores_are_the_librarys_and_only_high_ones_give_a_name(run):
+    loaded = load_run(run)
+    wanted = head_scores(loaded.model, torch.tensor(loaded.tokenizer.encode(TEXT)))
+    found = json.loads(ask(run, "scores").body)
+    for name in attention_routes.SCORES:
+        np.testing.assert_allclose(found[name], getattr(wanted, name), rtol=1e-4, atol=1e-6)
+    for layer, labels in enumerate(found["label"]):
+        for head, label in enumerate(labels):
+            highest = max(found[name][layer][head] for name in attention_routes.SCORES[:4])
+            assert (label is not None) == (highest > 0.5)
+
+
+def test_a_heads_arrays_lie_one_after_the_other(run):
+    numbers = np.frombuffer(ask(run, "head", layer=1, head=3).body, "<f4")
+    view = attention_routes.head_of(attention_routes.look_of(request(run)), 1, 3)
+    start = 0
+    for name in ARRAYS:
+        array = getattr(view, name)
+        np.testing.assert_array_equal(numbers[start : start + array.size], array.ravel())
+        start += array.size
+    assert start == numbers.size
+
+
+def request(path) -> Request:
+    query = urlencode({"tokens": ".".join(map(str, tokens_of(path, HEN)))}).encode()
+    params = {"run_id": path.name, "step": "end", "what": "head"}
+    return Request({"type": "http", "path_params": params, "query_string": query, "headers": []})
+
+
+def test_the_context_of_a_snapshot_is_the_librarys(run):
+    loaded = load_run(run, 1)
+    data = TextData.from_text(TEXT, loaded.tokenizer, 16)
+    losses = loss_by_position(loaded.model, *data.evaluation_windows(32))
+    found = json.loads(ask(run, "context", "1").body)
+    np.testing.assert_allclose(found["by_position"], losses, rtol=1e-5)
+    assert found["score"] == pytest.approx(in_context_score(losses).score, rel=1e-4)
+    assert found["loss"] == pytest.approx(float(losses.mean()))
+
+
+def test_a_run_through_training_is_carried_away_whole(run, home):
+    control = tiny_run(home)
+    rows = list(csv.DictReader(io.StringIO(ask(run, "training.csv").body.decode())))
+    assert [(row["step"], row["layer"], row["head"]) for row in rows[7:10]] == [
+        ("0", "1", "3"), ("1", "0", "0"), ("1", "0", "1"),
+    ]  # fmt: skip
+    page = ask(run, "training.html", control=control.name).body.decode()
+    data = json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
+    assert data["steps"] == [0, 1, 2]
+    assert set(data["sources"]) == {"control"} | {
+        f"{what}/{step}" for what in ("grid", "scores", "context") for step in (0, 1, 2)
+    }
+    held = base64.b64decode(data["sources"]["grid/1"].partition("base64,")[2])
+    assert held == ask(run, "grid", "1").body
+
+
+def test_through_training_offers_other_runs_of_one_layer_as_controls(home, run):
+    (home / "expectations.json").write_text('{"never ask": true}')
+    (box,) = [
+        box for box in open_page("attention", run=run.name, view="training").selectbox if "one-layer" in box.label
+    ]
+    assert len(box.options) == 1
+    tiny_run(home)
+    (box,) = [
+        box for box in open_page("attention", run=run.name, view="training").selectbox if "one-layer" in box.label
+    ]
+    assert len(box.options) == 2
+
+
+def test_csv_holds_every_score_and_every_share(run):
+    rows = list(csv.DictReader(io.StringIO(ask(run, "heads.csv").body.decode())))
+    assert [(row["layer"], row["head"], row["kv_head"]) for row in rows[4:8]] == [
+        ("1", "0", "0"), ("1", "1", "0"), ("1", "2", "1"), ("1", "3", "1"),
+    ]  # fmt: skip
+    cells = list(csv.DictReader(io.StringIO(ask(run, "head.csv", layer=1, head=2).body.decode())))
+    assert len(cells) == 16 * 17 / 2
+    assert json.loads(cells[-1]["key_token"]) == "t"
+    assert sum(float(cell["pattern"]) for cell in cells if cell["query_pos"] == "15") == pytest.approx(1, abs=1e-5)
+
+
+def test_each_layer_is_a_task_of_its_own(run, monkeypatch):
+    """So that a training run takes its steps between two of them."""
+    look = attention_routes.look_of(request(run))
+    look.run()
+    tasks, submit = [], compute.submit
+    monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))
+    attention_routes.grid_bytes(look)
+    assert len(tasks) >= look.run().config.n_layers
+
+
+@pytest.mark.parametrize("what", ["heads.html", "head.html"])
+def test_a_page_to_keep_holds_its_numbers_and_asks_nobody(run, what):
+    page = ask(run, what, layer=1, head=3).body.decode()
+    assert "default-src 'none'" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    data = json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
+    name = "grid" if what == "heads.html" else "head"
+    held = base64.b64decode(data["sources"][name].partition("base64,")[2])
+    assert held == ask(run, name, layer=1, head=3).body
+
+
+@given(st.text())
+def test_no_text_ends_the_script_of_a_page_to_keep(text):
+    component = carry.Portable("none", None, "export default function draw(component) {}", "")
+    page = carry.standalone(component, text, text, {"labels": [text, "</script><img src=x>"]}, {}, ()).decode()
+    assert page.count("<script") == page.count("</script>") == 1
+    assert "<img" not in page
+    literal = re.search(r"draw\(\{ data: (.*), parentElement", page)[1]
+    assert json.loads(literal)["labels"][0] == text
+
+
+@given(st.lists(st.text()))
+def test_texts_come_back_from_csv_and_none_begins_a_formula(words):
+    rows = list(csv.reader(io.StringIO(carry.csv_text(["word"], [[word] for word in words]), newline="")))
+    assert [json.loads(row[0]) for row in rows[1:]] == words
+    assert all(row[0].startswith('"') for row in rows[1:])
+
+
+@pytest.mark.parametrize(
+    ("what", "step", "query", "status", "said"),
+    [
+        ("grid", "end", {"tokens": "1.x"}, 400, "tokens must be 1 to 512 token ids"),
+        ("grid", "end", {"tokens": ".".join(["1"] * 513)}, 400, "tokens must be 1 to 512 token ids"),
+        ("grid", "end", {"tokens": ".".join(["1"] * 17)}, 400, "17 tokens are too many"),
+        ("grid", "end", {"tokens": "99999"}, 400, "token 99999 is not in the vocabulary"),
+        ("grid", "end", {"own": "x"}, 400, "own=x is not possible"),
+        ("grid", "7", {}, 400, "has no weights of step 7"),
+        ("grid", "../1", {}, 404, "There is no such step"),
+        ("head", "end", {"layer": "2"}, 400, "layer 2 does not exist"),
+        ("head", "end", {"head": "4"}, 400, "head 4 does not exist"),
+        ("head", "end", {"head": "-1"}, 400, "head=-1 is not possible"),
+        ("training.html", "end", {"control": "../x"}, 400, "control=../x is not possible"),
+        ("nothing", "end", {}, 404, "There is no such view"),
+    ],
+)
+def test_bad_addresses_are_refused_in_a_sentence(run, what, step, query, status, said):
+    with pytest.raises(HTTPException, match=re.escape(said)) as refused:
+        ask(run, what, step, **query)
+    assert refused.value.status_code == status
+
+
+def test_weights_that_diverged_are_named(run):
+    loaded = load_run(run)
+    with torch.no_grad():
+        loaded.model.blocks[0].attention.W_Q.fill_(torch.nan)
+    loaded.folder.save_model("final", loaded.model, loaded.step)
+    with pytest.raises(HTTPException, match="its weights diverged"):
+        ask(run, "scores")
+
+
+@pytest.mark.parametrize("name", ["20200101000000", "../secrets"])
+def test_an_address_of_no_run_is_refused(run, name):
+    with pytest.raises(HTTPException, match="There is no such run"):
+        answer(Request({"type": "http", "path_params": {"run_id": name, "step": "end", "what": "grid"},
+                        "query_string": b"tokens=1", "headers": []}))  # fmt: skip
+
+
+def test_a_result_is_made_once_however_many_ask_and_a_failure_is_tried_again():
+    kept: Kept[int] = Kept(2)
+    begun, made = threading.Event(), []
+
+    def make() -> int:
+        made.append(1)
+        begun.wait(10)
+        return 5
+
+    threads = [threading.Thread(target=lambda: kept.get("key", make)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    begun.set()
+    for thread in threads:
+        thread.join(10)
+    assert made == [1]
+
+    def fail() -> int:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        kept.get("other", fail)
+    assert kept.get("other", lambda: 7) == 7
+    kept.get("third", lambda: 8)  # now the first is one too many
+    assert kept.get("key", lambda: 9) == 9

@@ -1,0 +1,188 @@
+"""The code page without a browser: what it says of a run, of none, and of what cannot be."""
+
+import json
+
+import numpy as np
+import pytest
+import streamlit as st
+import torch
+from app_pages import open_page, texts, tiny_run
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from components.routes import ROUTES
+from components.training_code import WEIGHT, training_code
+from llm.checkpoints import load_run
+from llm.interpret import reading
+from llm.interpret.live_code import weight_gradient
+
+
+@pytest.fixture
+def client():
+    return TestClient(Starlette(routes=ROUTES))
+
+
+@pytest.fixture
+def key(home):
+    return reading.open_reading(tiny_run(home), None, "The hen sat.")[0]
+
+
+def test_without_a_run_it_leads_to_training(home):
+    assert "No run yet" in texts(open_page("code"))
+
+
+def test_a_run_is_read_on_the_text_of_the_address(home):
+    path = tiny_run(home)
+    app = open_page("code", run=path.name, prompt="The hen", step="2")
+    assert "7 tokens · loss on this text" in texts(app)
+    assert app.query_params["step"] == "2"
+
+
+def test_the_first_text_is_the_runs_own(home):
+    app = open_page("code", run=tiny_run(home).name)
+    assert app.query_params["prompt"] == "The hen sat on the gate."
+    assert "tokens" in texts(app)
+
+
+def test_a_text_that_is_too_long_or_of_one_token_says_so(home):
+    path = tiny_run(home)
+    assert "the last 14 tokens are left out: it reads 16 at most" in texts(
+        open_page("code", run=path.name, prompt="The hen sat on the gate.\nThe f")
+    )
+    assert "one token alone has no next" in texts(open_page("code", run=path.name, prompt="T"))
+
+
+@pytest.mark.parametrize(("prompt", "problem"), [("猫", "does not know '猫'"), ("", "The text is empty")])
+def test_a_text_that_cannot_be_read_is_explained(home, prompt, problem):
+    assert problem in texts(open_page("code", run=tiny_run(home).name, prompt=prompt))
+
+
+def test_the_layer_route_gives_code_as_it_stands_in_the_files(client, key):
+    described = client.get(f"/live/code/{key}/layer", params={"path": "blocks.0.attention"}).json()
+    assert described["tokens"] == list("The hen sat.")
+    for one in described["implementations"].values():
+        file = reading.PACKAGE.parent / one["file"]
+        lines = file.read_text().split("\n")
+        assert one["code"] == lines[one["first"] - 1 : one["first"] - 1 + len(one["code"])]
+        assert one["code"][0].strip().startswith("def forward(")
+        assert "return" in "".join(one["code"][-3:])
+
+
+def test_the_array_route_gives_float32(client, key):
+    asked = {
+        "path": "blocks.0.attention",
+        "implementation": "einops",
+        "step": 0,
+        "name": "query",
+        "rows": 2,
+        "columns": 3,
+    }
+    answer = client.get(f"/live/code/{key}/array", params=asked | {"at": "0,0,0,0"})
+    rows, columns = map(int, answer.headers["x-shape"].split(","))
+    numbers = np.frombuffer(answer.content, "<f4").reshape(rows, columns)
+    _, variable = reading.get(key).variable("blocks.0.attention", "einops", 0, "query")
+    assert np.array_equal(numbers, variable.tensor[0, 0].numpy())
+    gradient = client.get(f"/live/code/{key}/array", params=asked | {"at": "0,0,0,0", "gradient": 1})
+    assert np.array_equal(np.frombuffer(gradient.content, "<f4"), variable.gradient[0, 0].numpy().flatten())
+
+
+def test_the_comparison_route_measures_all_three(client, key):
+    compared = client.get(f"/live/code/{key}/comparison", params={"path": "blocks.0.mlp"}).json()
+    assert [one["implementation"] for one in compared] == ["einops", "torch", "fused"]
+    assert all(one["output"] < 1e-5 and one["gradient"] < 1e-5 for one in compared)
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "problem"),
+    [
+        ("nowhere/layer?path=", 404, "reload the page"),
+        ("KEY/layer?path=blocks.7", 400, "There is no layer 'blocks.7'"),
+        ("KEY/layer?path=../../etc", 400, "There is no layer"),
+        ("KEY/array?path=embed&implementation=einops&step=-1&name=one_hot", 400, "step=-1 is not possible"),
+        ("KEY/array?path=embed&implementation=einops&step=0&name=one_hot&at=0,0", 400, "no place in a tensor"),
+        ("KEY/cell?path=embed&implementation=fast&step=0&name=one_hot&at=0", 400, "implementation='fast' is unknown"),
+        ("KEY/cell?path=embed&implementation=einops&step=0&name=one_hot&at=0,0,99", 400, "has no cell"),
+    ],
+)
+def test_routes_refuse_in_a_sentence(client, key, route, status, problem):
+    answer = client.get(f"/live/code/{route.replace('KEY', key)}")
+    assert (answer.status_code, problem in answer.text) == (status, True), answer.text
+
+
+def test_every_layer_of_the_reading_can_be_sent_as_json(client, key):
+    for layer in reading.get(key).layers:
+        answer = client.get(f"/live/code/{key}/layer", params={"path": layer})
+        assert json.loads(answer.text)["path"] == layer
+
+
+def test_the_editor_is_off_where_others_can_reach_the_server(home, monkeypatch):
+    path = tiny_run(home)
+    monkeypatch.setattr(st, "get_option", lambda name: "localhost")
+    app = open_page("code", run=path.name)
+    assert [area for area in app.text_area if area.label == "Code"]
+    monkeypatch.setattr(st, "get_option", lambda name: None)
+    app = open_page("code", run=path.name)
+    assert "The editor is off" in texts(app)
+    assert not [area for area in app.text_area if area.label == "Code"]
+    assert not [button for button in app.button if button.key == "code-try"]
+
+
+def test_the_editor_holds_the_running_code_and_suggests_changes(home, monkeypatch):
+    monkeypatch.setattr(st, "get_option", lambda name: "127.0.0.1")
+    app = open_page("code", run=tiny_run(home).name, layer="blocks.0.norm_mlp", implementation="torch")
+    area = next(area for area in app.text_area if area.label == "Code")
+    assert area.value.startswith("def forward(self, x:") and "centred.square()" in area.value
+    button = next(button for button in app.button if button.label == "Do not centre")
+    button.click().run()
+    area = next(area for area in app.text_area if area.label == "Code")
+    assert "centred = x  #" in area.value
+    assert next(button for button in app.button if button.key == "code-try").disabled  # guess first
+
+
+def test_the_model_can_be_downloaded_as_one_script(home):
+    app = open_page("code", run=tiny_run(home).name)
+    assert [one for one in app.get("download_button") if one.label == "This model as one script"]
+
+
+def test_sampling_and_training_code_is_read_on_live_data(home, client):
+    path = tiny_run(home)
+    app = open_page("code", run=path.name, prompt="The hen sat.", read="training")
+    assert not [area for area in app.text_area if area.label == "Code"]
+    key, live = training_code(path, None, "The hen sat.")
+    assert list(live.layers) == ["sampling", "adamw", "windows", "bpe", "loss"]
+    made = {}
+    for name in live.layers:
+        described = client.get(f"/live/code/{key}/layer", params={"path": name}).json()["implementations"]["code"]
+        lines = (reading.PACKAGE.parent / described["file"]).read_text().split("\n")
+        assert described["code"] == lines[described["first"] - 1 : described["first"] - 1 + len(described["code"])]
+        made[name] = [variable["name"] for step in described["steps"] for variable in step["variables"]]
+        assert all("?" not in variable["axes"] for step in described["steps"] for variable in step["variables"]), name
+        assert client.get(f"/live/code/{key}/comparison", params={"path": name}).json() == []
+    assert made["adamw"][-2:] == ["weight", "weight"]
+    assert {"likeliest", "kept", "falling", "probabilities"} <= set(made["sampling"])
+    merges = [step for step in described_steps(client, key, "bpe") if dict(step["values"]).get("merge")]
+    assert dict(merges[0]["values"])["merge"].startswith("Merge(left=")
+    assert client.get(f"/live/code/{key}/layer", params={"path": "embed"}).status_code == 400
+
+
+def described_steps(client, key, name):
+    described = client.get(f"/live/code/{key}/layer", params={"path": name}).json()
+    return described["implementations"]["code"]["steps"]
+
+
+def test_the_adamw_step_that_is_shown_is_torchs_own(home):
+    """The traced weight after the step equals one step of torch.optim.AdamW with the run's own settings."""
+    path = tiny_run(home)
+    run = load_run(path)
+    tokens = torch.tensor([run.tokenizer.encode("The hen sat.")])
+    weight, gradient = weight_gradient(run.model, tokens, WEIGHT)
+    settings = run.folder.config().training
+    parameter = torch.nn.Parameter(weight.clone())
+    parameter.grad = gradient
+    torch.optim.AdamW([parameter], lr=settings.learning_rate, betas=(settings.beta1, settings.beta2),
+                      weight_decay=settings.weight_decay).step()  # fmt: skip
+    _, live = training_code(path, None, "The hen sat.")
+    steps = live.traces("adamw")["code"].steps
+    torch.testing.assert_close(steps[-1].variables[0].tensor, parameter.detach())
+    decayed = next(step for step in steps if step.variables[0].name == "weight").variables[0].tensor
+    torch.testing.assert_close(decayed, weight * (1 - settings.learning_rate * settings.weight_decay))
