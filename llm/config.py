@@ -86,7 +86,10 @@ class TrainingConfig:
         Optimizer,
         Doc("AdamW for every parameter (adamw), or Muon for the blocks' matrices and AdamW for the rest (muon)."),
     ] = "muon"
-    learning_rate: Annotated[float, Doc("Peak learning rate of AdamW.")] = 0.01
+    learning_rate: Annotated[
+        float,
+        Doc("Peak learning rate of AdamW. Where it has all parameters, wide models want less: GPT-3's 0.0006 at 768."),
+    ] = 0.01
     muon_learning_rate: Annotated[float, Doc("Peak learning rate of Muon (optimizer muon only).")] = 0.02
     schedule: Annotated[
         Schedule, Doc("After warm-up: fall along a cosine, stay and fall linearly at the end (trapezoid), or stay.")

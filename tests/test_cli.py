@@ -78,6 +78,8 @@ def said_by(capsys, words: list[str], code: int) -> str:
 
 def in_a_process(*words: str, **options) -> subprocess.Popen:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # as many threads as in this process: sums that are split otherwise round otherwise
+    options["env"] = options.get("env", os.environ) | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     return subprocess.Popen([sys.executable, "-m", "llm.cli", *words], text=True, **(pipes | options))
 
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from app_server import CHROMIUM, FLAGS, PATIENCE, Server
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")

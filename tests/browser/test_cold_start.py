@@ -31,5 +31,5 @@ def test_a_cold_deep_link_shows_its_page_with_the_whole_navigation(server: Serve
     if name == "train":
         expect(page.locator(".llm-live-state")).to_have_text("Finished", timeout=90_000)
     else:
-        expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("hens.txt"))
+        expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("hens.txt"), timeout=90_000)
     assert f"run={trainer.folder.id}" in page.url
