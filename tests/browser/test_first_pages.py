@@ -99,9 +99,12 @@ def test_each_preset_trains_pauses_steps_resumes_and_survives_a_refresh(page, se
     press(page, "Write with it")
     page.get_by_role("textbox", name="Prompt").wait_for()
     assert run_id(page) == run
+    amount = page.get_by_role("spinbutton", name="`max_new_tokens`")
+    amount.fill("40")
+    amount.press("Enter")
     press(page, "Generate")
     expect(page.locator(".llm-writing-status")).to_contain_text("Finished", timeout=90_000)
-    assert page.locator(".llm-writing-token").count() == 200
+    assert page.locator(".llm-writing-token").count() == 40
     page.locator(".llm-writing-token").filter(has_text=re.compile(r"\w")).first.hover()
     expect(page.locator(".llm-writing-card")).to_contain_text("The model gave")
 
