@@ -197,7 +197,8 @@ def test_a_hostile_text_is_shown_as_plain_text(page, server):
     assert page.locator("img[src=x]").count() == 0
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
+@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_accessible_and_fit(browser, server, width, scheme):
     """No page scrolls sideways, and axe finds nothing serious in what this project draws."""
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
