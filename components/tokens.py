@@ -14,10 +14,13 @@ def strip(tokenizer: Tokenizer, ids: list[int], key: str) -> None:
     _tokens(key=key, data={"tokens": [[token, tokenizer.token_text(token)] for token in ids]})
 
 
-def writing(generation_id: str, prompt: str, state: str, key: str) -> None:
-    """A text as it is written, token by token; hovering over one shows what else it might have been."""
+def writing(generation_id: str, prompt: str, active: bool, key: str) -> None:
+    """A text as it is written, token by token; hovering over one shows what else it might have been.
+
+    Where the page was drawn with the text still `active`, it is drawn once more when the text has ended.
+    """
     _writing(
         key=key,
-        data={"url": f"/live/generation/{generation_id}", "prompt": prompt, "state": state},
-        on_state_change=lambda: None,
+        data={"url": f"/live/generation/{generation_id}", "prompt": prompt, "active": active},
+        on_ended_change=lambda: None,
     )

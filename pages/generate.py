@@ -56,7 +56,7 @@ def page() -> None:
             current.stop()
         explain("How is a token chosen?", "probability", "temperature")
     if current is not None:
-        writing(current.id, current.prompt, current.state, key=f"writing-{current.id}")
+        writing(current.id, current.prompt, current.active, key=f"writing-{current.id}")
     else:
         st.caption("The text appears here token by token, shaded by how sure the model was of each.")
     history(folder)

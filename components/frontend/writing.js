@@ -7,9 +7,9 @@ class Writing {
   constructor(root, data) {
     this.root = root;
     this.data = data;
-    this.report = () => {};
+    this.ended = () => {};
     this.count = 0;
-    this.state = "";
+    this.going = true;
     root.replaceChildren();
     this.status = element("div", "llm-writing-status");
     this.status.setAttribute("role", "status");
@@ -39,15 +39,13 @@ class Writing {
       return 3000;
     }
     for (const token of answer.tokens) this.add(token);
-    const going = answer.state === "loading" || answer.state === "writing";
+    this.going = answer.state === "loading" || answer.state === "writing";
     this.status.textContent = (answer.message || WRITING_STATES[answer.state] || answer.state)
       + (this.count ? ` · ${this.count} tokens` : "");
     this.status.classList.toggle("llm-writing-bad", answer.state === "failed");
-    if (answer.state !== this.state) {
-      this.state = answer.state;
-      this.report(answer.state);
-    }
-    return going ? 120 : 86400000;
+    if (this.going) return 200;
+    this.ended();
+    return 86400000;
   }
 
   add(token) {
@@ -95,10 +93,10 @@ export default function (component) {
     writing?.halt();
     writing = root.llmWriting = new Writing(root, data);
   }
-  writing.report = (state) => {
-    if (state !== data.state) setStateValue("state", state);
+  writing.ended = () => {
+    if (data.active) setStateValue("ended", true); // else the page knows already
   };
-  if (writing.state && writing.state !== data.state) writing.report(writing.state);
+  if (!writing.going) writing.ended();
   return () => {
     if (!root.isConnected) writing.halt();
   };
