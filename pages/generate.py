@@ -9,7 +9,7 @@ from components.checkpoint_choice import choose_run, choose_step
 from components.help import explain
 from components.tokens import writing
 from llm import generations
-from llm.checkpoints import RunFolder
+from llm.checkpoints import RunFolder, RunSummary
 from llm.config import SamplingConfig, describe
 
 SHOWN = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "stop")
@@ -44,6 +44,12 @@ def page() -> None:
     except ValueError as error:
         states.failed(error)
         return
+    write(run, step, prompt, config)
+
+
+@st.fragment  # a press on Generate redraws this part of the page alone, and takes little from a training under way
+def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig) -> None:
+    """The text as it is written, and those kept before."""
     current = generations.get(st.query_params.get("text", ""))
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Generate", type="primary", icon=":material/edit_note:", key="generate-start"):
@@ -59,7 +65,7 @@ def page() -> None:
         writing(current.id, current.prompt, current.active, key=f"writing-{current.id}")
     else:
         st.caption("The text appears here token by token, shaded by how sure the model was of each.")
-    history(folder)
+    history(RunFolder(run.path))
 
 
 def history(folder: RunFolder) -> None:
@@ -67,11 +73,13 @@ def history(folder: RunFolder) -> None:
     kept = folder.samples()
     if not kept:
         return
-    with st.expander(f"Texts kept of this run ({len(kept)})", icon=":material/history:"):
+    older = st.expander(f"Texts kept of this run ({len(kept)})", icon=":material/history:", key="generate-kept",
+                        on_change="rerun")  # fmt: skip
+    if older.open:
         for sample in reversed(kept[-50:]):
             when = time.strftime("%d %b %H:%M", time.localtime(sample["created"]))
-            st.caption(f"Step {sample['step']:,} · temperature {sample['sampling']['temperature']:g} · {when}")
-            st.text(sample["text"])
+            older.caption(f"Step {sample['step']:,} · temperature {sample['sampling']['temperature']:g} · {when}")
+            older.text(sample["text"])
 
 
 page()

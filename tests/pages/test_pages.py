@@ -110,6 +110,7 @@ def test_generate_writes_and_keeps_a_text(home):
     generation = generations.get(app.query_params["text"])
     generation.thread.join(60)
     assert (generation.state, len(generation.tokens)) == ("finished", 5)
+    app.session_state["generate-kept"] = True  # opened by hand
     app.run()
     assert generation.text.startswith("The hen")
     assert generation.text.rstrip() in texts(app)  # among the texts kept of this run
