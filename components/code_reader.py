@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import streamlit as st
+from components.browser import browser_component
+from components.equations import equations
+from llm.config import ModelConfig
 
-from components.browser import FRONTEND
-from components.equations import EQUATIONS
-
-PARTS = ("shared", "code_map", "code_source", "code_tensor", "code_quiz", "code")
-
-_code = st.components.v2.component(
-    "llm_code",
-    html='<div class="llm-code"></div>',
-    css=(FRONTEND / "code.css").read_text("utf-8"),
-    js="".join((FRONTEND / f"{part}.js").read_text("utf-8") for part in PARTS),
-    isolate_styles=False,
-)
+_code = browser_component("code", "code_map", "code_equation", "code_source", "code_origin", "code_tensor", "code_quiz")
 
 TITLES = {
     "Transformer": "The model",
@@ -36,17 +27,18 @@ TITLES = {
 }
 
 
-def read_code(key: str, layers: dict[str, str], place: dict[str, str]) -> dict[str, str]:
+def read_code(key: str, layers: dict[str, str], config: ModelConfig, place: dict[str, str]) -> dict[str, str]:
     """Show the forward pass that is served under `key`, beginning at `place`; returns the place now looked at.
 
     `layers` are path and kind of each layer; a place has layer, implementation and line, as the address has them.
     """
+    told = equations(config)
     result = _code(
         key=f"code-{key}",
         data={
             "url": f"/live/code/{key}",
             "layers": [{"path": path, "kind": kind, "title": TITLES.get(kind, kind)} for path, kind in layers.items()],
-            "equations": {kind: EQUATIONS[kind] for kind in set(layers.values()) if kind in EQUATIONS},
+            "equations": {kind: told[kind] for kind in set(layers.values()) if kind in told},
             "place": place,
         },
         on_place_change=lambda: None,

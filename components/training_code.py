@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from llm import data, sampling
 from llm.checkpoints import Run, load_run
 from llm.config import SamplingConfig
 from llm.data import TextData
+from llm.interpret.forward_pass import ForwardPass
 from llm.interpret.live_code import LiveCode, Subject, weight_gradient
 from llm.interpret.reading import Reading, keep
 from llm.tokenizers import bpe
 from llm.tokenizers.bpe import N_BYTES, train_merges
 from llm.training import adamw, trainer
 
-WEIGHT = "blocks.0.mlp.W_in"
+WEIGHT = ("blocks.0.mlp", "W_in")  # the layer and its parameter that the AdamW step is shown on
 EXCERPT = 40_000  # characters of the run's text: enough to see what happens
 MERGES = 12
 WINDOWS = 3
@@ -29,50 +31,49 @@ FILTERS = SamplingConfig(repetition_penalty=1.2, temperature=0.8, top_k=20, top_
 def training_code(path: Path, step: int | None, text: str) -> tuple[str, Reading]:
     """The code of sampling and training, on this checkpoint and text, and the key under which it is served.
 
-    Runs torch: call it in the compute thread.
+    Reads the model: call it in the compute thread.
 
     Raises:
         ValueError: the text is empty, or the tokenizer cannot express it.
     """
     stamps = [file.stat().st_mtime_ns for file in map(_file, (data, sampling, bpe, adamw, trainer))]
     key = hashlib.sha256(repr((str(path), step, text, stamps)).encode()).hexdigest()[:24]
-    return key, keep(key, lambda: _open(path, step, text))
+
+    def make() -> LiveCode:
+        run = load_run(path, step)
+        return LiveCode(run.model, run.tokenizer, text, partial(_subjects, run))
+
+    return key, keep(key, make)
 
 
-def _open(path: Path, step: int | None, text: str) -> LiveCode:
-    run = load_run(path, step)
-    ids = run.tokenizer.encode(text)[: run.config.n_ctx]
-    if not ids:
-        raise ValueError("The text is empty: sampling and loss need at least one token")
-    tokens = torch.tensor([ids])
-    with torch.no_grad():
-        logits = run.model(tokens)
+def _subjects(run: Run, recorded: ForwardPass) -> dict[str, Subject]:
+    logits, tokens = recorded.logits, recorded.tokens
     subjects = {
         "sampling": Subject(
             "Sampling filters", _file(sampling),
             ("repetition_penalty", "temperature", "top_k", "top_p", "min_p", "apply_filters"),
-            lambda: sampling.apply_filters(logits[0, -1], ids, FILTERS),
+            lambda: sampling.apply_filters(logits[0, -1], tokens[0].tolist(), FILTERS),
             {"logits": ("d_vocab",), "return": ("d_vocab",)},
         ),
-        "adamw": _adamw(run, tokens),
+        "adamw": _adamw(run, recorded),
         "windows": _windows(run),
         "bpe": Subject("BPE merges", _file(bpe), ("train_merges",),
                        lambda: train_merges(run.folder.text()[:EXCERPT], N_BYTES + MERGES)),
     }  # fmt: skip
-    if len(ids) > 1:
+    if tokens.shape[1] > 1:
         subjects["loss"] = Subject("Loss", _file(trainer), ("next_token_loss",),
                                    lambda: trainer.next_token_loss(logits[:, :-1], tokens[:, 1:]))  # fmt: skip
-    return LiveCode(subjects, run.tokenizer, ids)
+    return subjects
 
 
-def _adamw(run: Run, tokens: torch.Tensor) -> Subject:
+def _adamw(run: Run, recorded: ForwardPass) -> Subject:
     """The first AdamW step on one weight, with the gradient of this text."""
-    weight, gradient = weight_gradient(run.model, tokens, WEIGHT)
     settings = run.folder.config().training
 
     def step() -> None:
+        weight, gradient = weight_gradient(recorded, *WEIGHT)
         adamw.adamw_step(
-            weight.clone(), gradient, torch.zeros_like(weight), torch.zeros_like(weight), 1,
+            weight, gradient, torch.zeros_like(weight), torch.zeros_like(weight), 1,
             learning_rate=settings.learning_rate, beta1=settings.beta1, beta2=settings.beta2,
             weight_decay=settings.weight_decay,
         )  # fmt: skip

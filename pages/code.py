@@ -45,13 +45,15 @@ def page() -> None:
         first = folder.text().strip().split("\n")[0][:BEGINNING] if first is None else first
         text = st.text_input("Text", first, key=f"code-text-{run.id}")
         st.query_params["prompt"] = text
-        with states.loading("Running the model on the text"):
-            if what == "training":
-                show(*compute.run(training_code, run.path, step, text))
-                return
-            key, reading = compute.run(open_reading, run.path, step, text)
+        with states.loading("Opening the model"):
+            opened = training_code if what == "training" else open_reading
+            key, reading = compute.run(opened, run.path, step, text)
+        record(reading)
     except (ValueError, OSError) as error:
         states.failed(error)
+        return
+    if what == "training":
+        show(key, reading)
         return
     summary(reading)
     place = show(key, reading)
@@ -62,9 +64,17 @@ def page() -> None:
         explain("What is being compared?", "trace", "gradient_of_tensor")
 
 
+def record(reading: Reading) -> None:
+    """Have the model run on the text, a layer at a time, and say how far it is."""
+    place = st.empty()
+    for share in compute.iterate(reading.record()):
+        place.progress(share, "Running the model on the text, forward and back")
+    place.empty()
+
+
 def show(key: str, reading: Reading) -> dict[str, str]:
     """The reader at the place that the address names; returns the place now looked at, and has the address say it."""
-    place = read_code(key, reading.layers, {name: st.query_params.get(name, "") for name in PLACE})
+    place = read_code(key, reading.layers, reading.config, {name: st.query_params.get(name, "") for name in PLACE})
     for name, value in place.items():
         if value:
             st.query_params[name] = value
@@ -74,12 +84,13 @@ def show(key: str, reading: Reading) -> dict[str, str]:
 
 
 def chosen(reading: Reading, place: dict[str, str]) -> LayerTrace:
-    """The trace of the layer and implementation that is looked at; attention where the address names none."""
-    attention = next(path for path, kind in reading.layers.items() if kind == "Attention")
+    """The code of the layer and implementation that is looked at; attention where the address names none."""
+    layers = reading.layers
     path = "" if place["layer"] == "model" else place["layer"]
-    known = place["layer"] != "" and path in reading.layers
-    traces = compute.run(reading.traces, path if known else attention)
-    return next((trace for name, trace in traces.items() if name == place["implementation"]), traces["einops"])
+    if not place["layer"] or path not in layers:
+        path = next(path for path, kind in layers.items() if kind == "Attention")
+    implementation = next((name for name in reading.names if name == place["implementation"]), reading.names[0])
+    return reading.code(path, implementation)
 
 
 def download(run: RunSummary, reading: Reading) -> None:

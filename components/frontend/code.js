@@ -3,6 +3,9 @@
 
 const PLAY = 900; // milliseconds a line
 
+/** The names of what a step made: tensors, and numbers or texts. */
+const madeBy = (step) => [...step.variables.map((variable) => variable.name), ...step.values.map(([name]) => name)];
+
 class CodeReader {
   constructor(root, data) {
     this.root = root;
@@ -51,7 +54,7 @@ class CodeReader {
     };
     toggle("Actual sizes", "Sizes of this model and text in place of axis names", "actual");
     this.backward = toggle("Backward", "The gradient of the loss with respect to each tensor", "gradient");
-    toggle("Shapes quiz", "Hide the shapes and guess the next one", "quizzing");
+    this.quizButton = toggle("Shapes quiz", "Hide the shapes and guess the next one", "quizzing");
     this.where = element("span", "llm-code-where");
     this.where.setAttribute("role", "status");
     this.toolbar.append(this.where);
@@ -91,13 +94,17 @@ class CodeReader {
     this.backward.hidden = !every.some((variable) => variable.gradient);
     if (this.backward.hidden) this.gradient = false;
     this.backward.setAttribute("aria-pressed", String(this.gradient));
+    this.quizButton.hidden = !every.length; // code without tensors has no shapes to guess
+    if (!every.length) this.quizzing = false;
+    this.quizButton.setAttribute("aria-pressed", String(this.quizzing));
     this.columns.replaceChildren();
     this.made = Object.entries(described.implementations).map(([name, one]) =>
       new CodeColumn(name, one, (chosen, step) => this.go(step, chosen)));
     this.columns.append(...this.made.map((column) => column.root));
-    const at = this.steps.findIndex((step) => line !== null && step.first <= line && line <= step.last);
+    const at = this.steps.findIndex((step) => (line === null ? step.variables.length : step.first <= line && line <= step.last));
     this.selected = null;
-    this.drawEquation();
+    const { kind } = layers.find((layer) => layer.path === path);
+    drawEquation(this.equation, this.data.equations[kind], (name) => this.goTo(name));
     this.go(Math.max(0, at), this.implementation, false);
     this.prove(path);
   }
@@ -167,25 +174,30 @@ class CodeReader {
     return asking ? line.first : line.last + 1;
   }
 
-  /** The newest tensor of every name so far in this call, those of the current line first. */
+  /** Numbers and texts, then tensors: the newest of every name so far in this call, those of the current line first. */
   drawVariables(asking) {
     this.variables.replaceChildren(element("div", "llm-code-title", this.gradient ? "Gradients" : "Variables"));
-    const { call, values } = this.steps[this.step];
-    for (const [name, text] of values) {
-      const made = element("div", "llm-code-variable llm-code-changed");
-      made.append(element("code", "", name), element("span", "llm-code-numbers", text));
-      this.variables.append(made);
-    }
+    const { call } = this.steps[this.step];
+    const values = new Map();
     const newest = new Map();
     for (let index = this.step; index >= 0 && this.steps[index].call === call; index--) {
+      for (const [name, text] of this.steps[index].values) {
+        if (!values.has(name)) values.set(name, { text, changed: index === this.step });
+      }
       for (const variable of this.steps[index].variables) {
         if (newest.has(variable.name)) newest.get(variable.name).earlier ??= variable;
         else newest.set(variable.name, { variable, index, earlier: null });
       }
     }
+    for (const [name, { text, changed }] of values) {
+      const made = element("div", "llm-code-variable");
+      made.classList.toggle("llm-code-changed", changed);
+      made.append(element("code", "", name), element("span", "llm-code-numbers", text));
+      this.variables.append(made);
+    }
     const shown = [...newest.values()].filter(({ index }) => !(asking && index === this.step));
     for (const entry of shown) this.variables.append(this.card(entry));
-    if (!shown.length && !values.length) this.variables.append(element("p", "llm-code-hint", "No tensor yet: step on."));
+    if (!shown.length && !values.size) this.variables.append(element("p", "llm-code-hint", "Nothing to show yet: step on."));
     const chosen = shown.find(({ variable }) => variable.name === this.selected) ?? shown[0];
     if (chosen) this.select(chosen);
     else this.tensor.replaceChildren();
@@ -222,39 +234,12 @@ class CodeReader {
     this.view.show(wanted).catch((error) => (this.where.textContent = error.message));
   }
 
-  drawEquation() {
-    this.equation.replaceChildren();
-    const kind = this.data.layers.find((layer) => layer.path === this.path).kind;
-    const equation = this.data.equations[kind];
-    if (!equation) return;
-    const exact = element("div", "llm-code-exact");
-    for (const text of equation.lines) {
-      const line = element("div");
-      for (const piece of text.split(/(\{[^}]*\})/)) {
-        const [name, symbol = name] = piece.startsWith("{") ? piece.slice(1, -1).split("|") : [];
-        if (name === undefined) {
-          line.append(piece);
-          continue;
-        }
-        const made = element("button", "llm-code-symbol", symbol);
-        made.type = "button";
-        made.dataset.variable = name;
-        made.addEventListener("click", () => this.goTo(name));
-        line.append(made);
-      }
-      exact.append(line);
-    }
-    const words = element("div", "llm-code-words", equation.words);
-    if (equation.source) words.append(element("div", "llm-code-quiet", equation.source));
-    this.equation.append(exact, words);
-  }
-
   /** The line that makes a variable last; in the einops code where this one never makes it. */
   goTo(name) {
     const { implementations } = this.described;
     for (const implementation of [this.implementation, ...Object.keys(implementations)]) {
       const { steps } = implementations[implementation];
-      const step = steps.findLastIndex((one) => one.variables.some((variable) => variable.name === name));
+      const step = steps.findLastIndex((one) => madeBy(one).includes(name));
       if (step >= 0) {
         this.go(step, implementation);
         return;
@@ -263,7 +248,7 @@ class CodeReader {
   }
 
   markSymbols() {
-    const names = this.steps[this.step].variables.map((variable) => variable.name);
+    const names = madeBy(this.steps[this.step]);
     for (const symbol of this.equation.querySelectorAll(".llm-code-symbol")) {
       symbol.classList.toggle("llm-code-symbol-now", names.includes(symbol.dataset.variable));
     }

@@ -1,8 +1,10 @@
-// A tensor: a heat map of two of its axes on a canvas, the other axes chosen by number, and where a cell came from.
+// A tensor: a heat map of two of its axes on a canvas, the other axes chosen by number.
 
 const POSITIONS = ["pos", "query_pos", "key_pos"];
 const LARGEST_CELL = 22;
+const MANY_ROWS = 128; // from more rows on all are shown at once, however flat
 const LABELLED_CELL = 11; // pixels from which on a token fits beside its row
+const WINDOW = 512; // rows or columns that are drawn at once, as the server hands them out; larger tensors are moved under it
 
 /** 0.00123 → "1.23e-3", 12.3456 → "12.35" */
 function shortNumber(value) {
@@ -59,8 +61,10 @@ class TensorView {
     if (turn !== this.turn) return; // another was asked for meanwhile
     this.numbers = numbers;
     [this.height, this.width] = response.headers.get("X-Shape").split(",").map(Number);
+    const focused = this.root.contains(document.activeElement) ? document.activeElement.dataset.keep : null;
     this.controls();
     this.draw();
+    if (focused) this.root.querySelector(`[data-keep="${focused}"]`)?.focus({ preventScroll: true });
     if (this.cell) this.explain();
   }
 
@@ -73,11 +77,12 @@ class TensorView {
       const size = variable.shape[index];
       if (index === this.rows || index === this.columns) {
         const role = index === this.columns ? "→" : "↓";
-        line.append(element("span", "llm-code-axis", `${role} ${axis} ${size}`));
+        line.append(size > WINDOW ? this.windowControl(role, axis, index) : element("span", "llm-code-axis", `${role} ${axis} ${size}`));
       } else if (size > 1) {
         const label = element("label", "llm-code-axis", `${axis} `);
         const choice = element("select");
         choice.setAttribute("aria-label", `Which ${axis}`);
+        choice.dataset.keep = `which ${index}`;
         for (let one = 0; one < size; one++) choice.append(new Option(String(one), String(one)));
         choice.value = String(this.at[index]);
         choice.addEventListener("change", () => {
@@ -92,6 +97,49 @@ class TensorView {
     this.root.append(line);
   }
 
+  /** Which part of a large axis is drawn: a window to move by a half of it, or to a number. */
+  windowControl(role, axis, index) {
+    const size = this.wanted.variable.shape[index];
+    const begin = this.at[index];
+    const control = element("span", "llm-code-axis llm-code-window", `${role} ${axis} `);
+    const button = (label, title, to) => {
+      const made = element("button", "llm-code-button", label);
+      made.type = "button";
+      made.title = title;
+      made.setAttribute("aria-label", title);
+      made.dataset.keep = title;
+      made.setAttribute("aria-disabled", String(to === begin)); // not `disabled`, which would lose the focus at the end
+      made.addEventListener("click", () => this.moveWindow(index, to));
+      return made;
+    };
+    const [back, on] = index === this.columns ? ["◀", "▶"] : ["▲", "▼"];
+    const from = element("input");
+    Object.assign(from, { type: "number", min: 0, max: size - WINDOW, step: WINDOW / 2, value: begin });
+    from.setAttribute("aria-label", `First ${axis} that is drawn`);
+    from.dataset.keep = `from ${index}`;
+    from.addEventListener("change", () => this.moveWindow(index, Number(from.value)));
+    control.append(button(back, `Earlier ${axis}`, this.inside(index, begin - WINDOW / 2)), from,
+      `–${begin + WINDOW - 1} of ${withThousands(size)} `, button(on, `Later ${axis}`, this.inside(index, begin + WINDOW / 2)));
+    return control;
+  }
+
+  /** The nearest beginning of a window that lies within the axis. */
+  inside(index, begin) {
+    return Math.max(0, Math.min(Math.round(begin) || 0, this.wanted.variable.shape[index] - WINDOW));
+  }
+
+  /** Begin at another place of an axis; the chosen cell stays the same number, as long as it is in sight. */
+  moveWindow(index, begin) {
+    const to = this.inside(index, begin);
+    const side = index === this.columns ? 1 : 0;
+    if (this.cell) {
+      this.cell = this.cell.with(side, this.cell[side] + this.at[index] - to);
+      if (this.cell[side] < 0 || this.cell[side] >= WINDOW) this.cell = null;
+    }
+    this.at[index] = to;
+    return this.load();
+  }
+
   label(axis, index) {
     const { variable, tokens } = this.wanted;
     return POSITIONS.includes(variable.axes[axis]) && tokens[index] !== undefined ? tokens[index] : null;
@@ -99,13 +147,14 @@ class TensorView {
 
   draw() {
     const room = Math.max(240, this.root.clientWidth - 118);
-    this.size = Math.max(1, Math.min(LARGEST_CELL, Math.floor(room / this.width)));
-    const labelled = this.size >= LABELLED_CELL;
-    this.left = labelled && this.label(this.rows, 0) !== null ? 78 : 0;
-    this.top = labelled && this.label(this.columns, 0) !== null ? 62 : 0;
+    this.wide = Math.max(1, Math.min(LARGEST_CELL, Math.floor(room / this.width)));
+    this.tall = this.height > MANY_ROWS ? Math.max(1, Math.min(this.wide, Math.floor(544 / this.height)))
+      : Math.min(LARGEST_CELL, Math.max(this.wide, Math.floor(264 / this.height))); // few rows of many cells stay legible
+    this.left = this.tall >= LABELLED_CELL && this.label(this.rows, 0) !== null ? 78 : 0;
+    this.top = this.wide >= LABELLED_CELL && this.label(this.columns, 0) !== null ? 62 : 0;
     const canvas = (this.canvas = element("canvas", "llm-code-canvas"));
     const right = this.top ? 36 : 0; // for the slanted label of the last column
-    const [width, height] = [this.left + this.width * this.size + right, this.top + this.height * this.size];
+    const [width, height] = [this.left + this.width * this.wide + right, this.top + this.height * this.tall];
     const sharp = window.devicePixelRatio || 1;
     canvas.width = width * sharp;
     canvas.height = height * sharp;
@@ -114,7 +163,8 @@ class TensorView {
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label",
-      `Heat map of ${this.wanted.variable.name}, ${this.height} by ${this.width}. Arrow keys move the chosen cell.`);
+      `Heat map of ${this.wanted.variable.name}, ${this.height} by ${this.width}${this.partSeen()}. Arrow keys move the chosen cell.`);
+    canvas.dataset.keep = "canvas";
     const frame = element("div", "llm-code-frame");
     frame.append(canvas);
     this.origin = element("div", "llm-code-origin");
@@ -123,13 +173,20 @@ class TensorView {
     const pen = canvas.getContext("2d");
     pen.scale(sharp, sharp);
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(this.picture(), this.left, this.top, this.width * this.size, this.height * this.size);
+    pen.drawImage(this.picture(), this.left, this.top, this.width * this.wide, this.height * this.tall);
     this.writeLabels(pen);
     canvas.addEventListener("pointermove", (event) => this.read(this.cellAt(event)));
     canvas.addEventListener("click", (event) => this.choose(this.cellAt(event)));
     canvas.addEventListener("keydown", (event) => this.move(event));
     this.frame = frame;
     if (this.cell) this.markCell();
+  }
+
+  /** For whoever cannot see it: which part of a large tensor is drawn. */
+  partSeen() {
+    const { axes, shape } = this.wanted.variable;
+    return [...new Set([this.rows, this.columns])].filter((index) => shape[index] > WINDOW)
+      .map((index) => `, ${axes[index]} ${this.at[index]} to ${this.at[index] + WINDOW - 1} of ${shape[index]}`).join("");
   }
 
   picture() {
@@ -151,16 +208,17 @@ class TensorView {
 
   writeLabels(pen) {
     pen.fillStyle = colour(this.root, "quiet");
-    pen.font = `${Math.min(12, this.size)}px monospace`;
     pen.textBaseline = "middle";
+    pen.font = `${Math.min(12, this.tall)}px monospace`;
     for (let row = 0; this.left && row < this.height; row++) {
       pen.textAlign = "right";
       pen.fillText(visibleToken(this.label(this.rows, row + this.at[this.rows]), 10), this.left - 5,
-        this.top + (row + 0.5) * this.size);
+        this.top + (row + 0.5) * this.tall);
     }
+    pen.font = `${Math.min(12, this.wide)}px monospace`;
     for (let column = 0; this.top && column < this.width; column++) {
       pen.save();
-      pen.translate(this.left + (column + 0.5) * this.size, this.top - 5);
+      pen.translate(this.left + (column + 0.5) * this.wide, this.top - 5);
       pen.rotate(-Math.PI / 3);
       pen.textAlign = "left";
       pen.fillText(visibleToken(this.label(this.columns, column + this.at[this.columns]), 10), 0, 0);
@@ -169,8 +227,8 @@ class TensorView {
   }
 
   cellAt(event) {
-    const column = Math.floor((event.offsetX - this.left) / this.size);
-    const row = Math.floor((event.offsetY - this.top) / this.size);
+    const column = Math.floor((event.offsetX - this.left) / this.wide);
+    const row = Math.floor((event.offsetY - this.top) / this.tall);
     return row >= 0 && column >= 0 && row < this.height && column < this.width ? [row, column] : null;
   }
 
@@ -191,13 +249,25 @@ class TensorView {
     return place;
   }
 
-  move(event) {
+  /** Arrow keys choose the next cell. At an edge behind which the tensor goes on, the window moves along. */
+  async move(event) {
     const stride = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!stride) return;
     event.preventDefault();
-    const [row, column] = this.cell ?? [0, 0];
-    this.choose([Math.min(this.height - 1, Math.max(0, row + stride[0])),
-      Math.min(this.width - 1, Math.max(0, column + stride[1]))]);
+    if (this.moving) return;
+    const next = (this.cell ?? [0, 0]).map((one, side) => one + stride[side]);
+    const side = stride[0] ? 0 : 1;
+    const index = side ? this.columns : this.rows;
+    const beyond = next[side] < 0 || next[side] >= (side ? this.width : this.height);
+    if (beyond && (side || this.rows !== this.columns) && this.wanted.variable.shape[index] > WINDOW) {
+      const before = this.at[index];
+      const to = this.inside(index, before + stride[side] * (WINDOW / 2));
+      next[side] += before - to;
+      this.moving = true;
+      await this.moveWindow(index, to).finally(() => (this.moving = false));
+    }
+    this.choose([Math.min(this.height - 1, Math.max(0, next[0])), Math.min(this.width - 1, Math.max(0, next[1]))]);
+    this.mark?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   choose(cell) {
@@ -212,9 +282,10 @@ class TensorView {
     this.mark?.remove();
     if (this.cell[0] >= this.height || this.cell[1] >= this.width) return;
     this.mark = element("div", "llm-code-mark");
-    this.mark.style.left = `${this.left + this.cell[1] * this.size - 1}px`;
-    this.mark.style.top = `${this.top + this.cell[0] * this.size - 1}px`;
-    this.mark.style.width = this.mark.style.height = `${this.size + 2}px`;
+    this.mark.style.left = `${this.left + this.cell[1] * this.wide - 1}px`;
+    this.mark.style.top = `${this.top + this.cell[0] * this.tall - 1}px`;
+    this.mark.style.width = `${this.wide + 2}px`;
+    this.mark.style.height = `${this.tall + 2}px`;
     this.frame.append(this.mark);
   }
 
@@ -232,62 +303,5 @@ class TensorView {
 function visibleToken(text, most) {
   const shown = text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll(" ", "·");
   return shown.length > most ? `${shown.slice(0, most - 1)}…` : shown;
-}
-
-const MAKINGS = {
-  contraction: "The dot product of two vectors: multiply number by number, then add up.",
-  softmax: "e to the power of each score, less the greatest one, as a share of their sum.",
-  mean: "The mean of a row.",
-  norm: "One row, brought to a steady scale.",
-  hidden: "Made inside one kernel, which never stores the numbers in between.",
-  cells: "Made from the numbers at the same place.",
-};
-
-/** Where a cell came from: the line, its parts as strips of bars, and named results. */
-function drawOrigin(place, name, cell, found) {
-  place.replaceChildren();
-  const title = element("div", "llm-code-origin-title");
-  title.append(element("code", "", `${name}[${cell.join(", ")}]`), ` = ${shortNumber(found.value)}`);
-  if (found.labels.some((label) => label !== null)) {
-    title.append(element("span", "llm-code-quiet",
-      ` at ${found.labels.filter((label) => label !== null).map((label) => JSON.stringify(label)).join(", ")}`));
-  }
-  if (found.gradient !== null) title.append(element("span", "llm-code-quiet", ` · gradient ${shortNumber(found.gradient)}`));
-  place.append(title, element("code", "llm-code-expression", found.expression));
-  place.append(element("p", "llm-code-hint",
-    MAKINGS[found.kind] + (found.borrowed ? " (Told by the einops line that makes the same tensor.)" : "")));
-  for (const part of found.parts) {
-    const row = element("div", "llm-code-origin-row");
-    row.append(element("code", "llm-code-origin-name", part.name));
-    row.append(part.numbers.length === 1 ? element("span", "", shortNumber(part.numbers[0])) : bars(place, part.numbers));
-    place.append(row);
-  }
-  for (const [fact, value] of Object.entries(found.facts)) {
-    const row = element("div", "llm-code-origin-row llm-code-fact");
-    row.append(element("span", "llm-code-origin-name", fact), element("span", "", shortNumber(value)));
-    place.append(row);
-  }
-}
-
-/** Numbers as a strip of bars around zero; the title of the strip tells their range. */
-function bars(place, numbers) {
-  const canvas = element("canvas", "llm-code-bars");
-  canvas.width = Math.max(numbers.length, 256);
-  canvas.height = 36;
-  const finite = numbers.filter((value) => isFinite(value));
-  const greatest = Math.max(...finite.map(Math.abs), 1e-30);
-  const pen = canvas.getContext("2d");
-  const [up, down] = [colour(place, "positive"), colour(place, "negative")];
-  const wide = canvas.width / numbers.length;
-  numbers.forEach((value, index) => {
-    if (!isFinite(value)) return;
-    pen.fillStyle = value < 0 ? down : up;
-    const tall = (18 * Math.abs(value)) / greatest;
-    pen.fillRect(index * wide, value < 0 ? 18 : 18 - tall, Math.max(1, wide - 1), tall);
-  });
-  canvas.title = `${numbers.length} numbers, largest size ${shortNumber(greatest)}`;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", canvas.title);
-  return canvas;
 }
 

@@ -2,7 +2,7 @@
 
 The script is made from the running source. Whatever the model's configuration decides is decided here (branches not
 taken, hooks, dropout and the key/value cache are left out), so what remains is this model alone. It needs torch,
-safetensors and, for the einops implementation, einops.
+safetensors and, for the einops implementation, einops: every tokenizer is read from the run's folder in a few lines.
 """
 
 from __future__ import annotations
@@ -33,31 +33,41 @@ UNUSED = ("self.dropout", "self.implementation")
 HEAD_NORMS = ("self.norm_query", "self.norm_key")
 LEFT_OUT = ("cache", "implementation")  # arguments that a script of one implementation without a cache has no use for
 TEMPLATE = Path(__file__).with_name("standalone_template.txt")
-TOKENIZERS = ("char", "bpe")
+TOKENIZERS = ("char", "bpe", "sentencepiece", "gpt2")
+SECTION = re.compile(r"# only ([\w ]+)\n(.*?)# end\n", re.DOTALL)  # of the template: what only these tokenizers need
 
 
 def standalone_script(config: ModelConfig, implementation: Implementation, tokenizer: str) -> str:
     """The source of a script that loads this model's checkpoint and generates text.
 
     Raises:
-        ValueError: an unknown implementation, or a tokenizer that needs a library of its own.
+        ValueError: an unknown implementation or tokenizer.
     """
     if implementation not in get_args(Implementation):
         raise ValueError(f"implementation={implementation!r} is unknown: choose {', '.join(get_args(Implementation))}")
     if tokenizer not in TOKENIZERS:
-        raise ValueError(
-            f"A stand-alone script can hold the tokenizers {' and '.join(TOKENIZERS)}; {tokenizer} needs a library"
-        )
-    chosen = _Specialised(config, implementation)
-    layers = "\n\n\n".join(chosen.definitions())
+        raise ValueError(f"tokenizer={tokenizer!r} is unknown: choose {', '.join(TOKENIZERS)}")
+    layers = "\n\n\n".join(_Specialised(config, implementation).definitions())
     values = "\n".join(f"    {name}={value!r}," for name, value in dataclasses.asdict(config).items())
     template = TEMPLATE.read_text("utf-8")
-    other = "bpe" if tokenizer == "char" else "char"
-    template = re.sub(rf"# only {other}\n.*?# end {other}\n+", "", template, flags=re.DOTALL)
-    template = re.sub(r"# (only|end) \w+\n", "", template)
-    template = template.replace('"""IMPLEMENTATION"""', repr(implementation)).replace("    **{},\n", values + "\n")
-    script = template.replace("class Transformer: ...\n", layers + "\n")
-    return script if "einsum(" in layers else re.sub(r"from einops import .*\n", "", script)
+    script = SECTION.sub(lambda section: section[2] if tokenizer in section[1].split() else "", template)
+    script = script.replace('"""IMPLEMENTATION"""', repr(implementation)).replace("    **{},\n", values + "\n")
+    script = script.replace("class Transformer: ...\n", layers + "\n")
+    script = _needed_imports(script)
+    return script.replace(
+        "PACKAGES", "torch, einops and safetensors" if "einops" in script else "torch and safetensors"
+    )
+
+
+def _needed_imports(script: str) -> str:
+    """The script without imports of what it does not use."""
+    used = {node.id for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Name)}
+
+    def needed(line: re.Match[str]) -> str:
+        names = [name for name in line[2].split(", ") if name.split(" as ")[-1] in used]
+        return f"{line[1]}{', '.join(names)}\n" if names else ""
+
+    return re.sub(r"^((?:from (?!__)\w+ )?import )([\w, ]+)\n", needed, script, flags=re.MULTILINE)
 
 
 class _Specialised(ast.NodeTransformer):

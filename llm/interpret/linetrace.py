@@ -10,51 +10,22 @@ from __future__ import annotations
 
 import inspect
 import time
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Int
+from torch import Tensor
 
-import llm
 from llm.config import Implementation
+from llm.interpret.forward_pass import ForwardPass, complete, recording, send_back, source_files, stages, walk
 from llm.interpret.trace import Statement, TracedLine, statements, trace
 from llm.model import Transformer
 
-PACKAGE = Path(llm.__file__).parent
 SAMPLE = 4096
-IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
-
-
-def source_files() -> list[Path]:
-    """The files of all forward passes."""
-    return [*sorted((PACKAGE / "layers").glob("*.py")), PACKAGE / "model.py"]
-
-
-@dataclass
-class Call:
-    """One call of a layer: what went in, what came out, and the gradient of the loss with respect to that."""
-
-    inputs: tuple[Any, ...]
-    output: Tensor
-    gradient: Tensor | None = None
-
-
-@dataclass
-class ForwardPass:
-    """One forward pass of `model` on `tokens` [1, pos]: the calls of each layer, by path.
-
-    `loss` is the mean next-token cross-entropy over the text, None for a text of one token, which has no next.
-    """
-
-    model: Transformer
-    tokens: Int[Tensor, "batch pos"]
-    calls: dict[str, list[Call]]
-    logits: Float[Tensor, "batch pos d_vocab"]
-    loss: float | None
 
 
 @dataclass(frozen=True)
@@ -91,87 +62,67 @@ class LayerTrace:
     output: list[Tensor]
 
 
-def implementations(model: Transformer) -> dict[Implementation, Transformer]:
-    """The model in all three implementations, in evaluation mode, over the same memory, without weight gradients."""
-    weights = model.state_dict()
-    models: dict[Implementation, Transformer] = {}
-    for name in IMPLEMENTATIONS:
-        models[name] = Transformer(model.config, name)
-        models[name].load_state_dict(weights, assign=True)
-        models[name].to(model.embed.W_E.device).eval().requires_grad_(False)
-    return models
-
-
-def layer_paths(model: Transformer) -> list[str]:
-    """The path of everything that has a `forward` of its own to read, in the order of the data; "" is the model."""
-    files = {str(file) for file in source_files()}
-    return [path for path, module in model.named_modules() if inspect.getsourcefile(type(module)) in files]
-
-
 def record_pass(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> ForwardPass:
-    """Run the model once and keep every layer's inputs, output, and the gradient of the loss at that output.
-
-    Gradients begin at the embedding: those of the weights are not needed here.
-    """
-    calls: dict[str, list[Call]] = {path: [] for path in layer_paths(model)}
-    graph: list[tuple[Call, Tensor]] = []
-
-    def keep(path: str, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
-        if path == "embed":
-            output = output.detach().requires_grad_()
-        if output.requires_grad:
-            output.retain_grad()
-        given = tuple(value.detach() if isinstance(value, Tensor) else value for value in inputs)
-        call = Call(given, output.detach())
-        calls[path].append(call)
-        graph.append((call, output))
-        return output
-
-    handles = [model.get_submodule(path).register_forward_hook(partial(keep, path)) for path in calls]
-    try:
-        with torch.enable_grad():
-            logits = model(tokens)
-            loss = next_token_loss(logits, tokens)
-            if loss is not None:
-                loss.backward()
-    finally:
-        for handle in handles:
-            handle.remove()
-    for call, output in graph:
-        call.gradient = output.grad
-    return ForwardPass(model, tokens, calls, logits.detach(), None if loss is None else loss.item())
+    """Run the model once and keep every layer's inputs, output, and the gradient of the loss at that output."""
+    return complete(recording(model, tokens))
 
 
-def next_token_loss(
-    logits: Float[Tensor, "batch pos d_vocab"], tokens: Int[Tensor, "batch pos"]
-) -> Float[Tensor, ""] | None:
-    """Mean cross-entropy of each next token of the text; None where there is none."""
-    if tokens.shape[1] < 2:
-        return None
-    return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
-
-
-def trace_layer(recorded: ForwardPass, path: str, model: Transformer, gradients: bool = True) -> LayerTrace:
+def trace_layer(recorded: ForwardPass, path: str, model: Transformer) -> LayerTrace:
     """Run one layer of `model`, in its implementation, on the recorded inputs, and keep every line's tensors.
 
     Raises:
         ValueError: the model has no such layer.
     """
+    return complete(tracing(recorded, path, model))
+
+
+def tracing(recorded: ForwardPass, path: str, model: Transformer) -> Generator[None, None, LayerTrace]:
+    """`trace_layer` in parts. A layer is one; the model as a whole is its stages, and then its own few lines."""
     if path not in recorded.calls:
         known = ", ".join(layer or "the model itself" for layer in recorded.calls)
         raise ValueError(f"There is no layer {path!r:.80}: choose one of {known}")
+    if path == "":
+        made, _ = yield from walk(model, recorded.tokens)
+        return _trace_stages(recorded, model, made)
     module = model.get_submodule(path)
     outputs: list[Tensor] = []
 
     def run() -> None:
         for call in recorded.calls[path]:
-            outputs.append(module(*(_fresh(value, gradients) for value in call.inputs)))
+            outputs.append(module(*map(_fresh, call.inputs)))
 
-    with torch.set_grad_enabled(gradients):
+    with torch.enable_grad():
         lines = trace(run, source_files(), of=lambda one: one is module, keep=_retain)
-        if gradients:
-            _backward(recorded, path, outputs)
+        _backward(recorded, path, outputs)
     return _layer_trace(recorded, path, model, lines, [output.detach() for output in outputs])
+
+
+def _trace_stages(recorded: ForwardPass, model: Transformer, made: list[Tensor]) -> LayerTrace:
+    """The model's own lines, its stages having run before; the gradients of what they made are the recorded ones."""
+    outputs: list[Tensor] = []
+    paths = stages(list(recorded.calls))
+    with torch.no_grad(), _answering(model, zip(paths, made, strict=True)):
+        lines = trace(lambda: outputs.append(model(recorded.tokens)), source_files(), of=lambda one: one is model)
+    traced = _layer_trace(recorded, "", model, lines, outputs)
+    gradients = {output.data_ptr(): recorded.calls[path][0].gradient for path, output in zip(paths, made, strict=True)}
+    for step in traced.steps:
+        step.variables = [
+            replace(variable, gradient=gradients.get(variable.tensor.data_ptr())) for variable in step.variables
+        ]
+    return traced
+
+
+@contextmanager
+def _answering(model: Transformer, answers: Iterable[tuple[str, Tensor]]) -> Iterator[None]:
+    """While this lasts, each of these layers gives its answer without computing."""
+    modules = [(model.get_submodule(path), answer) for path, answer in answers]
+    for module, answer in modules:
+        module.forward = lambda *_, answer=answer: answer
+    try:
+        yield
+    finally:
+        for module, _ in modules:
+            del module.forward
 
 
 def trace_model(recorded: ForwardPass, model: Transformer) -> dict[str, LayerTrace]:
@@ -208,7 +159,19 @@ def compare(
     recorded: ForwardPass, path: str, models: dict[Implementation, Transformer], reference: Implementation = "einops"
 ) -> list[Comparison]:
     """Every implementation of one layer against `reference`, on the recorded input."""
-    results = {name: _measure(recorded, path, models[name]) for name in models}
+    return complete(comparing(recorded, path, models, reference))
+
+
+def comparing(
+    recorded: ForwardPass, path: str, models: dict[Implementation, Transformer], reference: Implementation = "einops"
+) -> Generator[None, None, list[Comparison]]:
+    """`compare` in parts: each implementation's way forward, and its way back."""
+    results = {}
+    for name, model in models.items():
+        output, seconds = yield from _timed(recorded, path, model)
+        yield
+        results[name] = (output, _input_gradient(recorded, path, model), seconds)
+        yield
     output, gradient, _ = results[reference]
     compared = []
     for name, (other, other_gradient, seconds) in results.items():
@@ -244,30 +207,36 @@ def counterparts(one: LayerTrace, other: LayerTrace) -> dict[int, int]:
 def _same(one: Variable, other: Variable) -> bool:
     if one.name != other.name or one.tensor.shape != other.tensor.shape or one.tensor.dtype != other.tensor.dtype:
         return False
-    stride = max(1, one.tensor.numel() // SAMPLE)  # of a large tensor every so many numbers are enough to tell
-    mine, theirs = one.tensor.flatten()[::stride], other.tensor.flatten()[::stride]
-    return torch.allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+    size = one.tensor.numel()
+    some = torch.arange(0, size, max(1, size // SAMPLE), device=one.tensor.device)  # of a large tensor enough to tell
+    return torch.allclose(one.tensor.take(some), other.tensor.take(some), rtol=1e-3, atol=1e-4)
 
 
-def _measure(recorded: ForwardPass, path: str, model: Transformer) -> tuple[Tensor, Tensor | None, float]:
-    """Output and input gradient over all recorded calls, end to end, and the seconds of one round."""
+def _timed(recorded: ForwardPass, path: str, model: Transformer) -> Generator[None, None, tuple[Tensor, float]]:
+    """The output over all recorded calls, end to end, and the seconds of one round: the least of a few."""
+    if path == "":
+        made, seconds = yield from walk(model, recorded.tokens)
+        return made[-1].flatten(), seconds
     module, calls = model.get_submodule(path), recorded.calls[path]
-    outputs: list[Tensor] = []
-    seconds: list[float] = []
+    rounds: list[float] = []
     with torch.no_grad():
-        while len(seconds) < 5 and sum(seconds) < 0.3:
+        while len(rounds) < 5 and sum(rounds) < 0.3:
             start = time.perf_counter()
             outputs = [module(*call.inputs) for call in calls]
-            seconds.append(time.perf_counter() - start)
-    output = torch.cat([one.flatten() for one in outputs])
-    given = [tuple(_fresh(value, True) for value in call.inputs) for call in calls]
+            rounds.append(time.perf_counter() - start)
+    return torch.cat([one.flatten() for one in outputs]), min(rounds)
+
+
+def _input_gradient(recorded: ForwardPass, path: str, model: Transformer) -> Tensor | None:
+    """The gradient of the loss at what went in, end to end; None for token ids or numbers, at which none arrives."""
+    given = [tuple(map(_fresh, call.inputs)) for call in recorded.calls[path]]
     leaves = [value for inputs in given for value in inputs if isinstance(value, Tensor) and value.requires_grad]
-    if not leaves:  # token ids, or numbers: nothing for a gradient to arrive at
-        return output, None, min(seconds)
+    if not leaves:
+        return None
     with torch.enable_grad():
-        _backward(recorded, path, [module(*inputs) for inputs in given])
+        _backward(recorded, path, [model.get_submodule(path)(*inputs) for inputs in given])
     found = [leaf.grad.flatten() for leaf in leaves if leaf.grad is not None]
-    return output, torch.cat(found) if found else None, min(seconds)
+    return torch.cat(found) if found else None
 
 
 def _largest(one: Tensor, other: Tensor) -> float:
@@ -280,15 +249,15 @@ def _backward(recorded: ForwardPass, path: str, outputs: list[Tensor]) -> None:
     pairs = [(output, call.gradient) for output, call in zip(outputs, recorded.calls[path], strict=True)]
     wanted = [(output, gradient) for output, gradient in pairs if gradient is not None and output.requires_grad]
     if wanted:
-        torch.autograd.backward([output for output, _ in wanted], [gradient for _, gradient in wanted])
+        send_back(wanted)
 
 
-def _fresh(value: Any, gradients: bool) -> Any:
+def _fresh(value: Any) -> Any:
     """An input as a leaf of its own, so that a gradient can arrive at it."""
     if not isinstance(value, Tensor):
         return value
     leaf = value.detach().clone()
-    return leaf.requires_grad_() if gradients and leaf.is_floating_point() else leaf
+    return leaf.requires_grad_() if leaf.is_floating_point() else leaf
 
 
 def _retain(tensor: Tensor) -> Tensor:
@@ -300,9 +269,6 @@ def _retain(tensor: Tensor) -> Tensor:
 def _layer_trace(
     recorded: ForwardPass, path: str, model: Transformer, lines: list[TracedLine], outputs: list[Tensor]
 ) -> LayerTrace:
-    module = model.get_submodule(path)
-    code = inspect.unwrap(type(module).forward).__code__
-    file = Path(inspect.getsourcefile(type(module)) or "")
     first_call = min((line.call for line in lines), default=1)
     ordinal = {call: place for place, call in enumerate(sorted({line.call for line in lines} | {first_call}))}
     names: dict[str, tuple[str, ...]] = {}
@@ -318,12 +284,18 @@ def _layer_trace(
                 gradient = recorded.calls[path][ordinal[line.call]].gradient
             variables.append(Variable(name, axes, tensor.detach(), gradient))
         steps.append(Step(line.statement, ordinal[line.call], variables, line))
+    return replace(layer_code(model, path), steps=steps, output=outputs)
+
+
+def layer_code(model: Transformer, path: str) -> LayerTrace:
+    """Where a layer's `forward` stands, without a trace."""
+    kind = type(model.get_submodule(path))
+    code = inspect.unwrap(kind.forward).__code__
+    file = Path(inspect.getsourcefile(kind) or "")
     end = max(line for _, _, line in code.co_lines() if line is not None)
     written = statements(file)
     last = written[end].last if end in written else end
-    return LayerTrace(
-        path, model.implementation, file, type(module).__name__, code.co_firstlineno, last, steps, outputs
-    )
+    return LayerTrace(path, model.implementation, file, kind.__name__, code.co_firstlineno, last, [], [])
 
 
 def axis_names(stated: tuple[str, ...] | None, ndim: int) -> tuple[str, ...]:

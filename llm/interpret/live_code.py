@@ -6,17 +6,18 @@ The functions are given, not imported: this module knows how to trace them, not 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from jaxtyping import Int
 from torch import Tensor
 
 from llm.config import Implementation
-from llm.interpret.linetrace import Comparison, LayerTrace, Step, Variable, axis_names, next_token_loss
+from llm.interpret.forward_pass import ForwardPass
+from llm.interpret.linetrace import Comparison, LayerTrace, Step, Variable, axis_names
 from llm.interpret.reading import Reading
 from llm.interpret.trace import source, trace
 from llm.model import Transformer
@@ -39,39 +40,51 @@ class Subject:
 class LiveCode(Reading):
     """Subjects to read, each traced when it is first asked for. Tensors are copied: some code works in place."""
 
-    def __init__(self, subjects: dict[str, Subject], tokenizer: Tokenizer, ids: list[int]) -> None:
-        self.subjects = subjects
-        self.tokenizer = tokenizer
-        self.ids = ids
+    def __init__(
+        self, model: Transformer, tokenizer: Tokenizer, text: str,
+        subjects: Callable[[ForwardPass], dict[str, Subject]],
+    ) -> None:  # fmt: skip
+        """`subjects` makes them from the forward pass of the model on the text. Raises ValueError as a `Reading`."""
+        super().__init__(model, tokenizer, text)
         self.names = (CODE,)
-        self._traces = {}
+        self._make_subjects = subjects
+
+    @cached_property
+    def subjects(self) -> dict[str, Subject]:
+        """What can be read, by name."""
+        return self._make_subjects(self.recorded)
 
     @property
     def layers(self) -> dict[str, str]:
         """Name and title of each subject."""
         return {path: subject.title for path, subject in self.subjects.items()}
 
-    def compare(self, path: str) -> list[Comparison]:
+    def comparing(self, path: str) -> Iterator[list[Comparison] | None]:
         """Nothing: there is one implementation."""
-        return []
+        yield []
 
-    def trace(self, path: str, implementation: Implementation) -> LayerTrace:
-        """One subject's trace. Raises ValueError for a path that is none."""
+    def _tracing(self, path: str, implementation: Implementation) -> Generator[None, None, LayerTrace]:
         if path not in self.subjects:
             raise ValueError(f"There is nothing called {path!r:.80}: choose one of {', '.join(self.subjects)}")
-        found = self._traces.setdefault(path, {})
-        if CODE not in found:
-            found[CODE] = _trace_subject(path, self.subjects[path])
-        return found[CODE]
+        yield from ()
+        return _trace_subject(path, self.subjects[path])
 
 
-def weight_gradient(model: Transformer, tokens: Int[Tensor, "batch pos"], name: str) -> tuple[Tensor, Tensor]:
-    """A copy of a weight and the gradient of the loss on this text with respect to it (zero for one token alone)."""
-    weight = model.get_parameter(name)
-    with torch.enable_grad():
-        loss = next_token_loss(model(tokens), tokens)
-        gradient = torch.zeros_like(weight) if loss is None else torch.autograd.grad(loss, weight)[0]
-    return weight.detach().clone(), gradient
+def weight_gradient(recorded: ForwardPass, path: str, name: str) -> tuple[Tensor, Tensor]:
+    """A copy of a layer's weight and the gradient of the loss with respect to it (zero for a text of one token).
+
+    Only that layer runs again, with the gradient that came back to it in the recorded pass.
+    """
+    module = recorded.model.get_submodule(path)
+    weight = module.get_parameter(name).detach().clone()
+    gradient = torch.zeros_like(weight)
+    for call in recorded.calls[path]:
+        if call.gradient is not None:
+            leaf = weight.clone().requires_grad_()
+            with torch.enable_grad():
+                output = torch.func.functional_call(module, {name: leaf}, call.inputs)
+                gradient += torch.autograd.grad((output * call.gradient).sum(), leaf)[0]
+    return weight, gradient
 
 
 def _trace_subject(path: str, subject: Subject) -> LayerTrace:

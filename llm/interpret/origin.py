@@ -62,6 +62,7 @@ def origin(line: TracedLine, name: str, axes: Sequence[str], cell: Sequence[int]
     found = Origin("cells", ast.unparse(node), tensor[place].item())
     for call in _calls(node):
         if _explain_call(call, line, place, tuple(axes), found):
+            found.facts |= _divisor(node, line)
             return found
     cells = {
         ast.unparse(operand): value[_broadcast(place, value)].item()
@@ -74,6 +75,15 @@ def origin(line: TracedLine, name: str, axes: Sequence[str], cell: Sequence[int]
         if isinstance(value, Tensor) and _fits(value, tensor):
             found.facts[statistic] = value[_broadcast(place, value)].item()
     return found
+
+
+def _divisor(node: ast.stmt, line: TracedLine) -> dict[str, float]:
+    """The number by which a line divides in the end, with the code that names it: √d_head, for attention's scores."""
+    whole = getattr(node, "value", None)
+    if not (isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Div)):
+        return {}
+    by = _evaluate(whole.right, line)
+    return {f"divided by {ast.unparse(whole.right)}": float(by)} if isinstance(by, int | float) else {}
 
 
 def _explain_call(call: ast.Call, line: TracedLine, place: tuple[int, ...], axes: tuple[str, ...], to: Origin) -> bool:

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import importlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,26 @@ from torch import Tensor, nn
 
 from llm.checkpoints import load_run
 from llm.config import Implementation
-from llm.interpret.freshness import forget_modules, stale_files
-from llm.interpret.linetrace import (
+from llm.interpret.forward_pass import (
     IMPLEMENTATIONS,
     PACKAGE,
-    Comparison,
     ForwardPass,
+    complete,
+    implementations,
+    layer_paths,
+    recording,
+    source_files,
+)
+from llm.interpret.freshness import forget_modules, stale_files
+from llm.interpret.linetrace import (
+    Comparison,
     LayerTrace,
     Step,
     Variable,
-    compare,
+    comparing,
     counterparts,
-    implementations,
-    record_pass,
-    source_files,
-    trace_layer,
+    layer_code,
+    tracing,
 )
 from llm.interpret.origin import Origin, origin
 from llm.interpret.trace import source
@@ -53,7 +58,11 @@ LayerTraces = dict[Implementation, LayerTrace]
 
 
 class Reading:
-    """One forward pass, layer by layer, line by line. Its methods run torch: call them in the compute thread."""
+    """One forward pass, layer by layer, line by line.
+
+    Its methods run torch: call them in the compute thread, and the generators among them through `compute.iterate`, so
+    that each of their parts is a task and a training goes on between them.
+    """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, text: str) -> None:
         """Raises ValueError for a text that has no tokens or that the tokenizer cannot express."""
@@ -66,9 +75,22 @@ class Reading:
         self.config = model.config
         self.models = implementations(model)
         self.names: tuple[Implementation, ...] = IMPLEMENTATIONS
-        tokens = torch.tensor([self.ids], device=model.embed.W_E.device)
-        self.recorded: ForwardPass = record_pass(self.models["fused"], tokens)
+        self._recorded: ForwardPass | None = None
         self._traces: dict[str, LayerTraces] = {}
+
+    def record(self) -> Generator[float, None, None]:
+        """Run the model on the text, forward and back, unless that is done; yields the share that is done."""
+        if self._recorded is None:
+            tokens = torch.tensor([self.ids], device=self.models["fused"].embed.W_E.device)
+            self._recorded = yield from recording(self.models["fused"], tokens)
+
+    @property
+    def recorded(self) -> ForwardPass:
+        """The forward pass that every trace is of."""
+        if self._recorded is None:
+            complete(self.record())
+        assert self._recorded is not None
+        return self._recorded
 
     @property
     def tokens(self) -> list[str]:
@@ -78,17 +100,16 @@ class Reading:
     @property
     def layers(self) -> dict[str, str]:
         """Path and kind ("Attention", "LayerNorm", …) of all layers, in the order of the data."""
-        modules = {path: self.models["einops"].get_submodule(path) for path in self.recorded.calls}
-        return {path: _kind(type(module)) for path, module in modules.items()}
+        model = self.models["einops"]
+        return {path: _kind(type(model.get_submodule(path))) for path in layer_paths(model)}
+
+    def code(self, path: str, implementation: Implementation) -> LayerTrace:
+        """Where a layer's code stands, with no step traced. The path is one of `layers`."""
+        return layer_code(self.models[implementation], path)
 
     def trace(self, path: str, implementation: Implementation) -> LayerTrace:
         """One layer's trace in one implementation. Raises ValueError for a path that is no layer."""
-        found = self._traces.setdefault(path, {})
-        if implementation not in found:
-            found[implementation] = trace_layer(self.recorded, path, self.models[implementation])
-            for old in list(self._traces)[:-LAYERS_KEPT]:
-                del self._traces[old]
-        return found[implementation]
+        return complete(self._traced(path, implementation))
 
     def traces(self, path: str) -> LayerTraces:
         """One layer's trace in every implementation. Raises ValueError for a path that is no layer."""
@@ -98,18 +119,39 @@ class Reading:
         """Let go of the layers' tensors; whoever asks for them has them traced again."""
         self._traces.clear()
 
-    def compare(self, path: str) -> list[Comparison]:
-        """Every implementation of a layer against the einops one on this text's input."""
-        return compare(self.recorded, path, self.models)
+    def comparing(self, path: str) -> Iterator[list[Comparison] | None]:
+        """Every implementation of a layer against the einops one on this text, in parts: the last one is the answer."""
+        yield (yield from comparing(self.recorded, path, self.models))
 
     def describe(self, path: str) -> dict[str, Any]:
         """All that a page shows of a layer beside the numbers themselves."""
-        traces = self.traces(path)
-        return {
-            "path": path,
-            "tokens": self.tokens,
-            "implementations": {name: _describe(traces, name) for name in self.names},
-        }
+        *_, described = self.describing(path)
+        return described or {}
+
+    def describing(self, path: str) -> Iterator[dict[str, Any] | None]:
+        """`describe` in parts: the last item is the answer, those before it are None."""
+        traces = {}
+        for name in self.names:
+            traces[name] = yield from self._traced(path, name)
+            yield None
+        described = {}
+        for name in self.names:
+            described[name] = _describe(traces, name)
+            yield None
+        yield {"path": path, "tokens": self.tokens, "implementations": described}
+
+    def _traced(self, path: str, implementation: Implementation) -> Generator[None, None, LayerTrace]:
+        found = self._traces.get(path, {})
+        if implementation not in found:
+            made = yield from self._tracing(path, implementation)
+            found = self._traces.setdefault(path, {})
+            found[implementation] = made
+            for old in list(self._traces)[:-LAYERS_KEPT]:
+                del self._traces[old]
+        return found[implementation]
+
+    def _tracing(self, path: str, implementation: Implementation) -> Generator[None, None, LayerTrace]:
+        return tracing(self.recorded, path, self.models[implementation])
 
     def variable(self, path: str, implementation: str, step: int, name: str) -> tuple[Step, Variable]:
         """A variable that a step made. Raises ValueError where there is none."""
@@ -267,16 +309,16 @@ def _summary(variable: Variable) -> dict[str, Any]:
 
 def _statistics(tensor: Tensor) -> dict[str, Any]:
     """Least, mean and greatest of the finite numbers, and how many are not finite."""
-    finite = tensor[tensor.isfinite()].float() if not tensor.isfinite().all() else tensor.float()
-    if not finite.numel():
-        return {"min": None, "mean": None, "max": None, "infinite": tensor.numel()}
-    low, high = finite.aminmax()
-    return {
-        "min": low.item(),
-        "mean": finite.mean(dtype=torch.float64).item(),
-        "max": high.item(),
-        "infinite": tensor.numel() - finite.numel(),
-    }
+    numbers, infinite = tensor.float(), 0
+    low, high = numbers.aminmax() if numbers.numel() else (torch.tensor(torch.inf), torch.tensor(torch.inf))
+    if not (low.isfinite() and high.isfinite()):  # also where one number is none: it then is the least and the greatest
+        numbers = numbers[numbers.isfinite()]
+        infinite = tensor.numel() - numbers.numel()
+        if not numbers.numel():
+            return {"min": None, "mean": None, "max": None, "infinite": infinite}
+        low, high = numbers.aminmax()
+    mean = numbers.mean(dim=-1).mean(dtype=torch.float64)  # rows are of one length, and short enough for float32
+    return {"min": low.item(), "mean": mean.item(), "max": high.item(), "infinite": infinite}
 
 
 def _finite(content: Any) -> Any:

@@ -19,7 +19,8 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm.interpret.linetrace import PACKAGE, LayerTrace
+from llm.interpret.forward_pass import PACKAGE
+from llm.interpret.linetrace import LayerTrace
 from llm.interpret.trace import source
 
 SECONDS = 40  # of the clock, start of the interpreter included

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from llm.checkpoints import load_run
-from llm.interpret.linetrace import next_token_loss
+from llm.interpret.forward_pass import next_token_loss
 from llm.interpret.reading import MOST_TOKENS
 from llm.interpret.trace import TracedLine, shape_of, trace
 from llm.model import Transformer

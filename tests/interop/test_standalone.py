@@ -17,11 +17,21 @@ from llm import TrainingConfig, Transformer, preset
 from llm.checkpoints import load_run
 from llm.interop.standalone import standalone_script
 from llm.presets import ARCHITECTURES
+from llm.tokenizers import TOKENIZERS as KINDS
 from llm.tokenizers import build_tokenizer
+from llm.tokenizers.gpt2 import Gpt2Tokenizer
 from llm.training.start import start_run
 
 TEXT = "The hen sat on the gate.\nThe fox's den had 12 ways in; it waited & slept.\n\n" * 60
 NEEDED = ("torch", "einops", "safetensors")
+BYTES = [bytes([byte]) for byte in range(256)]
+TOKENIZERS = {
+    "char": build_tokenizer("char", TEXT),
+    "bpe": build_tokenizer("bpe", TEXT, 400),
+    "sentencepiece": build_tokenizer("sentencepiece", TEXT, 90),
+    # GPT-2's way with a few tokens of our own; of "den" no two parts are a token
+    "gpt2": Gpt2Tokenizer([*BYTES, b"he", b" t", b" the", b"12", b"ll", b"'ll", b"  ", b" w", b" wa", b"den"]),
+}
 
 # Run first in the other interpreter: whatever is not of Python, of the three libraries or of what they need is absent.
 BARE = """
@@ -34,7 +44,7 @@ class Guard:
 sys.meta_path.insert(0, Guard())
 import runpy, pathlib, torch
 torch.set_num_threads(1)
-for unwanted in ("llm", "jaxtyping", "regex", "tiktoken"):
+for unwanted in ("llm", "jaxtyping", "regex", "tiktoken", "sentencepiece"):
     try:
         __import__(unwanted)
     except ModuleNotFoundError:
@@ -91,13 +101,17 @@ def test_every_model_computes_the_same_logits_to_the_last_bit(config, implementa
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "implementation", "tokenizer"),
-    [("gpt", "einops", "bpe"), ("llama", "torch", "char"), ("olmo", "fused", "bpe")],
+    [
+        ("gpt", "einops", "bpe"),
+        ("llama", "torch", "char"),
+        ("olmo", "fused", "sentencepiece"),
+        ("gpt", "torch", "gpt2"),
+    ],
 )
 def test_it_runs_where_nothing_else_is_installed(tmp_path, architecture, implementation, tokenizer):
     config = preset(architecture, d_vocab=1, d_model=16, n_layers=2, n_heads=2, n_ctx=32)
     training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=0, device="cpu")
-    d_vocab = 300 if tokenizer == "bpe" else None
-    trainer = start_run(config, training, tokenizer, TEXT, "hens.txt", tmp_path, d_vocab_requested=d_vocab)
+    trainer = start_run(config, training, tokenizer, TEXT, "hens.txt", tmp_path, tokenizer=TOKENIZERS[tokenizer])
     for _ in trainer:
         pass
     run = load_run(trainer.folder.path, implementation=implementation)
@@ -138,27 +152,66 @@ def test_it_holds_only_what_this_model_uses(architecture, implementation):
     assert "# [batch, head, " in script  # shapes stay
 
 
-BPE = build_tokenizer("bpe", TEXT, 400)
-ALONE = made(standalone_script(preset("gpt", d_vocab=400), "fused", "bpe"))["Tokenizer"](BPE.settings())
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Each kind of tokenizer as the script has it, read from a folder that the library wrote."""
+    found = {}
+    for kind, tokenizer in TOKENIZERS.items():
+        folder = tmp_path_factory.mktemp(kind)
+        tokenizer.save(folder)
+        config = preset("gpt", d_vocab=tokenizer.d_vocab)
+        found[kind] = made(standalone_script(config, "fused", kind))["Tokenizer"](folder)
+    return found
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.text())
-@example("It's 12 o'clock,\n\n  'tis  late… naïve ²½ 猫 🦊'll \t ")
-def test_its_bpe_makes_the_same_tokens(text):
-    if any(separator in text for separator in "\x1c\x1d\x1e\x1f"):
-        return  # Python counts these four as white space, Unicode does not
+@pytest.mark.parametrize("kind", ["bpe", "gpt2"])
+@settings(max_examples=200, deadline=None)
+@given(text=st.text())
+@example(text="den")
+@example(text="It's 12 o'clock,\n\n  'tis  late… naïve ²½ 猫 🦊'll \t \x1c\x1f ")
+def test_its_byte_pairs_make_the_same_tokens(alone, kind, text):
     try:
-        expected = BPE.encode(text)
+        expected = TOKENIZERS[kind].encode(text)
     except ValueError:
         return  # half a surrogate pair
-    assert ALONE.encode(text) == expected
-    assert ALONE.decode(expected) == text
+    assert alone[kind].encode(text) == expected
+    assert alone[kind].decode(expected) == text
+
+
+@pytest.mark.parametrize("kind", ["char", "sentencepiece"])
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(alphabet=sorted(set(TEXT))))
+@example(text=TEXT)
+@example(text="the hen waited & slept " * 100)  # longer than a sentence
+@example(text=" \n\n  \n" + " " * 1005 + "eeeeee")
+def test_its_known_characters_make_the_same_tokens(alone, kind, text):
+    expected = TOKENIZERS[kind].encode(text)
+    assert alone[kind].encode(text) == expected
+    assert alone[kind].decode(expected) == text
+
+
+def test_it_refuses_a_character_that_sentencepiece_never_saw(alone):
+    with pytest.raises(ValueError, match="has a character that the training text has not"):
+        alone["sentencepiece"].encode("the 🦊")
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_imports_what_it_uses_and_says_so(kind, implementation):
+    script = standalone_script(preset("llama", d_vocab=65), implementation, kind)
+    tree = ast.parse(script)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {name.asname or name.name for node in imports for name in node.names} - {"annotations"}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert names <= used
+    assert ("It needs torch, einops and safetensors" in script) == (implementation == "einops")
+    assert "# only" not in script
+    assert "# end" not in script
 
 
 @pytest.mark.parametrize(
     ("implementation", "tokenizer", "problem"),
-    [("fast", "char", "implementation='fast' is unknown"), ("torch", "gpt2", "gpt2 needs a library")],
+    [("fast", "char", "implementation='fast' is unknown"), ("torch", "words", "tokenizer='words' is unknown")],
 )
 def test_what_cannot_stand_alone_is_refused_in_a_sentence(implementation, tokenizer, problem):
     with pytest.raises(ValueError, match=problem):

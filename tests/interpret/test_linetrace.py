@@ -1,5 +1,7 @@
 """What the code page shows is what ran: traces equal plain forward passes to the last bit, gradients too."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -7,15 +9,16 @@ import torch
 from model_configs import IMPLEMENTATIONS, component_configs, config_name
 
 from llm import Transformer, preset
+from llm.interpret.forward_pass import implementations, layer_paths, recording
 from llm.interpret.linetrace import (
     axis_names,
     compare,
+    comparing,
     counterparts,
-    implementations,
-    layer_paths,
     record_pass,
     trace_layer,
     trace_model,
+    tracing,
 )
 from llm.presets import ARCHITECTURES
 
@@ -209,3 +212,56 @@ def test_how_long_tracing_the_small_preset_takes(capsys):
                 print(
                     f"\n{name} small, {implementation}, 64 tokens: {lines} lines traced in {1000 * best:.0f} ms", end=""
                 )
+
+
+def test_a_part_of_the_work_runs_one_stage_at_most():
+    """On the compute thread others wait for a part: it must never be the whole model."""
+    recorded, models = recorded_pass(PRESETS["llama"])
+    ran = []
+    for model in models.values():
+        for path in ("embed", *(f"blocks.{layer}" for layer in range(model.config.n_layers)), "final_norm", "unembed"):
+            model.get_submodule(path).register_forward_hook(lambda *_, path=path: ran.append(path))
+    walks = {
+        "record": recording(models["fused"], recorded.tokens),
+        "trace": tracing(recorded, "", models["einops"]),
+        "compare": comparing(recorded, "", models),
+    }
+    for name, parts in walks.items():
+        total = 0
+        for _ in parts:
+            assert len(ran) <= 1, name
+            total += len(ran)
+            ran.clear()
+        assert total == 7 * (3 if name == "compare" else 1)
+        ran.clear()
+
+
+def test_the_models_own_lines_have_the_gradients_of_a_whole_backward_pass():
+    recorded, models = recorded_pass(PRESETS["gpt"])
+    kept = []
+    for name in ("hook_embedding", "hook_logits"):
+        models["torch"].get_submodule(name).register_forward_hook(lambda _m, _i, output: kept.append(output))
+    with torch.enable_grad():
+        models["torch"].requires_grad_(True)
+        logits = models["torch"](recorded.tokens)
+        for output in kept:
+            output.retain_grad()
+        torch.nn.functional.cross_entropy(logits[0, :-1], recorded.tokens[0, 1:]).backward()
+    models["torch"].requires_grad_(False)
+    expected = [output.grad for output in kept]
+    variables = [v for step in trace_layer(recorded, "", models["torch"]).steps for v in step.variables]
+    embedded = [variable for variable in variables if variable.name == "resid"][2]  # after embedding, positions, hook
+    torch.testing.assert_close(embedded.gradient, expected[0])
+    torch.testing.assert_close(variables[-1].gradient, expected[1])
+    assert all(variable.gradient is not None for variable in variables)
+
+
+def test_the_way_back_does_not_import_an_algebra_system():
+    """It takes torch seconds, at the first layer that a person opens."""
+    code = (
+        "import sys, torch; from llm import Transformer, preset; from llm.interpret.linetrace import *;"
+        "model = Transformer(preset('gpt', d_vocab=9, n_layers=1)); tokens = torch.tensor([[1, 2, 3]]);"
+        "trace_layer(record_pass(model, tokens), 'blocks.0.mlp', model); print('sympy' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert ran.stdout.strip() == "False"

@@ -70,6 +70,8 @@ def test_a_score_is_the_dot_product_of_its_query_and_key(reading):
     assert found["parts"][0]["numbers"] == pytest.approx(query[0, 4, 9].tolist())
     assert found["parts"][1]["numbers"] == pytest.approx(key[0, 4, 2].tolist())
     assert found["labels"][2:] == [TEXT[9], TEXT[2]]
+    facts = found["facts"]
+    assert facts["sum of products"] / facts["divided by math.sqrt(self.d_head)"] == pytest.approx(found["value"])
 
 
 def test_a_norm_tells_its_statistics(reading):

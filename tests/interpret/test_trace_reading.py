@@ -7,8 +7,8 @@ import pytest
 from model_configs import BASE
 
 from llm import Transformer
+from llm.interpret.forward_pass import source_files
 from llm.interpret.freshness import stale_files
-from llm.interpret.linetrace import source_files
 from llm.interpret.reading import Reading
 from llm.tokenizers import build_tokenizer
 

@@ -1,20 +1,30 @@
 """The code page without a browser: what it says of a run, of none, and of what cannot be."""
 
+import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 import streamlit as st
 import torch
 from app_pages import open_page, texts, tiny_run
+from model_configs import component_configs
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from components.browser import FRONTEND
+from components.equations import equations
 from components.routes import ROUTES
 from components.training_code import WEIGHT, training_code
+from llm import Transformer, preset
 from llm.checkpoints import load_run
 from llm.interpret import reading
-from llm.interpret.live_code import weight_gradient
+from llm.interpret.forward_pass import implementations
+from llm.interpret.linetrace import record_pass, trace_layer
+from llm.presets import ARCHITECTURES
+
+PRESETS = {name: preset(name, d_vocab=65) for name in ARCHITECTURES}
 
 
 @pytest.fixture
@@ -84,6 +94,11 @@ def test_the_array_route_gives_float32(client, key):
     assert np.array_equal(numbers, variable.tensor[0, 0].numpy())
     gradient = client.get(f"/live/code/{key}/array", params=asked | {"at": "0,0,0,0", "gradient": 1})
     assert np.array_equal(np.frombuffer(gradient.content, "<f4"), variable.gradient[0, 0].numpy().flatten())
+
+
+def test_what_is_drawn_at_once_is_what_the_server_hands_out():
+    drawn = re.search(r"const WINDOW = (\d+);", (FRONTEND / "code_tensor.js").read_text("utf-8"))
+    assert drawn and int(drawn[1]) == reading.WIDEST
 
 
 def test_the_comparison_route_measures_all_three(client, key):
@@ -175,7 +190,12 @@ def test_the_adamw_step_that_is_shown_is_torchs_own(home):
     path = tiny_run(home)
     run = load_run(path)
     tokens = torch.tensor([run.tokenizer.encode("The hen sat.")])
-    weight, gradient = weight_gradient(run.model, tokens, WEIGHT)
+    run.model.eval()
+    loss = torch.nn.functional.cross_entropy(run.model(tokens)[0, :-1], tokens[0, 1:])
+    layer, name = WEIGHT
+    weight = run.model.get_submodule(layer).get_parameter(name)
+    (gradient,) = torch.autograd.grad(loss, weight)
+    weight = weight.detach()
     settings = run.folder.config().training
     parameter = torch.nn.Parameter(weight.clone())
     parameter.grad = gradient
@@ -186,3 +206,55 @@ def test_the_adamw_step_that_is_shown_is_torchs_own(home):
     torch.testing.assert_close(steps[-1].variables[0].tensor, parameter.detach())
     decayed = next(step for step in steps if step.variables[0].name == "weight").variables[0].tensor
     torch.testing.assert_close(decayed, weight * (1 - settings.learning_rate * settings.weight_decay))
+
+
+PARAMETERS = {"γ": "w", "β": "b"}  # as the equations write them, and as the code does
+
+
+@pytest.mark.parametrize("config", [*PRESETS.values(), *component_configs()], ids=str)
+def test_every_equation_is_of_this_very_model(config):
+    """Its symbols are variables of the code; its weights and biases are those that the layer has, all of them."""
+    models = implementations(Transformer(config))
+    recorded = record_pass(models["fused"], torch.randint(config.d_vocab, (1, 5)))
+    told = equations(config)
+    seen = set()
+    for path in recorded.calls:
+        layer = models["einops"].get_submodule(path)
+        kind = type(layer).__name__.removesuffix("WithEinops")
+        if kind in seen:
+            continue
+        seen.add(kind)
+        text = " ".join(told[kind]["lines"])
+        traces = [trace_layer(recorded, path, model) for model in models.values()]
+        made = {variable.name for one in traces for step in one.steps for variable in step.variables}
+        assert {symbol.split("|")[0] for symbol in re.findall(r"{([^}]*)}", text)} <= made, kind
+        written = {PARAMETERS.get(one, one) for one in re.findall(r"[Wb]_[A-Za-z]+|[γβ]", text)}
+        if kind != "Transformer":  # it names weights of its layers
+            assert written == {name for name, _ in layer.named_parameters(recurse=False)}, kind
+
+
+def equation_text(kind, **changes):
+    return " ".join(equations(dataclasses.replace(PRESETS["gpt"], **changes))[kind]["lines"])
+
+
+def test_equations_follow_what_no_parameter_shows():
+    assert "slope_h" in equation_text("Attention", positional="alibi") and "slope" not in equation_text("Attention")
+    assert "turned by the angles" in equation_text("Attention", positional="rope")
+    assert "norm({query})" in equation_text("Attention", qk_norm=True) and "norm" not in equation_text("Attention")
+    assert "⌊h / 2⌋" in equation_text("Attention", n_kv_heads=2) and "⌊" not in equation_text("Attention")
+    assert "max({pre}, 0)" in equation_text("MLP", activation="relu") and "Φ({pre})" in equation_text("MLP")
+    assert "norm({resid} +" in equation_text("Block", norm_position="post")
+    assert "attention(norm(resid))" in equation_text("Block")
+    assert "W_pos" in equation_text("Transformer") and "W_pos" not in equation_text("Transformer", positional="none")
+    assert "W_Eᵀ" in equation_text("Transformer") and "W_U" in equation_text("Transformer", tie_embeddings=False)
+
+
+def test_the_training_code_has_equations_of_its_own_variables(home, client):
+    key, live = training_code(tiny_run(home), None, "The hen sat.")
+    told = equations(live.config)
+    for name, title in live.layers.items():
+        symbols = set(re.findall(r"{([^}|]*)", " ".join(told[title]["lines"])))
+        steps = described_steps(client, key, name)
+        made = {variable["name"] for step in steps for variable in step["variables"]}
+        made |= {value for step in steps for value, _ in step["values"]}
+        assert symbols and symbols <= made, title

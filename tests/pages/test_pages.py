@@ -162,5 +162,7 @@ def test_no_page_lets_a_text_become_markup(home):
         {"step": 3, "prompt": evil, "text": evil, "sampling": {"temperature": 1.0}, "created": 0.0}
     )
     app = open_page("generate", run=path.name, prompt=evil)
+    app.session_state["generate-kept"] = True  # opened by hand
+    app.run()
     assert evil in [text.value for text in app.text]
     assert not [one for kind in ("markdown", "caption") for one in app.get(kind) if "<img" in one.value]
