@@ -12,24 +12,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page
+from served_app import PROJECT, chromium, served
 
-PROJECT = Path(__file__).parents[1]
 FIRST = 10  # steps before the clock starts
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
 def run_folders(home: Path) -> set[Path]:
@@ -104,52 +99,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=120)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+    ratios: dict[str, list[float]] = {"one tab": [], "and a page computing": []}
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as url, chromium() as browser:
         home = Path(folder)
-        free.bind(("127.0.0.1", 0))
-        url = f"http://localhost:{free.getsockname()[1]}"
-        free.close()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "main.py", "--server.port", url.rpartition(":")[2]],
-            cwd=PROJECT, env=os.environ | {"LLM_HOME": folder}, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            while not _answers(url):
-                time.sleep(0.2)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-                context = browser.new_context()
-                context.set_default_timeout(60_000)
-                ratios: dict[str, list[float]] = {"one tab": [], "and a page computing": []}
-                for number in range(1, arguments.rounds + 1):
-                    plain = by_command_line(home, arguments.steps)
-                    tab = context.new_page()
-                    watched = in_the_app(tab, url, home, arguments.steps, lambda: None)
-                    write = writing_tab(context, url, min(run_folders(home)))
-                    busy = in_the_app(tab, url, home, arguments.steps, write)
-                    for page in context.pages:
-                        page.close()
-                    ratios["one tab"].append(watched / plain)
-                    ratios["and a page computing"].append(busy / plain)
-                    print(
-                        f"round {number}: command line {plain:,.0f} tokens/s; app, one tab {watched:,.0f} "
-                        f"({watched / plain:.2f}); app, one tab and a page computing {busy:,.0f} ({busy / plain:.2f})",
-                        flush=True,
-                    )
-                for name, values in ratios.items():
-                    print(f"{name}: median ratio to the command line {statistics.median(values):.2f}")
-                browser.close()
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
-        return True
-    except OSError:
-        return False
+        context = browser.new_context()
+        context.set_default_timeout(60_000)
+        for number in range(1, arguments.rounds + 1):
+            plain = by_command_line(home, arguments.steps)
+            tab = context.new_page()
+            watched = in_the_app(tab, url, home, arguments.steps, lambda: None)
+            write = writing_tab(context, url, min(run_folders(home)))
+            busy = in_the_app(tab, url, home, arguments.steps, write)
+            for page in context.pages:
+                page.close()
+            ratios["one tab"].append(watched / plain)
+            ratios["and a page computing"].append(busy / plain)
+            print(
+                f"round {number}: command line {plain:,.0f} tokens/s; app, one tab {watched:,.0f} "
+                f"({watched / plain:.2f}); app, one tab and a page computing {busy:,.0f} ({busy / plain:.2f})",
+                flush=True,
+            )
+    for name, values in ratios.items():
+        print(f"{name}: median ratio to the command line {statistics.median(values):.2f}")
 
 
 if __name__ == "__main__":

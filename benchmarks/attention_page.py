@@ -12,28 +12,19 @@ them. Medians, and the worst. Needs Chromium.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
+from served_app import PROJECT, chromium, served
 
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
 from llm.data import read_text
 from llm.presets import preset
 from llm.training.start import start_run
-
-PROJECT = Path(__file__).parents[1]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 WATCH = """([count, states]) => {
     window.longest = 0;
@@ -128,10 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://localhost:{free.getsockname()[1]}"
-        free.close()
+    with tempfile.TemporaryDirectory() as folder:
         text = read_text(PROJECT / "training.txt")[:400_000]
         training = TrainingConfig(steps=1, batch_size=1, eval_windows=1, sample_tokens=0, device="cpu")
         config = preset("gpt", "medium", d_vocab=1024, n_ctx=512)
@@ -140,32 +128,12 @@ def main() -> None:
             pass
         assert trainer.folder is not None
         (Path(folder) / "expectations.json").write_text('{"never ask": true}')
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "main.py", "--server.port", url.rpartition(":")[2]],
-            cwd=PROJECT, env=os.environ | {"LLM_HOME": folder}, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            while not _answers(url):
-                time.sleep(0.2)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-                page = browser.new_page(viewport={"width": 1440, "height": 1000})
-                page.set_default_timeout(60_000)
-                for tokens in (128, 512):
-                    for view in ("heads", "head"):
-                        measure(page, url, trainer.folder.path, view, text, tokens, rounds)
-                browser.close()
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
-        return True
-    except OSError:
-        return False
+        with served(Path(folder)) as url, chromium() as browser:
+            page = browser.new_page(viewport={"width": 1440, "height": 1000})
+            page.set_default_timeout(60_000)
+            for tokens in (128, 512):
+                for view in ("heads", "head"):
+                    measure(page, url, trainer.folder.path, view, text, tokens, rounds)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def portable(name: str, *parts: str) -> Portable:
 
     `name`.js exports one function called `draw`.
     """
-    files = ["shared", "carry", *parts, name]
+    files = ["shared", "carry", "carry_seen", *parts, name]
     script = "\n".join((FRONTEND / f"{file}.js").read_text("utf-8") for file in files)
     styles = [FRONTEND / f"{file}.css" for file in files]
     style = "\n".join(path.read_text("utf-8") for path in styles if path.exists())

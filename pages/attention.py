@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import attention, attention_routes, expect, states
+from components import attention, attention_experiment, attention_routes, expect, states
 from components.attention_state import ALL, ONE, TRAINING, hold, move_to_step, open_head, open_head_at_step, remembered
 from components.help import explain
 from components.looking import Look, choose, one_layer_runs
@@ -94,6 +94,7 @@ def through_training(look: Look) -> None:
     if guess := expect.expected("attention-training"):
         st.markdown(f"You expected: **{guess.lower()}**. See the first chart; dashed: the untrained model.")
     explain("What do these figures mean?", "loss", "in_context", *attention_routes.HEAD_SCORES)
+    attention_experiment.offer()
 
 
 def page() -> None:

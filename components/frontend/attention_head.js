@@ -29,6 +29,7 @@ class OneHead {
     const { labels, own } = this.data;
     this.status = element("div", "llm-head-status", "Computing this head …");
     this.status.setAttribute("role", "status");
+    this.status.dataset.live = ""; // how to point at things: nothing for a picture
     this.strip = new Strip(labels, own, {
       hover: (query) => this.hover([query, this.favourite(query)]),
       choose: (query) => this.choose([query, this.favourite(query)], query === this.held?.[0]),
@@ -47,7 +48,8 @@ class OneHead {
     side.append(this.lists, this.sums, this.distance);
     const body = element("div", "llm-head-body");
     body.append(this.matrix.root, side);
-    this.root.replaceChildren(this.status, this.shared(), this.strip.root, body, carryRow(this.data.carry, () => this.svg()));
+    this.root.replaceChildren(this.status, this.shared(), this.strip.root, body,
+      carryRow(this.data.carry, () => asSeen(this.root, this.titled())));
   }
 
   /** Which heads read the same keys and values as this one. */
@@ -180,11 +182,8 @@ class OneHead {
     return box;
   }
 
-  svg() {
-    const [query, key] = this.focus;
-    const cell = [query, key].map((at) => `${visible(this.data.labels[at])} (${at})`).join(" looks at ");
-    const lines = key > query ? ["masked"] : arithmetic(this.head, this.data, query, key).map((line) => line.join("  "));
-    return this.matrix.svg(`${this.data.matrices[this.data.matrix]} · ${this.data.title}`, [cell, ...lines]);
+  titled() {
+    return `${this.data.matrices[this.data.matrix]} · ${this.data.title}`;
   }
 
   update(data) {

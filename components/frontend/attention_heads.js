@@ -9,8 +9,7 @@ class AllHeads {
     this.status.setAttribute("role", "status");
     this.grid = element("div", "llm-tiles");
     this.tiles = new Tiles(this.grid, data, (layer, head) => this.opened([layer, head]));
-    root.replaceChildren(this.status, this.grid,
-      carryRow(data.carry, () => this.tiles.svg(this.data.title, this.data.order)));
+    root.replaceChildren(this.status, this.grid, carryRow(data.carry, () => asSeen(root, this.data.title)));
     this.read();
   }
 

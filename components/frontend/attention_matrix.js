@@ -202,15 +202,6 @@ class Matrix {
     if (Math.min(row, column) < 0 || Math.max(row, column) >= this.shown) return null;
     return [this.top + row, this.left + column];
   }
-
-  /** The part in the window as SVG: the cells as a picture, labels as text. */
-  svg(title, notes) {
-    const [width, height] = this.size;
-    const svg = picture(this.root, Math.max(width + 32, 560), height + 60 + 18 * notes.length, title);
-    svg.append(shape("image", { x: 16, y: 40, width, height, href: this.base.toDataURL() }));
-    notes.forEach((note, index) => svg.append(shape("text", { x: 16, y: height + 64 + 18 * index }, note)));
-    return svg;
-  }
 }
 
 const shortened = (text, most = 12) => ([...text].length > most ? `${[...text].slice(0, most - 1).join("")}…` : text);

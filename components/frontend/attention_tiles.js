@@ -159,21 +159,4 @@ class Tiles {
     const one = (position) => `${visible(labels[position])} (${position})`;
     return first === last ? one(first) : `${one(first)} … ${one(last)}`;
   }
-
-  /** The whole view as SVG: pictures as PNG inside it, names as text. */
-  svg(title, order) {
-    const [side, gap, columns] = [120, 14, Math.min(this.data.heads, 8)];
-    const heads = inOrder(this.data, this.scores, order);
-    const rows = Math.ceil(heads.length / columns);
-    const svg = picture(this.place, 32 + columns * (side + gap), 56 + rows * (side + 52), title);
-    heads.forEach(([layer, head], index) => {
-      const [x, y] = [16 + (index % columns) * (side + gap), 48 + Math.floor(index / columns) * (side + 52)];
-      const { canvas } = this.tiles.get(`${layer}.${head}`);
-      svg.append(shape("text", { x, y: y + 4, "font-size": 11 }, `Layer ${layer} · head ${head}`),
-        shape("image", { x, y: y + 10, width: side, height: side, href: canvas.toDataURL(),
-          style: "image-rendering: pixelated" }),
-        shape("text", { x, y: y + side + 24, "font-size": 11 }, this.label(layer, head, order)[0]));
-    });
-    return svg;
-  }
 }

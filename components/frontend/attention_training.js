@@ -34,7 +34,8 @@ class ThroughTraining {
     this.charts = element("div", "llm-training-charts");
     this.grid = element("div", "llm-tiles");
     this.tiles = new Tiles(this.grid, this.data, (layer, head) => this.opened([this.data.steps[this.at], layer, head]));
-    this.root.replaceChildren(row, this.status, this.charts, this.grid, carryRow(this.data.carry, () => this.svg()));
+    this.root.replaceChildren(row, this.status, this.charts, this.grid,
+      carryRow(this.data.carry, () => asSeen(this.root, this.data.title)));
   }
 
   /** Scores, then loss and in-context score, one snapshot after the other, the first and the last before the rest. */
@@ -178,10 +179,6 @@ class ThroughTraining {
       free = x(one) + 34;
       svg.append(shape("text", { x: x(one), y: CHART.height - 8, "text-anchor": "middle" }, withThousands(one)));
     }
-  }
-
-  svg() {
-    return this.tiles.svg(`${this.data.title} · ${this.where.textContent}`, "layer");
   }
 
   update(data) {

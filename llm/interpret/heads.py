@@ -161,13 +161,24 @@ def repeated_tokens(
 def value_weighted_pattern(
     model: Transformer, tokens: Int[Tensor, "batch pos"], layer: int
 ) -> Float[Tensor, "batch head query_pos key_pos"]:
-    """How much each key really contributes: A[q, k] · |value[k]|, each row scaled to sum to 1 (Kobayashi et al. 2020).
+    """`weighted_by_values` of one layer of a model on these tokens.
 
-    A head can look at a position whose value is nearly zero, as at a sink, and take nothing from it.
+    Raises:
+        ValueError: no such layer, or tokens that the model cannot read.
     """
     check_layer(model, layer)
     names = [f"blocks.{layer}.attention.{kind}" for kind in ("pattern", "value")]
     kept = record(model, tokens, names)
-    sizes = kept[names[1]].norm(dim=-1).repeat_interleave(model.config.n_heads // model.config.n_kv_heads, dim=1)
-    weighted = kept[names[0]] * sizes[:, :, None]  # [batch, head, query_pos, key_pos]
+    return weighted_by_values(kept[names[0]], kept[names[1]])
+
+
+def weighted_by_values(
+    pattern: Float[Tensor, "batch head query_pos key_pos"], value: Float[Tensor, "batch kv_head pos d_head"]
+) -> Float[Tensor, "batch head query_pos key_pos"]:
+    """How much each key really contributes: A[q, k] · |value[k]|, each row scaled to sum to 1 (Kobayashi et al. 2020).
+
+    A head can look at a position whose value is nearly zero, as at a sink, and take nothing from it.
+    """
+    sizes = value.norm(dim=-1).repeat_interleave(pattern.shape[1] // value.shape[1], dim=1)  # [batch, head, key_pos]
+    weighted = pattern * sizes[:, :, None]  # [batch, head, query_pos, key_pos]
     return weighted / weighted.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(weighted.dtype).tiny)

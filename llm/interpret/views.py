@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from llm.checkpoints import Run
 from llm.data import TextData, split_text
-from llm.interpret.heads import HeadScores, pattern_scores, repeated_tokens
+from llm.interpret.heads import HeadScores, pattern_scores, repeated_tokens, weighted_by_values
 from llm.interpret.positions import token_losses
 from llm.interpret.recording import as_batch, blocks, record, twin
 from llm.layers.attention import Attention
@@ -183,7 +183,7 @@ def without_first(pattern: Float[Tensor, "query_pos key_pos"]) -> Float[Tensor, 
 def head_view(layer: AttentionLayer, head: int) -> HeadView:
     """All that one head did with the first text of the batch.
 
-    The value-weighted pattern is that of `value_weighted_pattern`.
+    The value-weighted pattern is that of `weighted_by_values`.
 
     Raises:
         ValueError: no such head.
@@ -193,8 +193,8 @@ def head_view(layer: AttentionLayer, head: int) -> HeadView:
         raise ValueError(f"head {head} does not exist: a layer's heads are 0 to {attention.n_heads - 1}")
     kv_head = head // attention.group
     pattern = layer.pattern[0, head].float()  # [query_pos, key_pos]
-    weighted = pattern * layer.value[0, kv_head].float().norm(dim=-1)  # [query_pos, key_pos]
-    weighted = weighted / weighted.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(weighted.dtype).tiny)
+    value = layer.value[:1, kv_head, None].float()  # [1, 1, pos, d_head]
+    weighted = weighted_by_values(pattern[None, None], value)[0, 0]  # [query_pos, key_pos]
     scores = layer.scores[0, head].float()  # [query_pos, key_pos]
     plain = layer.plain_query[0, head].float() @ layer.plain_key[0, kv_head].float().T
     content = plain / math.sqrt(attention.d_head)  # [query_pos, key_pos]

@@ -3,6 +3,7 @@
 The server runs on a copy of the sources, so that a test may edit one under it.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -11,6 +12,9 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = ("main.py", "training.txt", ".streamlit", "pages", "components", "llm")
@@ -69,3 +73,17 @@ class Server:
     def errors(self) -> list[str]:
         """Tracebacks in the server's log."""
         return [line for line in (self.folder / "server.log").read_text().splitlines() if "Traceback" in line]
+
+
+def assert_accessible_and_fitting(page: Page, name: str, within: str = ".stMain") -> None:
+    """The page does not scroll sideways, and axe finds nothing serious `within` it in what this project draws."""
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0, f"{name} scrolls sideways by {overflow} pixels"
+    found = Axe().run(page, context={"include": [[within]]}).response["violations"]
+    serious = [
+        (violation["id"], [node["target"] for node in violation["nodes"]][:3])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        and any("llm-" in json.dumps(node["target"]) + node["html"] for node in violation["nodes"])
+    ]
+    assert serious == [], f"{name}: {serious}"

@@ -1,12 +1,11 @@
 """The paths that a person walks, in a real Chromium: train, pause, step, resume, look away, come back, generate."""
 
-import json
 import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from app_server import assert_accessible_and_fitting
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import RunFolder
@@ -215,14 +214,5 @@ def test_pages_are_accessible_and_fit(browser, server, width, scheme):
         page.goto(f"{server.url}/{path}")
         page.wait_for_selector(ready)
         page.wait_for_timeout(800)
-        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0, f"{path} scrolls sideways by {overflow} pixels"
-        found = Axe().run(page, context={"include": [[".stMain"]]}).response["violations"]
-        serious = [
-            (violation["id"], [node["target"] for node in violation["nodes"]][:3])
-            for violation in found
-            if violation["impact"] in ("serious", "critical")
-            and any("llm-" in json.dumps(node["target"]) + node["html"] for node in violation["nodes"])
-        ]
-        assert serious == [], f"{path}: {serious}"
+        assert_accessible_and_fitting(page, path)
     context.close()

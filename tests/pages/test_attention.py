@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 import torch
-from app_pages import TEXT, button, open_page, texts, tiny_run
+from app_pages import PROJECT, TEXT, button, open_page, texts, tiny_run
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
@@ -22,7 +22,7 @@ from components.attention_routes import ARRAYS, answer
 from components.kept import Kept
 from llm import compute
 from llm.checkpoints import load_run
-from llm.config import TrainingConfig
+from llm.config import ModelConfig, TrainingConfig, describe
 from llm.data import TextData
 from llm.interpret import head_scores, in_context_score, loss_by_position, record
 from llm.presets import preset
@@ -233,6 +233,21 @@ def test_through_training_offers_other_runs_of_one_layer_as_controls(home, run):
         box for box in open_page("attention", run=run.name, view="training").selectbox if "one-layer" in box.label
     ]
     assert len(box.options) == 2
+
+
+def test_the_induction_experiment_is_offered_to_who_has_no_control_yet(home, run):
+    """In words that name the app's own controls: each setting is a field, and the list to compare with is there."""
+    (home / "expectations.json").write_text('{"never ask": true}')
+    app = open_page("attention", run=run.name, view="training")
+    (offered,) = [one for one in app.expander if "experiment" in one.label]
+    words = offered.markdown[0].value
+    fields = describe(ModelConfig) | describe(TrainingConfig)
+    assert set(re.findall(r"`([a-z_]+)`", words)) <= set(fields)
+    assert "Compare with a one-layer run" in words and any(
+        box.label == "Compare with a one-layer run" for box in app.selectbox
+    )
+    for path in re.findall(r"[a-z]+/[a-z]+\.[a-z]+", words):
+        assert (PROJECT / path).exists(), path
 
 
 def test_csv_holds_every_score_and_every_share(run):

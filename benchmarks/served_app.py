@@ -1,0 +1,58 @@
+"""What benchmarks of the app share: a server of their own, and a Chromium that does nothing else meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+PROJECT = Path(__file__).parents[1]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+@contextmanager
+def served(home: Path) -> Iterator[str]:
+    """The address of `streamlit run main.py`, which keeps its runs in `home`, on a free port of this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://localhost:{port}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "main.py", "--server.port", str(port)],
+        cwd=PROJECT, env=os.environ | {"LLM_HOME": str(home)}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while not _answers(url):
+            if server.poll() is not None:
+                raise RuntimeError(f"the server ended with code {server.returncode} before it answered")
+            time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The Chromium of this machine."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
+        return True
+    except OSError:
+        return False

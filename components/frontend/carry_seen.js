@@ -1,0 +1,152 @@
+// A view as a picture: whatever stands in it is drawn again as SVG, just where and as the browser drew it.
+
+/** What is seen of `root` as one SVG with a title. */
+function asSeen(root, title) {
+  const frame = root.getBoundingClientRect();
+  const foot = root.querySelector(".llm-carry")?.getBoundingClientRect().top ?? frame.bottom;
+  const svg = picture(root, Math.ceil(frame.width) + 32, Math.ceil(foot - frame.top) + 60, title);
+  const view = shape("g", { transform: `translate(${16 - frame.left} ${44 - frame.top})` });
+  new Redrawing().element(root, view);
+  svg.append(view);
+  return svg;
+}
+
+class Redrawing {
+  static LEFT_OUT = ".llm-carry, [data-live]"; // what makes sense on the page only: these buttons, and hints
+  static STYLES = ["fill-opacity", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity", "paint-order",
+    "text-anchor", "font-family", "font-size", "font-weight"];
+
+  constructor() {
+    this.brush = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    this.colours = new Map();
+  }
+
+  /** One element and all in it, at their places in the window. */
+  element(seen, target) {
+    const style = getComputedStyle(seen);
+    if (seen.matches(Redrawing.LEFT_OUT) || style.display === "none" || style.visibility === "hidden") return;
+    const box = seen.getBoundingClientRect();
+    this.box(box, style, target);
+    if (seen.tagName === "CANVAS") this.canvas(seen, box, style, target);
+    else if (seen.tagName === "svg") this.drawing(seen, box, target);
+    else if (seen.tagName === "INPUT") this.slider(seen, box, target);
+    else {
+      const inside = style.overflowX === "visible" ? target : this.clipped(box, target);
+      for (const child of seen.childNodes) {
+        if (child.nodeType === Node.TEXT_NODE) this.text(child, style, inside);
+        else if (child.nodeType === Node.ELEMENT_NODE) this.element(child, inside);
+      }
+    }
+  }
+
+  /** A frame beyond which nothing shows; inside it places count as before. */
+  clipped({ left, top, width, height }, target) {
+    const frame = shape("svg", { x: left, y: top, width, height, viewBox: `${left} ${top} ${width} ${height}` });
+    target.append(frame);
+    return frame;
+  }
+
+  /** Background, border and outline. */
+  box({ left, top, width, height }, style, target) {
+    const rx = parseFloat(style.borderTopLeftRadius) || 0;
+    const rectangle = (grown, paint) => target.append(shape("rect", { x: left - grown, y: top - grown, rx,
+      width: Math.max(0, width + 2 * grown), height: Math.max(0, height + 2 * grown), ...paint }));
+    const ground = this.paint("fill", style.backgroundColor);
+    if (ground["fill-opacity"] > 0) rectangle(0, ground);
+    const [above, bottom, aside] = ["Top", "Bottom", "Left"].map((side) => parseFloat(style[`border${side}Width`]));
+    if (above && aside) {
+      rectangle(-above / 2, { fill: "none", ...this.stroke(style.borderTopColor, above, style.borderTopStyle) });
+    } else if (bottom) {
+      const y = top + height - bottom / 2;
+      target.append(shape("line", { x1: left, x2: left + width, y1: y, y2: y,
+        ...this.stroke(style.borderBottomColor, bottom, style.borderBottomStyle) }));
+    }
+    const outline = style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth);
+    if (outline) {
+      rectangle(outline / 2, { fill: "none", ...this.stroke(style.outlineColor, outline, style.outlineStyle) });
+    }
+  }
+
+  stroke(colour, width, kind) {
+    const dashes = { dashed: `${3 * width} ${2 * width}`, dotted: `${width} ${width}` }[kind];
+    return { ...this.paint("stroke", colour), "stroke-width": width, ...(dashes && { "stroke-dasharray": dashes }) };
+  }
+
+  canvas(seen, { left, top, width, height }, style, target) {
+    if (!seen.width || !seen.height) return;
+    target.append(shape("image", { x: left, y: top, width, height, href: seen.toDataURL(),
+      preserveAspectRatio: "none", style: `image-rendering: ${style.imageRendering}` }));
+  }
+
+  /** A drawing that is SVG already: its style is written into it. */
+  drawing(seen, { left, top, width, height }, target) {
+    const copy = seen.cloneNode(true);
+    const originals = [seen, ...seen.querySelectorAll("*")];
+    [copy, ...copy.querySelectorAll("*")].forEach((element, index) => {
+      const style = getComputedStyle(originals[index]);
+      for (const name of Redrawing.STYLES) element.setAttribute(name, style.getPropertyValue(name));
+      for (const name of ["fill", "stroke"]) {
+        const value = style.getPropertyValue(name);
+        element.setAttribute(name, value === "none" ? value : this.paint(name, value)[name]);
+      }
+      for (const name of ["class", "role", "aria-label", "aria-hidden"]) element.removeAttribute(name);
+    });
+    for (const [name, value] of Object.entries({ x: left, y: top, width, height })) copy.setAttribute(name, value);
+    target.append(copy);
+  }
+
+  slider(seen, { left, top, width, height }, target) {
+    const share = (seen.value - seen.min) / (seen.max - seen.min || 1);
+    const [x, y] = [left + 8 + share * (width - 16), top + height / 2];
+    const paint = (name) => colour(seen.parentElement, name);
+    target.append(
+      shape("line", { x1: left, x2: left + width, y1: y, y2: y, "stroke-width": 4, stroke: paint("line") }),
+      shape("circle", { cx: x, cy: y, r: 8, fill: paint("accent") }),
+    );
+  }
+
+  /** A text line by line, each as long as it is on the page, even where another font has to stand in. */
+  text(node, style, target) {
+    for (const { text, left, right, bottom } of this.lines(node)) {
+      this.brush.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+      target.append(shape("text", { x: left, y: bottom - this.brush.measureText(text).fontBoundingBoxDescent,
+        ...this.paint("fill", style.color), "font-family": style.fontFamily, "font-size": style.fontSize,
+        "font-weight": style.fontWeight, textLength: right - left, lengthAdjust: "spacingAndGlyphs",
+        style: "white-space: pre" }, text));
+    }
+  }
+
+  /** The lines into which the browser broke a text. */
+  lines(node) {
+    const found = [];
+    const range = document.createRange();
+    let at = 0;
+    for (const sign of node.data) {
+      range.setStart(node, at);
+      range.setEnd(node, (at += sign.length));
+      const [place] = range.getClientRects();
+      if (!place?.width) continue; // a space that the browser left out
+      const line = found.at(-1);
+      if (line && Math.abs(line.bottom - place.bottom) < place.height / 2) {
+        line.text += sign;
+        line.left = Math.min(line.left, place.left);
+        line.right = Math.max(line.right, place.right);
+      } else {
+        found.push({ text: sign, left: place.left, right: place.right, bottom: place.bottom });
+      }
+    }
+    return found;
+  }
+
+  /** Any colour of CSS as red, green and blue, which every program reads, and its opacity. */
+  paint(name, given) {
+    if (!this.colours.has(given)) {
+      this.brush.clearRect(0, 0, 1, 1);
+      this.brush.fillStyle = given;
+      this.brush.fillRect(0, 0, 1, 1);
+      this.colours.set(given, [...this.brush.getImageData(0, 0, 1, 1).data]);
+    }
+    const [red, green, blue, alpha] = this.colours.get(given);
+    return { [name]: `rgb(${red}, ${green}, ${blue})`, [`${name}-opacity`]: +(alpha / 255).toFixed(3) };
+  }
+}

@@ -1,0 +1,191 @@
+"""The page Inside in a real Chromium: parts are switched off, prompts patched, the vocabulary and neurons walked."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlparse
+
+import pytest
+import torch
+from app_server import assert_accessible_and_fitting
+from playwright.sync_api import Page, expect
+
+from llm.checkpoints import load_run
+from llm.config import TrainingConfig
+from llm.interpret import ablation_effect, nearest
+from llm.presets import preset
+from llm.training.start import start_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+HOSTILE = (
+    '<img src=x onerror="window.broken = 1"></script><script>window.broken = 1</script> \u202eabc\u0007\u2066 🦊 **b**'
+)
+TEXT = f"{HOSTILE}\n" + "The hen sat on the gate.\nThe fox sat under it and waited.\n\n" * 100
+PROMPT = "The hen sat on the gate. The fox sat"
+OWN = {"clean": "The hen sat", "corrupt": "The fox sat", "right": " on", "wrong": " under"}
+FIRST_COLUMNS = {"intervene": "what,pos", "patching": "layer,pos", "embeddings": "id,token", "neurons": "what,rank"}
+VIEWS = list(FIRST_COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def run(server) -> Path:
+    """A run with grouped heads and rotary positions; each character of its text is a token, also those of HOSTILE."""
+    config = preset("llama", d_vocab=1, d_model=32, n_layers=2, n_heads=4, n_kv_heads=2, n_ctx=192)
+    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
+    trainer = start_run(config, training, "char", TEXT, "hens.txt", server.home / "checkpoints", architecture="llama")
+    for _ in trainer:
+        pass
+    (server.home / "expectations.json").write_text('{"never ask": true}')
+    return trainer.folder.path
+
+
+def look(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
+    """Open a view and wait until it is drawn."""
+    query = (OWN if view == "patching" else {}) | query
+    more = "".join(f"&{name}={quote(value)}" for name, value in query.items())
+    page.goto(f"{server.url}/inside?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
+    drawn(page, view)
+
+
+def drawn(page: Page, view: str) -> None:
+    page.wait_for_selector(f".llm-inside_{view}[data-drawn]")
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+
+def address(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
+
+
+def read(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
+def test_parts_are_switched_off_and_the_loss_follows(page, server, run):
+    look(page, server, run, "intervene", scale="0")
+    loss = page.locator(".llm-change-number").first
+    before, after = map(read, loss.inner_text().split(" → "))
+    assert before == after
+    page.get_by_role("button", name="Layer 1, MLP").click()
+    switch = page.get_by_role("button", name="Layer 0, Head 2")
+    switch.focus()
+    page.keyboard.press("Enter")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function("location.search.includes('off=1.m%2C0.2')")
+    expect(page.locator(".llm-part-title").first).to_have_text("head 0.2, MLP 1: output replaced by zero")
+    expect(loss).not_to_contain_text(f"{before:.3f} → {before:.3f}")
+    loaded = load_run(run)
+    wanted = ablation_effect(loaded.model, torch.tensor([loaded.tokenizer.encode(PROMPT)]), [(0, 2)], [1])
+    assert [read(part) for part in loss.inner_text().split(" → ")] == pytest.approx(
+        [wanted.loss, wanted.altered_loss], abs=6e-4
+    )
+    switch.click()
+    expect(page.locator(".llm-part-title").first).to_have_text("MLP 1: output replaced by zero")
+
+
+def test_patches_are_shown_layer_by_layer_and_a_cell_is_held(page, server, run):
+    look(page, server, run, "patching")
+    heading, grid = page.locator(".llm-patch-heading"), page.locator(".llm-grid")
+    expect(heading).to_contain_text(re.compile(r"^Residual stream before layer \d at .+: \d\.\d{3} of the answer$"))
+    grid.focus()
+    page.keyboard.press("ArrowDown")
+    expect(heading).to_contain_text("before layer 1")
+    page.keyboard.press("Enter")
+    page.wait_for_function("/locked=1\\.\\d/.test(location.search)")
+    page.get_by_role("radio", name="Each head").click()
+    page.wait_for_function("document.querySelector('.llm-patch-heading').textContent.includes('at all positions')")
+    assert address(page)["site"] == "head"
+    drawn(page, "patching")
+    page.get_by_role("textbox", name="Corrupted text").fill("The foxes sat")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The clean text has 12 tokens and the corrupted one 14")).to_be_visible()
+
+
+def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, server, run):
+    look(page, server, run, "embeddings")
+    page.get_by_role("searchbox", name="Find a token").fill("h")
+    page.locator(".llm-embed-token", has_text=re.compile("^h$")).click()
+    loaded = load_run(run)
+    token = loaded.tokenizer.encode("h")[0]
+    page.wait_for_function(f"location.search.includes('chosen={token}')")
+    shown = page.locator(".llm-part-line .llm-part-number")
+    expect(shown).to_have_count(10)
+    wanted = nearest(loaded.model, token).cosines.tolist()
+    assert [read(one) for one in shown.all_inner_texts()] == pytest.approx(wanted, abs=6e-4)
+    drawn(page, "embeddings")
+    picture = page.locator(".llm-cloud-canvas").evaluate("canvas => canvas.toDataURL()")
+    page.get_by_role("slider", name="Snapshot").press("Home")
+    expect(page.locator(".llm-embed-where")).to_contain_text(re.compile(r"Step 0 · untrained · \d+% of the variance"))
+    page.wait_for_function("location.search.includes('at=0')")
+    drawn(page, "embeddings")
+    page.get_by_role("radio", name="Map in space").click()
+    page.wait_for_function(
+        "picture => document.querySelector('.llm-cloud-canvas').toDataURL() !== picture", arg=picture
+    )
+    drawn(page, "embeddings")
+    before = page.locator(".llm-cloud-canvas").evaluate("canvas => canvas.toDataURL()")
+    page.locator(".llm-cloud-canvas").press("ArrowLeft")
+    assert page.locator(".llm-cloud-canvas").evaluate("canvas => canvas.toDataURL()") != before
+    page.get_by_role("radio", name="Positions").click()
+    expect(page.locator(".llm-positions figcaption")).to_contain_text("Rotary positions")
+    expect(page.locator(".llm-positions-plot path")).to_have_count(4)
+
+
+def test_neurons_are_walked_with_the_keyboard(page, server, run):
+    look(page, server, run, "neurons", layer="1", neuron="3")
+    page.get_by_role("button", name="Next ›").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("[data-drawn='1.4']")
+    assert address(page)["neuron"] == "4"
+    values = [read(one) for one in page.locator(".llm-neuron-value").all_inner_texts()]
+    assert len(values) == 10 and values == sorted(values, reverse=True)
+    peaks = page.locator(".llm-neuron-peak").evaluate_all("peaks => peaks.map((peak) => peak.title)")
+    assert [read(peak) for peak in peaks] == values
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_of_a_hostile_text_is_carried_away_as_picture_table_and_page(page, server, run, view, tmp_path):
+    look(page, server, run, view, prompt=HOSTILE, gaze="token", key="5")
+    shown = "".join(page.locator(".llm-change-token, .llm-neuron-token, .llm-part-token").all_text_contents())
+    for part in ("<img", "onerror", "␇", "‹202e›", "‹2066›", "🦊") if view == "intervene" else ():
+        assert part in shown
+    assert not re.search("[\u0000-\u001f\u202a-\u202e\u2066-\u2069]", shown)
+
+    def carried(name: str) -> Path:
+        with page.expect_download() as download:
+            page.locator(".llm-carry-button", has_text=re.compile(f"^{name}$")).click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        return path
+
+    assert carried("PNG").read_bytes().startswith(b"\x89PNG")
+    assert len(list(ElementTree.parse(carried("SVG")).getroot().iter("{http://www.w3.org/2000/svg}text"))) > 3
+    assert carried("CSV").read_text().startswith(FIRST_COLUMNS[view])
+    kept = carried("Page that works offline")
+    other = page.context.browser.new_context(offline=True)
+    alone = other.new_page()
+    problems, requests = [], []
+    alone.on("pageerror", lambda error: problems.append(str(error)))
+    alone.on("request", lambda request: requests.append(request.url))
+    alone.goto(kept.as_uri())
+    alone.wait_for_selector(f".llm-inside_{view}[data-drawn]")
+    for tab in (page, alone):
+        assert tab.evaluate("window.broken") is None
+        assert tab.locator(f".llm-inside_{view} img").count() == 0
+    assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert problems == []
+    other.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
+def test_views_are_accessible_and_fit(browser, server, run, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+    context.set_default_timeout(90_000)
+    page = context.new_page()
+    look(page, server, run, "intervene", off="0.1,1.m", chosen="3", **OWN)
+    for view in VIEWS:
+        page.get_by_role("radio", name=view.capitalize()).click()
+        drawn(page, view)
+        page.wait_for_timeout(300)
+        assert_accessible_and_fitting(page, view)
+    context.close()

@@ -1,0 +1,219 @@
+"""The page Inside in a real Chromium: lens, attribution and residual stream are looked at, held and carried away."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlparse
+
+import pytest
+import torch
+from app_server import assert_accessible_and_fitting
+from playwright.sync_api import Page, expect
+
+from llm.checkpoints import load_run
+from llm.config import TrainingConfig
+from llm.interpret import lens
+from llm.presets import preset
+from llm.training.start import start_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+HOSTILE = (
+    '<img src=x onerror="window.broken = 1"></script><script>window.broken = 1</script> \u202eabc\u0007\u2066 🦊 **b**'
+)
+TEXT = f"{HOSTILE}\n" + "The hen sat on the gate.\nThe fox sat under it and waited.\n\n" * 200
+PROMPT = "The hen sat on the gate. The fox sat"
+VIEWS = {"lens": "Logit lens", "attribution": "Attribution", "residual": "Residual stream"}
+FIRST_COLUMNS = {"lens": "row,pos,token", "attribution": "component,layer", "residual": "figure,row"}
+
+
+@pytest.fixture(scope="module")
+def run(server) -> Path:
+    """A run with grouped heads; each character of its text is a token, also those of HOSTILE."""
+    config = preset("llama", d_vocab=1, d_model=32, n_layers=2, n_heads=4, n_kv_heads=2, n_ctx=512)
+    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
+    trainer = start_run(config, training, "char", TEXT, "hens.txt", server.home / "checkpoints", architecture="llama")
+    for _ in trainer:
+        pass
+    (server.home / "expectations.json").write_text('{"never ask": true}')
+    return trainer.folder.path
+
+
+def look(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
+    """Open a view and wait until it is drawn."""
+    more = "".join(f"&{name}={value}" for name, value in query.items())
+    page.goto(f"{server.url}/inside?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
+    drawn(page, view)
+
+
+def drawn(page: Page, view: str) -> None:
+    page.wait_for_selector(f".llm-inside_{view}[data-drawn={view}]")
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+
+def turn_to(page: Page, view: str) -> None:
+    page.get_by_role("radio", name=VIEWS[view]).click()
+    drawn(page, view)
+
+
+def address(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
+
+
+def cell(page: Page, view: str, row: int, position: int) -> dict[str, float]:
+    """Where the middle of a cell is on the view's canvas, once the window shows it."""
+    page.locator(".llm-grid-cells").scroll_into_view_if_needed()
+    return page.evaluate(
+        """([view, row, position]) => {
+          const { grid } = document.querySelector(`.llm-inside_${view}`).llmView;
+          grid.reveal(position);
+          const [x, y] = grid.corner(row, position);
+          return { x: x + grid.cell / 2, y: y + grid.size.height / 2 };
+        }""",
+        [view, row, position],
+    )
+
+
+def test_a_hover_shows_the_five_likeliest_and_a_click_holds_them(page, server, run):
+    look(page, server, run, "lens")
+    loaded = load_run(run)
+    wanted = lens(loaded.model, torch.tensor([loaded.tokenizer.encode(PROMPT)]))
+    cells, heading, lines = (
+        page.locator(".llm-grid-cells"),
+        page.locator(".llm-lens-heading"),
+        page.locator(".llm-part-line"),
+    )
+    cells.hover(position=cell(page, "lens", 1, 7))
+    expect(heading).to_have_text("After layer 0, having read “·” (7)")
+    expect(lines).to_have_count(5)
+    shown = [loaded.tokenizer.token_text(token).replace(" ", "·").replace("\n", "↵")
+             for token in wanted.top_tokens[1, 0, 7].tolist()]  # fmt: skip
+    assert page.locator(".llm-part-token").all_inner_texts() == shown
+    expect(page.locator(".llm-part-note").first).to_contain_text(f"“s”, rank {int(wanted.true_rank[1, 0, 7])}, ")
+    cells.click(position=cell(page, "lens", 1, 7))
+    page.wait_for_function("location.search.includes('locked=1.7')")
+    drawn(page, "lens")
+    cells.hover(position=cell(page, "lens", 2, 9))
+    expect(heading).to_contain_text("(7)")
+    page.locator(".llm-grid").focus()
+    page.keyboard.press("Escape")
+    page.wait_for_function("!location.search.includes('locked')")
+    drawn(page, "lens")
+    page.locator(".llm-grid").focus()
+    page.keyboard.press("ArrowDown")
+    expect(heading).to_have_text("After layer 1, the model's output, having read “·” (7)")
+    page.get_by_role("radio", name="Rank of the true next").click()
+    expect(page.locator(".llm-grid-legend").last).to_contain_text("on a logarithmic scale")
+    assert address(page)["colour"] == "rank"
+
+
+def test_bars_sum_to_the_models_own_difference_for_any_pair(page, server, run):
+    look(page, server, run, "attribution", position="6")
+    model, ids = load_run(run).model, load_run(run).tokenizer.encode(PROMPT)
+    logits = model(torch.tensor([ids])).detach()[0]
+
+    def read(text: str) -> float:
+        return float(text.replace("−", "-"))
+
+    def check(position: int, token: int, against: int) -> None:
+        difference = float(logits[position, token] - logits[position, against])
+        said = page.locator(".llm-attribution-sum").inner_text()
+        for number in re.findall(r"[+−]\d+\.\d{4}", said):
+            assert read(number) == pytest.approx(difference, abs=2e-4)
+        bars = page.locator(".llm-attribution-columns > :first-child .llm-part-number").all_inner_texts()
+        assert len(bars) == 11  # embedding, two layers of four heads and an MLP each
+        assert sum(map(read, bars)) == pytest.approx(difference, abs=0.01)
+
+    likeliest = [token for token in logits[6].argsort(descending=True).tolist() if token != ids[7]]
+    check(6, ids[7], likeliest[0])
+    page.locator(".llm-text-token").nth(9).click()
+    page.wait_for_function("location.search.includes('position=9')")
+    drawn(page, "attribution")
+    box = page.get_by_role("combobox", name="Rather than")
+    box.fill("x")
+    box.press("Enter")
+    other = load_run(run).tokenizer.encode("x")[0]
+    page.wait_for_function(f"location.search.includes('against={other}')")
+    drawn(page, "attribution")
+    check(9, ids[10], other)
+
+
+def test_a_hostile_text_is_plain_text_in_every_view_and_in_what_is_carried_away(page, server, run, tmp_path):
+    look(page, server, run, "lens", prompt=HOSTILE)
+    away = page.context.browser.new_context(offline=True)
+    for view in VIEWS:
+        if view != "lens":
+            turn_to(page, view)
+        root = page.locator(f".llm-inside_{view}")
+        if view != "attribution":
+            page.locator(".llm-grid-cells").click(position=cell(page, view, 1, HOSTILE.index("\u202e")))
+            page.wait_for_function("location.search.includes('locked')")
+            drawn(page, view)
+        expect(root).to_contain_text("‹202e›")
+        shown = root.inner_text()
+        assert not re.search("[\u0000-\u0009\u000b-\u001f\u202a-\u202e\u2066-\u2069]", shown)
+        for one in (page, carried(page, away, view, tmp_path)):
+            assert one.evaluate("window.broken") is None
+            assert one.locator(f".llm-inside_{view} img, img[src=x]").count() == 0
+        if view == "attribution":
+            text = "".join(page.locator(".llm-text-token").all_text_contents())
+            for part in ("<img", "onerror", "␇", "‹202e›", "‹2066›", "🦊"):
+                assert part in text
+    away.close()
+
+
+def carried(page: Page, away, view: str, folder: Path) -> Page:
+    """Picture, table and page of a view; the page, opened without a network, draws the same."""
+
+    def file(name: str) -> Path:
+        with page.expect_download() as download:
+            page.locator(".llm-carry-button", has_text=re.compile(f"^{name}$")).click()
+        path = folder / download.value.suggested_filename
+        download.value.save_as(path)
+        return path
+
+    assert ElementTree.parse(file("SVG")).getroot().tag.endswith("svg")
+    assert file("PNG").read_bytes().startswith(b"\x89PNG")
+    assert file("CSV").read_text().startswith(FIRST_COLUMNS[view])
+    alone = away.new_page()
+    problems, requests = [], []
+    alone.on("pageerror", lambda error: problems.append(str(error)))
+    alone.on("request", lambda request: requests.append(request.url))
+    alone.goto(file("Page that works offline").as_uri())
+    drawing = f".llm-inside_{view}[data-drawn={view}]"
+    alone.wait_for_selector(drawing)
+    assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert problems == []
+    for selector in (".llm-text-token", ".llm-part-token", ".llm-part-number", ".llm-part-title", ".llm-grid-legend"):
+        assert alone.locator(selector).all_inner_texts() == page.locator(selector).all_inner_texts()
+    return alone
+
+
+def test_a_long_text_is_seen_through_a_window(page, server, run):
+    look(page, server, run, "residual", prompt=TEXT[200:712])
+    page.locator(".llm-grid-map").click(position={"x": 6, "y": 8})
+    page.locator(".llm-grid-cells").click(position=cell(page, "residual", 1, 3))
+    page.wait_for_function("location.search.includes('locked=3')")
+    expect(page.locator(".llm-part-title").first).to_contain_text("(3)")
+    turn_to(page, "lens")
+    assert page.evaluate("document.querySelector('.llm-inside_lens').llmView.grid.shown") < 20
+
+
+def test_an_error_of_the_server_is_a_sentence_in_its_place(page, server, run):
+    page.route("**/inside/lens?*", lambda route: route.fulfill(status=400, body="The weights are <b>gone</b>."))
+    page.goto(f"{server.url}/inside?run={run.name}&view=lens&prompt={quote(PROMPT)}")
+    expect(page.locator(".llm-part-bad")).to_have_text("The weights are <b>gone</b>.")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
+def test_views_are_accessible_and_fit(browser, server, run, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+    context.set_default_timeout(90_000)
+    page = context.new_page()
+    look(page, server, run, "lens")
+    for view in VIEWS:
+        if view != "lens":
+            turn_to(page, view)
+        page.wait_for_timeout(300)
+        assert_accessible_and_fitting(page, view)
+    context.close()
