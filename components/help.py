@@ -187,6 +187,117 @@ EXPLANATIONS: dict[str, Explanation] = {
         "llm/interpret/positions.py, in_context_score",
         "Olsson et al. 2022, arXiv:2209.11895",
     ),
+    "ablation": Explanation(
+        "Ablation effect",
+        "What goes wrong when a head or an MLP is switched off. Its output is replaced by zero, or by its mean over "
+        "a batch of text: zero also takes away what the part always adds, the mean only what it adds just here. "
+        "Ablating nothing changes nothing.",
+        r"\text{output} \to r + s \cdot (\text{output} - r), \quad r \in \{0, \text{mean}\}, \quad "
+        r"\text{effect} = \text{loss}_\text{altered} - \text{loss}",
+        "llm/interpret/ablation.py, ablate and effect; llm/interpret/intervening.py, react and each_alone",
+    ),
+    "edited_pattern": Explanation(
+        "A gaze that is steered",
+        "A head's attention pattern is replaced, row by row, and everything after it is computed as ever. What changes "
+        "then was caused by where the head looked: this is how a pattern is put to the test.",
+        r"A_{q,k} \to A'_{q,k}, \quad \sum_k A'_{q,k} = 1, \quad A'_{q,k} = 0 \text{ for } k > q",
+        "llm/interpret/ablation.py, edit_pattern; llm/interpret/intervening.py, edited_pattern",
+    ),
+    "patching": Explanation(
+        "Activation patching",
+        "Two prompts that differ in one place, and ask for different answers. One activation of the clean run is put "
+        "into the corrupted run. 0: nothing of the answer came back; 1: all of it, so that this very place carried "
+        "what told the prompts apart. Below 0 or above 1 can happen, since the parts do not act alone.",
+        r"\frac{LD_\text{patched} - LD_\text{corrupt}}{LD_\text{clean} - LD_\text{corrupt}}, \quad "
+        r"LD = \text{logit}[y] - \text{logit}[y'] \text{ after the last position}",
+        "llm/interpret/patching.py, patch",
+        "Vig et al. 2020, arXiv:2004.12265; Meng et al. 2022, arXiv:2202.05262",
+    ),
+    "embedding_map": Explanation(
+        "Map of the embeddings, and explained variance",
+        "Each token of the vocabulary is a vector of d_model numbers. The map shows them from where they spread most: "
+        "principal components. Explained variance is the share of all spread that an axis shows; what the axes leave "
+        "out is invisible here, so near on the map need not be near.",
+        r"(W_E - \overline{W_E}) \, V, \quad V: \text{leading eigenvectors of the covariance}, \quad "
+        r"\text{explained}_i = \lambda_i \,\big/\, \sum_j \lambda_j",
+        "llm/interpret/embeddings.py, embedding_map",
+        "Pearson 1901",
+    ),
+    "cosine": Explanation(
+        "Cosine of two embeddings",
+        "How alike two directions are: 1 the same, 0 at right angles, −1 opposite. It uses all d_model numbers.",
+        r"\cos(a, b) = \frac{a \cdot b}{\lVert a \rVert \, \lVert b \rVert}",
+        "llm/interpret/embeddings.py, nearest and position_cosines",
+    ),
+    "distance": Explanation(
+        "What distance alone does to a score",
+        "Models with rotary positions or ALiBi have no position vectors: a score depends on how far apart query and "
+        "key stand. Rotary: a curve for each pair of numbers that is turned together. ALiBi: the penalty of each head.",
+        r"\text{rotary: } \cos\!\big(d \, \theta^{-2i / d_\text{head}}\big) \qquad \text{ALiBi: } -m_h \, d",
+        "llm/interpret/embeddings.py, distance_curves",
+        "Su et al. 2021, arXiv:2104.09864; Press et al. 2021, arXiv:2108.12409",
+    ),
+    "neuron": Explanation(
+        "What excites a neuron",
+        "A neuron is one of the d_mlp hidden numbers of an MLP. These are the places of the run's own text where it is "
+        "largest, at most one from each window of context. A clear theme is a hint, not a proof: most neurons "
+        "answer to more than one thing.",
+        r"\text{hidden}[\text{neuron}] \text{ at each token; the greatest values over all windows}",
+        "llm/interpret/neurons.py, excitations",
+    ),
+    "neuron_effect": Explanation(
+        "Direct effect of a neuron on the output",
+        "What one unit of its activity adds to each token's logit by the straight way, past all later layers, up to "
+        "the final norm's division by the size of the residual stream.",
+        r"W_\text{out}[\text{neuron}] \cdot \gamma \cdot W_U \quad (W_\text{out} \text{ centred, for LayerNorm only})",
+        "llm/interpret/neurons.py, neuron_effect",
+    ),
+    "lens": Explanation(
+        "Logit lens",
+        "What the model would say if it stopped after a layer: that layer's vector, read as if it were the last. The "
+        "norm's statistics are computed anew at each layer, so that the last row is the model's own output.",
+        r"\text{lens}_l = \text{unembed}(\text{final\_norm}(\text{resid after layer } l))",
+        "llm/interpret/logit_lens.py, lens",
+        "nostalgebraist 2020, interpreting GPT: the logit lens",
+    ),
+    "lens_truth": Explanation(
+        "Probability and rank of the true next token",
+        "The token that really stands next in the text: how likely a layer finds it, and how many tokens it would "
+        "rather say. Rank 1: it is the guess.",
+        r"\text{rank} = 1 + \#\{\, v : \text{lens}_l[v] > \text{lens}_l[\text{true}] \,\}",
+        "llm/interpret/logit_lens.py, lens",
+    ),
+    "logit": Explanation(
+        "Logit difference",
+        "A logit is a token's score before softmax. The difference of two of them says how much likelier the one token "
+        "is than the other, whatever the rest of the vocabulary does.",
+        r"z_y - z_{y'} = \ln \frac{p_y}{p_{y'}}",
+        "llm/model.py",
+    ),
+    "direct_attribution": Explanation(
+        "Direct logit attribution",
+        "The last vector is a sum of what the embeddings, every head, every MLP and the biases wrote, and a logit "
+        "difference is linear in it once the final norm's scale is frozen from the real run. So each part's push "
+        "is a number, and together they are the difference, exactly. Direct means: not by way of later layers.",
+        r"\text{push}(c) = \Big( \frac{c - \operatorname{mean} c \text{ (LayerNorm only)}}{\sigma_\text{final}} "
+        r"\cdot \gamma \Big) \cdot (W_U[:, y] - W_U[:, y'])",
+        "llm/interpret/direct_attribution.py, attribution",
+        "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits",
+    ),
+    "residual_size": Explanation(
+        "Size of the residual stream",
+        "The length of a position's vector after the embedding and after each layer. Layers add to it, so it mostly "
+        "grows; what a later layer adds must be larger to matter as much.",
+        r"\lVert \text{resid}_l \rVert_2",
+        "llm/interpret/residual.py, residual_stream",
+    ),
+    "residual_share": Explanation(
+        "Share written by each part",
+        "How much of the last vector r a part c wrote along r itself. Shares sum to 1 at every position; one below 0 "
+        "writes against the sum. The length of what it wrote is no share: long vectors may cancel.",
+        r"\text{share}(c) = \frac{c \cdot r}{\lVert r \rVert^2}, \quad \text{length} = \lVert c \rVert_2",
+        "llm/interpret/residual.py, residual_stream",
+    ),
 }
 
 

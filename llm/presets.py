@@ -50,7 +50,7 @@ DESCRIPTIONS = {
 }
 
 SIZES: dict[str, dict[str, int]] = {
-    "small": {"d_model": 128, "n_layers": 4, "n_heads": 4, "n_ctx": 128},
+    "small": {"d_model": 128, "n_layers": 3, "n_heads": 4, "n_ctx": 128},
     "medium": {"d_model": 384, "n_layers": 6, "n_heads": 6, "n_ctx": 256},
     "full": {"d_model": 768, "n_layers": 12, "n_heads": 12, "n_ctx": 1024},
 }

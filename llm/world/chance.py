@@ -6,6 +6,8 @@ Only `random.Random(seed).random()` is used: Python promises its sequence for a 
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 import random
 from collections.abc import Sequence
@@ -35,6 +37,14 @@ class Chance:
     def pick(self, items: Sequence[Item]) -> Item:
         """One of `items`, each equally likely."""
         return items[self.number(0, len(items) - 1)]
+
+    def favour(self, items: Sequence[Item]) -> Item:
+        """One of `items`, the earlier the likelier, as with words in a language: p ∝ 1 / rank (Zipf's law)."""
+        weights = [1_000_000 // rank for rank in range(1, len(items) + 1)]
+        ends = list(itertools.accumulate(weights))
+        chosen = bisect.bisect_right(ends, int(self._random.random() * ends[-1]))
+        self.bits -= math.log2(weights[chosen] / ends[-1])
+        return items[chosen]
 
     def several(self, items: Sequence[Item], count: int) -> list[Item]:
         """`count` different ones of `items`, in random order."""

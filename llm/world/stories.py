@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llm.world.chance import Chance
-from llm.world.plots import PLOTS
+from llm.world.plots import FAVOURITES, PLOTS, Plot
 from llm.world.telling import Story
 
 DEFAULT_SEED = 1
 DEFAULT_SIZE = 1_200_000
 
-_PLOTS_BEFORE_A_REPEAT = 8  # a plot rests this many stories, so that neighbours differ
+_PLOTS_BEFORE_A_REPEAT = 5  # a plot rests this many stories, so that neighbours differ
+_FAVOURITES_SHARE = 0.8  # of the stories; the others are rare, and stay hard for longer
 
 
 def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
@@ -35,10 +36,11 @@ def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
 
 def tell_stories(chance: Chance) -> Iterator[Story]:
     """Stories without end, each of another plot than the ones shortly before it."""
-    recent: list[int] = []
+    recent: list[Plot] = []
     while True:
-        index = chance.pick([index for index in range(len(PLOTS)) if index not in recent])
-        recent = [*recent, index][-_PLOTS_BEFORE_A_REPEAT:]
+        plots = FAVOURITES if chance.happens(_FAVOURITES_SHARE) else PLOTS[len(FAVOURITES) :]
+        plot = chance.pick([plot for plot in plots if plot not in recent])
+        recent = [*recent, plot][-_PLOTS_BEFORE_A_REPEAT:]
         story = Story(chance)
-        PLOTS[index](story)
+        plot(story)
         yield story

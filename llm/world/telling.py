@@ -147,7 +147,7 @@ class Story:
         self.sources[role] = source
 
     def say(self, *frames: str) -> None:
-        """Tell one of these frames."""
+        """Tell one of these frames, the first most often."""
         self._tell(frames, own_line=False)
 
     def maybe(self, *frames: str) -> None:
@@ -175,7 +175,7 @@ class Story:
 
     def _tell(self, frames: Sequence[str], own_line: bool) -> None:
         before = self.text + ("\n" if own_line or not self._lines[-1] else " ") if self._asking else ""
-        told = self._filled(self.chance.pick(frames), before.lstrip())
+        told = self._filled(self.chance.favour(frames), before.lstrip())
         if own_line:
             self._lines += [[told], []]
         else:
@@ -188,7 +188,7 @@ class Story:
             if isinstance(part, str):
                 text = joined(text, part)
             elif isinstance(part, Choice):
-                text = joined(text, self.chance.pick(part.options))
+                text = joined(text, self.chance.favour(part.options))
             else:
                 source = self.sources[part.role]
                 self._told.setdefault(source.draw, []).append((part, source.column))

@@ -9,18 +9,23 @@ from llm.world.telling import Story
 
 Plot = Callable[[Story], None]
 
+# what is told again and again, so that a model knows it after a minute
+FAVOURITES: tuple[Plot, ...] = (
+    objects.parcel, animals.small_helper, children.first_swim, children.birthday,
+    children.bedtime_counting, children.kite_in_the_tree, meetings.found_egg, meetings.noise_in_the_night,
+    talk.riddle, talk.why,
+)  # fmt: skip
+
 PLOTS: tuple[Plot, ...] = (
-    objects.lost_and_found, objects.swap, objects.parcel, objects.borrowing,
-    children.kite_in_the_tree, children.hide_and_seek, children.who_is_tallest, children.bedtime_counting,
-    children.first_swim, children.birthday,
-    numbers.market, numbers.missing_sheep, numbers.sharing, numbers.beans_in_a_jar, numbers.school_sums, numbers.lamps,
-    numbers.a_week_of_work,
-    animals.stubborn_goat, animals.race, animals.small_helper, animals.the_chair, animals.eggs_in_odd_places,
-    meetings.narrow_bridge, meetings.fox_and_supper, meetings.found_egg, meetings.noise_in_the_night,
-    meetings.two_colours,
-    seasons.storm, seasons.fog, seasons.snow_figure, seasons.seeds, seasons.the_clock,
-    talk.riddle, talk.letter, talk.whispers, talk.a_song, talk.lullaby, talk.recipe, talk.why, talk.shopping_rhyme,
-    passing.pass_it_on, passing.round_present, passing.tidy_house,
-    games.before_the_fair, games.long_stairs, games.pumpkin_show, games.what_we_ate, games.rhyming_game,
-    games.then_and_now, games.swapped_work,
+    *FAVOURITES,
+    objects.lost_and_found, objects.swap, objects.borrowing, children.hide_and_seek, children.who_is_tallest,
+    numbers.market, numbers.missing_sheep, numbers.sharing, numbers.beans_in_a_jar,
+    numbers.school_sums, numbers.lamps, numbers.a_week_of_work, animals.stubborn_goat,
+    animals.race, animals.the_chair, animals.eggs_in_odd_places,
+    meetings.narrow_bridge, meetings.fox_and_supper, meetings.two_colours, seasons.storm,
+    seasons.fog, seasons.snow_figure, seasons.seeds, seasons.the_clock,
+    talk.letter, talk.whispers, talk.a_song, talk.lullaby,
+    talk.recipe, talk.shopping_rhyme, passing.pass_it_on, passing.round_present,
+    passing.tidy_house, games.before_the_fair, games.long_stairs, games.pumpkin_show,
+    games.what_we_ate, games.rhyming_game, games.then_and_now, games.swapped_work,
 )  # fmt: skip
