@@ -48,8 +48,11 @@ class OneHead {
     side.append(this.lists, this.sums, this.distance);
     const body = element("div", "llm-head-body");
     body.append(this.matrix.root, side);
-    this.root.replaceChildren(this.status, this.shared(), this.strip.root, body,
-      carryRow(this.data.carry, () => asSeen(this.root, this.titled())));
+    this.root.replaceChildren(this.status, this.shared(), this.strip.root, body, this.carry());
+  }
+
+  carry() {
+    return carryRow(this.data.carry, () => asSeen(this.root, this.titled()));
   }
 
   /** Which heads read the same keys and values as this one. */
@@ -187,9 +190,11 @@ class OneHead {
   }
 
   update(data) {
+    const before = this.data;
     this.data = data;
     this.held = data.locked;
     if (this.head) this.paint();
+    renewCarryRow(this.root, before, data, () => this.carry());
   }
 }
 

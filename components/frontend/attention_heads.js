@@ -9,8 +9,12 @@ class AllHeads {
     this.status.setAttribute("role", "status");
     this.grid = element("div", "llm-tiles");
     this.tiles = new Tiles(this.grid, data, (layer, head) => this.opened([layer, head]));
-    root.replaceChildren(this.status, this.grid, carryRow(data.carry, () => asSeen(root, this.data.title)));
+    root.replaceChildren(this.status, this.grid, this.carry());
     this.read();
+  }
+
+  carry() {
+    return carryRow(this.data.carry, () => asSeen(this.root, this.data.title));
   }
 
   async read() {
@@ -37,10 +41,11 @@ class AllHeads {
   }
 
   update(data) {
-    const changed = data.order !== this.data.order;
+    const before = this.data;
     this.data = this.tiles.data = data;
     this.tiles.paint(); // also after a change of theme
-    if (changed && this.tiles.grid) this.tiles.arrange(this.tiles.scores ? data.order : "layer");
+    renewCarryRow(this.root, before, data, () => this.carry());
+    if (data.order !== before.order && this.tiles.grid) this.tiles.arrange(this.tiles.scores ? data.order : "layer");
   }
 }
 

@@ -34,8 +34,11 @@ class ThroughTraining {
     this.charts = element("div", "llm-training-charts");
     this.grid = element("div", "llm-tiles");
     this.tiles = new Tiles(this.grid, this.data, (layer, head) => this.opened([this.data.steps[this.at], layer, head]));
-    this.root.replaceChildren(row, this.status, this.charts, this.grid,
-      carryRow(this.data.carry, () => asSeen(this.root, this.data.title)));
+    this.root.replaceChildren(row, this.status, this.charts, this.grid, this.carry());
+  }
+
+  carry() {
+    return carryRow(this.data.carry, () => asSeen(this.root, this.data.title));
   }
 
   /** Scores, then loss and in-context score, one snapshot after the other, the first and the last before the rest. */
@@ -182,9 +185,11 @@ class ThroughTraining {
   }
 
   update(data) {
+    const before = this.data;
     this.data = this.tiles.data = data;
     this.tiles.paint();
     this.draw();
+    renewCarryRow(this.root, before, data, () => this.carry());
   }
 }
 

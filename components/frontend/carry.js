@@ -109,3 +109,8 @@ function carryRow(links, draw) {
   row.append(said);
   return row;
 }
+
+/** Once a view's state has changed, `carry()` makes a row whose links name the new one. */
+function renewCarryRow(root, before, after, carry) {
+  if (before.carry.html !== after.carry.html) root.querySelector(".llm-carry").replaceWith(carry());
+}
