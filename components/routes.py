@@ -7,7 +7,7 @@ after the server has started to answer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -79,16 +79,12 @@ def generation_progress(request: Request) -> JSONResponse:
 
 def code_layer(request: Request) -> JSONResponse:
     """The code of a layer in its three implementations, and what each of its lines made of the text."""
-    reading = _reading(request)
-    for implementation in reading.names:  # a task each, so that a training goes on between them
-        _computed(reading.trace, _layer(request), implementation)
-    return JSONResponse(_computed(reading.describe, _layer(request)))
+    return JSONResponse(_computed_in_parts(_reading(request).describing(_layer(request))))
 
 
 def code_comparison(request: Request) -> JSONResponse:
     """How far the implementations of a layer are apart on the text, and the time of each."""
-    reading = _reading(request)
-    return JSONResponse([vars(one) for one in _computed(reading.compare, _layer(request))])
+    return JSONResponse([vars(one) for one in _computed_in_parts(_reading(request).comparing(_layer(request)))])
 
 
 def code_array(request: Request) -> Response:
@@ -130,6 +126,17 @@ def _computed(function: Callable[..., Any], *arguments: Any) -> Any:
         raise HTTPException(400, str(error) or type(error).__name__) from error
 
 
+def _computed_in_parts(parts: Iterator[Any]) -> Any:
+    """The last item of an iterator, each of its parts a task of its own, so that a training goes on between them."""
+    from llm import compute
+
+    try:
+        *_, last = compute.iterate(parts)
+    except Exception as error:
+        raise HTTPException(400, str(error) or type(error).__name__) from error
+    return last
+
+
 def _layer(request: Request) -> str:
     return request.query_params.get("path", "")
 
@@ -151,6 +158,13 @@ def _whole(request: Request, name: str) -> int:
 def attention(request: Request) -> Response:
     """What the page Attention draws, and what one can carry away from it."""
     from components.attention_routes import answer
+
+    return answer(request)
+
+
+def inside(request: Request) -> Response:
+    """What the page Inside draws, and what one can carry away from it."""
+    from components.inside.answers import answer
 
     return answer(request)
 
@@ -188,5 +202,6 @@ ROUTES = [
     Route("/live/code/{key}/array", code_array),
     Route("/live/code/{key}/cell", code_cell),
     Route("/look/{run_id}/{step}/attention/{what}", attention),
+    Route("/look/{run_id}/{step}/inside/{what}", inside),
     Route(PLOTLY_URL, plotly_script),
 ]

@@ -30,26 +30,48 @@ class Neighbours:
 
 
 @torch.no_grad()
-def embedding_map(model: Transformer, dimensions: int = 2) -> EmbeddingMap:
-    """Principal components of the token embeddings W_E (Pearson 1901).
-
-    coordinates = (W_E − mean) · V, V the covariance's leading eigenvectors; explained variance = eigenvalue / Σ all.
+def embedding_axes(model: Transformer, dimensions: int = 2) -> Float[Tensor, "d_model dimension"]:
+    """The leading eigenvectors of the token embeddings' covariance: along them the tokens spread most (Pearson 1901).
 
     Of the two signs of an axis the one is taken in which its farthest token lies on the positive side.
 
     Raises:
-        ValueError: fewer than 1 or more than d_model dimensions.
+        ValueError: fewer than 1 or more than d_model dimensions, or weights that are no numbers.
     """
     if not 1 <= dimensions <= model.config.d_model:
         raise ValueError(f"dimensions={dimensions} is not possible: it must be 1 to d_model={model.config.d_model}")
-    embeddings = model.embed.W_E.cpu().double()  # [d_vocab, d_model]
-    centred = embeddings - embeddings.mean(dim=0)  # [d_vocab, d_model]
-    variances, axes = torch.linalg.eigh(centred.T @ centred)  # ascending: [d_model], [d_model, d_model]
-    coordinates = centred @ axes.flip(1)[:, :dimensions]  # [d_vocab, dimension]
-    farthest = coordinates.gather(0, coordinates.abs().argmax(dim=0, keepdim=True))  # [1, dimension]
-    coordinates = torch.where(farthest < 0, -coordinates, coordinates)
-    total = variances.clamp(min=0).sum().clamp(min=torch.finfo(torch.float64).tiny)
-    return EmbeddingMap(coordinates, variances.flip(0)[:dimensions].clamp(min=0) / total)
+    centred = _centred_embeddings(model)  # [d_vocab, d_model]
+    if not centred.isfinite().all():
+        raise ValueError("this model's embeddings are no numbers: its weights diverged. Look at an earlier step")
+    axes = torch.linalg.eigh(centred.T @ centred).eigenvectors  # from the least variance on: [d_model, d_model]
+    axes = axes.flip(1)[:, :dimensions]  # [d_model, dimension]
+    along = centred @ axes  # [d_vocab, dimension]
+    farthest = along.gather(0, along.abs().argmax(dim=0, keepdim=True))  # [1, dimension]
+    return torch.where(farthest < 0, -axes, axes)
+
+
+@torch.no_grad()
+def embedding_map(
+    model: Transformer, dimensions: int = 2, axes: Float[Tensor, "d_model dimension"] | None = None
+) -> EmbeddingMap:
+    """The token embeddings W_E on axes: their own principal components, or given ones, such as a later snapshot's.
+
+    coordinates = (W_E − mean) · axes; explained variance = squared coordinates along each axis / squared length of all.
+    On their own axes that is eigenvalue / Σ all.
+
+    Raises:
+        ValueError: as `embedding_axes`.
+    """
+    axes = embedding_axes(model, dimensions) if axes is None else axes
+    centred = _centred_embeddings(model)  # [d_vocab, d_model]
+    coordinates = centred @ axes  # [d_vocab, dimension]
+    total = centred.square().sum().clamp(min=torch.finfo(torch.float64).tiny)
+    return EmbeddingMap(coordinates, coordinates.square().sum(dim=0) / total)
+
+
+def _centred_embeddings(model: Transformer) -> Float[Tensor, "d_vocab d_model"]:
+    embeddings = model.embed.W_E.detach().cpu().double()  # [d_vocab, d_model]
+    return embeddings - embeddings.mean(dim=0)
 
 
 @torch.no_grad()

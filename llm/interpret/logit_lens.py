@@ -8,6 +8,7 @@ no final norm: each layer's stream is normalised already (the embedding, the row
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +29,6 @@ class Lens:
     true_rank: Int[Tensor, "row batch before"]  # 1: the likeliest
 
 
-@torch.no_grad()
 def lens(model: Transformer, tokens: Int[Tensor, "batch pos"], top: int = 5) -> Lens:
     """Top guesses, and probability and rank of the true next token, after the embedding and after every layer.
 
@@ -39,13 +39,26 @@ def lens(model: Transformer, tokens: Int[Tensor, "batch pos"], top: int = 5) -> 
     Raises:
         ValueError: `top` below 1.
     """
+    return together(lens_rows(model, tokens, top))
+
+
+def lens_rows(model: Transformer, tokens: Int[Tensor, "batch pos"], top: int = 5) -> Iterator[Lens]:
+    """The same a row at a time, each a Lens of one row: whoever asks can do something else in between.
+
+    Raises:
+        ValueError: `top` below 1.
+    """
     if top < 1:
         raise ValueError(f"top={top} is not possible: it must be a whole number of 1 or more")
     tokens = as_batch(model, tokens)
-    kept = record(model, tokens, ["embedding", "resid_post"])
-    other = twin(model)
-    rows = [_row(other.unembed(other.final_norm(resid)), tokens, top) for resid in kept.values()]
-    return Lens(*(torch.stack(column) for column in zip(*rows, strict=True)))
+    for resid in record(model, tokens, ["embedding", "resid_post"]).values():
+        yield Lens(*(column[None] for column in _row(lens_logits(model, resid), tokens, top)))
+
+
+def together(rows: Iterable[Lens]) -> Lens:
+    """What `lens_rows` yields, as one Lens."""
+    columns = zip(*(vars(row).values() for row in rows), strict=True)
+    return Lens(*(torch.cat(column) for column in columns))
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -48,6 +49,23 @@ def excitations(
     Raises:
         ValueError: no such layer, an empty stream, a window that does not fit into the context.
     """
+    *_, found = growing_excitations(model, layer, stream, count, window, batch_size)
+    return found
+
+
+def growing_excitations(
+    model: Transformer,
+    layer: int,
+    stream: Int[Tensor, " tokens"],
+    count: int = 10,
+    window: int | None = None,
+    batch_size: int = 8,
+) -> Iterator[Excitations]:
+    """The same as it grows, a batch of windows at a time; the last one is of the whole stream.
+
+    Raises:
+        ValueError: as `excitations`.
+    """
     check_layer(model, layer)
     n_ctx = model.config.n_ctx
     window = min(window or n_ctx, len(stream))
@@ -68,7 +86,7 @@ def excitations(
         best, kept = torch.cat([best, peak.values]).sort(dim=0, descending=True, stable=True)
         best, kept = best[:count], kept[:count]
         place = torch.cat([place, first + peak.indices]).gather(0, kept)
-    return Excitations(best, place)
+        yield Excitations(best, place)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -61,19 +61,59 @@ def patch(
     Raises:
         ValueError: prompts of different length or with the same logit difference, an unknown site.
     """
-    runs = _Runs(model, clean, corrupt, pair)
+    layers = range(model.config.n_layers)
+    found = [torch.cat(list(patch_layer(model, clean, corrupt, pair, layer, site, batch_size))) for layer in layers]
+    shape = (len(layers), *([model.config.n_heads] if site == "head" else []), len(clean))
+    ends = [logit_difference(model, tokens[None], pair).item() for tokens in (clean, corrupt)]
+    return PatchMap(torch.cat(found).reshape(shape), *ends)
+
+
+def patch_layer(
+    model: Transformer,
+    clean: Int[Tensor, " pos"],
+    corrupt: Int[Tensor, " pos"],
+    pair: tuple[int, int],
+    layer: int,
+    site: Site = "resid_pre",
+    batch_size: int = 32,
+    start: int = 0,
+    span: int = 1,
+) -> Iterator[Float[Tensor, " cell"]]:
+    """The effects of one layer from position `start` on, [head, pos] or [pos] end to end, a batch of cells at a time.
+
+    With a longer `span` a cell is so many neighbouring positions, patched together.
+
+    Raises:
+        ValueError: as `patch`, or a layer that does not exist.
+    """
     _check_site(site)
-    config = model.config
-    heads = range(config.n_heads) if site == "head" else (None,)
-    single = [
-        Patch(site, layer, (position,), head)
-        for layer in range(config.n_layers)
-        for head in heads
-        for position in range(runs.corrupt_tokens.shape[1])
-    ]
-    found = [runs.effects([[one] for one in single[at : at + batch_size]]) for at in range(0, len(single), batch_size)]
-    shape = (config.n_layers, *([config.n_heads] if site == "head" else []), runs.corrupt_tokens.shape[1])
-    return PatchMap(torch.cat(found).reshape(shape), runs.clean, runs.corrupt)
+    check_layer(model, layer)
+    runs = _Runs(model, clean, corrupt, pair)
+    heads = range(model.config.n_heads) if site == "head" else (None,)
+    places = [tuple(range(at, min(at + span, len(clean)))) for at in range(start, len(clean), span)]
+    single = [Patch(site, layer, positions, head) for head in heads for positions in places]
+    for at in range(0, len(single), batch_size):
+        yield runs.effects([[one] for one in single[at : at + batch_size]])
+
+
+def patch_heads(
+    model: Transformer,
+    clean: Int[Tensor, " pos"],
+    corrupt: Int[Tensor, " pos"],
+    pair: tuple[int, int],
+    layer: int,
+    batch_size: int = 32,
+) -> Iterator[Float[Tensor, " head"]]:
+    """The effects of patching each head of a layer at all positions at once, a batch of heads at a time.
+
+    Raises:
+        ValueError: as `patch_layer`.
+    """
+    check_layer(model, layer)
+    runs = _Runs(model, clean, corrupt, pair)
+    heads = [Patch("head", layer, None, head) for head in range(model.config.n_heads)]
+    for at in range(0, len(heads), batch_size):
+        yield runs.effects([[one] for one in heads[at : at + batch_size]])
 
 
 def patch_effect(

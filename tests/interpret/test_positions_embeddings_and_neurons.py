@@ -23,7 +23,9 @@ from llm.interpret import (
     record,
     residual_stream,
 )
+from llm.interpret.embeddings import embedding_axes
 from llm.layers.position import ALIBI, ROTARY
+from llm.presets import preset
 
 
 @every_config
@@ -169,3 +171,13 @@ def test_small_vocabularies_work(d_vocab):
     assert len(nearest(model, 0).tokens) == d_vocab - 1
     assert torch.isfinite(residual_stream(model, torch.zeros(1, 4, dtype=torch.long)).share).all()
     assert len(neuron_effect(model, 0, 0).raised) == min(10, d_vocab)
+
+
+def test_a_map_on_anothers_axes_is_measured_along_them():
+    model, other = (randomised(preset("gpt", d_vocab=31, d_model=24, n_heads=6, n_layers=1, n_ctx=16)) for _ in "ab")
+    axes = embedding_axes(other, 3)
+    found = embedding_map(model, axes=axes)
+    centred = model.embed.W_E.detach().double() - model.embed.W_E.detach().double().mean(dim=0)
+    torch.testing.assert_close(found.coordinates, centred @ axes)
+    assert float(found.explained_variance.sum()) < float(embedding_map(model, 3).explained_variance.sum())
+    torch.testing.assert_close(embedding_map(other, axes=axes).coordinates, embedding_map(other, 3).coordinates)

@@ -1,0 +1,120 @@
+// Direct logit attribution: a bar for each part of the model; all bars sum to the model's own logit difference.
+
+class AttributionBars {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    this.move = () => {};
+    this.status = new Status("Taking the last vector apart …");
+    const alone = !data.carry.csv; // a page that was carried away holds a single position's numbers
+    this.text = new TextLine(data.labels, data.own, alone ? null : (position) => this.move(position));
+    this.bars = element("div", "llm-attribution-columns");
+    root.replaceChildren(this.status.root, this.text.root, this.bars, this.carry());
+    this.read();
+  }
+
+  carry = () => carryRow(this.data.carry, () => asSeen(this.root, this.titled()));
+
+  async read() {
+    const address = this.data.sources.attribution;
+    this.text.show(this.data.position);
+    try {
+      this.found = await jsonOf(address);
+    } catch (error) {
+      this.status.fail(error);
+      return;
+    }
+    if (address !== this.data.sources.attribution) return; // another pair was chosen meanwhile
+    this.paint();
+    this.root.dataset.drawn = "attribution";
+  }
+
+  /** The bars to draw, in the chosen order; what is too small for a bar of its own stands together in one. */
+  lines() {
+    const { order, few } = this.data;
+    const ranked = [...this.found.bars.keys()].sort((one, other) =>
+      Math.abs(this.found.bars[other].value) - Math.abs(this.found.bars[one].value));
+    const alone = ranked.slice(0, few !== null && ranked.length > few ? few - 1 : ranked.length);
+    const rest = ranked.slice(alone.length);
+    if (order === "layer") alone.sort((one, other) => one - other);
+    const lines = alone.map((index) => [this.found.bars[index].name, this.found.bars[index].value]);
+    if (rest.length) lines.push([`${rest.length} smaller ones together`, this.total(rest)]);
+    return lines.map(([name, value]) => [name, value, withSign(value)]);
+  }
+
+  total = (indices) => indices.reduce((sum, index) => sum + this.found.bars[index].value, 0);
+
+  groups() {
+    const totals = new Map(this.data.groups.map((group) => [group, 0]));
+    for (const { group, value } of this.found.bars) totals.set(group, totals.get(group) + value);
+    return [...totals].map(([name, value]) => [name, value, withSign(value)]);
+  }
+
+  most = (lines) => Math.max(...lines.map(([, value]) => Math.abs(value)));
+
+  /** What the difference means for the two tokens. */
+  likelihood() {
+    const { pair, position, labels } = this.data;
+    const { difference } = this.found;
+    const [token, against] = pair.map(quoted);
+    const [likelier, other] = difference < 0 ? [against, token] : [token, against];
+    const times = Math.exp(Math.abs(difference));
+    return `Having read ${quoted(labels[position])} (${position}), the model finds ${likelier} `
+      + `${times > 9999 ? "more than 9,999" : times.toPrecision(3)} times as likely as ${other}.`;
+  }
+
+  sum() {
+    const { difference } = this.found;
+    const sum = this.total([...this.found.bars.keys()]);
+    return `Sum of all bars ${withSign(sum, 4)} · the model's own logit difference ${withSign(difference, 4)} · `
+      + `apart ${Math.abs(sum - difference).toExponential(0)}`;
+  }
+
+  paint() {
+    const [token, against] = this.data.pair.map(quoted);
+    const [lines, groups] = [this.lines(), this.groups()];
+    const bars = element("div", "llm-part-panel");
+    bars.append(signedBars(`Push towards ${token} (right), towards ${against} (left)`, lines, this.most(lines)));
+    const totals = element("div", "llm-part-panel");
+    totals.append(
+      element("p", "llm-attribution-says", this.likelihood()),
+      signedBars("Together", groups, this.most(groups)),
+      element("p", "llm-attribution-sum", this.sum()),
+      element("p", "llm-part-note", "An MLP's bar holds its bias. Direct pushes only: what a part does by way of later "
+        + "layers counts as theirs."),
+    );
+    this.bars.replaceChildren(bars, totals);
+    this.status.say(this.data.carry.csv ? "Choose a token of the text to look at its position." : "");
+  }
+
+  titled() {
+    const [token, against] = this.data.pair.map(visible);
+    return `${token} rather than ${against} · ${this.data.title}`;
+  }
+
+  update(data) {
+    const before = this.data;
+    const changed = data.sources.attribution !== before.sources.attribution;
+    this.data = data;
+    renewCarryRow(this.root, before, data, this.carry);
+    if (changed) {
+      delete this.root.dataset.drawn;
+      this.read();
+    } else if (this.found) {
+      this.paint();
+    }
+  }
+}
+
+export default function draw(component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-inside_attribution");
+  let view = root.llmView;
+  if (!view || view.data.labels.join("\n") !== data.labels.join("\n")) {
+    delete root.dataset.drawn;
+    view = root.llmView = new AttributionBars(root, data);
+  } else {
+    view.update(data);
+  }
+  view.move = (position) => setStateValue("position", position);
+}

@@ -1,0 +1,202 @@
+// Points on a plane or in space, each of a colour and a shape. Space is turned by dragging, or with the arrow keys.
+
+const NAMED = 70; // tokens whose names are written, if there is room
+const NEAR_ENOUGH = 14; // pixels between pointer and point
+
+/** Shapes, so that kinds can be told apart without their colours. */
+const SHAPES = [
+  (brush, x, y, r) => brush.arc(x, y, r, 0, 7),
+  (brush, x, y, r) => brush.rect(x - r, y - r, 2 * r, 2 * r),
+  (brush, x, y, r) => polygon(brush, x, y, 1.3 * r, [0, 120, 240]),
+  (brush, x, y, r) => polygon(brush, x, y, 1.3 * r, [0, 90, 180, 270]),
+  (brush, x, y, r) => polygon(brush, x, y, 1.3 * r, [60, 180, 300]),
+  (brush, x, y, r) => polygon(brush, x, y, 1.4 * r, [0, 144, 288, 72, 216]),
+  (brush, x, y, r) => polygon(brush, x, y, 1.3 * r, [30, 90, 150, 210, 270, 330]),
+];
+
+function polygon(brush, x, y, r, angles) {
+  angles.forEach((angle, index) => {
+    const turn = (angle * Math.PI) / 180;
+    brush[index ? "lineTo" : "moveTo"](x + r * Math.sin(turn), y - r * Math.cos(turn));
+  });
+  brush.closePath();
+}
+
+class Cloud {
+  /** `hear.hover(point | null)` and `hear.choose(point)`. */
+  constructor(hear) {
+    this.turn = { yaw: 0.6, pitch: 0.4 };
+    this.root = element("div", "llm-cloud");
+    this.canvas = element("canvas", "llm-cloud-canvas");
+    this.canvas.tabIndex = 0;
+    this.canvas.setAttribute("role", "application");
+    this.tip = element("div", "llm-cloud-tip");
+    this.tip.hidden = true;
+    this.root.append(this.canvas, this.tip);
+    this.listen(hear);
+    new ResizeObserver(() => this.draw()).observe(this.root);
+  }
+
+  listen(hear) {
+    let from = null;
+    const look = framewise((event) => {
+      const found = this.at(event);
+      hear.hover(found);
+      this.say(found, event);
+    });
+    this.canvas.addEventListener("pointerdown", (event) => (from = [event.clientX, event.clientY, 0]));
+    this.canvas.addEventListener("pointerup", (event) => {
+      const found = this.at(event);
+      if (from && from[2] < 5 && found !== null) hear.choose(found);
+      from = null;
+    });
+    this.canvas.addEventListener("pointermove", (event) => {
+      if (from && event.buttons && this.space) {
+        const [right, down] = [event.clientX - from[0], event.clientY - from[1]];
+        from = [event.clientX, event.clientY, from[2] + Math.abs(right) + Math.abs(down)];
+        this.rotate(right / 150, down / 150);
+      } else look(event);
+    });
+    this.canvas.addEventListener("pointerleave", () => (this.tip.hidden = true));
+    this.canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] }[event.key];
+      if (!step || !this.space) return;
+      this.rotate(...step);
+      event.preventDefault();
+    });
+  }
+
+  rotate(right, down) {
+    this.turn.yaw += right;
+    this.turn.pitch = Math.max(-1.5, Math.min(1.5, this.turn.pitch + down));
+    this.draw();
+  }
+
+  /**
+   * `points`: numbers [point, 3]; `reach`: the greatest numbers along the axes, the same for all snapshots;
+   * `look(point)`: { fill, shape, name }; `order`: whose names matter first; `axes`: the names of the axes.
+   */
+  show({ points, space, reach, look, order, axes, chosen, title }) {
+    Object.assign(this, { points, space, reach, look, order, axes, chosen });
+    this.canvas.setAttribute("aria-label", `${title}.${space ? " Arrow keys turn it." : ""} Tokens can be found by name below.`);
+    this.draw();
+  }
+
+  /** Where a point stands on the canvas, and how near to the eye. */
+  place(x, y, z) {
+    const { width, height } = this.size;
+    const [wide, high] = this.reach;
+    const room = [width / 2 - 26, height / 2 - 26];
+    if (!this.space) {
+      const scale = Math.min(room[0] / wide, room[1] / high); // one for both, so that distances can be compared
+      return [width / 2 + x * scale, height / 2 - y * scale, 0];
+    }
+    const scale = Math.min(...room) / (1.2 * Math.max(...this.reach));
+    const [sin, cos] = [Math.sin(this.turn.yaw), Math.cos(this.turn.yaw)];
+    const [rise, level] = [Math.sin(this.turn.pitch), Math.cos(this.turn.pitch)];
+    const [right, deep] = [x * cos + z * sin, z * cos - x * sin];
+    return [width / 2 + right * scale, height / 2 - (y * level - deep * rise) * scale, deep * level + y * rise];
+  }
+
+  draw() {
+    const width = this.root.clientWidth;
+    if (!this.points || !width) return;
+    const sharp = window.devicePixelRatio || 1;
+    this.size = { width, height: Math.min(560, Math.round(0.8 * width)) };
+    Object.assign(this.canvas, { width: width * sharp, height: this.size.height * sharp });
+    this.canvas.style.height = `${this.size.height}px`;
+    const brush = this.canvas.getContext("2d");
+    brush.scale(sharp, sharp);
+    this.drawAxes(brush);
+    const count = this.points.length / 3;
+    this.places = Array.from({ length: count }, (_, point) => this.place(...this.points.subarray(3 * point, 3 * point + 3)));
+    const order = [...this.places.keys()];
+    if (this.space) order.sort((one, other) => this.places[other][2] - this.places[one][2]); // the nearest last
+    const radius = count > 5000 ? 1.6 : count > 400 ? 2.6 : 4;
+    for (const point of order) this.dot(brush, point, radius);
+    this.writeNames(brush);
+    if (this.chosen !== null && this.chosen < count) this.ring(brush, this.chosen);
+  }
+
+  dot(brush, point, radius) {
+    const { fill, shape } = this.look(point);
+    brush.globalAlpha = 0.8;
+    brush.fillStyle = fill;
+    brush.beginPath();
+    SHAPES[shape](brush, ...this.places[point].slice(0, 2), radius);
+    brush.fill();
+    brush.globalAlpha = 1;
+  }
+
+  ring(brush, point) {
+    const [x, y] = this.places[point];
+    brush.strokeStyle = brush.fillStyle = colour(this.root, "--st-text-color");
+    brush.lineWidth = 2;
+    brush.beginPath();
+    brush.arc(x, y, 9, 0, 7);
+    brush.stroke();
+    brush.font = "bold 13px ui-monospace, monospace";
+    brush.textAlign = "left";
+    brush.fillText(this.look(point).name, x + 12, y + 4);
+  }
+
+  drawAxes(brush) {
+    brush.strokeStyle = colour(this.root, "line");
+    brush.fillStyle = colour(this.root, "quiet");
+    brush.font = `12px ${getComputedStyle(this.root).fontFamily}`;
+    const [wide, high, deep] = this.reach;
+    const ends = [[wide, 0, 0], [0, high, 0], [0, 0, deep]].slice(0, this.space ? 3 : 2);
+    ends.forEach((end, index) => {
+      const [from, to] = [this.place(...end.map((one) => -one)), this.place(...end)];
+      brush.beginPath();
+      brush.moveTo(from[0], from[1]);
+      brush.lineTo(to[0], to[1]);
+      brush.stroke();
+      brush.textAlign = to[0] > 0.8 * this.size.width ? "right" : "left";
+      brush.fillText(this.axes[index], to[0] + (brush.textAlign === "right" ? 0 : 5), Math.max(12, to[1] - 6));
+    });
+  }
+
+  /** Names beside points, in the order of what matters, where none stands yet. */
+  writeNames(brush) {
+    brush.font = "11px ui-monospace, monospace";
+    brush.fillStyle = colour(this.root, "--st-text-color");
+    brush.strokeStyle = colour(this.root, "panel");
+    brush.lineWidth = 3;
+    brush.textAlign = "left";
+    const taken = [];
+    let written = 0;
+    for (const point of this.order) {
+      if (written === NAMED) break;
+      const [x, y] = this.places[point];
+      const name = this.look(point).name;
+      const box = [x + 5, y - 6, x + 9 + 6.7 * [...name].length, y + 6];
+      if (taken.some(([left, top, right, low]) => box[0] < right && box[2] > left && box[1] < low && box[3] > top)) continue;
+      taken.push(box);
+      brush.strokeText(name, x + 6, y + 4); // a rim that keeps points from running into the letters
+      brush.fillText(name, x + 6, y + 4);
+      written++;
+    }
+  }
+
+  /** The point under the pointer, or nothing. */
+  at(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    let [best, distance] = [null, NEAR_ENOUGH];
+    (this.places ?? []).forEach(([left, top], point) => {
+      const far = Math.hypot(left - x, top - y);
+      if (far < distance) [best, distance] = [point, far];
+    });
+    return best;
+  }
+
+  say(point, event) {
+    this.tip.hidden = point === null;
+    if (point === null) return;
+    this.tip.textContent = this.look(point).said;
+    const frame = this.root.getBoundingClientRect();
+    this.tip.style.left = `${Math.max(0, Math.min(event.clientX - frame.left + 14, frame.width - 220))}px`;
+    this.tip.style.top = `${event.clientY - frame.top + 16}px`;
+  }
+}

@@ -1,0 +1,235 @@
+// Embeddings: the vocabulary as a map on fixed axes, a slider over the snapshots, a token and its nearest neighbours.
+
+const KIND_COLOURS = ["train", "accent", "positive", "warning", "negative", "baseline", "validation"];
+
+class Embeddings {
+  constructor(root, data) {
+    Object.assign(this, { root, data, choose: () => {}, moved: () => {} });
+    root.llmView = this;
+    this.status = new Status("Reading the embeddings …");
+    this.token = data.token;
+    this.at = Math.max(0, data.steps.indexOf(data.at));
+    this.cloud = new Cloud({ hover: () => {}, choose: (token) => this.take(token) });
+    this.positions = new Positions(data);
+    this.legend = element("div", "llm-embed-legend");
+    this.near = element("div", "llm-part-panel");
+    this.near.setAttribute("aria-live", "polite");
+    const left = element("div");
+    left.append(this.cloud.root, this.legend);
+    const side = element("div", "llm-embed-side");
+    side.append(this.finder(), this.near);
+    this.map = element("div", "llm-embed-body");
+    this.map.append(left, side);
+    root.replaceChildren(this.slider(), this.status.root, this.map, this.positions.root, 
+      carryRow(data.carry, () => asSeen(root, this.data.title)));
+    this.read();
+  }
+
+  slider() {
+    const row = element("label", "llm-embed-slider");
+    const input = element("input");
+    Object.assign(input, { type: "range", min: 0, max: this.data.steps.length - 1, value: this.at });
+    input.setAttribute("aria-label", "Snapshot");
+    input.addEventListener("input", () => {
+      this.at = Number(input.value);
+      this.draw();
+    });
+    input.addEventListener("change", () => this.moved(this.data.steps[this.at]));
+    this.where = element("span", "llm-embed-where");
+    row.append(input, this.where);
+    return row;
+  }
+
+  finder() {
+    const box = element("div", "llm-part-panel");
+    box.dataset.live = "";
+    const label = element("label", "llm-part-title", "Find a token");
+    const input = element("input", "llm-embed-find");
+    input.type = "search";
+    const found = element("div", "llm-embed-found");
+    input.addEventListener("input", () => {
+      const wanted = visible(input.value);
+      const hits = wanted ? this.order.filter((token) => this.names[token].includes(wanted)).slice(0, 12) : [];
+      found.replaceChildren(...hits.map((token) => {
+        const button = element("button", "llm-embed-token", this.names[token]);
+        button.type = "button";
+        button.addEventListener("click", () => this.take(token));
+        return button;
+      }));
+    });
+    label.append(input);
+    box.append(label, found);
+    return box;
+  }
+
+  async read() {
+    const { sources } = this.data;
+    this.maps = new Map();
+    try {
+      this.tokens = await jsonOf(sources.tokens);
+      this.names = this.tokens.texts.map(visible);
+      this.order = [...this.names.keys()].sort((one, other) => this.tokens.counts[other] - this.tokens.counts[one]);
+      // the step of the axes sets the scale of all
+      this.reach = reachOf((await this.mapOf(this.data.axesOf)).points);
+      await this.draw();
+      this.summary(await jsonOf(sources.alike));
+    } catch (error) {
+      this.status.fail(error);
+    }
+  }
+
+  /** A snapshot's points and explained variance, fetched once. */
+  async mapOf(step) {
+    if (!this.maps.has(step)) {
+      const numbers = new Float32Array(await bytesOf(this.data.sources[`map/${step}`]));
+      this.maps.set(step, { points: numbers.subarray(0, -3), explained: numbers.slice(-3) });
+    }
+    return this.maps.get(step);
+  }
+
+  async draw() {
+    const { steps, map, sources } = this.data;
+    const step = steps[this.at];
+    this.map.hidden = map === "positions";
+    this.map.style.display = this.map.hidden ? "none" : "";
+    this.positions.root.hidden = !this.map.hidden;
+    this.where.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`;
+    try {
+      if (map === "positions") {
+        const found = await bytesOf(sources[`positions/${step}`]);
+        if (steps[this.at] === step) this.positions.show(found);
+      } else {
+        const found = await this.mapOf(step);
+        if (steps[this.at] === step) this.showMap(found);
+      }
+      this.status.root.classList.remove("llm-part-bad");
+      this.root.dataset.drawn = map === "positions" ? "positions" : "map";
+    } catch (error) {
+      this.status.fail(error);
+    }
+  }
+
+  showMap({ points, explained }) {
+    const { map, axesOf } = this.data;
+    const shares = [...explained].map((one, index) => `PC ${index + 1} · ${(100 * one).toFixed(1)}%`);
+    const space = map === "3";
+    const total = [...explained].slice(0, space ? 3 : 2).reduce((sum, one) => sum + one, 0);
+    this.where.textContent += ` · ${(100 * total).toFixed(0)}% of the variance`;
+    this.where.title = `Axes of step ${axesOf}`;
+    this.cloud.show({ points, space, reach: this.reach, look: this.looks(), order: this.order, axes: shares, chosen: this.token,
+      title: `Map of ${this.names.length} token embeddings` });
+    this.showNear();
+  }
+
+  /** How each token is drawn, and what a hover says of it. */
+  looks() {
+    const { kinds, colour: by } = this.data;
+    const { counts } = this.tokens;
+    const kindColours = KIND_COLOURS.map((name) => colour(this.root, name));
+    const ends = ["neutral", "accent"].map((name) => channels(this.root, name));
+    const most = Math.log(1 + Math.max(...counts));
+    const ramp = (count) => `rgb(${mixed(ends[0], ends[1], 0.15 + (0.85 * Math.log(1 + count)) / (most || 1)).join(" ")})`;
+    this.writeLegend(kindColours);
+    return (token) => ({
+      fill: by === "kind" ? kindColours[this.tokens.kinds[token]] : ramp(counts[token]),
+      shape: by === "kind" ? this.tokens.kinds[token] : 0,
+      name: this.names[token],
+      said: `${this.names[token]} · ${kinds[this.tokens.kinds[token]]} · ${withThousands(counts[token])} times in the text`,
+    });
+  }
+
+  writeLegend(kindColours) {
+    const { kinds, colour: by } = this.data;
+    if (by === "frequency") {
+      this.legend.replaceChildren(element("span", "", "never"), element("span", "llm-embed-ramp"), element("span", "", "often (logarithmic)"));
+      return;
+    }
+    const used = new Set(this.tokens.kinds);
+    this.legend.replaceChildren(...kinds.flatMap((kind, index) => {
+      if (!used.has(index)) return [];
+      const key = element("span", "llm-embed-key");
+      const sample = element("canvas");
+      [sample.width, sample.height] = [14, 14];
+      const brush = sample.getContext("2d");
+      brush.fillStyle = kindColours[index];
+      brush.beginPath();
+      SHAPES[index](brush, 7, 7, 4.5);
+      brush.fill();
+      key.append(sample, element("span", "", kind));
+      return [key];
+    }));
+  }
+
+  take(token) {
+    this.token = this.cloud.chosen = token;
+    this.cloud.draw();
+    this.choose(token);
+    this.showNear();
+  }
+
+  async showNear() {
+    const { token } = this;
+    const step = this.data.steps[this.at];
+    if (token === null || token >= this.names.length) {
+      this.near.replaceChildren(element("p", "llm-part-note", "Choose a token on the map, or find it by name, to see its nearest neighbours."));
+      return;
+    }
+    try {
+      const found = await this.neighbours(step, token);
+      if (token !== this.token || step !== this.data.steps[this.at]) return;
+      const title = `Nearest to ${this.names[token]} at step ${withThousands(step)}, by cosine`;
+      const { kinds, counts } = this.tokens;
+      this.near.replaceChildren(
+        barList(title, found.map(([other, cosine]) => [this.names[other], Math.max(0, cosine), cosine.toFixed(3).replace("-", "−")])),
+        element("p", "llm-part-note", `${this.names[token]}: ${this.data.kinds[kinds[token]]}, ${withThousands(counts[token])} times in the text.`));
+    } catch (error) {
+      this.near.replaceChildren(element("p", "llm-part-note", error.message));
+    }
+  }
+
+  /** In a page that was carried away only those of one step are held. */
+  async neighbours(step, token) {
+    const { sources, kept, axesOf } = this.data;
+    if (!kept) return jsonOf(`${sources[`near/${step}`]}&token=${token}`);
+    const held = step === axesOf ? (await jsonOf(sources[`near/${step}`]))[token] : null;
+    if (!held) throw new Error(`This page holds the neighbours at step ${withThousands(axesOf)} only, as many as it has room for.`);
+    return held;
+  }
+
+  summary({ same, chance, tokens }) {
+    const share = (one) => `${(100 * one).toFixed(0)}%`;
+    const { guess, axesOf } = this.data;
+    this.status.say(`${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured at step ${withThousands(axesOf)}, over the ${tokens} most frequent tokens: `
+      + `${share(same)} have a nearest neighbour of their own kind; by chance it would be ${share(chance)}. `
+      + `All snapshots stand on the axes of step ${withThousands(axesOf)}, at one scale.`);
+    this.status.root.classList.remove("llm-part-bad");
+    this.root.dataset.alike = "read";
+  }
+
+  update(data) {
+    this.data = this.positions.data = data;
+    if (data.token !== null) this.token = data.token;
+    if (this.names && this.reach) this.draw();
+  }
+}
+
+/** The greatest number along each axis, with a little room. */
+function reachOf(points) {
+  const reach = [1e-9, 1e-9, 1e-9];
+  points.forEach((value, index) => (reach[index % 3] = Math.max(reach[index % 3], 1.05 * Math.abs(value))));
+  return reach;
+}
+
+export default function draw(component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-inside_embeddings");
+  let view = root.llmView;
+  if (!view || view.data.sources[`map/${view.data.axesOf}`] !== data.sources[`map/${data.axesOf}`]) {
+    delete root.dataset.drawn;
+    view = new Embeddings(root, data);
+  } else {
+    view.update(data);
+  }
+  view.choose = (token) => setStateValue("token", token);
+  view.moved = (step) => setStateValue("at", step);
+}

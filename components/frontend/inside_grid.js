@@ -1,0 +1,247 @@
+// Rows × positions under token labels. A long text is seen through a window, which a small map of all of it moves.
+
+const GRID_LEFT = 96; // room for the names of rows
+const SLANT = 26; // room to the right for the last slanted label
+
+class Grid {
+  /**
+   * `rows`: their names. `size`: { width: the narrowest column, widest, height: of a row }.
+   * `hear.hover(row, position)`, `.choose(row, position)` and `.free()` say what pointer and keyboard do.
+   */
+  constructor(labels, rows, size, hear) {
+    Object.assign(this, { labels: labels.map(visible), rows, size, hear });
+    this.start = 0; // the first position in the window
+    this.focus = null;
+    this.top = size.width >= 60 ? 24 : 66;
+    this.root = element("div", "llm-grid");
+    this.root.tabIndex = 0;
+    this.root.setAttribute("role", "application");
+    this.canvas = element("canvas", "llm-grid-cells");
+    this.canvas.setAttribute("role", "img");
+    this.frame = element("div", "llm-grid-mark");
+    this.frame.hidden = true;
+    const body = element("div", "llm-grid-body");
+    body.append(this.canvas, this.frame);
+    this.map = element("canvas", "llm-grid-map");
+    this.hint = element("div", "llm-grid-legend", `All ${labels.length} positions. Drag here to move the window.`);
+    this.hint.dataset.live = "";
+    this.legend = element("div", "llm-grid-legend");
+    this.root.append(body, this.map, this.hint, this.legend);
+    this.listen();
+    new ResizeObserver(() => this.fit()).observe(this.root);
+  }
+
+  listen() {
+    const heard = (act) => (event) => {
+      const cell = this.cellAt(event);
+      if (cell) act(...cell);
+    };
+    this.canvas.addEventListener("pointermove", heard((...cell) => this.hear.hover(...cell)));
+    this.canvas.addEventListener("click", heard((...cell) => this.hear.choose(...cell)));
+    this.root.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+      if (step && this.focus) this.step(...step);
+      else if (event.key === "Enter" && this.focus) this.hear.choose(...this.focus);
+      else if (event.key === "Escape") this.hear.free();
+      else return;
+      event.preventDefault();
+    });
+    const move = (event) => {
+      if (event.type === "pointermove" && !event.buttons) return;
+      const box = this.map.getBoundingClientRect();
+      this.moveTo(Math.round(((event.clientX - box.left) / box.width) * this.labels.length - this.shown / 2));
+    };
+    this.map.addEventListener("pointerdown", move);
+    this.map.addEventListener("pointermove", move);
+  }
+
+  step(down, right) {
+    const inside = (value, count) => Math.max(0, Math.min(count - 1, value));
+    const cell = [inside(this.focus[0] + down, this.rows.length), inside(this.focus[1] + right, this.labels.length)];
+    this.hear.hover(...cell);
+    this.reveal(cell[1]);
+  }
+
+  /**
+   * `paint(row, position)` gives [share, ...lines]: colour from −1 to 1 (NaN: none) and what stands in the cell.
+   * `more` is the colour of 1 by meaning.
+   */
+  show(paint, title, legend, more = "accent") {
+    this.paint = paint;
+    this.more = more;
+    this.legend.textContent = legend;
+    this.canvas.setAttribute("aria-label", title);
+    this.root.setAttribute("aria-label",
+      `${title}. Arrow keys move from cell to cell, Enter holds one and lets it go, Escape lets go.`);
+    this.mapped = false;
+    this.draw();
+  }
+
+  fit() {
+    const width = this.root.clientWidth;
+    if (!width || width === this.width) return;
+    this.width = width;
+    this.draw();
+  }
+
+  moveTo(start) {
+    this.start = Math.max(0, Math.min(this.labels.length - this.shown, start));
+    this.draw();
+  }
+
+  /** Move the window, if need be, so that this position is in it. */
+  reveal(position) {
+    if (position < this.start || position >= this.start + this.shown) this.moveTo(position - (this.shown >> 1));
+  }
+
+  corner(row, position) {
+    return [GRID_LEFT + (position - this.start) * this.cell, this.top + row * this.size.height];
+  }
+
+  draw() {
+    if (!this.paint || !this.width) return;
+    const beside = GRID_LEFT + (this.slanted ? SLANT : 2);
+    const room = this.width - beside;
+    this.shown = Math.min(this.labels.length, Math.max(1, Math.floor(room / this.size.width)));
+    this.cell = Math.min(this.size.widest, room / this.shown);
+    this.start = Math.max(0, Math.min(this.labels.length - this.shown, this.start));
+    const sharp = window.devicePixelRatio || 1;
+    const [width, height] = [beside + this.shown * this.cell, this.top + this.rows.length * this.size.height + 2];
+    Object.assign(this.canvas, { width: width * sharp, height: height * sharp });
+    Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
+    const brush = this.canvas.getContext("2d");
+    brush.scale(sharp, sharp);
+    this.inks = new Inks(this.root, this.more);
+    this.mapped = null;
+    for (let row = 0; row < this.rows.length; row++) {
+      for (let position = this.start; position < this.start + this.shown; position++) this.fill(brush, row, position);
+    }
+    this.write(brush);
+    this.drawMap();
+    this.mark(this.focus, this.held);
+  }
+
+  fill(brush, row, position) {
+    const [share, ...lines] = this.paint(row, position);
+    const [x, y] = this.corner(row, position);
+    if (!Number.isNaN(share)) {
+      brush.fillStyle = this.inks.back(share);
+      brush.fillRect(x, y, this.cell - 1, this.size.height - 1);
+    }
+    brush.textAlign = "center";
+    brush.textBaseline = "middle";
+    brush.fillStyle = this.inks.front(share);
+    lines.forEach((line, index) => {
+      const small = index > 0 || this.slanted;
+      brush.font = small ? "10px sans-serif" : "12px ui-monospace, monospace";
+      const height = (this.size.height * (index + 1)) / (lines.length + 1) + (lines.length > 1 ? 2 * index - 1 : 0);
+      const fitting = shortened(line, Math.floor(this.cell / (small ? 5.2 : 7.4)));
+      brush.fillText(fitting, x + this.cell / 2, y + height, this.cell - 4);
+    });
+  }
+
+  /** Names of rows and tokens. */
+  write(brush) {
+    brush.fillStyle = colour(this.root, "quiet");
+    brush.font = `12px ${getComputedStyle(this.root).fontFamily}`;
+    brush.textAlign = "right";
+    this.rows.forEach((name, row) =>
+      brush.fillText(name, GRID_LEFT - 8, this.corner(row, 0)[1] + this.size.height / 2, GRID_LEFT - 10));
+    const stride = this.slanted ? Math.ceil(12 / this.cell) : 1;
+    for (let position = this.start; position < this.start + this.shown; position += stride) {
+      const middle = this.corner(0, position)[0] + this.cell / 2;
+      brush.save();
+      brush.translate(middle, this.top - (this.slanted ? 6 : 11));
+      if (this.slanted) brush.rotate(-Math.PI / 3.2);
+      brush.textAlign = this.slanted ? "left" : "center";
+      brush.font = "12px ui-monospace, monospace";
+      const room = this.slanted ? 10 : Math.floor(this.cell / 7.4);
+      brush.fillText(shortened(this.labels[position], room), 0, 0, this.slanted ? 200 : this.cell - 4);
+      brush.restore();
+    }
+  }
+
+  get slanted() {
+    return this.top > 24;
+  }
+
+  /** All positions, a pixel each, drawn once for what is shown and moved over by the window's frame. */
+  drawMap() {
+    this.map.hidden = this.hint.hidden = this.shown === this.labels.length;
+    if (this.map.hidden) return;
+    const [width, height] = [this.labels.length, this.rows.length];
+    const brush = this.map.getContext("2d", { willReadFrequently: true });
+    if (!this.mapped) {
+      Object.assign(this.map, { width, height });
+      for (let row = 0; row < height; row++) {
+        for (let position = 0; position < width; position++) {
+          const [share] = this.paint(row, position);
+          brush.fillStyle = this.inks.back(Number.isNaN(share) ? 0 : share);
+          brush.fillRect(position, row, 1, 1);
+        }
+      }
+      this.mapped = brush.getImageData(0, 0, width, height);
+    }
+    this.map.style.setProperty("--rows", height);
+    brush.putImageData(this.mapped, 0, 0);
+    brush.globalAlpha = 0.55;
+    brush.fillStyle = colour(this.root, "--st-background-color");
+    brush.fillRect(0, 0, this.start, height);
+    brush.fillRect(this.start + this.shown, 0, width, height);
+    brush.globalAlpha = 1;
+  }
+
+  /** Frame a cell; one that is held stands out. */
+  mark(cell, held) {
+    [this.focus, this.held] = [cell, held];
+    const seen = this.paint && this.width && cell && cell[1] >= this.start && cell[1] < this.start + this.shown;
+    this.frame.hidden = !seen;
+    if (!seen) return;
+    const [x, y] = this.corner(...cell);
+    this.frame.classList.toggle("llm-grid-held", Boolean(held));
+    Object.assign(this.frame.style, { left: `${x}px`, top: `${y}px`, width: `${this.cell - 1}px`,
+      height: `${this.size.height - 1}px` });
+  }
+
+  cellAt(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const row = Math.floor((event.clientY - box.top - this.top) / this.size.height);
+    const column = Math.floor((event.clientX - box.left - GRID_LEFT) / this.cell);
+    if (Math.min(row, column) < 0 || row >= this.rows.length || column >= this.shown) return null;
+    return [row, this.start + column];
+  }
+}
+
+/** The colours of cells, from full "negative" over "neutral" to full `more`, and a readable one for text on each. */
+class Inks {
+  constructor(place, more) {
+    this.ends = { zero: channels(place, "neutral"), more: channels(place, more), less: channels(place, "negative") };
+    this.texts = ["--st-text-color", "--st-background-color"].map((name) => channels(place, name));
+    this.plain = `rgb(${this.texts[0].join(" ")})`;
+  }
+
+  mix = (share) => mixed(this.ends.zero, share < 0 ? this.ends.less : this.ends.more, Math.min(1, Math.abs(share)));
+
+  back = (share) => `rgb(${this.mix(share).join(" ")})`;
+
+  front(share) {
+    if (Number.isNaN(share)) return this.plain;
+    const behind = luminance(this.mix(share));
+    const contrast = (text) => {
+      const [low, high] = [luminance(text), behind].sort((one, other) => one - other);
+      return (high + 0.05) / (low + 0.05);
+    };
+    const [text, ground] = this.texts;
+    return `rgb(${(contrast(text) >= contrast(ground) ? text : ground).join(" ")})`;
+  }
+}
+
+/** How bright a colour looks, 0 … 1 (WCAG 2). */
+function luminance(rgb) {
+  const linear = (share) => (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4);
+  const [red, green, blue] = rgb.map((one) => linear(one / 255));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+const shortened = (text, most) =>
+  ([...text].length > most ? `${[...text].slice(0, Math.max(1, most - 1)).join("")}…` : text);

@@ -1,0 +1,222 @@
+// Intervene: a switch for each head and MLP; loss, next tokens and the text that follows, original beside altered.
+
+const WORTH = 1; // nats: a part worth so much is shaded fully
+
+class Intervene {
+  constructor(root, data) {
+    this.root = root;
+    this.switches = new Map();
+    this.status = new Status("");
+    this.said = element("p", "llm-part-title");
+    this.said.setAttribute("aria-live", "polite");
+    this.board = element("div", "llm-board");
+    this.board.tabIndex = 0; // it can be wider than a narrow page
+    this.board.setAttribute("role", "group");
+    this.board.setAttribute("aria-label", "Switches of all parts");
+    this.result = element("div", "llm-change");
+    this.strip = element("div", "llm-part-panel");
+    this.texts = element("div", "llm-part-columns");
+    this.build(data);
+    root.replaceChildren(this.board, this.said, this.status.root, this.result, this.strip, this.texts,
+      carryRow(data.carry, () => asSeen(root, this.data.title)));
+    this.update(data);
+    this.readAlone();
+  }
+
+  build(data) {
+    for (let layer = 0; layer < data.layers; layer++) {
+      const row = element("div", "llm-board-row");
+      row.append(element("span", "llm-board-name", `Layer ${layer}`));
+      for (let first = 0; first < data.heads; first += data.group) {
+        const group = element("span", `llm-board-group${data.group > 1 ? " llm-board-shared" : ""}`);
+        if (data.group > 1) group.title = `share key/value head ${first / data.group}`;
+        for (let head = first; head < first + data.group; head++) group.append(this.switch(layer, head, data.kept));
+        row.append(group);
+      }
+      row.append(this.switch(layer, "m", data.kept));
+      this.board.append(row);
+    }
+  }
+
+  switch(layer, which, kept) {
+    const name = which === "m" ? "MLP" : `Head ${which}`;
+    const button = element("button", "llm-board-switch");
+    const worth = element("span", "llm-board-worth", "…");
+    button.type = "button";
+    button.disabled = Boolean(kept);
+    button.setAttribute("aria-label", `Layer ${layer}, ${name}`);
+    button.append(element("span", "", name), worth);
+    button.addEventListener("click", () => this.toggle(`${layer}.${which}`));
+    this.switches.set(`${layer}.${which}`, { button, worth });
+    return button;
+  }
+
+  toggle(part) {
+    const off = new Set(this.data.off);
+    if (!off.delete(part)) off.add(part);
+    this.data.off = [...off]; // before the page answers, so that quick clicks add up
+    this.press();
+    this.report(this.data.off.join(","));
+  }
+
+  press() {
+    for (const [part, { button }] of this.switches) {
+      button.setAttribute("aria-pressed", String(this.data.off.includes(part)));
+    }
+  }
+
+  /** What each part alone is worth: the loss that its absence (zero ablation) costs on this text. */
+  async readAlone() {
+    try {
+      this.alone = await jsonOf(this.data.sources.alone);
+    } catch (error) {
+      this.status.fail(error);
+      return;
+    }
+    const parts = [...this.switches.values()];
+    parts.forEach(({ button, worth }, index) => {
+      const change = this.alone[index];
+      worth.textContent = change === undefined ? "–" : withSign(change, 2);
+      tint(button, change ?? 0, WORTH);
+    });
+    this.note();
+    this.root.dataset.alone = "read";
+  }
+
+  note() {
+    const { heads, layers, guess, noticed } = this.data;
+    const unmissed = (this.alone ?? []).filter((change, index) => index % (heads + 1) < heads && change <= noticed).length;
+    const measured = this.alone?.length
+      ? ` ${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured: ${unmissed} of ${heads * layers} heads are worth `
+        + `${noticed} nats or less on this text, each alone.` : this.alone ? "" : " Measuring all of them …";
+    this.said.textContent = this.data.said;
+    this.status.say(`On each switch: the loss that switching off this part alone costs, in nats (zero ablation).${measured}`);
+  }
+
+  async read() {
+    const { effect, written } = this.data.sources;
+    this.result.classList.add("llm-change-waits");
+    this.texts.classList.add("llm-change-waits");
+    try {
+      const found = await jsonOf(effect);
+      if (effect !== this.data.sources.effect) return; // a later click has been answered meanwhile
+      this.effect = found;
+      this.showEffect();
+      const texts = await jsonOf(written);
+      if (written !== this.data.sources.written) return;
+      this.written = texts;
+      this.showTexts();
+      this.root.dataset.drawn = "intervene";
+    } catch (error) {
+      this.result.replaceChildren(element("p", "llm-part-status llm-part-bad", error.message));
+    }
+  }
+
+  showEffect() {
+    const { loss, difference, pair, next } = this.effect;
+    const tile = (title, [before, after], good) => {
+      const box = element("div", "llm-part-panel");
+      const change = after - before;
+      box.append(element("div", "llm-part-title", title),
+        element("div", "llm-change-number", `${minus(before)} → ${minus(after)}`),
+        element("div", "llm-part-note", Math.abs(change) < 5e-4 ? "no change" : `${withSign(change)} ${good(change)}`));
+      return box;
+    };
+    const boxes = [];
+    if (loss[0] !== null) {
+      boxes.push(tile("Loss on this text, nats per token", loss, (change) => (change > 0 ? "(worse)" : "(better)")));
+    }
+    const [one, other] = pair.map(visible);
+    if (other !== undefined) boxes.push(tile(`Logit difference: ${one} over ${other}`, difference, () => ""));
+    const figures = element("div", "llm-change-figures");
+    figures.append(...boxes);
+    this.result.replaceChildren(figures, this.nextTokens(next));
+    this.result.classList.remove("llm-change-waits");
+    this.showStrip();
+  }
+
+  nextTokens(next) {
+    const box = element("div", "llm-part-panel");
+    box.append(element("div", "llm-part-title", "The next token"),
+      element("div", "llm-part-note", "grey: original, coloured: altered"));
+    for (const [text, before, after] of next) {
+      const line = element("div", "llm-change-line");
+      line.append(element("span", "llm-part-token", visible(text)));
+      for (const [share, kind] of [[before, " llm-change-before"], [after, ""]]) {
+        const track = element("span", "llm-part-track");
+        const bar = element("span", `llm-part-bar${kind}`);
+        bar.style.width = `${100 * share}%`;
+        track.append(bar);
+        line.append(track, element("span", "llm-part-number", `${(100 * share).toFixed(1)}%`));
+      }
+      box.append(line);
+    }
+    return box;
+  }
+
+  /** The text, each token shaded by how much worse (or better) it is foreseen now. */
+  showStrip() {
+    const [before, after] = this.effect.losses;
+    const text = element("div", "llm-change-text");
+    text.tabIndex = 0;
+    text.setAttribute("role", "group");
+    text.setAttribute("aria-label", "The text, shaded by the change in loss of each token");
+    this.data.labels.forEach((label, position) => {
+      const token = element("span", "llm-change-token", visible(label));
+      if (position > 0) {
+        const change = after[position - 1] - before[position - 1];
+        tint(token, change, 3 * WORTH);
+        token.title = `${before[position - 1].toFixed(2)} → ${after[position - 1].toFixed(2)} nats`;
+      }
+      text.append(token, element("wbr"));
+    });
+    this.strip.replaceChildren(element("div", "llm-part-title", "Where the loss changes"), text,
+      element("p", "llm-part-note", "Red: a token is foreseen worse, green: better. Point at one for its losses."));
+  }
+
+  showTexts() {
+    const [original, altered] = this.written;
+    const first = original.findIndex((token, index) => token !== altered[index]);
+    const text = (title, tokens) => {
+      const box = element("div", "llm-part-panel");
+      const words = element("div", "llm-change-text");
+      tokens.forEach((token, index) => words.append(
+        element("span", `llm-change-token${first >= 0 && index >= first ? " llm-change-differs" : ""}`, visible(token)), element("wbr")));
+      box.append(element("div", "llm-part-title", title),
+        tokens.length ? words : element("p", "llm-part-note", "The text fills the context: there is no room to go on."));
+      return box;
+    };
+    this.texts.replaceChildren(text("The original goes on", original), text("The altered model goes on", altered));
+    this.texts.classList.remove("llm-change-waits");
+  }
+
+  update(data) {
+    const before = this.data?.sources.effect;
+    this.data = data;
+    this.press();
+    this.note();
+    if (before !== data.sources.effect) this.read();
+  }
+}
+
+/** Shade by a change in loss: worse in one colour, better in another, fully from `most` nats on. */
+function tint(place, change, most) {
+  place.classList.toggle("llm-worse", change > 0);
+  place.classList.toggle("llm-better", change < 0);
+  place.style.setProperty("--share", `${Math.round(55 * Math.sqrt(Math.min(1, Math.abs(change) / most)))}%`);
+}
+
+const minus = (number) => number.toFixed(3).replace("-", "−");
+
+export default function draw(component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-inside_intervene");
+  let view = root.llmView;
+  if (!view || view.data.sources.alone !== data.sources.alone) {
+    delete root.dataset.drawn;
+    view = root.llmView = new Intervene(root, data);
+  } else {
+    view.update(data);
+  }
+  view.report = (off) => setStateValue("off", off);
+}

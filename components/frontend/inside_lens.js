@@ -1,0 +1,144 @@
+// The logit lens: every layer's guess at every position; hover over a cell for its five likeliest tokens.
+
+class LogitLens {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    this.report = () => {};
+    this.status = new Status("Reading every layer …");
+    const rows = [...data.rows.slice(0, -1), `${data.rows.at(-1)}: output`];
+    this.grid = new Grid(data.labels, rows, { width: 62, widest: 110, height: 36 }, {
+      hover: framewise((row, position) => !this.held && this.look([row, position])),
+      choose: (...cell) => this.hold(this.held?.join() === cell.join() ? null : cell),
+      free: () => this.hold(null),
+    });
+    this.details = element("div", "llm-part-columns");
+    this.heading = element("div", "llm-part-title llm-lens-heading");
+    this.heading.setAttribute("aria-live", "polite");
+    root.replaceChildren(this.status.root, this.grid.root, this.heading, this.details, this.carry());
+    this.read();
+  }
+
+  carry = () => carryRow(this.data.carry, () =>
+    asSeen(this.root, `${this.data.colours[this.data.colour]} · ${this.data.title}`));
+
+  async read() {
+    try {
+      this.lens = await jsonOf(this.data.sources.lens);
+    } catch (error) {
+      this.status.fail(error);
+      return;
+    }
+    this.paint();
+    this.root.dataset.drawn = "lens";
+  }
+
+  /** Where a cell's numbers stand in the arrays; the last position has no true next token. */
+  at([row, position]) {
+    const count = this.data.labels.length;
+    const { top, texts, guesses, probabilities, truth, rank } = this.lens;
+    const start = (row * count + position) * top;
+    const known = position + 1 < count;
+    const place = row * (count - 1) + position;
+    return {
+      guesses: Array.from({ length: top }, (_, index) =>
+        [visible(texts[guesses[start + index]]), probabilities[start + index]]),
+      truth: known ? truth[place] : null,
+      rank: known ? rank[place] : null,
+    };
+  }
+
+  share(cell) {
+    const { colour, vocabulary } = this.data;
+    if (colour === "guess") return Math.sqrt(cell.guesses[0][1]);
+    if (cell.rank === null) return NaN;
+    if (colour === "truth") return Math.sqrt(cell.truth);
+    return 1 - Math.log(cell.rank) / Math.log(Math.max(2, vocabulary));
+  }
+
+  paint() {
+    this.held = this.data.locked;
+    const legend = {
+      guess: "the square root of the probability of the top guess",
+      truth: "the square root of the probability of the token that really comes next",
+      rank: "the rank of the token that really comes next, on a logarithmic scale; full: rank 1, "
+        + `none: rank ${this.data.vocabulary}`,
+    }[this.data.colour];
+    this.grid.show((row, position) => {
+      const cell = this.at([row, position]);
+      const rank = cell.rank === null ? "" : ` · #${cell.rank}`;
+      return [this.share(cell), cell.guesses[0][0], `${(100 * cell.guesses[0][1]).toFixed(0)}%${rank}`];
+    }, `Logit lens, ${this.data.rows.length} rows by ${this.data.labels.length} positions`,
+    `Colour: ${legend}. In a cell: the top guess, its probability, and # the rank of the true next token.`
+      + (this.data.postNorm ? " Post-norm: each layer's vectors are normalised, the embedding's are not." : ""));
+    this.look(this.held ?? this.grid.focus ?? [this.data.rows.length - 1, Math.max(0, this.data.labels.length - 2)]);
+    this.grid.reveal(this.grid.focus[1] + 1 < this.data.labels.length ? this.grid.focus[1] + 1 : this.grid.focus[1]);
+  }
+
+  hold(cell) {
+    if (!this.lens) return;
+    this.held = cell;
+    this.look(cell ?? this.grid.focus);
+    this.report(cell);
+  }
+
+  /** Show one cell everywhere at once. */
+  look(cell) {
+    if (!this.lens) return;
+    this.grid.mark(cell, this.held !== null);
+    this.heading.textContent = this.where(cell);
+    const found = this.at(cell);
+    const guesses = element("div", "llm-part-panel");
+    guesses.append(barList("Top guesses", found.guesses.map(([text, share]) => [text, share, percent(share)])));
+    this.details.replaceChildren(guesses, this.truth(cell, found));
+    this.status.say(this.held ? "Held. Click it again, or press Escape, to let go."
+      : "Hover over a cell for its five likeliest tokens. Click to hold it.");
+  }
+
+  /** What became of the true next token on its way through the layers. */
+  truth([row, position], found) {
+    const { labels, rows, own } = this.data;
+    const panel = element("div", "llm-part-panel");
+    if (found.rank === null) {
+      panel.append(element("p", "llm-part-note", "The text ends here: there is no true next token."));
+      return panel;
+    }
+    const whose = position + 1 >= labels.length - own ? "The model's own next token" : "The true next token";
+    const values = rows.map((_, index) => this.at([index, position]).truth);
+    panel.append(
+      element("p", "llm-part-note",
+        `${whose}: ${quoted(labels[position + 1])}, rank ${found.rank}, ${percent(found.truth)}`),
+      rowChart("Its probability, layer by layer", rows, values, row, percent),
+    );
+    return panel;
+  }
+
+  where([row, position]) {
+    const { rows, labels } = this.data;
+    const output = row === rows.length - 1 ? ", the model's output" : "";
+    const place = row === 0 ? "At the embedding" : `After ${rows[row]}${output}`;
+    return `${place}, having read ${quoted(labels[position])} (${position})`;
+  }
+
+  update(data) {
+    const before = this.data;
+    this.data = data;
+    renewCarryRow(this.root, before, data, this.carry);
+    if (this.lens) this.paint();
+  }
+}
+
+const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)}%`;
+
+export default function draw(component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-inside_lens");
+  let view = root.llmView;
+  if (!view || view.data.sources.lens !== data.sources.lens) {
+    delete root.dataset.drawn;
+    view = root.llmView = new LogitLens(root, data);
+  } else {
+    view.update(data);
+  }
+  view.report = (cell) => setStateValue("locked", cell);
+}

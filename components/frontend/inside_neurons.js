@@ -1,0 +1,137 @@
+// One neuron: the places of the text that excite it most, shaded token by token, and the tokens it argues for.
+
+class Neuron {
+  constructor(root, data) {
+    Object.assign(this, { root, move: () => {} });
+    root.llmView = this;
+    this.status = new Status("");
+    this.name = element("span", "llm-neuron-name");
+    this.name.setAttribute("aria-live", "polite");
+    this.back = this.button("‹ Previous", -1);
+    this.next = this.button("Next ›", 1);
+    const hint = element("span", "llm-part-note", data.kept ? "" : "or the keys ← and → on these buttons");
+    for (const one of [this.back, this.next, hint]) one.dataset.live = "";
+    const head = element("div", "llm-neuron-head");
+    head.append(this.back, this.name, this.next, hint);
+    this.moments = element("div", "llm-neuron-moments");
+    this.side = element("div", "llm-neuron-side");
+    this.body = element("div", "llm-neuron-body");
+    this.body.append(this.moments, this.side);
+    root.replaceChildren(head, this.status.root, this.body, (this.carry = element("div")));
+    this.update(data);
+  }
+
+  button(label, step) {
+    const button = element("button", "llm-neuron-step", label);
+    button.type = "button";
+    button.addEventListener("click", () => this.go(step));
+    button.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      this.go(step);
+    });
+    return button;
+  }
+
+  go(step) {
+    const neuron = this.data.neuron + step;
+    if (this.data.kept || neuron < 0 || neuron >= this.data.neurons) return;
+    this.move(neuron);
+  }
+
+  update(data) {
+    const before = this.data?.sources.effect;
+    this.data = data;
+    if (before === data.sources.effect) return;
+    this.name.textContent = `Layer ${data.layer} · neuron ${data.neuron}`;
+    this.back.disabled = data.kept || data.neuron === 0;
+    this.next.disabled = data.kept || data.neuron === data.neurons - 1;
+    this.carry.replaceChildren(carryRow(data.carry, () => asSeen(this.root, this.data.title)));
+    this.body.classList.add("llm-neuron-waits");
+    this.status.root.classList.remove("llm-part-bad");
+    this.read(data);
+  }
+
+  /** The text part by part; what is shown are the strongest moments of what has been read. */
+  async read(data) {
+    const { sources, parts, partTokens, moments } = data;
+    const current = () => this.data === data && this.root.isConnected;
+    try {
+      const effect = await jsonOf(sources.effect);
+      if (!current()) return;
+      this.showEffect(effect);
+      let best = [];
+      for (let part = 0; part < parts; part++) {
+        this.status.say(`Reading the text: ${withThousands(part * partTokens)} of ${withThousands(parts * partTokens)} tokens …`);
+        best = [...best, ...(await jsonOf(sources[`part/${part}`]))].sort(([one], [other]) => other - one).slice(0, moments);
+        if (!current()) return;
+        if (part === 0 || part === parts - 1) await this.showMoments(data, best);
+        if (!current()) return;
+      }
+      this.summary();
+      this.root.dataset.drawn = `${data.layer}.${data.neuron}`;
+    } catch (error) {
+      if (current()) this.status.fail(error);
+    }
+  }
+
+  async showMoments(data, best) {
+    const { sources, kept } = data;
+    const found = await jsonOf(kept ? sources.snippets : `${sources.snippets}&at=${best.map(([, position]) => position).join(".")}`);
+    if (this.data !== data) return;
+    this.found = found;
+    const most = Math.max(...found.flatMap(({ values }) => values.map(Math.abs))) || 1;
+    this.moments.replaceChildren(...found.map((moment) => this.moment(moment, most)),
+      element("p", "llm-part-note", "Shaded: the neuron's activity at each token, in the other colour below 0; framed: its peak. Point at a token for the number."));
+    this.body.classList.remove("llm-neuron-waits");
+  }
+
+  moment({ tokens, values, peak }, most) {
+    const row = element("div", "llm-neuron-moment");
+    const text = element("div", "llm-neuron-text");
+    tokens.forEach((label, index) => {
+      const token = element("span", `llm-neuron-token ${values[index] < 0 ? "llm-neuron-less" : "llm-neuron-more"}`, visible(label));
+      token.style.setProperty("--share", `${Math.round((70 * Math.abs(values[index])) / most)}%`);
+      token.title = number(values[index]);
+      if (index === peak) token.classList.add("llm-neuron-peak");
+      text.append(token, element("wbr"));
+    });
+    row.append(element("span", "llm-neuron-value", number(values[peak])), text);
+    return row;
+  }
+
+  showEffect(effect) {
+    this.effect = effect;
+    const most = Math.max(...[...effect.raised, ...effect.lowered].map(([, by]) => Math.abs(by))) || 1;
+    const list = (title, tokens, kind) => {
+      const box = element("div", `llm-part-panel ${kind}`);
+      box.append(barList(title, tokens.map(([text, by]) => [visible(text), Math.abs(by) / most, withSign(by, 3)])));
+      return box;
+    };
+    this.side.replaceChildren(list("Pushes up", effect.raised, "llm-neuron-up"), list("Pushes down", effect.lowered, "llm-neuron-down"),
+      element("p", "llm-part-note", "Directly, per unit of activity, before the final norm's division."));
+  }
+
+  /** How much the strongest moments have in common, as far as one can count it. */
+  summary() {
+    const counts = new Map();
+    for (const { tokens, peak } of this.found) counts.set(tokens[peak], (counts.get(tokens[peak]) ?? 0) + 1);
+    const [token, often] = [...counts].sort(([, one], [, other]) => other - one)[0];
+    const { guess, parts, partTokens } = this.data;
+    this.status.say(`${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured, in up to ${withThousands(parts * partTokens)} tokens of the run's text: `
+      + `the ${this.found.length} strongest moments fall on ${counts.size} different token${counts.size === 1 ? "" : "s"}, the commonest, `
+      + `${visible(token)}, ${often} times.`);
+  }
+}
+
+const number = (value) => value.toFixed(2).replace("-", "−");
+
+export default function draw(component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-inside_neurons");
+  const view = root.llmView;
+  if (!view) new Neuron(root, data);
+  else view.update(data);
+  root.llmView.move = (neuron) => setStateValue("neuron", neuron);
+}

@@ -1,0 +1,101 @@
+// Small parts that views of the page Inside share: bars beside names, and a line over the layers.
+
+const withSign = (number, digits = 3) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
+
+/** A token in a sentence. */
+const quoted = (text) => `“${visible(text)}”`;
+
+/** Bars of [name, share 0 … 1, text], under a title. */
+function barList(title, lines) {
+  const box = element("div", "llm-part-bars");
+  box.append(element("div", "llm-part-title", title));
+  for (const [name, share, text] of lines) {
+    const line = element("div", "llm-part-line");
+    const track = element("span", "llm-part-track");
+    const bar = element("span", "llm-part-bar");
+    bar.style.width = `${100 * Math.min(1, share)}%`;
+    track.append(bar);
+    line.append(element("span", "llm-part-token", name), track, element("span", "llm-part-number", text));
+    box.append(line);
+  }
+  return box;
+}
+
+/** Values by row as a line with dots, from 0 up; `at` is the row in focus, `written` writes a value. */
+function rowChart(title, rows, values, at, written) {
+  const box = element("figure", "llm-part-figure");
+  box.append(element("figcaption", "llm-part-title", title));
+  const svg = shape("svg", { viewBox: "0 0 340 150", class: "llm-part-chart", role: "img" });
+  const said = values.map((value, row) => `${rows[row]} ${written(value)}`);
+  svg.setAttribute("aria-label", `${title}: ${said.join(", ")}`);
+  const most = Math.max(...values) || 1;
+  const x = (row) => 44 + (280 * row) / Math.max(1, rows.length - 1);
+  const y = (value) => 120 - (104 * value) / most;
+  const points = values.map((value, row) => `${x(row).toFixed(1)} ${y(value).toFixed(1)}`);
+  svg.append(
+    shape("line", { x1: 44, x2: 324, y1: 120, y2: 120, class: "llm-part-axis" }),
+    shape("text", { x: 38, y: 20, "text-anchor": "end" }, written(most)),
+    shape("text", { x: 38, y: 124, "text-anchor": "end" }, "0"),
+    shape("path", { d: `M${points.join("L")}`, class: "llm-part-path" }),
+  );
+  values.forEach((value, row) => {
+    const dot = shape("circle", { cx: x(row), cy: y(value), r: row === at ? 5 : 3,
+      class: row === at ? "llm-part-now" : "llm-part-dot" });
+    dot.append(shape("title", {}, `${rows[row]}: ${written(value)}`));
+    svg.append(dot);
+  });
+  svg.append(shape("text", { x: 44, y: 142 }, rows[0]),
+    shape("text", { x: 324, y: 142, "text-anchor": "end" }, rows.at(-1)));
+  box.append(svg);
+  return box;
+}
+
+/** Where a view says what it is doing, and what went wrong. */
+class Status {
+  constructor(text) {
+    this.root = element("div", "llm-part-status", text);
+    this.root.dataset.live = ""; // how to point at things: nothing for a picture
+    this.root.setAttribute("role", "status");
+  }
+
+  say(text) {
+    this.root.textContent = text;
+  }
+
+  fail(error) {
+    this.say(error.message);
+    this.root.classList.add("llm-part-bad");
+  }
+}
+
+/** Calls `look(…)` with the last place that a pointer reported, once a frame at most. */
+function framewise(look) {
+  let wanted = null;
+  return (...place) => {
+    if (!wanted) {
+      requestAnimationFrame(() => {
+        const last = wanted;
+        wanted = null;
+        look(...last);
+      });
+    }
+    wanted = place;
+  };
+}
+
+/** Bars of [name, value, text] to both sides of zero, under a title; `most` is a full half. */
+function signedBars(title, lines, most) {
+  const box = element("div", "llm-part-bars llm-part-signed");
+  box.append(element("div", "llm-part-title", title));
+  for (const [name, value, text] of lines) {
+    const line = element("div", "llm-part-line");
+    const track = element("span", "llm-part-track");
+    const bar = element("span", `llm-part-bar ${value < 0 ? "llm-part-less" : "llm-part-more"}`);
+    const width = 50 * Math.min(1, Math.abs(value) / (most || 1));
+    Object.assign(bar.style, { width: `${width}%`, marginLeft: `${value < 0 ? 50 - width : 50}%` });
+    track.append(bar);
+    line.append(element("span", "llm-part-name", name), track, element("span", "llm-part-number", text));
+    box.append(line);
+  }
+  return box;
+}

@@ -1,0 +1,137 @@
+// Patching as a heat map, filled layer by layer: how much of the clean answer each place brings back.
+
+class Patching {
+  constructor(root, data) {
+    Object.assign(this, { root, data, report: () => {}, effects: [] });
+    root.llmView = this;
+    this.held = data.locked;
+    this.status = new Status("Running both texts, then patching layer 0 …");
+    this.ends = element("div", "llm-patch-ends");
+    this.heading = element("div", "llm-part-title llm-patch-heading");
+    this.heading.setAttribute("aria-live", "polite");
+    const rows = [...Array(data.layers).keys()].map((layer) => `layer ${layer}`);
+    this.grid = new Grid(data.columns, rows, { width: 34, widest: 76, height: 34 }, {
+      hover: framewise((...cell) => !this.held && this.look(cell)),
+      choose: (...cell) => this.hold(this.held?.join() === cell.join() ? null : cell),
+      free: () => this.hold(null),
+    });
+    this.grid.root.hidden = true;
+    root.replaceChildren(this.ends, this.status.root, this.grid.root, this.heading, 
+      carryRow(data.carry, () => asSeen(root, `${this.data.sites[this.data.site]} · ${this.data.title}`)));
+    this.read();
+  }
+
+  async read() {
+    const { layers, sources, locked } = this.data;
+    const begun = performance.now();
+    try {
+      for (let layer = 0; layer < layers; layer++) {
+        if (!this.root.isConnected || this.root.llmView !== this) return; // nobody waits for the rest
+        if (layer > 0) {
+          const rest = ((performance.now() - begun) / 1000 / layer) * (layers - layer);
+          this.status.say(`Patching layer ${layer} of ${layers}, about ${duration(rest)} more …`);
+        }
+        const { ends, effects } = await jsonOf(sources[layer]);
+        this.effects.push(effects);
+        if (layer === 0) this.showEnds(ends);
+        this.grid.root.hidden = false;
+        this.paint();
+      }
+    } catch (error) {
+      this.status.fail(error);
+      return;
+    }
+    this.look(locked ?? this.strongest());
+    this.root.dataset.drawn = "patching";
+  }
+
+  showEnds([clean, corrupt]) {
+    const [right, wrong] = this.data.answers.map(visible);
+    const tile = (title, value, note) => {
+      const box = element("div", "llm-part-panel");
+      box.append(element("div", "llm-part-title", title), element("div", "llm-patch-number", withSign(value)),
+        element("p", "llm-part-note", note));
+      return box;
+    };
+    this.right = clean > 0 && corrupt < 0;
+    this.ends.replaceChildren(
+      tile(`Clean: ${right} over ${wrong}`, clean, clean > 0 ? `it prefers ${right}, as it should` : `it prefers ${wrong}: mistaken`),
+      tile(`Corrupted: ${right} over ${wrong}`, corrupt, corrupt < 0 ? `it prefers ${wrong}, as it should` : `it prefers ${right}: mistaken`));
+  }
+
+  paint() {
+    const { site, sites, layers } = this.data;
+    this.grid.show((layer, column) => {
+      const effect = this.effects[layer]?.[column];
+      return effect === undefined ? [NaN, ""] : [Math.max(-1, Math.min(1, effect)), tidy(effect, 2)];
+    }, `${sites[site]}: effect of patching, ${layers} layers by ${this.data.columns.length} ${site === "head" ? "heads" : "positions"}`,
+    "Colour: 0 pale, 1 full; below 0 in the other colour. 1: this place alone brings the whole clean answer back; 0: nothing of it."
+      + (site === "head" ? " Each head is patched at all positions at once." : this.data.span > 1
+        ? ` These texts are long: a column stands for ${this.data.span} neighbouring positions, patched together.` : ""));
+  }
+
+  strongest(layer = null) {
+    let best = [layer ?? 0, 0];
+    this.effects.forEach((row, at) => row.forEach((effect, column) => {
+      if ((layer === null || at === layer) && effect > this.effects[best[0]][best[1]]) best = [at, column];
+    }));
+    return best;
+  }
+
+  hold(cell) {
+    this.held = cell;
+    this.look(cell ?? this.grid.focus);
+    this.report(cell);
+  }
+
+  look([layer, column]) {
+    if (this.effects[layer] === undefined) return;
+    this.grid.mark([layer, column], this.held !== null);
+    this.grid.reveal(column);
+    this.heading.textContent = this.where([layer, column]);
+    this.status.say(this.summary());
+  }
+
+  where([layer, column]) {
+    const { site, columns, sites, span } = this.data;
+    const effect = tidy(this.effects[layer][column], 3);
+    if (site === "head") return `Layer ${layer}, ${columns[column]}, at all positions: ${effect} of the answer`;
+    const place = site === "resid_pre" ? `before layer ${layer}` : `in layer ${layer}`;
+    return `${sites[site]} ${place} at ${visible(columns[column])} (${column * span}): ${effect} of the answer`;
+  }
+
+  /** What was expected and what was found half-way; asked of the residual stream, and so said of it. */
+  summary() {
+    const { site, layers, guess, columns, changed, span } = this.data;
+    const doubt = this.right ? "" : " This model does not tell the two texts apart as it should: read the shares with care.";
+    if (site !== "resid_pre" || this.effects.length < layers) return `Hover over a cell, click to hold it.${doubt}`;
+    const layer = layers >> 1;
+    const [, column] = this.strongest(layer);
+    const place = changed.includes(column) ? ", the changed word" : column === columns.length - 1 ? ", the last token" : ", in between";
+    return `${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured: before layer ${layer} the greatest effect, `
+      + `${tidy(this.effects[layer][column], 2)}, is at ${visible(columns[column])} (${column * span})${place}.${doubt}`;
+  }
+
+  update(data) {
+    this.data = data;
+    this.held = data.locked;
+    this.paint();
+    if (this.grid.focus) this.look(this.held ?? this.grid.focus);
+  }
+}
+
+/** Without a sign before what rounds to 0. */
+const tidy = (effect, digits) => effect.toFixed(digits).replace(/^-(?=0\.0*$)/, "").replace("-", "−");
+
+export default function draw(component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-inside_patching");
+  let view = root.llmView;
+  if (!view || view.data.sources[0] !== data.sources[0]) {
+    delete root.dataset.drawn;
+    view = new Patching(root, data);
+  } else {
+    view.update(data);
+  }
+  view.report = (cell) => setStateValue("locked", cell);
+}

@@ -1,0 +1,101 @@
+// Positions: how alike their vectors are, or, where a score depends on distance, what distance alone does to it.
+
+class Positions {
+  constructor(data) {
+    this.data = data;
+    this.byDistance = data.positional === "rope" || data.positional === "alibi";
+    this.root = element("div", "llm-positions");
+    this.canvas = element("canvas", "llm-positions-matrix");
+    this.canvas.setAttribute("role", "img");
+    this.note = element("p", "llm-part-note");
+    this.lines = element("div", "llm-part-panel");
+    this.at = Math.floor(data.context / 2);
+    if (this.byDistance) this.root.append(this.lines);
+    else this.addMatrix();
+    this.root.append(this.note);
+  }
+
+  addMatrix() {
+    const label = element("label", "llm-positions-slider", "Position ");
+    this.slider = element("input");
+    Object.assign(this.slider, { type: "range", min: 0, max: this.data.context - 1, value: this.at });
+    this.slider.addEventListener("input", () => this.choose(Number(this.slider.value)));
+    this.canvas.addEventListener("click", (event) => {
+      const box = this.canvas.getBoundingClientRect();
+      this.choose(Math.min(this.data.context - 1, Math.floor(((event.clientY - box.top) / box.height) * this.data.context)));
+    });
+    label.append(this.slider);
+    const side = element("div");
+    side.append(label, this.lines);
+    const body = element("div", "llm-positions-body");
+    body.append(this.canvas, side);
+    this.root.append(body);
+  }
+
+  show(buffer) {
+    this.numbers = new Float32Array(buffer);
+    this.draw();
+  }
+
+  choose(position) {
+    this.at = position;
+    this.slider.value = position;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.numbers) return;
+    const { context, positional } = this.data;
+    if (this.byDistance) {
+      const rows = this.numbers.length / context;
+      const curves = [...Array(rows).keys()].map((row) => this.numbers.subarray(row * context, (row + 1) * context));
+      const words = positional === "rope" ? "cosine of the angle between equal vectors, a line for each turned pair" : "penalty on the score, a line for each head";
+      this.lines.replaceChildren(this.plot(`${positional === "rope" ? "Rotary positions" : "ALiBi"}: ${words}`, curves, "distance between query and key"));
+      this.note.textContent = positional === "rope"
+        ? "The first pairs turn fast, and can tell near distances apart; the last turn slowly. Nothing here is learned: it is the same at every step."
+        : "Steep lines look only near, flat ones far. Nothing here is learned: it is the same at every step.";
+      return;
+    }
+    this.paint();
+    const row = this.numbers.subarray(this.at * context, (this.at + 1) * context);
+    this.lines.replaceChildren(this.plot(`Cosine of position ${this.at} with every other`, [row], "position"));
+    this.note.textContent = `Each cell: the cosine of two position vectors, from −1 over 0 to 1. Click into the map, or move the slider, for one row of it.`
+      + (positional === "sinusoidal" ? " These vectors are given, not learned." : "");
+  }
+
+  paint() {
+    const { context } = this.data;
+    const [none, more, less] = ["neutral", "positive", "negative"].map((name) => channels(this.root, name));
+    this.canvas.width = this.canvas.height = context;
+    this.canvas.setAttribute("aria-label", `Cosines of ${context} by ${context} positions`);
+    const image = new ImageData(context, context);
+    this.numbers.forEach((value, index) => image.data.set([...mixed(none, value < 0 ? less : more, Math.min(1, Math.abs(value))), 255], 4 * index));
+    const brush = this.canvas.getContext("2d");
+    brush.putImageData(image, 0, 0);
+    brush.fillStyle = colour(this.root, "--st-text-color");
+    brush.fillRect(0, this.at, context, Math.max(1, context / 300));
+  }
+
+  /** Lines over 0 … n − 1, from solid for the first to faint for the last. */
+  plot(title, lines, across) {
+    const box = element("figure", "llm-part-figure");
+    const svg = shape("svg", { viewBox: "0 0 460 230", class: "llm-part-chart llm-positions-plot", role: "img" });
+    svg.setAttribute("aria-label", title);
+    let [low, high] = [0, 0];
+    for (const line of lines) for (const value of line) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    const count = lines[0].length;
+    const x = (index) => 48 + (396 * index) / Math.max(1, count - 1);
+    const y = (value) => 12 + (184 * (high - value)) / (high - low || 1);
+    svg.append(shape("line", { x1: 48, x2: 444, y1: y(0), y2: y(0), class: "llm-part-axis" }));
+    lines.forEach((line, index) => svg.append(shape("path", {
+      d: `M${Array.from(line, (value, at) => `${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join("L")}`,
+      class: "llm-part-path", "stroke-opacity": (1 - (0.8 * index) / lines.length).toFixed(2) })));
+    for (const value of new Set([low, 0, high])) {
+      svg.append(shape("text", { x: 42, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(1).replace("-", "−")));
+    }
+    svg.append(shape("text", { x: 48, y: 216 }, "0"), shape("text", { x: 444, y: 216, "text-anchor": "end" }, String(count - 1)),
+      shape("text", { x: 246, y: 216, "text-anchor": "middle" }, across));
+    box.append(element("figcaption", "llm-part-title", title), svg);
+    return box;
+  }
+}

@@ -1,0 +1,140 @@
+// The residual stream: length by layer and position, and how much of the last vector each part wrote.
+
+class Residual {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    this.held = null;
+    this.report = () => {};
+    this.status = new Status("Reading every layer …");
+    this.place = element("div");
+    this.details = element("div", "llm-part-columns");
+    root.replaceChildren(this.status.root, this.place, this.details, this.carry());
+    this.read();
+  }
+
+  carry = () => carryRow(this.data.carry, () =>
+    asSeen(this.root, `${this.data.figures[this.data.figure]} · ${this.data.title}`));
+
+  async read() {
+    try {
+      this.stream = await jsonOf(this.data.sources.residual);
+    } catch (error) {
+      this.status.fail(error);
+      return;
+    }
+    this.paint();
+    this.root.dataset.drawn = "residual";
+  }
+
+  /** Another figure has other rows, so that it gets a grid of its own. */
+  paint() {
+    const { figure, figures, labels, rows } = this.data;
+    const names = figure === "size" ? rows : this.stream.parts;
+    const focus = this.grid?.focus?.[1] ?? labels.length - 1;
+    this.held = this.data.locked;
+    this.grid = new Grid(labels, names, { width: 22, widest: 64, height: 24 }, {
+      hover: framewise((row, position) => (this.held === null ? this.look(row, position) : null)),
+      choose: (row, position) => this.hold(this.held === position ? null : position, row),
+      free: () => this.hold(null, this.grid.focus?.[0] ?? 0),
+    });
+    this.place.replaceChildren(this.grid.root);
+    const values = this.stream[figure];
+    const [share, legend] = figure === "share" ? signedScale(values) : lengthScale(values);
+    this.grid.show((row, position) => {
+      const value = values[row][position];
+      return [share(value), ...(this.grid.cell >= 30 ? [figure === "share" ? wholePercent(value) : short(value)] : [])];
+    }, `${figures[figure]}, ${names.length} rows by ${labels.length} positions`, legend,
+    figure === "share" ? "positive" : "accent");
+    const position = this.held ?? Math.min(focus, labels.length - 1);
+    this.grid.fit();
+    this.look(names.length - 1, position);
+    this.grid.reveal(position);
+  }
+
+  hold(position, row) {
+    if (!this.stream) return;
+    this.held = position;
+    this.look(row, position ?? this.grid.focus[1]);
+    this.report(position === null ? null : [position]);
+  }
+
+  /** Show one position everywhere at once. */
+  look(row, position) {
+    this.grid.mark([row, position], this.held !== null);
+    const parts = [this.writers(position), this.growth(position, row), this.lengths(position)];
+    this.details.replaceChildren(...parts.map((part) => {
+      const panel = element("div", "llm-part-panel");
+      panel.append(part);
+      return panel;
+    }));
+    this.status.say(this.held === null ? "Hover over a position to take its vector apart. Click to hold it."
+      : "Held. Click it again, or press Escape, to let go.");
+  }
+
+  named = (position) => `${quoted(this.data.labels[position])} (${position})`;
+
+  writers(position) {
+    const values = this.stream.share.map((shares) => shares[position]);
+    const lines = this.stream.parts.map((part, index) => [part, values[index], signedPercent(values[index])]);
+    const title = `Who wrote the last vector of ${this.named(position)}`;
+    const bars = signedBars(title, lines, Math.max(...values.map(Math.abs)));
+    bars.append(element("p", "llm-part-note", "Shares sum to 100%. A part below 0 writes against the sum."));
+    return bars;
+  }
+
+  growth(position, row) {
+    const sizes = this.stream.size.map((one) => one[position]);
+    const at = this.data.figure === "size" ? row : -1;
+    return rowChart(`Size of the vector of ${this.named(position)}`, this.data.rows, sizes, at, short);
+  }
+
+  lengths(position) {
+    const values = this.stream.written.map((one) => one[position]);
+    const longest = Math.max(...values) || 1;
+    return barList("Length of what each part wrote",
+      this.stream.parts.map((part, index) => [part, values[index] / longest, short(values[index])]));
+  }
+
+  update(data) {
+    const before = this.data;
+    const repaint = data.figure !== before.figure || data.locked !== this.held;
+    this.data = data;
+    renewCarryRow(this.root, before, data, this.carry);
+    if (this.stream && repaint) this.paint();
+    else this.grid?.draw(); // after a change of theme
+  }
+}
+
+const short = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(2)).replace("-", "−");
+const signedPercent = (share) => (Math.abs(share) < 0.0005 ? "0.0%" : `${withSign(100 * share, 1)}%`);
+
+const wholePercent = (share) => `${Math.round(100 * share) || 0}%`.replace("-", "−");
+
+/** Lengths differ by orders of magnitude (first tokens are often far longer): colour follows their logarithm. */
+function lengthScale(values) {
+  const all = values.flat().filter((value) => value > 0);
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const span = Math.log(high / low) || 1;
+  return [(value) => (value > 0 ? Math.log(value / low) / span : 0),
+    `Colour: length on a logarithmic scale, from ${short(low)} to ${short(high)}.`];
+}
+
+function signedScale(values) {
+  const most = Math.max(...values.flat().map(Math.abs)) || 1;
+  const end = wholePercent(most);
+  return [(value) => value / most, `Colour: from −${end} over 0 to ${end} of the last vector.`];
+}
+
+export default function draw(component) {
+  const { data, parentElement, setStateValue } = component;
+  const root = parentElement.querySelector(".llm-inside_residual");
+  let view = root.llmView;
+  if (!view || view.data.sources.residual !== data.sources.residual) {
+    delete root.dataset.drawn;
+    view = root.llmView = new Residual(root, data);
+  } else {
+    view.update(data);
+  }
+  view.report = (place) => setStateValue("locked", place);
+}

@@ -1,0 +1,60 @@
+// The text as tokens in a row that wraps, one of which is chosen: by a click, or with arrow keys and Enter.
+
+class TextLine {
+  /** Without `choose(position)` the text only shows its chosen token. */
+  constructor(labels, own, choose) {
+    this.root = element("div", "llm-text");
+    this.tokens = labels.map((label, position) => {
+      const token = element("span", "llm-text-token", visible(label));
+      token.llmPosition = position;
+      if (position >= labels.length - own) {
+        token.classList.add("llm-text-own");
+        token.title = "written by the model";
+      }
+      return token;
+    });
+    this.root.append(...this.tokens);
+    if (choose) this.listen(choose);
+  }
+
+  listen(choose) {
+    this.root.tabIndex = 0;
+    this.root.classList.add("llm-text-active");
+    this.root.setAttribute("role", "application");
+    this.root.setAttribute("aria-label", "The text. Arrow keys move from token to token, Enter chooses one.");
+    this.root.addEventListener("click", (event) => {
+      if (event.target.llmPosition !== undefined) choose(event.target.llmPosition);
+    });
+    this.root.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) this.move(Math.max(0, Math.min(this.tokens.length - 1, this.at + step)));
+      else if (event.key === "Enter") choose(this.at);
+      else return;
+      event.preventDefault();
+    });
+  }
+
+  move(position) {
+    this.tokens[this.at]?.classList.remove("llm-text-at");
+    this.at = position;
+    this.tokens[position].classList.add("llm-text-at");
+    this.reveal(position);
+  }
+
+  /** Scroll the text, not the page, so that a token is in sight. */
+  reveal(position) {
+    const { offsetTop, offsetHeight } = this.tokens[position];
+    const { scrollTop, clientHeight } = this.root;
+    if (offsetTop < scrollTop || offsetTop + offsetHeight > scrollTop + clientHeight) {
+      this.root.scrollTop = offsetTop - clientHeight / 2;
+    }
+  }
+
+  /** Show which position is chosen. */
+  show(position) {
+    for (const token of this.tokens) token.classList.remove("llm-text-chosen", "llm-text-at");
+    this.at = position;
+    this.tokens[position].classList.add("llm-text-chosen");
+    this.reveal(position);
+  }
+}

@@ -1,0 +1,31 @@
+"""What kind of text a token is: a word's beginning, a piece from inside one, a number, a sign, a space, a bare byte."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Kind = Literal["word start", "inner piece", "letter", "number", "punctuation", "space", "byte"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def token_kind(token: bytes) -> Kind:
+    """The kind of one token.
+
+    A word starts with a space before it, or with a capital letter. A piece has letters, whatever else it has. A single
+    letter is only that. "byte" is what is no whole character, or one that controls a terminal. All else is
+    punctuation: any sign that is neither letter, number nor space.
+    """
+    try:
+        text = token.decode("utf-8")
+    except UnicodeDecodeError:
+        return "byte"
+    if not text or all(ord(sign) < 32 and not sign.isspace() for sign in text):
+        return "byte"
+    if text.isspace():
+        return "space"
+    word = text.lstrip()
+    if any(sign.isalpha() for sign in word):
+        if len(text) == 1:
+            return "letter"
+        return "word start" if word[0].isalpha() and (word != text or word[0].isupper()) else "inner piece"
+    return "number" if any(sign.isdigit() for sign in word) else "punctuation"

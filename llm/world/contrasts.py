@@ -1,0 +1,77 @@
+"""Contrasts: two texts of the world that differ in one place, and must go on differently because of it.
+
+They are the ends of probes (see `asking`) that hold a single clue, with this clue exchanged: a name for one with the
+other pronoun, "Long ago" for "These days".
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llm.world.asking import Probe, first_probes
+from llm.world.sentences import split_sentences
+from llm.world.words import ADULTS, ANIMALS, CHILDREN
+
+_GROUPS = (ADULTS, CHILDREN, ANIMALS)  # whoever is exchanged stays among their kind
+_BEINGS = {being.name: (being, group) for group in _GROUPS for being in group}
+_NAMES = re.compile(rf"\b({'|'.join(_BEINGS)})\b")
+_TITLES = "|".join([person.trade for person in ADULTS] + [animal.kind for animal in ANIMALS])
+_OTHER_CLUES = re.compile(rf"\b(he|she|him|her|his|himself|herself|boy|girl|the ({_TITLES}))\b", re.IGNORECASE)
+_PROBES = 60  # of each skill that are looked at
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """`clean` goes on with `right`, `corrupt` with `wrong`."""
+
+    clean: str
+    corrupt: str
+    right: str
+    wrong: str
+
+
+def contrasts(skill: str) -> Iterator[Contrast]:
+    """The contrasts of one of CONTRASTS, each sentence only once with each exchange.
+
+    Raises:
+        ValueError: there is no such skill.
+    """
+    if skill not in CONTRASTS:
+        raise ValueError(f"There are no contrasts for {skill!r:.80}: choose one of {', '.join(CONTRASTS)}")
+    seen = set()
+    for one in CONTRASTS[skill](first_probes(skill, _PROBES)):
+        if one not in seen:
+            seen.add(one)
+            yield one
+
+
+def _by_name(probes: tuple[Probe, ...]) -> Iterator[Contrast]:
+    """The last sentence exchanges the only name in it for every name of the same kind with the other pronoun."""
+    for probe in probes:
+        end = split_sentences(probe.context)[-1]
+        names = set(_NAMES.findall(end))
+        if len(names) != 1 or _OTHER_CLUES.search(end):
+            continue
+        being, group = _BEINGS[names.pop()]
+        for other in group:
+            if other.he != being.he:
+                yield Contrast(end, _NAMES.sub(other.name, end), probe.right, probe.wrong)
+
+
+def _by_time(probes: tuple[Probe, ...]) -> Iterator[Contrast]:
+    """Two probes of one person: what they did long ago, and what they do now."""
+    ends = [(split_sentences(probe.context)[-1], probe) for probe in probes]
+    for (end, probe), (other_end, other) in itertools.permutations(ends, 2):
+        mirrored = (probe.right, probe.wrong) == (other.wrong, other.right)
+        if mirrored and all(one.count(", ") == 1 for one in (end, other_end)) and _person(end) == _person(other_end):
+            yield Contrast(end, other_end, probe.right, probe.wrong)
+
+
+def _person(end: str) -> str:
+    return end.partition(", ")[2]
+
+
+CONTRASTS = {"pronouns": _by_name, "tenses": _by_time}

@@ -1,0 +1,44 @@
+"""Inside: what a model holds at each layer, what pushes it to a token, and what changes when a part is switched off."""
+
+import streamlit as st
+
+from components import expect, states
+from components.inside import attribution, embeddings, intervene, lens, neurons, patching, residual
+from components.inside.common import remembered
+from components.looking import choose, forget
+
+VIEWS = {  # name in the address: its label, and what shows it
+    "lens": ("Logit lens", lens.show),
+    "attribution": ("Attribution", attribution.show),
+    "intervene": ("Intervene", intervene.show),
+    "patching": ("Patching", patching.show),
+    "embeddings": ("Embeddings", embeddings.show),
+    "neurons": ("Neurons", neurons.show),
+    "residual": ("Residual stream", residual.show),
+}
+
+
+def page() -> None:
+    """Run, step and text; then one of the views."""
+    st.title("Inside")
+    st.markdown(
+        "Each token travels through the layers as a vector, the *residual stream*, to which every head and MLP adds "
+        "something. Here one sees what it would say on the way, who wrote it, and what happens without them."
+    )
+    look = choose()
+    if look is None:
+        return
+    view = st.segmented_control(
+        "View", list(VIEWS), format_func=lambda name: VIEWS[name][0], required=True,
+        key=remembered("view", "lens", list(VIEWS)), label_visibility="collapsed",
+        on_change=forget, args=("locked",),  # what one view holds is not the next one's
+    )  # fmt: skip
+    st.query_params["view"] = view
+    try:
+        VIEWS[view][1](look)
+    except (ValueError, OSError) as error:
+        states.failed(error)
+    expect.switch()
+
+
+page()

@@ -1,0 +1,284 @@
+"""The page Inside without a browser: lens, attribution and residual stream say what the library measures."""
+
+import base64
+import csv
+import io
+import json
+import re
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+import torch
+from app_pages import TEXT, button, open_page, texts, tiny_run
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from components.inside import lens as lens_view
+from components.inside.answers import answer
+from components.inside.attribution import typed
+from components.inside.common import numbers, spelt
+from components.looking import look_of
+from llm import compute
+from llm.checkpoints import load_run
+from llm.config import TrainingConfig
+from llm.interpret import attribution, lens, residual_stream
+from llm.presets import preset
+from llm.training.start import start_run
+
+HEN = "The hen sat on t"
+MODELS = {
+    "llama": {"n_heads": 4, "n_kv_heads": 2},
+    "gpt": {"n_heads": 2},
+    "post": {"n_heads": 2, "norm_position": "post"},
+}
+
+
+def trained(home, name: str):
+    """A run with two layers: grouped heads, biases and LayerNorm, or norms after what they normalise."""
+    architecture = "llama" if name == "llama" else "gpt"
+    config = preset(architecture, d_vocab=1, d_model=16, n_layers=2, n_ctx=16, **MODELS[name])
+    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
+    trainer = start_run(config, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture=architecture)
+    for _ in trainer:
+        pass
+    return trainer.folder.path
+
+
+@pytest.fixture
+def run(home):
+    return trained(home, "llama")
+
+
+@pytest.fixture
+def quiet(home):
+    """Nobody is asked what they expect."""
+    (home / "expectations.json").write_text('{"never ask": true}')
+
+
+def ids(path) -> list[int]:
+    return load_run(path).tokenizer.encode(HEN)
+
+
+def request(path, what: str, step: str = "end", **query) -> Request:
+    query = {"tokens": ".".join(map(str, ids(path)))} | query
+    params = {"run_id": path.name, "step": step, "what": what}
+    return Request({"type": "http", "path_params": params, "query_string": urlencode(query).encode(), "headers": []})
+
+
+def ask(path, what: str, step: str = "end", **query) -> bytes:
+    return answer(request(path, what, step, **query)).body
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode())))
+
+
+def select(app, label: str):
+    return next(box for box in app.selectbox if box.label == label)
+
+
+def test_without_a_run_the_page_leads_to_training(home):
+    assert "No run yet" in texts(open_page("inside"))
+
+
+QUESTIONS = {"lens": "In the second half", "attribution": "The MLPs", "residual": "They shrink"}
+
+
+@pytest.mark.parametrize(("view", "expected"), QUESTIONS.items())
+def test_each_view_asks_first_and_answers_with_what_it_measured(home, run, view, expected):
+    app = open_page("inside", run=run.name, view=view, prompt=HEN)
+    assert "**What do you expect?**" in texts(app)
+    button(app, f"expect-inside-{view}-{expected}").click().run()
+    assert not app.exception
+    assert "**What do you expect?**" not in texts(app)
+    assert re.search(rf"You expected: \*\*{expected.lower()}\*\*\. Measured: ", texts(app))
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=8))
+def test_the_final_guess_stands_from_the_first_row_after_which_nothing_changes(guesses):
+    same = [row for row in range(len(guesses)) if set(guesses[row:]) == {guesses[-1]}]
+    assert lens_view.settled(guesses) == min(same)
+
+
+def test_a_link_opens_the_same_view(home, run, quiet):
+    app = open_page("inside", run=run.name, step="1", prompt=HEN, view="lens", colour="rank", locked="2.3")
+    wanted = {"step": "1", "view": "lens", "colour": "rank", "locked": "2.3"}
+    assert {name: app.query_params[name] for name in wanted} == wanted
+    other = open_page("inside", run=run.name, prompt=HEN, view="residual", figure="share", locked="5")
+    assert (other.query_params["figure"], other.query_params["locked"]) == ("share", "5")
+
+
+def test_another_view_does_not_hold_what_the_last_one_held(home, run, quiet):
+    app = open_page("inside", run=run.name, prompt=HEN, view="lens", locked="1.3")
+    view = next(group for group in app.button_group if group.key == "inside-view")
+    view.set_value("residual").run()
+    assert not app.exception
+    assert app.query_params["view"] == "residual"
+    assert "locked" not in app.query_params
+
+
+def test_a_link_to_what_is_not_there_falls_back_to_what_is(home, run, quiet):
+    app = open_page("inside", run=run.name, prompt=HEN, view="nothing", colour="x", locked="9.9")
+    assert (app.query_params["view"], app.query_params["colour"]) == ("lens", "guess")
+    app = open_page("inside", run=run.name, prompt=HEN, view="attribution", position="99", token="99999", against="x")
+    assert app.query_params["position"] == "15"
+
+
+def test_the_pair_is_the_true_next_token_against_the_likeliest_other(home, run, quiet):
+    app = open_page("inside", run=run.name, prompt=HEN, view="attribution", position="4")
+    loaded = load_run(run)
+    guesses = loaded.model(torch.tensor([ids(run)]))[0, 4].argsort(descending=True).tolist()
+    truth = ids(run)[5]
+    assert select(app, "Towards").value == truth
+    assert select(app, "Rather than").value == next(guess for guess in guesses if guess != truth)
+    app = open_page("inside", run=run.name, prompt=HEN, view="attribution")  # at the end there is no true next token
+    guesses = loaded.model(torch.tensor([ids(run)]))[0, -1].argsort(descending=True).tolist()
+    assert [select(app, label).value for label in ("Towards", "Rather than")] == guesses[:2]
+
+
+def test_another_token_can_be_chosen_and_the_address_remembers_it(home, run, quiet):
+    app = open_page("inside", run=run.name, prompt=HEN, view="attribution", position="4")
+    box = select(app, "Rather than")
+    box.select_index(5).run()
+    assert not app.exception
+    chosen = int(app.query_params["against"])
+    guesses = load_run(run).model(torch.tensor([ids(run)]))[0, 4].argsort(descending=True).tolist()
+    assert chosen in guesses[:6] and select(app, "Rather than").value == chosen
+    assert "token" not in app.query_params  # the other one still follows the text
+
+
+def test_what_is_typed_is_read_as_a_token(run):
+    look, encode = look_of(request(run, "lens")), load_run(run).tokenizer.encode
+    assert typed(look, "waited") == encode("w")[0]
+    assert typed(look, "·") == encode(" ")[0]
+    for text, said in (("猫", "does not know '猫'"), ("", "Nothing was typed")):
+        with pytest.raises(ValueError, match=said):
+            typed(look, text)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_lens_is_the_librarys_and_ends_in_the_models_output(home, name):
+    path = trained(home, name)
+    model, tokens = load_run(path).model, torch.tensor([ids(path)])
+    wanted, found = lens(model, tokens), json.loads(ask(path, "lens"))
+    assert found["guesses"] == wanted.top_tokens.flatten().tolist()
+    assert found["rank"] == wanted.true_rank.flatten().tolist()
+    np.testing.assert_allclose(found["probabilities"], wanted.top_probabilities.flatten(), atol=1e-5)
+    np.testing.assert_allclose(found["truth"], wanted.true_probability.flatten(), atol=1e-5)
+    output = model(tokens)[0].softmax(-1).max(-1)
+    assert found["guesses"][-16 * 5 :: 5] == output.indices.tolist()
+    np.testing.assert_allclose(found["probabilities"][-16 * 5 :: 5], output.values.detach(), atol=1e-5)
+    assert set(found["texts"]) == {str(token) for token in found["guesses"]}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bars_sum_to_the_models_own_difference(home, name):
+    path = trained(home, name)
+    model, tokens = load_run(path).model, torch.tensor([ids(path)])
+    found = json.loads(ask(path, "attribution", position=6, token=3, against=5))
+    wanted = attribution(model, tokens, (3, 5), 6)
+    logits = model(tokens)[0, 6].detach()
+    assert found["difference"] == pytest.approx(float(logits[3] - logits[5]), abs=1e-5)
+    assert sum(bar["value"] for bar in found["bars"]) == pytest.approx(found["difference"], abs=1e-4)
+    np.testing.assert_allclose([bar["value"] for bar in found["bars"]], wanted.values[:, 0], atol=1e-6)
+    names = [bar["name"] for bar in found["bars"]]
+    assert len(set(names)) == len(names)
+    assert f"Layer 1 · head {model.config.n_heads - 1}" in names
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sizes_and_shares_are_the_librarys(home, name):
+    path = trained(home, name)
+    wanted = residual_stream(load_run(path).model, torch.tensor([ids(path)]))
+    found = json.loads(ask(path, "residual"))
+    for figure in ("size", "share", "written"):
+        np.testing.assert_allclose(found[figure], getattr(wanted, figure)[:, 0], rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(np.sum(found["share"], axis=0), 1, atol=1e-3)
+    assert len(set(found["parts"])) == len(found["share"])
+
+
+def test_tables_hold_every_number(run):
+    cells = rows_of(ask(run, "lens.csv"))
+    assert len(cells) == 3 * 16
+    last = cells[-2]
+    assert [json.loads(last[name]) for name in ("row", "pos", "true_next")] == ["layer 1", 14, "t"]
+    found = json.loads(ask(run, "lens"))
+    assert int(last["true_rank"]) == found["rank"][-1]
+    assert cells[-1]["true_rank"] == ""
+    bars = rows_of(ask(run, "attribution.csv", position=6))
+    assert sum(float(bar["push"]) for bar in bars[:-1]) == pytest.approx(float(bars[-1]["push"]), abs=1e-4)
+    values = rows_of(ask(run, "residual.csv"))
+    assert len(values) == 16 * (3 + 2 * len(json.loads(ask(run, "residual"))["parts"]))
+
+
+@pytest.mark.parametrize("view", ["lens", "attribution", "residual"])
+def test_a_page_to_keep_holds_its_numbers_and_asks_nobody(run, view):
+    page = ask(run, f"{view}.html", position=6, token=3, against=5).decode()
+    assert "default-src 'none'" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    data = json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
+    held = base64.b64decode(data["sources"][view].partition("base64,")[2])
+    assert json.loads(held) == json.loads(ask(run, view, position=6, token=3, against=5))
+
+
+def test_each_row_of_the_lens_is_a_task_of_its_own(run, monkeypatch):
+    """So that a training run takes its steps between two of them."""
+    look = look_of(request(run, "lens"))
+    look.run()
+    tasks, submit = [], compute.submit
+    monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))
+    lens_view.lens_of(look)
+    assert len(tasks) >= 3
+
+
+@pytest.mark.parametrize(
+    ("what", "query", "status", "said"),
+    [
+        ("lens", {"tokens": "99999"}, 400, "token 99999 is not in the vocabulary"),
+        ("attribution", {"position": "16"}, 400, "position 16 does not exist"),
+        ("attribution", {"position": "-1"}, 400, "position=-1 is not possible"),
+        ("attribution", {"token": "9999"}, 400, "token 9999 is not in the vocabulary"),
+        ("residual", {"tokens": ".".join(["1"] * 17)}, 400, "17 tokens are too many"),
+        ("nothing", {}, 404, "There is no such view"),
+    ],
+)
+def test_bad_addresses_are_refused_in_a_sentence(run, what, query, status, said):
+    with pytest.raises(HTTPException, match=re.escape(said)) as refused:
+        ask(run, what, **query)
+    assert refused.value.status_code == status
+
+
+@pytest.mark.parametrize("what", ["lens", "attribution", "residual"])
+def test_weights_that_diverged_are_named(home, run, quiet, what):
+    loaded = load_run(run)
+    with torch.no_grad():
+        loaded.model.blocks[0].attention.W_Q.fill_(torch.nan)
+    loaded.folder.save_model("final", loaded.model, loaded.step)
+    with pytest.raises(HTTPException, match="its weights diverged"):
+        ask(run, what)
+    if what == "attribution":  # the page itself needs the guesses
+        assert "its weights diverged" in texts(open_page("inside", run=run.name, view=what, prompt=HEN))
+
+
+def test_a_single_token_can_be_looked_at(home, quiet):
+    path = tiny_run(home)
+    for view in QUESTIONS:
+        assert not open_page("inside", run=path.name, view=view, prompt="T").exception
+
+
+@given(st.text())
+def test_a_spelt_token_stays_on_its_line_and_reorders_nothing(text):
+    shown = spelt(text)
+    assert not re.search("[\u0000-\u0020\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", shown)
+
+
+@given(st.text(), st.lists(st.integers(1, 600), min_size=1, max_size=3))
+def test_only_whole_numbers_below_their_limits_are_taken_from_an_address(text, below):
+    found = numbers(text, below)
+    assert found is None or ".".join(map(str, found)) == re.sub(r"(?<!\d)0+(?=\d)", "", text)
+    places = [limit - 1 for limit in below]
+    assert numbers(".".join(map(str, places)), below) == places
+    assert numbers(".".join(map(str, below)), below) is None

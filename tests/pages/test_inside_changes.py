@@ -1,0 +1,312 @@
+"""Views of the page Inside that change a model: what they ask and say, and that their answers are the library's."""
+
+import csv
+import io
+import json
+import re
+from urllib.parse import urlencode
+
+import pytest
+import torch
+from app_pages import TEXT, button, open_page, texts
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from components.inside import patching
+from components.inside.answers import answer
+from llm import compute
+from llm.checkpoints import load_run
+from llm.config import TrainingConfig
+from llm.data import TextData
+from llm.interpret import Patch, ablate, effect, patch, patch_effect
+from llm.interpret.intervening import Edit, each_alone, react
+from llm.interpret.prompts import prompt_pair
+from llm.presets import preset
+from llm.tokenizers import build_tokenizer
+from llm.training.start import start_run
+from llm.world import generate
+from llm.world.contrasts import CONTRASTS, Contrast
+
+HEN = "The hen sat on t"
+
+
+@pytest.fixture
+def run(home):
+    """A run with two layers of four heads, two to a key/value head, with rotary positions."""
+    config = preset("llama", d_vocab=1, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, n_ctx=24)
+    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
+    trainer = start_run(config, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture="llama")
+    for _ in trainer:
+        pass
+    return trainer.folder.path
+
+
+def ask(path, what: str, step: str = "end", text: str = HEN, **query):
+    """The answer of the route for the tokens of HEN."""
+    tokens = load_run(path).tokenizer.encode(text)
+    params = {"run_id": path.name, "step": step, "what": what}
+    asked = urlencode({"tokens": ".".join(map(str, tokens))} | query).encode()
+    return answer(Request({"type": "http", "path_params": params, "query_string": asked, "headers": []}))
+
+
+def never_ask(home) -> None:
+    (home / "expectations.json").write_text('{"never ask": true}')
+
+
+def loaded(path):
+    run = load_run(path)
+    return run, torch.tensor([run.tokenizer.encode(HEN)])
+
+
+def test_intervene_asks_once_what_one_expects(home, run):
+    app = open_page("inside", run=run.name, view="intervene")
+    assert "How many of them would not be missed" in texts(app)
+    button(app, "expect-inside-intervene-A few").click().run()
+    assert "**What do you expect?**" not in texts(app)
+    assert not app.exception
+
+
+def test_a_link_opens_the_same_intervention(home, run):
+    never_ask(home)
+    asked = {"off": "0.1,1.m", "kind": "mean", "scale": "0.5", "gaze": "token", "layer": "1", "head": "2", "row": "5",
+             "key": "3"}  # fmt: skip
+    app = open_page("inside", run=run.name, prompt=HEN, view="intervene", **asked)
+    for name, value in asked.items():
+        assert app.query_params[name] == value, name
+    chosen = {box.label: box.value for box in app.selectbox}
+    assert (chosen["Layer"], chosen["Who looks"], chosen["At which token"]) == ("1", "5", "3")
+
+
+def test_a_link_to_an_impossible_intervention_is_a_sentence(home, run):
+    never_ask(home)
+    app = open_page("inside", run=run.name, prompt=HEN, view="intervene", off="0.<b>")
+    assert "off=<b> is not possible" in texts(app)
+
+
+@pytest.mark.parametrize("kind", ["zero", "mean"])
+def test_losses_and_guesses_are_those_of_the_library(run, kind):
+    opened, tokens = loaded(run)
+    windows = TextData.from_text(TEXT, opened.tokenizer, 24).evaluation_windows(4)[0]
+    found = json.loads(ask(run, "intervene-effect", off="0.1,0.2,1.m", kind=kind, scale="0.5").body)
+    with ablate(opened.model, [(0, 1), (0, 2)], [1], 0.5, windows if kind == "mean" else None) as altered:
+        texts = [opened.tokenizer.token_text(token) for token in range(opened.config.d_vocab)]
+        pair = tuple(texts.index(text) for text in found["pair"])
+        wanted = effect(opened.model, altered, tokens, pair)
+        probabilities = react(altered, tokens).logits.softmax(dim=-1)
+    assert found["loss"] == pytest.approx([wanted.loss, wanted.altered_loss], rel=1e-5)
+    assert found["difference"] == pytest.approx([wanted.logit_difference, wanted.altered_logit_difference], abs=1e-5)
+    for text, _, after in found["next"]:
+        assert after == pytest.approx(float(probabilities[texts.index(text)]), rel=1e-4)
+    assert max(after for _, _, after in found["next"]) == pytest.approx(float(probabilities.max()), rel=1e-4)
+
+
+def test_a_steered_gaze_is_the_librarys(run):
+    opened, tokens = loaded(run)
+    found = json.loads(ask(run, "intervene-effect", gaze="token", layer=1, head=3, row=9, key=4).body)
+    wanted = react(opened.model, tokens, Edit(1, 3, "token", 9, 4))
+    assert found["losses"][1] == pytest.approx(wanted.losses.tolist(), rel=1e-5)
+    assert found["losses"][0] != pytest.approx(found["losses"][1], rel=1e-5)
+
+
+def test_nothing_switched_off_changes_nothing(run):
+    found = json.loads(ask(run, "intervene-effect").body)
+    assert found["losses"][0] == found["losses"][1]
+    original, altered = json.loads(ask(run, "intervene-written").body)
+    assert original == altered
+    assert len(original) == 24 - len(HEN)
+
+
+def test_both_models_write_on_by_their_likeliest_token(run):
+    opened, tokens = loaded(run)
+    _, altered = json.loads(ask(run, "intervene-written", off="0.m,1.m").body)
+    with ablate(opened.model, mlps=[0, 1]) as without:
+        first = int(react(without, tokens).logits.argmax())
+    assert altered[0] == opened.tokenizer.token_text(first)
+
+
+def test_every_part_alone_is_the_librarys(run):
+    opened, tokens = loaded(run)
+    found = json.loads(ask(run, "intervene-alone").body)
+    assert found == pytest.approx(list(each_alone(opened.model, tokens)), abs=1e-6)
+    assert len(found) == 2 * (4 + 1)
+
+
+def test_a_single_token_has_no_loss_and_the_view_still_stands(run):
+    assert json.loads(ask(run, "intervene-alone", text="T").body) == []
+    found = json.loads(ask(run, "intervene-effect", text="T", off="0.0").body)
+    assert found["loss"] == [None, None]
+
+
+def test_each_altered_token_is_a_task_of_its_own(run, monkeypatch):
+    """So that a training run takes its steps between two of them."""
+    tasks, submit = [], compute.submit
+    monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))
+    ask(run, "intervene-written", off="1.2")
+    assert len(tasks) >= 24 - len(HEN)
+
+
+def test_an_intervention_is_carried_away_whole(run):
+    rows = list(csv.DictReader(io.StringIO(ask(run, "intervene.csv", off="0.1").body.decode())))
+    found = json.loads(ask(run, "intervene-effect", off="0.1").body)
+    losses = [row for row in rows if row["what"] == '"loss of a token"']
+    assert [float(row["altered"]) for row in losses] == pytest.approx(found["losses"][1])
+    assert json.loads(losses[0]["token"]) == "h"
+    page = ask(run, "intervene.html", off="0.1").body.decode()
+    assert "default-src 'none'" in page
+    data = json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
+    assert data["off"] == ["0.1"] and set(data["sources"]) == {"alone", "effect", "written"}
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"off": "9.0"}, "layer 9 does not exist"),
+        ({"off": "0.7"}, "head 7 does not exist"),
+        ({"off": "x.0"}, "off=x is not possible"),
+        ({"scale": "7"}, "scale=7 is not possible"),
+        ({"gaze": "up"}, "to='up' is unknown"),
+        ({"gaze": "token", "row": "3", "key": "5"}, "position 3 cannot look at position 5"),
+        ({"gaze": "first", "row": "99"}, "query=99 does not exist"),
+        ({"gaze": "first", "head": "4"}, "head 4 does not exist"),
+    ],
+)
+def test_impossible_interventions_are_refused_in_a_sentence(run, query, said):
+    with pytest.raises(HTTPException, match=re.escape(said)) as refused:
+        ask(run, "intervene-effect", **query)
+    assert refused.value.status_code == 400
+
+
+def test_weights_that_diverged_are_named(run):
+    opened, _ = loaded(run)
+    with torch.no_grad():
+        opened.model.blocks[0].attention.W_Q.fill_(torch.nan)
+    opened.folder.save_model("final", opened.model, opened.step)
+    with pytest.raises(HTTPException, match="its weights diverged"):
+        ask(run, "intervene-effect")
+
+
+@pytest.fixture(scope="module")
+def ready_texts():
+    """Ready pairs of the world, at least one of each kind, for tokens that are characters."""
+    tokenizer = build_tokenizer("char", generate(size=60_000))
+    return [next(patching._fitting(tokenizer, skill)) for skill in CONTRASTS]
+
+
+PROMPTS = ("The hen sat", "The fox sat", " on", " under")
+
+
+def pair_of(path):
+    return prompt_pair(load_run(path).tokenizer, *PROMPTS)
+
+
+def ask_patching(path, what="patching", **query):
+    pair = pair_of(path)
+    dotted = {name: ".".join(map(str, ids)) for name, ids in (("corrupt", pair.corrupt), ("answers", pair.answers))}
+    return ask(path, what, text=load_run(path).tokenizer.decode(pair.clean), **dotted | query)
+
+
+def test_patching_asks_once_and_then_offers_own_texts(home, run):
+    app = open_page("inside", run=run.name, view="patching")
+    assert "Two texts differ in one word" in texts(app)
+    button(app, "expect-inside-patching-In between").click().run()
+    assert not app.exception
+    assert "Ready pairs come from the story world" in texts(app)
+
+
+def test_a_link_opens_the_same_patching(home, run):
+    never_ask(home)
+    asked = dict(zip(patching.FIELDS, PROMPTS, strict=True)) | {"site": "head", "locked": "1.2"}
+    app = open_page("inside", run=run.name, prompt=HEN, view="patching", **asked)
+    for name, value in asked.items():
+        assert app.query_params[name] == value, name
+    shown = {box.label: box.value for box in app.text_input}
+    assert shown == dict(zip(patching.FIELDS.values(), PROMPTS, strict=True))
+
+
+def test_a_ready_pair_is_named_in_the_address_by_its_texts(home, run, monkeypatch):
+    never_ask(home)
+    pairs = [Contrast("The hen sat", "The fox sat", " on", " under"), Contrast("The hen", "The fox", ".", "&")]
+    monkeypatch.setattr(patching, "ready_pairs", lambda look: pairs)
+    app = open_page("inside", run=run.name, view="patching")
+    assert (app.query_params["clean"], app.query_params["right"]) == ("The hen sat", " on")
+    asked = {name: getattr(pairs[1], name) for name in patching.FIELDS}
+    again = open_page("inside", run=run.name, view="patching", **asked)
+    assert next(box.value for box in again.selectbox if box.label == "Two texts") == "1"
+    assert not again.text_input
+
+
+def test_texts_of_different_length_are_a_sentence_on_the_page(home, run):
+    never_ask(home)
+    app = open_page("inside", run=run.name, view="patching", clean="The hen", corrupt="The foxes", right="s", wrong="x")
+    assert "The clean text has 7 tokens and the corrupted one 9" in texts(app)
+
+
+@pytest.mark.parametrize("site", ["resid_pre", "attention_out", "mlp_out"])
+def test_every_effect_of_a_patch_is_the_librarys(run, site):
+    pair, model = pair_of(run), load_run(run).model
+    wanted = patch(model, torch.tensor(pair.clean), torch.tensor(pair.corrupt), pair.answers, site)
+    for layer in range(2):
+        found = json.loads(ask_patching(run, site=site, layer=layer).body)
+        assert found["effects"] == pytest.approx(wanted.effect[layer].tolist(), abs=1e-4)
+        assert found["ends"] == pytest.approx([wanted.clean, wanted.corrupt], abs=1e-5)
+    if site == "resid_pre":  # before the first layer the prompts differ nowhere else
+        alike = [at for at in range(len(pair.clean)) if at not in pair.changed]
+        first = json.loads(ask_patching(run, site=site, layer=0).body)["effects"]
+        assert [first[at] for at in alike] == pytest.approx([0] * len(alike), abs=1e-4)
+
+
+def test_in_long_texts_neighbouring_positions_are_patched_together(run, monkeypatch):
+    monkeypatch.setattr(patching, "CELLS", 3)  # 12 positions
+    pair, model = pair_of(run), load_run(run).model
+    found = json.loads(ask_patching(run, site="mlp_out", layer=1).body)["effects"]
+    prompts = torch.tensor(pair.clean), torch.tensor(pair.corrupt)
+    wanted = [
+        patch_effect(model, *prompts, pair.answers, [Patch("mlp_out", 1, tuple(range(at, at + 4)))]) for at in (0, 4, 8)
+    ]
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_each_head_is_patched_at_all_positions(run):
+    pair, model = pair_of(run), load_run(run).model
+    found = json.loads(ask_patching(run, site="head", layer=1).body)["effects"]
+    for head in range(4):
+        wanted = patch_effect(model, torch.tensor(pair.clean), torch.tensor(pair.corrupt), pair.answers,
+                              [Patch("head", 1, None, head)])  # fmt: skip
+        assert found[head] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_ready_pairs_are_of_the_world_and_fit_the_tokenizer(ready_texts):
+    tokenizer = build_tokenizer("char", generate(size=60_000))
+    for one in ready_texts:
+        pair = prompt_pair(tokenizer, one.clean, one.corrupt, one.right, one.wrong)
+        assert len(pair.clean) == len(pair.corrupt)
+
+
+def test_a_label_names_what_differs_once():
+    one = Contrast("Now Greta had it, and", "Now Tom had it, and", " she", " he")
+    assert patching.label(one) == "Now Greta/Tom had it, and … she/he"
+
+
+def test_patching_is_carried_away_whole(run):
+    rows = list(csv.DictReader(io.StringIO(ask_patching(run, "patching.csv", site="mlp_out").body.decode())))
+    assert len(rows) == 2 * len(pair_of(run).clean)
+    page = ask_patching(run, "patching.html", site="head").body.decode()
+    data = json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
+    assert set(data["sources"]) == {"0", "1"} and data["columns"] == [f"head {head}" for head in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"corrupt": "1.2"}, "corrupt must be 12 token ids"),
+        ({"corrupt": "x"}, "corrupt must be 12 token ids"),
+        ({"answers": "1.1"}, "answers two that differ"),
+        ({"answers": "1.999"}, "answers two that differ"),
+        ({"site": "nose"}, "site=nose is unknown"),
+        ({"layer": "9"}, "layer 9 does not exist"),
+        ({"layer": "-1"}, "layer=-1 is not possible"),
+    ],
+)
+def test_impossible_patches_are_refused_in_a_sentence(run, query, said):
+    with pytest.raises(HTTPException, match=re.escape(said)):
+        ask_patching(run, **query)

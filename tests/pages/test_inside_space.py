@@ -1,0 +1,245 @@
+"""Views of the page Inside on embeddings and neurons: what they ask and say, and that they answer as the library."""
+
+import csv
+import io
+import json
+import re
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+import torch
+from app_pages import TEXT, button, open_page, texts
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from components.inside import neurons
+from components.inside.answers import answer
+from llm import compute
+from llm.checkpoints import load_run
+from llm.config import TrainingConfig
+from llm.data import split_text
+from llm.interpret import distance_curves, embedding_map, excitations, nearest, neuron_effect, position_cosines
+from llm.interpret.embeddings import embedding_axes
+from llm.presets import preset
+from llm.tokenizers.kinds import KINDS
+from llm.training.start import start_run
+
+HEN = "The hen sat on t"
+
+
+def made(home, architecture: str, **settings):
+    """A finished run of a tiny model of this architecture."""
+    sizes = {"d_model": 16, "n_layers": 2, "n_heads": 4, "n_ctx": 24} | settings
+    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
+    config = preset(architecture, d_vocab=1, **sizes)
+    trainer = start_run(config, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture=architecture)
+    for _ in trainer:
+        pass
+    return trainer.folder.path
+
+
+@pytest.fixture
+def run(home):
+    """A run with learned positions."""
+    return made(home, "gpt")
+
+
+def ask(path, what: str, step: str = "end", **query):
+    """The answer of the route for the tokens of HEN."""
+    tokens = load_run(path).tokenizer.encode(HEN)
+    params = {"run_id": path.name, "step": step, "what": what}
+    asked = urlencode({"tokens": ".".join(map(str, tokens))} | query).encode()
+    return answer(Request({"type": "http", "path_params": params, "query_string": asked, "headers": []}))
+
+
+def floats(response) -> np.ndarray:
+    return np.frombuffer(response.body, "<f4")
+
+
+def held(page: str) -> dict:
+    """What a page to keep tells its component."""
+    assert "default-src 'none'" in page
+    return json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
+
+
+def never_ask(home) -> None:
+    (home / "expectations.json").write_text('{"never ask": true}')
+
+
+@pytest.mark.parametrize(("view", "asked"), [("embeddings", "nearest neighbour"), ("neurons", "most exciting places")])
+def test_each_view_asks_once_what_one_expects(home, run, view, asked):
+    app = open_page("inside", run=run.name, view=view)
+    assert asked in texts(app)
+    button(app, f"expect-inside-{view}").click().run()
+    assert "**What do you expect?**" not in texts(app)
+    assert not app.exception
+
+
+def test_a_link_opens_the_same_map(home, run):
+    never_ask(home)
+    asked = {"map": "3", "points": "frequency", "chosen": "5", "at": "1", "view": "embeddings"}
+    app = open_page("inside", run=run.name, prompt=HEN, **asked)
+    for name, value in asked.items():
+        assert app.query_params[name] == value, name
+
+
+def test_the_map_of_every_step_stands_on_the_axes_of_one(run):
+    end, start = load_run(run), load_run(run, 0)
+    own = floats(ask(run, "embeddings", axes="end"))
+    wanted = embedding_map(end.model, 3)
+    np.testing.assert_allclose(own[:-3].reshape(-1, 3), wanted.coordinates, atol=1e-5)
+    np.testing.assert_allclose(own[-3:], wanted.explained_variance, rtol=1e-5)
+    before = floats(ask(run, "embeddings", "0", axes="end"))
+    wanted = embedding_map(start.model, axes=embedding_axes(end.model, 3))
+    np.testing.assert_allclose(before[:-3].reshape(-1, 3), wanted.coordinates, atol=1e-5)
+
+
+def test_tokens_have_their_kind_and_their_count_in_the_text(run):
+    found = json.loads(ask(run, "embeddings-tokens").body)
+    kind = {text: KINDS[kind] for text, kind in zip(found["texts"], found["kinds"], strict=True)}
+    assert (kind["h"], kind[" "], kind["."], kind["\n"]) == ("letter", "space", "punctuation", "space")
+    count = dict(zip(found["texts"], found["counts"], strict=True))
+    training = split_text(TEXT)[0]
+    assert count == {sign: training.count(sign) for sign in count}
+
+
+def test_neighbours_are_the_librarys(run):
+    wanted = nearest(load_run(run).model, 5)
+    found = json.loads(ask(run, "embeddings-near", token=5).body)
+    assert [token for token, _ in found] == wanted.tokens.tolist()
+    assert [cosine for _, cosine in found] == pytest.approx(wanted.cosines.tolist(), abs=1e-6)
+
+
+def test_alike_counts_neighbours_of_ones_own_kind(run):
+    model = load_run(run).model
+    kinds = json.loads(ask(run, "embeddings-tokens").body)["kinds"]
+    same = [kinds[int(nearest(model, token, 1).tokens[0])] == kinds[token] for token in range(len(kinds))]
+    chance = [(kinds.count(kind) - 1) / (len(kinds) - 1) for kind in kinds]
+    found = json.loads(ask(run, "embeddings-alike").body)
+    assert found == pytest.approx({"same": np.mean(same), "chance": np.mean(chance), "tokens": len(kinds)})
+
+
+@pytest.mark.parametrize("architecture", ["gpt", "llama"])
+def test_positions_are_shown_as_the_scheme_has_them(home, architecture):
+    path = made(home, architecture)
+    model = load_run(path).model
+    wanted = position_cosines(model) if architecture == "gpt" else distance_curves(model)
+    np.testing.assert_allclose(floats(ask(path, "embeddings-positions")), wanted.flatten(), atol=1e-5)
+    rows = list(csv.DictReader(io.StringIO(ask(path, "embeddings.csv", map="positions").body.decode())))
+    assert len(rows) == wanted.numel()
+
+
+def test_a_model_without_positions_says_so_and_is_carried_away_all_the_same(home):
+    path = made(home, "gpt", positional="none")
+    with pytest.raises(HTTPException, match="adds no position vectors"):
+        ask(path, "embeddings-positions")
+    assert not any(name.startswith("positions") for name in held(ask(path, "embeddings.html").body.decode())["sources"])
+
+
+def test_a_map_is_carried_away_whole(run):
+    rows = list(csv.DictReader(io.StringIO(ask(run, "embeddings.csv").body.decode())))
+    wanted = embedding_map(load_run(run).model, 3).coordinates
+    assert [float(row["pc2"]) for row in rows] == pytest.approx(wanted[:, 1].tolist(), abs=1e-5)
+    data = held(ask(run, "embeddings.html", chosen=3, at=1).body.decode())
+    assert (data["token"], data["at"], data["steps"]) == (3, 1, [0, 1, 2])
+    assert set(data["sources"]) == {"tokens", "alike", "near/2"} | {
+        f"{what}/{step}" for what in ("map", "positions") for step in data["steps"]
+    }
+
+
+def test_a_link_opens_the_same_neuron(home, run):
+    never_ask(home)
+    app = open_page("inside", run=run.name, prompt=HEN, view="neurons", layer="1", neuron="17")
+    assert (app.query_params["layer"], app.query_params["neuron"]) == ("1", "17")
+    assert app.number_input[0].value == 17
+    app.number_input[0].set_value(18).run()
+    assert app.query_params["neuron"] == "18"
+    beyond = open_page("inside", run=run.name, prompt=HEN, view="neurons", layer="7", neuron="99999")
+    assert beyond.query_params["neuron"] == str(load_run(run).config.d_mlp - 1)
+
+
+def test_the_strongest_moments_are_the_librarys(run):
+    opened = load_run(run)
+    stream = torch.tensor(opened.tokenizer.encode(split_text(TEXT)[0]))
+    wanted = excitations(opened.model, 1, stream)
+    found = json.loads(ask(run, "neurons-part", layer=1, neuron=9, part=0).body)
+    assert [activation for activation, _ in found] == pytest.approx(wanted.activation[:, 9].tolist(), rel=1e-4)
+    positions = [int(position) for _, position in found]
+    snippets = json.loads(ask(run, "neurons-snippets", layer=1, neuron=9, at=".".join(map(str, positions))).body)
+    for snippet, (activation, position) in zip(snippets, found, strict=True):
+        peak = snippet["peak"]
+        assert snippet["values"][peak] == pytest.approx(activation, rel=1e-4)
+        first = position - peak
+        written = opened.tokenizer.decode(stream[first : first + len(snippet["tokens"])].tolist())
+        assert "".join(snippet["tokens"]) == written
+
+
+def test_a_long_text_is_read_in_parts(run, monkeypatch):
+    """Together they hold what one reading of the whole would."""
+    monkeypatch.setattr(neurons, "PART", 24 * 4)
+    monkeypatch.setattr(neurons, "PARTS", 3)
+    opened = load_run(run)
+    stream = torch.tensor(opened.tokenizer.encode(split_text(TEXT)[0]))[: 24 * 4 * 3]
+    wanted = excitations(opened.model, 0, stream)
+    found = [one for part in range(3) for one in json.loads(ask(run, "neurons-part", neuron=3, part=part).body)]
+    strongest = sorted(found, reverse=True)[:10]
+    assert [activation for activation, _ in strongest] == pytest.approx(wanted.activation[:, 3].tolist(), rel=1e-4)
+    activation, position = found[-1]  # in the last part, and found there again
+    assert position >= 24 * 4 * 2
+    (snippet,) = json.loads(ask(run, "neurons-snippets", neuron=3, at=position).body)
+    assert snippet["values"][snippet["peak"]] == pytest.approx(activation, rel=1e-4)
+
+
+def test_a_neurons_effect_is_the_librarys(run):
+    opened = load_run(run)
+    wanted = neuron_effect(opened.model, 1, 5)
+    found = json.loads(ask(run, "neurons-effect", layer=1, neuron=5).body)
+    assert [by for _, by in found["raised"]] == pytest.approx(wanted.raised_by.tolist(), abs=1e-6)
+    assert [by for _, by in found["lowered"]] == pytest.approx(wanted.lowered_by.tolist(), abs=1e-6)
+    assert found["lowered"][0][0] == opened.tokenizer.token_text(int(wanted.lowered[0]))
+
+
+def test_a_neuron_is_carried_away_whole(run):
+    rows = list(csv.DictReader(io.StringIO(ask(run, "neurons.csv", layer=1, neuron=5).body.decode())))
+    assert {json.loads(row["what"]) for row in rows} == {"moment", "raised", "lowered"}
+    data = held(ask(run, "neurons.html", layer=1, neuron=5).body.decode())
+    assert (data["layer"], data["neuron"]) == (1, 5)
+    assert set(data["sources"]) == {"effect", "snippets", "part/0"}
+
+
+def test_neighbours_of_many_tokens_are_many_tasks(run, monkeypatch):
+    """So that a training run takes its steps between two of them."""
+    tasks, submit = [], compute.submit
+    monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))
+    ask(run, "embeddings-alike")
+    assert len(tasks) >= load_run(run).config.d_vocab
+
+
+@pytest.mark.parametrize(
+    ("what", "query", "said"),
+    [
+        ("embeddings", {"axes": "x"}, "axes=x is not possible"),
+        ("embeddings", {"axes": "7"}, "has no weights of step 7"),
+        ("embeddings-near", {"token": "99999"}, "token 99999 is not in the vocabulary"),
+        ("embeddings-near", {"token": "<b>"}, "token=<b> is not possible"),
+        ("neurons-part", {"layer": 2}, "layer 2 does not exist"),
+        ("neurons-part", {"part": 1}, "part 1 does not exist"),
+        ("neurons-effect", {"neuron": 99999}, "neuron 99999 does not exist"),
+        ("neurons-snippets", {"at": "x"}, "at must be 1 to 10 positions"),
+        ("neurons-snippets", {"at": "99999999"}, "position 99999999 does not exist"),
+    ],
+)
+def test_bad_addresses_are_refused_in_a_sentence(run, what, query, said):
+    with pytest.raises(HTTPException, match=re.escape(said)) as refused:
+        ask(run, what, **query)
+    assert refused.value.status_code == 400
+
+
+def test_embeddings_that_diverged_are_named(run):
+    opened = load_run(run)
+    with torch.no_grad():
+        opened.model.embed.W_E.fill_(torch.nan)
+    opened.folder.save_model("final", opened.model, opened.step)
+    with pytest.raises(HTTPException, match="its weights diverged"):
+        ask(run, "embeddings")
