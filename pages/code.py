@@ -98,7 +98,8 @@ def download(run: RunSummary, reading: Reading) -> None:
     implementation = st.selectbox("Implementation", list(reading.models), key="code-script", width=180,
                                   label_visibility="collapsed")  # fmt: skip
     try:
-        script = standalone_script(reading.config, implementation, run.tokenizer or "")
+        # in the thread that traces: Python 3.11 cannot parse in two threads at once (cpython issue 106905)
+        script = compute.run(standalone_script, reading.config, implementation, run.tokenizer or "")
     except ValueError as error:
         st.caption(str(error))
         return

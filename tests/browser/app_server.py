@@ -71,8 +71,8 @@ class Server:
 
     @property
     def errors(self) -> list[str]:
-        """Tracebacks in the server's log."""
-        return [line for line in (self.folder / "server.log").read_text().splitlines() if "Traceback" in line]
+        """Tracebacks in the server's log, each with what follows it."""
+        return (self.folder / "server.log").read_text().split("Traceback")[1:]
 
 
 def assert_accessible_and_fitting(page: Page, name: str, within: str = ".stMain") -> None:
