@@ -45,6 +45,8 @@ class LiveRun {
     this.report = () => {};
     this.offset = 0;
     this.state = "";
+    this.behind = false; // whether there are rows that the chart does not show yet
+    this.nextDrawing = 0;
     this.forget();
     this.build();
     this.ready = loadPlotly(data.plotly).then(() => this.draw(), (error) => this.say(error.message, true));
@@ -131,7 +133,9 @@ class LiveRun {
     this.offset = answer.next;
     this.add(answer.rows);
     this.show(answer);
-    return answer.state === "running" || answer.state === "starting" ? 1000 : 1500;
+    const going = answer.state === "running" || answer.state === "starting";
+    if (this.behind && (!going || performance.now() > this.nextDrawing)) this.draw();
+    return going ? 1000 : 1500;
   }
 
   add(rows) {
@@ -153,7 +157,7 @@ class LiveRun {
       if (row.sample) this.addSample(row);
       if (row.skills) this.addSkills(row);
     }
-    if (rows.length) this.draw();
+    this.behind ||= rows.length > 0;
   }
 
   addSample(row) {
@@ -239,6 +243,7 @@ class LiveRun {
   draw() {
     if (!window.Plotly || !this.chart.isConnected) return;
     if (!this.steps.length && !this.evaluationSteps.length) return;
+    const started = performance.now();
     this.chart.querySelector(".llm-live-loading")?.remove();
     const [train, validation, baseline] = ["train", "validation", "baseline"].map((name) => colour(this.root, name));
     const text = { hovertemplate: "%{y:.3f}" };
@@ -266,6 +271,9 @@ class LiveRun {
     layout.height = this.root.clientWidth < 700 ? 320 : 400;
     Plotly.react(this.chart, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
     this.drawSmall();
+    this.behind = false;
+    // training wants the cores: a chart that takes long is drawn the less often
+    this.nextDrawing = performance.now() + 50 * (performance.now() - started);
   }
 
   /** The axis grows with the run in strides, so that the first minute is not squeezed into a corner. */

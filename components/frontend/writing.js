@@ -43,7 +43,7 @@ class Writing {
     this.status.textContent = (answer.message || WRITING_STATES[answer.state] || answer.state)
       + (this.count ? ` · ${this.count} tokens` : "");
     this.status.classList.toggle("llm-writing-bad", answer.state === "failed");
-    if (this.going) return 200;
+    if (this.going) return answer.tokens.length > 2 ? 150 : 400; // beside a training, tokens come slowly
     this.ended();
     return 86400000;
   }
