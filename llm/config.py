@@ -79,7 +79,7 @@ class ModelConfig:
 class TrainingConfig:
     """How a model is trained."""
 
-    steps: Annotated[int, Doc("Optimizer steps to take.")] = 400
+    steps: Annotated[int, Doc("Optimizer steps to take.")] = 300
     batch_size: Annotated[int, Doc("Windows of n_ctx tokens per forward pass.")] = 16
     accumulation: Annotated[int, Doc("Forward passes whose gradients are averaged into one optimizer step.")] = 1
     optimizer: Annotated[
