@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from components.carry import portable
 from components.looking import Look
+from components.views import carry_links
 from llm.interpret.views import NAMES, cell_span
 
 heads_component = portable("attention_heads", "attention_tiles")
@@ -28,18 +28,12 @@ BY_DISTANCE = ("rope", "alibi")  # the schemes whose part in a score can be told
 
 def heads_data(look: Look, order: str) -> dict[str, Any]:
     """What the view All heads is told."""
-    config = look.run().config
     return {
         "title": f"All heads · run {look.run_id} · step {look.run().step}",
-        "labels": look.labels(),
-        "span": cell_span(len(look.tokens)),
-        "layers": config.n_layers,
-        "heads": config.n_heads,
-        "group": config.n_heads // config.n_kv_heads,
+        **_grid(look),
         "order": order,
-        "names": NAMES,
         "sources": {"grid": look.address("attention/grid"), "scores": look.address("attention/scores")},
-        "carry": carry_links(look, "heads", {"order": order}),
+        "carry": carry_links(look, "attention", "heads", {"order": order}),
     }
 
 
@@ -63,7 +57,7 @@ def head_data(look: Look, layer: int, head: int, matrix: str, rest: bool, locked
         "rest": rest,
         "locked": locked,
         "sources": {"head": look.address("attention/head", **place)},
-        "carry": carry_links(look, "head", state),
+        "carry": carry_links(look, "attention", "head", state),
     }
 
 
@@ -75,28 +69,28 @@ def training_data(look: Look, score: str, control: str | None) -> dict[str, Any]
                for step in steps for what in ("grid", "scores", "context")}  # fmt: skip
     if control is not None:
         sources["control"] = replace(look, run_id=control, step=None).address("attention/scores")
+    state = {"score": score} | ({"control": control} if control else {})
     return {
         "title": f"Through training · run {look.run_id}",
-        "labels": look.labels(),
-        "span": cell_span(len(look.tokens)),
-        "layers": config.n_layers,
-        "heads": config.n_heads,
-        "group": config.n_heads // config.n_kv_heads,
+        **_grid(look),
         "context": config.n_ctx,
-        "names": NAMES,
         "steps": steps,
         "step": look.run().step,
         "score": score,
         "controlLabel": f"one layer, run {control}",
         "sources": sources,
-        "carry": carry_links(look, "training", {"score": score} | ({"control": control} if control else {})),
+        "carry": carry_links(look, "attention", "training", state),
     }
 
 
-def carry_links(look: Look, view: str, state: Mapping[str, int | str]) -> dict[str, str]:
-    """Where the view's data and its stand-alone page are served."""
+def _grid(look: Look) -> dict[str, Any]:
+    """What both views that draw every head are told of the grid."""
+    config = look.run().config
     return {
-        "name": f"attention-{view}-{look.run_id}",
-        "csv": look.address(f"attention/{view}.csv", **state),
-        "html": look.address(f"attention/{view}.html", **state),
+        "labels": look.labels(),
+        "span": cell_span(len(look.tokens)),
+        "layers": config.n_layers,
+        "heads": config.n_heads,
+        "group": config.n_heads // config.n_kv_heads,
+        "names": NAMES,
     }

@@ -8,24 +8,21 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
 from components import attention
-from components.carry import csv_text, standalone
 from components.kept import Kept
-from components.looking import Look, look_of
+from components.looking import Look, text_data
+from components.views import Answer, answered, numbers, octets, page_file, table_file, whole
 from llm import compute
 from llm.checkpoints import RUN_ID
-from llm.data import TextData
 from llm.interpret.heads import HeadScores
 from llm.interpret.positions import in_context_score
 from llm.interpret.views import (
@@ -49,18 +46,11 @@ ARRAYS = (
 _scores: Kept[dict[str, Any]] = Kept(200)
 _contexts: Kept[dict[str, Any]] = Kept(200)
 _heads: Kept[HeadView] = Kept(8)
-_texts: Kept[TextData] = Kept(2)
 
 
 def answer(request: Request) -> Response:
-    """The answer to /look/{run_id}/{step}/attention/{what}; bad input becomes one sentence and the status 400."""
-    what = ANSWERS.get(request.path_params["what"])
-    if what is None:
-        raise HTTPException(404, "There is no such view")
-    try:
-        return what(look_of(request), request)
-    except (ValueError, OSError) as error:
-        raise HTTPException(400, str(error)) from error
+    """The answer to /look/{run_id}/{step}/attention/{what}."""
+    return answered(ANSWERS, request)
 
 
 def grid_bytes(look: Look) -> bytes:
@@ -76,18 +66,11 @@ def _small_layers(look: Look) -> Iterator[bytes]:
 def scores_of(look: Look) -> dict[str, Any]:
     """Every head's scores, [layer][head], on random tokens repeated twice, and the name that they earn."""
     key = (look.run().folder.path, look.run().step)
-    return _scores.get(key, lambda: _as_json(list(compute.iterate(_score_layers(look, data_of(look).train)))))
+    return _scores.get(key, lambda: _as_json(list(compute.iterate(_score_layers(look, text_data(look).train)))))
 
 
 def _score_layers(look: Look, occurring: Tensor) -> Iterator[HeadScores]:
     yield from scores_by_layer(look.run().model, occurring)
-
-
-def data_of(look: Look) -> TextData:
-    """The token ids of the run's own text."""
-    run = look.run()
-    make = partial(TextData.from_text, run.folder.text(), run.tokenizer, run.config.n_ctx)
-    return _texts.get(run.folder.path, make)
 
 
 def _as_json(layers: list[HeadScores]) -> dict[str, Any]:
@@ -107,7 +90,7 @@ def context_of(look: Look) -> dict[str, Any]:
     run = look.run()
 
     def make() -> dict[str, Any]:
-        *_, context = compute.iterate(held_out_losses(run.model, data_of(look)))
+        *_, context = compute.iterate(held_out_losses(run.model, text_data(look)))
         score = in_context_score(context.by_position)
         return {
             "loss": context.loss,
@@ -150,7 +133,7 @@ def head_bytes(view: HeadView) -> bytes:
 
 
 def _grid(look: Look, _: Request) -> Response:
-    return _bytes(grid_bytes(look))
+    return octets(grid_bytes(look))
 
 
 def _scores_answer(look: Look, _: Request) -> Response:
@@ -162,7 +145,7 @@ def _context(look: Look, _: Request) -> Response:
 
 
 def _head(look: Look, request: Request) -> Response:
-    return _bytes(head_bytes(head_of(look, _whole(request, "layer"), _whole(request, "head"))))
+    return octets(head_bytes(head_of(look, whole(request, "layer"), whole(request, "head"))))
 
 
 def _heads_csv(look: Look, _: Request) -> Response:
@@ -172,18 +155,18 @@ def _heads_csv(look: Look, _: Request) -> Response:
          *(scores[name][layer][head] for name in SCORES), scores["entropy_maximum"]]
         for layer in range(len(scores["label"])) for head in range(len(scores["label"][layer]))
     ]  # fmt: skip
-    return _file(csv_text(["layer", "head", "kv_head", "name", *SCORES, "entropy_maximum"], rows), "heads.csv")
+    return table_file("heads", ["layer", "head", "kv_head", "name", *SCORES, "entropy_maximum"], rows)
 
 
 def _head_csv(look: Look, request: Request) -> Response:
-    layer, head = _whole(request, "layer"), _whole(request, "head")
+    layer, head = whole(request, "layer"), whole(request, "head")
     view, labels = head_of(look, layer, head), look.labels()
     rows = (
         [query, labels[query], key, labels[key], *(float(getattr(view, name)[query, key]) for name in ARRAYS[:7])]
         for query, key in zip(*np.tril_indices(len(labels)), strict=True)
     )
     header = ["query_pos", "query_token", "key_pos", "key_token", *ARRAYS[:7]]
-    return _file(csv_text(header, rows), f"layer-{layer}-head-{head}.csv")
+    return table_file(f"layer-{layer}-head-{head}", header, rows)
 
 
 def _training_csv(look: Look, _: Request) -> Response:
@@ -195,9 +178,7 @@ def _training_csv(look: Look, _: Request) -> Response:
             [step, layer, head, *(scores[name][layer][head] for name in SCORES), context["loss"], context["score"]]
             for layer, heads in enumerate(scores["label"]) for head in range(len(heads))
         ]  # fmt: skip
-    return _file(
-        csv_text(["step", "layer", "head", *SCORES, "validation_loss", "in_context_score"], rows), "training.csv"
-    )
+    return table_file("training", ["step", "layer", "head", *SCORES, "validation_loss", "in_context_score"], rows)
 
 
 def _training_html(look: Look, request: Request) -> Response:
@@ -213,49 +194,27 @@ def _training_html(look: Look, request: Request) -> Response:
         sources[f"context/{step}"] = json.dumps(context_of(there)).encode()
     if control is not None:
         sources["control"] = json.dumps(scores_of(replace(look, run_id=control, step=None))).encode()
-    return _page(look, attention.training_component, data, sources, ("loss", "in_context", *HEAD_SCORES))
+    return page_file(look, attention.training_component, data, sources, ("loss", "in_context", *HEAD_SCORES))
 
 
 def _heads_html(look: Look, request: Request) -> Response:
     data = attention.heads_data(look, request.query_params.get("order", "layer"))
     sources = {"grid": grid_bytes(look), "scores": json.dumps(scores_of(look)).encode()}
     explained = ("attention", *HEAD_SCORES)
-    return _page(look, attention.heads_component, data, sources, explained)
+    return page_file(look, attention.heads_component, data, sources, explained)
 
 
 def _head_html(look: Look, request: Request) -> Response:
-    layer, head, query = _whole(request, "layer"), _whole(request, "head"), request.query_params
-    locked = [int(part) for part in query.get("locked", "").split(".") if part.isdecimal()]
+    layer, head, query = whole(request, "layer"), whole(request, "head"), request.query_params
+    locked = numbers(query.get("locked", ""), [len(look.tokens)] * 2)
     matrix, rest = query.get("matrix", "pattern"), query.get("rest") == "1"
-    data = attention.head_data(look, layer, head, matrix, rest, locked if len(locked) == 2 else None)
+    data = attention.head_data(look, layer, head, matrix, rest, locked)
     sources = {"head": head_bytes(head_of(look, layer, head))}
     explained = ("attention", "value_weighted", "sink", "position_part")
-    return _page(look, attention.head_component, data, sources, explained)
+    return page_file(look, attention.head_component, data, sources, explained)
 
 
-def _page(look: Look, component: Any, data: dict[str, Any], sources: dict[str, bytes], explained: Any) -> Response:
-    text = look.run().tokenizer.decode(look.tokens)
-    name = data["carry"]["name"]  # the other links need the server
-    page = standalone(component, data["title"], text, {**data, "carry": {"name": name}}, sources, explained)
-    return _file(page, f"{name}.html", "text/html")
-
-
-def _whole(request: Request, name: str) -> int:
-    text = request.query_params.get(name, "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ValueError(f"{name}={text[:40]} is not possible: it must be a whole number of 0 or more")
-    return int(text)
-
-
-def _bytes(content: bytes) -> Response:
-    return Response(content, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
-
-
-def _file(content: str | bytes, name: str, media_type: str = "text/csv") -> Response:
-    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
-
-
-ANSWERS: dict[str, Callable[[Look, Request], Response]] = {
+ANSWERS: dict[str, Answer] = {
     "grid": _grid,
     "scores": _scores_answer,
     "head": _head,

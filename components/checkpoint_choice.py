@@ -8,6 +8,17 @@ from components import places, states
 from llm.checkpoints import RunFolder, RunSummary, list_runs
 
 
+def choose_checkpoint(purpose: str) -> tuple[RunSummary, int | None] | None:
+    """A run and one of its snapshots, side by side; see `choose_run` and `choose_step`. None where there is no run."""
+    left, right = st.columns([3, 2])
+    with left:
+        run = choose_run(purpose)
+    if run is None:
+        return None
+    with right:
+        return run, choose_step(RunFolder(run.path))
+
+
 def choose_run(purpose: str) -> RunSummary | None:
     """A run, by a label that can be read. Without any, says that `purpose` needs one, and returns None."""
     found = {run.id: run for run in list_runs(places.checkpoints()) if run.state != "damaged"}

@@ -14,11 +14,13 @@ from components.checkpoint_choice import choose_run, pick_step
 from components.kept import Kept
 from llm import compute
 from llm.checkpoints import RUN_ID, Run, RunFolder, list_runs, load_run
+from llm.data import TextData
 from llm.interpret.views import LONGEST, next_token, opening, readable
 
 END = "end"  # in an address: the weights after the last step
 
 _runs: Kept[Run] = Kept(3)
+_texts: Kept[TextData] = Kept(2)
 
 
 def open_run(run_id: str, step: int | None) -> Run:
@@ -56,20 +58,33 @@ class Look:
         return f"/look/{self.run_id}/{step}/{what}?{query}"
 
 
+def text_data(look: Look) -> TextData:
+    """The token ids of the run's own text."""
+    run = look.run()
+    return _texts.get(run.folder.path, lambda: TextData.from_text(run.folder.text(), run.tokenizer, run.config.n_ctx))
+
+
+def natural(text: str) -> int | None:
+    """The whole number of 0 or more that a part of an address stands for, if it is one."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def look_of(request: Request) -> Look:
     """What an address of `Look.address` names. Raises HTTPException for one that names nothing."""
     run_id, step = request.path_params["run_id"], request.path_params["step"]
     if not RUN_ID.fullmatch(run_id) or not (places.checkpoints() / run_id).is_dir():
         raise HTTPException(404, "There is no such run")
-    if step != END and not (step.isascii() and step.isdigit() and len(step) < 10):
+    if step != END and natural(step) is None:
         raise HTTPException(404, "There is no such step")
-    parts = request.query_params.get("tokens", "").split(".")
-    if len(parts) > LONGEST or not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+    tokens = [natural(part) for part in request.query_params.get("tokens", "").split(".")]
+    known = tuple(token for token in tokens if token is not None)
+    if len(known) != len(tokens) or len(tokens) > LONGEST:
         raise HTTPException(400, f"tokens must be 1 to {LONGEST} token ids with dots between them")
-    own = request.query_params.get("own", "0")
-    if not (own.isascii() and own.isdigit() and len(own) < 10):
-        raise HTTPException(400, f"own={own[:40]} is not possible: it must be a whole number of 0 or more")
-    return Look(run_id, None if step == END else int(step), tuple(map(int, parts)), int(own))
+    text = request.query_params.get("own", "0")
+    own = natural(text)
+    if own is None:
+        raise HTTPException(400, f"own={text[:40]} is not possible: it must be a whole number of 0 or more")
+    return Look(run_id, None if step == END else int(step), known, own)
 
 
 def choose() -> Look | None:

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from components import attention, attention_experiment, attention_routes, expect, states
-from components.attention_state import ALL, ONE, TRAINING, hold, move_to_step, open_head, open_head_at_step, remembered
+from components.attention_state import ALL, ONE, TRAINING, move_to_step, open_head, open_head_at_step
 from components.help import explain
 from components.looking import Look, choose, one_layer_runs
+from components.views import choose_one, hold, numbers, remembered
 
 VIEWS = {"heads": "All heads", "head": "One head", "training": "Through training"}
 
@@ -16,11 +17,7 @@ def all_heads(look: Look) -> None:
     question = f"This model has {count} heads. How many give more than half of their attention to one kind of place?"
     if not expect.expect("attention-heads", question, ["None of them", "A few", "About half", "Nearly all"]):
         return
-    order = st.segmented_control(
-        "Order", list(attention.ORDERS), format_func=attention.ORDERS.get, required=True,
-        key=remembered("order", "layer", list(attention.ORDERS)),
-    )  # fmt: skip
-    st.query_params["order"] = order
+    order = choose_one("attention", "order", "Order", attention.ORDERS, "layer")
     attention.heads_component.mount(key=ALL, data=attention.heads_data(look, order), on_opened_change=open_head)
     if guess := expect.expected("attention-heads"):
         named = sum(label is not None for row in attention_routes.scores_of(look)["label"] for label in row)
@@ -41,25 +38,23 @@ def one_head(look: Look) -> None:
     }
     row = st.container(horizontal=True, vertical_alignment="bottom")
     chosen = {}
-    for name, numbers in places.items():
+    for name, allowed in places.items():
         with row:
-            chosen[name] = st.selectbox(name.capitalize(), numbers, key=remembered(name, "0", numbers), width=110)
+            key = remembered("attention", name, "0", allowed)
+            chosen[name] = st.selectbox(name.capitalize(), allowed, key=key, width=110)
         st.query_params[name] = chosen[name]
-    matrices = list(attention.MATRICES)[: 5 if config.positional in attention.BY_DISTANCE else 3]
+    shown = 5 if config.positional in attention.BY_DISTANCE else 3
+    matrices = dict(list(attention.MATRICES.items())[:shown])
     with row:
-        matrix = st.segmented_control(
-            "Show", matrices, format_func=attention.MATRICES.get, required=True,
-            key=remembered("matrix", "pattern", matrices),
-        )  # fmt: skip
+        matrix = choose_one("attention", "matrix", "Show", matrices, "pattern")
         rest = st.toggle("Hide the first token", st.query_params.get("rest") == "1", key="attention-rest",
                          help="And share the rest out anew, so that each row sums to 1 again")  # fmt: skip
-    st.query_params["matrix"], st.query_params["rest"] = matrix, str(int(rest))
-    locked = [int(part) for part in st.query_params.get("locked", "").split(".") if part.isdecimal()]
-    locked = locked if len(locked) == 2 and max(locked) < len(look.tokens) else None
+    st.query_params["rest"] = str(int(rest))
+    locked = numbers(st.query_params.get("locked", ""), [len(look.tokens)] * 2)
     layer, head = int(chosen["layer"]), int(chosen["head"])
     attention.head_component.mount(
         key=ONE, data=attention.head_data(look, layer, head, matrix, rest, locked),
-        on_locked_change=hold,
+        on_locked_change=lambda: hold(ONE),
     )  # fmt: skip
     if guess := expect.expected("attention-head"):
         st.markdown(f"You expected: **{guess.lower()}**. {attention_routes.last_look(look, layer, head)}")
@@ -78,15 +73,12 @@ def through_training(look: Look) -> None:
     answers = ["From the first step", "Little by little", "All at once, somewhere on the way", "Only at the end"]
     if not expect.expect("attention-training", question, answers):
         return
-    scores = [name for name in attention.ORDERS if name != "layer"]
-    score = st.segmented_control(
-        "Score", scores, format_func=attention.ORDERS.get, required=True, key=remembered("score", "induction", scores)
-    )
+    scores = {name: label for name, label in attention.ORDERS.items() if name != "layer"}
+    score = choose_one("attention", "score", "Score", scores, "induction")
     controls = one_layer_runs(look.run_id)
     control = st.selectbox("Compare with a one-layer run", [None, *controls], key="attention-control", width=420,
                            format_func=lambda one: controls.get(one, "none"), disabled=not controls,
                            help="A control: one layer alone cannot form an induction head")  # fmt: skip
-    st.query_params["score"] = score
     attention.training_component.mount(
         key=TRAINING, data=attention.training_data(look, score, control),
         on_opened_change=open_head_at_step, on_moved_change=move_to_step,
@@ -107,11 +99,7 @@ def page() -> None:
     look = choose()
     if look is None:
         return
-    view = st.segmented_control(
-        "View", list(VIEWS), format_func=VIEWS.get, required=True, key=remembered("view", "heads", list(VIEWS)),
-        label_visibility="collapsed",
-    )  # fmt: skip
-    st.query_params["view"] = view
+    view = choose_one("attention", "view", "View", VIEWS, "heads", label_visibility="collapsed")
     try:
         {"heads": all_heads, "head": one_head, "training": through_training}[view](look)
     except (ValueError, OSError) as error:

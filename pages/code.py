@@ -1,9 +1,11 @@
 """Code: the source of the forward pass that runs, line by line, beside the tensors of a model and text of one's own."""
 
+from functools import partial
+
 import streamlit as st
 
 from components import states
-from components.checkpoint_choice import choose_run, choose_step
+from components.checkpoint_choice import choose_checkpoint
 from components.code_editor import editor
 from components.code_reader import read_code
 from components.help import explain
@@ -32,17 +34,13 @@ def page() -> None:
                                 format_func=READ.get, key="code-read", label_visibility="collapsed",
                                 on_change=lambda: [st.query_params.pop(name, None) for name in PLACE])  # fmt: skip
     st.query_params["read"] = what
-    left, right = st.columns([3, 2])
-    with left:
-        run = choose_run("Reading the code with live numbers")
-    if run is None:
+    checkpoint = choose_checkpoint("Reading the code with live numbers")
+    if checkpoint is None:
         return
-    folder = RunFolder(run.path)
-    with right:
-        step = choose_step(folder)
+    run, step = checkpoint
     try:
         first = st.query_params.get("prompt")
-        first = folder.text().strip().split("\n")[0][:BEGINNING] if first is None else first
+        first = RunFolder(run.path).text().strip().split("\n")[0][:BEGINNING] if first is None else first
         text = st.text_input("Text", first, key=f"code-text-{run.id}")
         st.query_params["prompt"] = text
         with states.loading("Opening the model"):
@@ -97,12 +95,8 @@ def download(run: RunSummary, reading: Reading) -> None:
     """This model as one script, in the implementation of one's choice."""
     implementation = st.selectbox("Implementation", list(reading.models), key="code-script", width=180,
                                   label_visibility="collapsed")  # fmt: skip
-    try:
-        # in the thread that traces: Python 3.11 cannot parse in two threads at once (cpython issue 106905)
-        script = compute.run(standalone_script, reading.config, implementation, run.tokenizer or "")
-    except ValueError as error:
-        st.caption(str(error))
-        return
+    # made when asked for, in the thread that traces: Python 3.11 cannot parse in two at once (cpython issue 106905)
+    script = partial(compute.run, standalone_script, reading.config, implementation, run.tokenizer or "")
     st.download_button("This model as one script", script, f"{run.id}_{implementation}.py", "text/x-python",
                        icon=":material/download:", key="code-download", on_click="ignore",
                        help="Loads this run's weights and writes text; needs torch and safetensors")  # fmt: skip

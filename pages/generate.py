@@ -5,7 +5,7 @@ import time
 import streamlit as st
 
 from components import forms, states
-from components.checkpoint_choice import choose_run, choose_step
+from components.checkpoint_choice import choose_checkpoint
 from components.help import explain
 from components.tokens import writing
 from llm import generations
@@ -27,15 +27,11 @@ def choose_sampling() -> SamplingConfig:
 def page() -> None:
     """Run and step, prompt and settings, the text as it is written, and the texts kept before."""
     st.title("Generate")
-    left, right = st.columns([3, 2])
-    with left:
-        run = choose_run("Writing")
-    if run is None:
+    chosen = choose_checkpoint("Writing")
+    if chosen is None:
         return
-    folder = RunFolder(run.path)
-    with right:
-        step = choose_step(folder)
-    first = st.query_params.get("prompt", str(folder.config().raw.get("prompt", "")))
+    run, step = chosen
+    first = st.query_params.get("prompt", str(RunFolder(run.path).config().raw.get("prompt", "")))
     prompt = st.text_area("Prompt", first, key=f"generate-prompt-{run.id}", height=90,
                           help="The text to continue. Empty: start from nothing")  # fmt: skip
     st.query_params["prompt"] = prompt

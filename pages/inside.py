@@ -4,8 +4,8 @@ import streamlit as st
 
 from components import expect, states
 from components.inside import attribution, embeddings, intervene, lens, neurons, patching, residual
-from components.inside.common import remembered
 from components.looking import choose, forget
+from components.views import choose_one
 
 VIEWS = {  # name in the address: its label, and what shows it
     "lens": ("Logit lens", lens.show),
@@ -28,12 +28,10 @@ def page() -> None:
     look = choose()
     if look is None:
         return
-    view = st.segmented_control(
-        "View", list(VIEWS), format_func=lambda name: VIEWS[name][0], required=True,
-        key=remembered("view", "lens", list(VIEWS)), label_visibility="collapsed",
-        on_change=forget, args=("locked",),  # what one view holds is not the next one's
+    view = choose_one(
+        "inside", "view", "View", {name: label for name, (label, _) in VIEWS.items()}, "lens",
+        label_visibility="collapsed", on_change=forget, args=("locked",),  # what one view holds is not the next one's
     )  # fmt: skip
-    st.query_params["view"] = view
     try:
         VIEWS[view][1](look)
     except (ValueError, OSError) as error:

@@ -12,10 +12,19 @@ from starlette.responses import JSONResponse, Response
 from components import expect, states
 from components.carry import portable
 from components.help import explain
-from components.inside.common import Answer, carry_links, page_file, remembered, spelt, table_file, whole
 from components.inside.lens import lens_of
 from components.kept import Kept
-from components.looking import Look, forget
+from components.looking import Look, forget, natural
+from components.views import (
+    Answer,
+    carry_links,
+    choose_one,
+    page_file,
+    refuse_diverged,
+    spelt,
+    table_file,
+    whole,
+)
 from llm import compute
 from llm.interpret.decomposition import Component
 from llm.interpret.direct_attribution import Attribution, attribution
@@ -56,10 +65,9 @@ def show(look: Look) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choose_token(look, position, "Towards", "token", pair[0])
         choose_token(look, position, "Rather than", "against", pair[1])
-        order = st.segmented_control("Order", list(ORDERS), format_func=ORDERS.get, required=True,
-                                     key=remembered("order", "size", list(ORDERS)))  # fmt: skip
+        order = choose_one("inside", "order", "Order", ORDERS, "size")
         every = parts > FEW and st.toggle(f"All {parts} bars", st.query_params.get("all") == "1", key="inside-all")
-    st.query_params["order"], st.query_params["all"] = order, str(int(every))
+    st.query_params["all"] = str(int(every))
     if unknown := st.session_state.pop("inside-unknown", None):
         states.failed(unknown)
     component.mount(key=KEY, data=data_of(look, position, pair, order, every), on_position_change=_move)
@@ -110,8 +118,7 @@ def attribution_of(look: Look, position: int, pair: tuple[int, int]) -> Attribut
 
     def make() -> Attribution:
         found = compute.run(attribution, run.model, one_text(look.tokens), pair, position)
-        if not found.values.isfinite().all():
-            raise ValueError("This model's logits are no numbers: its weights diverged. Look at an earlier step")
+        refuse_diverged("logits are no numbers", found.values)
         return found
 
     return _attributions.get((run.folder.path, run.step, look.tokens, position, pair), make)
@@ -176,14 +183,14 @@ def data_of(look: Look, position: int, pair: tuple[int, int], order: str, every:
         "groups": list(dict.fromkeys(GROUPS.values())),
         "few": None if every else FEW,
         "sources": {"attribution": look.address("inside/attribution", **place)},
-        "carry": carry_links(look, "attribution", place | {"order": order, "all": int(every)}),
+        "carry": carry_links(look, "inside", "attribution", place | {"order": order, "all": int(every)}),
     }
 
 
 def _known(name: str, below: int) -> int | None:
     """A whole number of the page's address, if it is below a limit."""
-    text = st.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < below else None
+    number = natural(st.query_params.get(name, ""))
+    return number if number is not None and number < below else None
 
 
 def _move() -> None:

@@ -15,12 +15,12 @@ from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
 from components import expect
-from components.attention_routes import data_of as text_of
+from components.attention import BY_DISTANCE
 from components.carry import portable
 from components.help import explain
-from components.inside.common import Answer, carry_links, octets, page_file, remembered, table_file, whole
 from components.kept import Kept
-from components.looking import END, Look
+from components.looking import END, Look, natural, text_data
+from components.views import Answer, carry_links, choose_one, octets, page_file, table_file, whole
 from llm import compute
 from llm.interpret.embeddings import (
     EmbeddingMap,
@@ -40,7 +40,6 @@ NEAR = 10  # neighbours of a token
 MEASURED = 512  # tokens, the most frequent ones, whose neighbours are asked for their kind
 MOST_KEPT = 4096  # tokens of a vocabulary whose neighbours are all put into a page to keep
 EXPLAINED = ("embedding_map", "cosine", "distance")
-BY_DISTANCE = ("rope", "alibi")
 
 component = portable("inside_embeddings", "inside_cloud", "inside_positions", "inside_parts")
 _axes: Kept[Tensor] = Kept(16)
@@ -55,25 +54,15 @@ def show(look: Look) -> None:
     if not expect.expect(KEY, question, ["No more than by chance", "Somewhat more", "Much more", "Nearly always"]):
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = st.segmented_control(
-            "Show", list(MAPS), format_func=MAPS.get, required=True, key=remembered("map", "2", list(MAPS))
-        )
+        kind = choose_one("inside", "map", "Show", MAPS, "2")
         if kind != "positions":
-            colour = st.segmented_control(
-                "Colour and shape by", list(COLOURS), format_func=COLOURS.get, required=True,
-                key=remembered("points", "kind", list(COLOURS)),
-            )  # fmt: skip
+            colour = choose_one("inside", "points", "Colour and shape by", COLOURS, "kind")
         else:
-            colour = st.query_params.get("points", "kind")
-    st.query_params["map"], st.query_params["points"] = kind, colour
-    data = data_of(look, kind, colour, _number("chosen"), _number("at"), expect.expected(KEY))
+            colour = st.query_params.setdefault("points", "kind")
+    chosen, at = (natural(st.query_params.get(name, "")) for name in ("chosen", "at"))
+    data = data_of(look, kind, colour, chosen, at, expect.expected(KEY))
     component.mount(key=KEY, data=data, on_token_change=_remember_token, on_at_change=_remember_step)
     explain("What do these figures mean?", *EXPLAINED)
-
-
-def _number(name: str) -> int | None:
-    text = st.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _remember_token() -> None:
@@ -120,7 +109,7 @@ def data_of(look: Look, kind: str, colour: str, token: int | None, at: int | Non
         "token": token,
         "guess": guess,
         "sources": sources,
-        "carry": carry_links(look, "embeddings", state),
+        "carry": carry_links(look, "inside", "embeddings", state),
     }
 
 
@@ -151,7 +140,7 @@ def tokens_of(look: Look) -> dict[str, Any]:
 
     def make() -> dict[str, Any]:
         vocabulary = range(run.config.d_vocab)
-        counts = np.bincount(text_of(look).train.numpy(), minlength=run.config.d_vocab)
+        counts = np.bincount(text_data(look).train.numpy(), minlength=run.config.d_vocab)
         kinds = [KINDS.index(token_kind(run.tokenizer.token_bytes(token))) for token in vocabulary]
         return {"texts": readable(run.tokenizer, vocabulary), "kinds": kinds, "counts": counts.tolist()}
 

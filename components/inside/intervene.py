@@ -14,12 +14,20 @@ from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
 from components import expect
-from components.attention_routes import data_of as text_of
 from components.carry import portable
 from components.help import explain
-from components.inside.common import Answer, carry_links, page_file, remembered, spelt, table_file
 from components.kept import Kept
-from components.looking import Look, forget
+from components.looking import Look, forget, natural, text_data
+from components.views import (
+    Answer,
+    carry_links,
+    choose_one,
+    page_file,
+    refuse_diverged,
+    remembered,
+    spelt,
+    table_file,
+)
 from llm import compute
 from llm.interpret.intervening import Edit, Gaze, Intervention, Reaction, each_alone, likeliest, react
 from llm.interpret.views import one_text, readable
@@ -64,18 +72,17 @@ def _choose(look: Look) -> dict[str, str]:
     """The controls, and what they say, as the address holds it."""
     state = {"off": st.query_params.get("off", "")}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        state["kind"] = st.segmented_control(
-            "Replace what is switched off by", list(KINDS), format_func=KINDS.get, required=True,
-            key=remembered("kind", "zero", list(KINDS)),
+        state["kind"] = choose_one(
+            "inside", "kind", "Replace what is switched off by", KINDS, "zero",
             help=f"The mean is taken over {WINDOWS} windows of the run's held-out text",
         )  # fmt: skip
         state["scale"] = st.select_slider(
-            "Turned to", SCALES, format_func=_scale_name, key=remembered("scale", "0", SCALES), width=240,
+            "Turned to", SCALES, format_func=_scale_name, key=remembered("inside", "scale", "0", SCALES), width=240,
             help="0: the part is off. 1: nothing changes. 2: what it adds is doubled",
         )  # fmt: skip
         state["gaze"] = st.selectbox(
             "Steer the gaze of a head", list(GAZES), format_func=GAZES.get, width=210,
-            key=remembered("gaze", "", list(GAZES)),
+            key=remembered("inside", "gaze", "", list(GAZES)),
         )  # fmt: skip
     if state["gaze"]:
         state |= _choose_edit(look, state["gaze"])
@@ -102,8 +109,8 @@ def _choose_edit(look: Look, gaze: str) -> dict[str, str]:
     with st.container(horizontal=True):
         for name, allowed in choices.items():
             found[name] = st.selectbox(
-                titles[name], allowed, key=remembered(name, allowed[0], allowed), width=110 if len(name) > 3 else 200,
-                format_func=named if name in ("row", "key") else str,
+                titles[name], allowed, key=remembered("inside", name, allowed[0], allowed),
+                width=110 if len(name) > 3 else 200, format_func=named if name in ("row", "key") else str,
             )  # fmt: skip
     return found
 
@@ -146,9 +153,10 @@ def intervention_of(state: Mapping[str, str]) -> Intervention:
 
 
 def _position(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+    number = natural(text)
+    if number is None:
         raise ValueError(f"{name}={text[:40]} is not possible: it must name places by whole numbers of 0 or more")
-    return int(text)
+    return number
 
 
 def data_of(look: Look, state: Mapping[str, str], guess: str) -> dict[str, Any]:
@@ -171,7 +179,7 @@ def data_of(look: Look, state: Mapping[str, str], guess: str) -> dict[str, Any]:
             "effect": look.address("inside/intervene-effect", **asked),
             "written": look.address("inside/intervene-written", **asked),
         },
-        "carry": carry_links(look, "intervene", asked),
+        "carry": carry_links(look, "inside", "intervene", asked),
     }
 
 
@@ -220,12 +228,11 @@ def _reactions(look: Look, change: Intervention) -> Iterator[Reaction]:
 
 
 def _windows(look: Look, change: Intervention) -> Tensor | None:
-    return text_of(look).evaluation_windows(WINDOWS)[0] if change.mean else None
+    return text_data(look).evaluation_windows(WINDOWS)[0] if change.mean else None
 
 
 def _compared(look: Look, original: Reaction, altered: Reaction) -> dict[str, Any]:
-    if not all(part.isfinite().all() for one in (original, altered) for part in (one.logits, one.losses)):
-        raise ValueError("This model's guesses are no numbers: its weights diverged. Look at an earlier step")
+    refuse_diverged("guesses are no numbers", original.logits, original.losses, altered.logits, altered.losses)
     probabilities = [one.logits.float().softmax(dim=-1) for one in (original, altered)]
     count = min(TOP, len(original.logits))
     favourites = torch.stack([one.topk(count).indices for one in probabilities]).flatten().unique()

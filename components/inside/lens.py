@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 from components import expect, states
 from components.carry import portable
 from components.help import explain
-from components.inside.common import Answer, carry_links, hold, numbers, page_file, remembered, table_file
 from components.kept import Kept
 from components.looking import Look
+from components.views import Answer, carry_links, choose_one, hold, numbers, page_file, refuse_diverged, table_file
 from llm import compute
 from llm.interpret.logit_lens import Lens, lens_rows, together
 from llm.interpret.views import one_text, readable
@@ -39,11 +39,7 @@ def show(look: Look) -> None:
     question = "The model makes one guess at your text's next token. From where on does that guess stand first?"
     if not expect.expect(KEY, question, FINALLY):
         return
-    colour = st.segmented_control(
-        "Colour", list(COLOURS), format_func=COLOURS.get, required=True,
-        key=remembered("colour", "guess", list(COLOURS)),
-    )  # fmt: skip
-    st.query_params["colour"] = colour
+    colour = choose_one("inside", "colour", "Colour", COLOURS, "guess")
     locked = st.query_params.get("locked", "")
     component.mount(key=KEY, data=data_of(look, colour, locked), on_locked_change=lambda: hold(KEY))
     if guess := expect.expected(KEY):
@@ -58,8 +54,7 @@ def lens_of(look: Look) -> Lens:
 
     def make() -> Lens:
         lens = together(compute.iterate(lens_rows(run.model, one_text(look.tokens), MOST)))
-        if not lens.top_probabilities.isfinite().all():
-            raise ValueError("This model's guesses are no numbers: its weights diverged. Look at an earlier step")
+        refuse_diverged("guesses are no numbers", lens.top_probabilities)
         return lens
 
     return _lenses.get((run.folder.path, run.step, look.tokens), make)
@@ -99,7 +94,7 @@ def data_of(look: Look, colour: str, locked: str) -> dict[str, Any]:
         "postNorm": look.run().config.norm_position == "post",
         "locked": held,
         "sources": {"lens": look.address("inside/lens")},
-        "carry": carry_links(look, "lens", {"colour": colour, "locked": locked if held else ""}),
+        "carry": carry_links(look, "inside", "lens", {"colour": colour, "locked": locked if held else ""}),
     }
 
 

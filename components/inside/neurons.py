@@ -12,12 +12,11 @@ from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
 from components import expect
-from components.attention_routes import data_of as text_of
 from components.carry import portable
 from components.help import explain
-from components.inside.common import Answer, carry_links, page_file, remembered, table_file, whole
 from components.kept import Kept
-from components.looking import Look
+from components.looking import Look, natural, text_data
+from components.views import Answer, carry_links, page_file, remembered, table_file, whole
 from llm import compute
 from llm.interpret.neurons import Excitations, growing_excitations, neuron_effect
 from llm.interpret.recording import record
@@ -46,11 +45,10 @@ def show(look: Look) -> None:
     config = look.run().config
     layers = [str(one) for one in range(config.n_layers)]
     if not 0 <= st.session_state.get(NEURON, -1) < config.d_mlp:
-        wanted = st.query_params.get("neuron", "0")
-        plain = wanted.isascii() and wanted.isdigit() and len(wanted) < 10
-        st.session_state[NEURON] = min(int(wanted), config.d_mlp - 1) if plain else 0
+        wanted = natural(st.query_params.get("neuron", "0")) or 0
+        st.session_state[NEURON] = min(wanted, config.d_mlp - 1)
     with st.container(horizontal=True):
-        layer = st.selectbox("Layer", layers, key=remembered("layer", layers[-1], layers), width=110)
+        layer = st.selectbox("Layer", layers, key=remembered("inside", "layer", layers[-1], layers), width=110)
         neuron = st.number_input(f"Neuron, 0 to {config.d_mlp - 1}", 0, config.d_mlp - 1, step=1, key=NEURON, width=190)
     st.query_params["layer"], st.query_params["neuron"] = layer, str(neuron)
     data = data_of(look, int(layer), neuron, expect.expected(KEY))
@@ -83,7 +81,7 @@ def data_of(look: Look, layer: int, neuron: int, guess: str) -> dict[str, Any]:
             "snippets": weights.address("inside/neurons-snippets", **place),
             **{f"part/{part}": weights.address("inside/neurons-part", **place, part=part) for part in range(parts)},
         },
-        "carry": carry_links(look, "neurons", place),
+        "carry": carry_links(look, "inside", "neurons", place),
     }
 
 
@@ -91,7 +89,7 @@ def parts_of(look: Look) -> tuple[int, int]:
     """In how many parts the text is read, and the tokens of each: whole windows of context."""
     n_ctx = look.run().config.n_ctx
     length = max(1, PART // n_ctx) * n_ctx
-    return min(PARTS, max(1, len(text_of(look).train) // length)), length
+    return min(PARTS, max(1, len(text_data(look).train) // length)), length
 
 
 def excitations_of(look: Look, layer: int, part: int) -> Excitations:
@@ -102,7 +100,7 @@ def excitations_of(look: Look, layer: int, part: int) -> Excitations:
         raise ValueError(f"part {part} does not exist: the text's parts are 0 to {parts - 1}")
 
     def make() -> Excitations:
-        stream = text_of(look).train[part * length : (part + 1) * length]
+        stream = text_data(look).train[part * length : (part + 1) * length]
         batch = max(1, AT_ONCE // run.config.n_ctx)
         *_, found = compute.iterate(growing_excitations(run.model, layer, stream, MOMENTS, batch_size=batch))
         return Excitations(found.activation, found.position + part * length)
@@ -129,7 +127,7 @@ def strongest(look: Look, layer: int, neuron: int) -> list[int]:
 
 def snippets_of(look: Look, layer: int, neuron: int, positions: list[int]) -> list[dict[str, Any]]:
     """The tokens around each position and the neuron's activity at each of them, in the window that it was read in."""
-    run, stream = look.run(), text_of(look).train
+    run, stream = look.run(), text_data(look).train
     window = min(run.config.n_ctx, len(stream))
     name = f"blocks.{layer}.mlp.hidden"
     found = []

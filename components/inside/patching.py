@@ -17,9 +17,19 @@ from starlette.responses import JSONResponse, Response
 from components import expect, states
 from components.carry import portable
 from components.help import explain
-from components.inside.common import Answer, carry_links, hold, numbers, page_file, remembered, table_file, whole
 from components.kept import Kept
 from components.looking import Look
+from components.views import (
+    Answer,
+    carry_links,
+    choose_one,
+    hold,
+    numbers,
+    page_file,
+    refuse_diverged,
+    table_file,
+    whole,
+)
 from llm import compute
 from llm.interpret.patching import Site, logit_difference, patch_heads, patch_layer
 from llm.interpret.prompts import PromptPair, prompt_pair
@@ -61,11 +71,7 @@ def show(look: Look) -> None:
     if not expect.expect(KEY, question, ["At the changed word", "At the last token", "In between"]):
         return
     chosen = _choose_contrast(look)
-    site = st.segmented_control(
-        "What is put in", list(SITES), format_func=SITES.get, required=True,
-        key=remembered("site", "resid_pre", list(SITES)),
-    )  # fmt: skip
-    st.query_params["site"] = site
+    site = choose_one("inside", "site", "What is put in", SITES, "resid_pre")
     pair = prompt_pair(look.run().tokenizer, chosen.clean, chosen.corrupt, chosen.right, chosen.wrong)
     longest = min(LONGEST, look.run().config.n_ctx)
     if len(pair.clean) > longest:
@@ -162,7 +168,7 @@ def data_of(look: Look, pair: PromptPair, site: str, locked: str, guess: str) ->
         "locked": numbers(locked, (layers, len(columns))),
         "guess": guess,
         "sources": {str(layer): look.address("inside/patching", **state, layer=layer) for layer in range(layers)},
-        "carry": carry_links(look, "patching", state | {"locked": locked}),
+        "carry": carry_links(look, "inside", "patching", state | {"locked": locked}),
     }
 
 
@@ -215,8 +221,7 @@ def ends_of(look: Look, pair: PromptPair) -> list[float]:
     def make() -> list[float]:
         prompts = torch.tensor([pair.clean, pair.corrupt])
         found = compute.run(logit_difference, run.model, prompts, pair.answers)
-        if not found.isfinite().all():
-            raise ValueError("This model's guesses are no numbers: its weights diverged. Look at an earlier step")
+        refuse_diverged("guesses are no numbers", found)
         return found.tolist()
 
     return _ends.get((run.folder.path, run.step, pair), make)

@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 from components import expect, states
 from components.carry import portable
 from components.help import explain
-from components.inside.common import Answer, carry_links, hold, numbers, page_file, remembered, table_file
 from components.inside.lens import row_names
 from components.kept import Kept
 from components.looking import Look
+from components.views import Answer, carry_links, choose_one, hold, numbers, page_file, refuse_diverged, table_file
 from llm import compute
 from llm.interpret.decomposition import Component
 from llm.interpret.residual import ResidualStream, residual_stream
@@ -36,11 +36,7 @@ def show(look: Look) -> None:
     question = "Every layer adds to each token's vector. How much longer are they after the last layer than at first?"
     if not expect.expect(KEY, question, GROWTH):
         return
-    figure = st.segmented_control(
-        "Show", list(FIGURES), format_func=FIGURES.get, required=True,
-        key=remembered("figure", "size", list(FIGURES)),
-    )  # fmt: skip
-    st.query_params["figure"] = figure
+    figure = choose_one("inside", "figure", "Show", FIGURES, "size")
     data = data_of(look, figure, st.query_params.get("locked", ""))
     component.mount(key=KEY, data=data, on_locked_change=lambda: hold(KEY))
     if guess := expect.expected(KEY):
@@ -55,8 +51,7 @@ def stream_of(look: Look) -> ResidualStream:
 
     def make() -> ResidualStream:
         stream = compute.run(residual_stream, run.model, one_text(look.tokens))
-        if not (stream.size.isfinite().all() and stream.share.isfinite().all()):
-            raise ValueError("This model's vectors are no numbers: its weights diverged. Look at an earlier step")
+        refuse_diverged("vectors are no numbers", stream.size, stream.share)
         return stream
 
     return _streams.get((run.folder.path, run.step, look.tokens), make)
@@ -92,7 +87,7 @@ def data_of(look: Look, figure: str, locked: str) -> dict[str, Any]:
         "figures": FIGURES,
         "locked": held[0] if held else None,
         "sources": {"residual": look.address("inside/residual")},
-        "carry": carry_links(look, "residual", {"figure": figure, "locked": locked if held else ""}),
+        "carry": carry_links(look, "inside", "residual", {"figure": figure, "locked": locked if held else ""}),
     }
 
 

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from components import attention_routes, carry
 from components.attention_routes import ARRAYS, answer
 from components.kept import Kept
+from components.looking import look_of
 from llm import compute
 from llm.checkpoints import load_run
 from llm.config import ModelConfig, TrainingConfig, describe
@@ -181,7 +182,7 @@ def test_scores_are_the_librarys_and_only_high_ones_give_a_name(run):
 
 def test_a_heads_arrays_lie_one_after_the_other(run):
     numbers = np.frombuffer(ask(run, "head", layer=1, head=3).body, "<f4")
-    view = attention_routes.head_of(attention_routes.look_of(request(run)), 1, 3)
+    view = attention_routes.head_of(look_of(request(run)), 1, 3)
     start = 0
     for name in ARRAYS:
         array = getattr(view, name)
@@ -263,7 +264,7 @@ def test_csv_holds_every_score_and_every_share(run):
 
 def test_each_layer_is_a_task_of_its_own(run, monkeypatch):
     """So that a training run takes its steps between two of them."""
-    look = attention_routes.look_of(request(run))
+    look = look_of(request(run))
     look.run()
     tasks, submit = [], compute.submit
     monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))

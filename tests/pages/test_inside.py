@@ -19,8 +19,8 @@ from starlette.requests import Request
 from components.inside import lens as lens_view
 from components.inside.answers import answer
 from components.inside.attribution import typed
-from components.inside.common import numbers, spelt
 from components.looking import look_of
+from components.views import numbers, spelt
 from llm import compute
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
