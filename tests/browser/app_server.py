@@ -12,9 +12,14 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import parse_qs, urlparse
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
+
+from llm.config import TrainingConfig
+from llm.presets import preset
+from llm.training.start import start_run
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = ("main.py", "training.txt", ".streamlit", "pages", "components", "llm")
@@ -24,6 +29,14 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 PATIENCE = 90_000  # milliseconds: what a slow machine may need for a page
+
+# markup, a script, signs that reorder their neighbours or have no shape, a picture of two code points
+HOSTILE = (
+    '<img src=x onerror="window.broken = 1"></script><script>window.broken = 1</script> \u202eabc\u0007\u2066 🦊 **b**'
+)
+HENS = "The hen sat on the gate.\nThe fox sat under it and waited.\n\n"
+TEXT = f"{HOSTILE}\n" + HENS * 200
+PROMPT = "The hen sat on the gate. The fox sat"
 
 
 class Server:
@@ -87,3 +100,25 @@ def assert_accessible_and_fitting(page: Page, name: str, within: str = ".stMain"
         and any("llm-" in json.dumps(node["target"]) + node["html"] for node in violation["nodes"])
     ]
     assert serious == [], f"{name}: {serious}"
+
+
+def finished_run(server: Server, text: str, **model: int) -> Path:
+    """A run of a small LLaMA, two steps long, whose every character is a token; its folder."""
+    config = preset("llama", d_vocab=1, n_layers=2, **model)
+    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
+    trainer = start_run(config, training, "char", text, "hens.txt", server.home / "checkpoints", architecture="llama")
+    for _ in trainer:
+        pass
+    assert trainer.folder is not None
+    return trainer.folder.path
+
+
+def run_to_look_at(server: Server, n_ctx: int, text: str = TEXT) -> Path:
+    """A run with grouped heads and rotary positions, and nobody who is asked what they expect."""
+    (server.home / "expectations.json").write_text('{"never ask": true}')
+    return finished_run(server, text, d_model=32, n_heads=4, n_kv_heads=2, n_ctx=n_ctx)
+
+
+def address(page: Page) -> dict[str, str]:
+    """What the address says, by name."""
+    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}

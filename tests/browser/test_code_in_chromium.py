@@ -3,26 +3,15 @@
 import re
 
 import pytest
-from app_server import assert_accessible_and_fitting
+from app_server import HENS, assert_accessible_and_fitting, finished_run
 from playwright.sync_api import Page, expect
 
-from llm.config import TrainingConfig
-from llm.presets import preset
-from llm.training.start import start_run
-
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-TEXT = "The hen sat on the gate.\nThe fox sat under it and waited.\n\n" * 60
 
 
 @pytest.fixture(scope="module")
 def run(server) -> str:
-    config = preset("llama", d_vocab=1, d_model=16, n_layers=2, n_heads=2, n_ctx=64, d_mlp=600)
-    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
-    trainer = start_run(config, training, "char", TEXT, "hens.txt", server.home / "checkpoints", architecture="llama")
-    for _ in trainer:
-        pass
-    return trainer.folder.id
+    return finished_run(server, HENS * 60, d_model=16, n_heads=2, n_ctx=64, d_mlp=600).name
 
 
 def open_code(page: Page, server, run: str, **query: str) -> None:

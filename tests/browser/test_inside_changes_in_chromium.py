@@ -3,26 +3,18 @@
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from urllib.parse import parse_qs, quote, urlparse
+from urllib.parse import quote
 
 import pytest
 import torch
-from app_server import assert_accessible_and_fitting
+from app_server import HENS, HOSTILE, PROMPT, address, assert_accessible_and_fitting, run_to_look_at
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import load_run
-from llm.config import TrainingConfig
 from llm.interpret import ablation_effect, nearest
-from llm.presets import preset
-from llm.training.start import start_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-HOSTILE = (
-    '<img src=x onerror="window.broken = 1"></script><script>window.broken = 1</script> \u202eabc\u0007\u2066 🦊 **b**'
-)
-TEXT = f"{HOSTILE}\n" + "The hen sat on the gate.\nThe fox sat under it and waited.\n\n" * 100
-PROMPT = "The hen sat on the gate. The fox sat"
 OWN = {"clean": "The hen sat", "corrupt": "The fox sat", "right": " on", "wrong": " under"}
 FIRST_COLUMNS = {"intervene": "what,pos", "patching": "layer,pos", "embeddings": "id,token", "neurons": "what,rank"}
 VIEWS = list(FIRST_COLUMNS)
@@ -30,14 +22,7 @@ VIEWS = list(FIRST_COLUMNS)
 
 @pytest.fixture(scope="module")
 def run(server) -> Path:
-    """A run with grouped heads and rotary positions; each character of its text is a token, also those of HOSTILE."""
-    config = preset("llama", d_vocab=1, d_model=32, n_layers=2, n_heads=4, n_kv_heads=2, n_ctx=192)
-    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
-    trainer = start_run(config, training, "char", TEXT, "hens.txt", server.home / "checkpoints", architecture="llama")
-    for _ in trainer:
-        pass
-    (server.home / "expectations.json").write_text('{"never ask": true}')
-    return trainer.folder.path
+    return run_to_look_at(server, n_ctx=192, text=f"{HOSTILE}\n" + HENS * 100)
 
 
 def look(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
@@ -51,10 +36,6 @@ def look(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query
 def drawn(page: Page, view: str) -> None:
     page.wait_for_selector(f".llm-inside_{view}[data-drawn]")
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-
-
-def address(page: Page) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
 
 
 def read(text: str) -> float:

@@ -3,40 +3,25 @@
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from urllib.parse import parse_qs, quote, urlparse
+from urllib.parse import quote
 
 import pytest
 import torch
-from app_server import assert_accessible_and_fitting
+from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, run_to_look_at
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import load_run
-from llm.config import TrainingConfig
 from llm.interpret import lens
-from llm.presets import preset
-from llm.training.start import start_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-HOSTILE = (
-    '<img src=x onerror="window.broken = 1"></script><script>window.broken = 1</script> \u202eabc\u0007\u2066 🦊 **b**'
-)
-TEXT = f"{HOSTILE}\n" + "The hen sat on the gate.\nThe fox sat under it and waited.\n\n" * 200
-PROMPT = "The hen sat on the gate. The fox sat"
 VIEWS = {"lens": "Logit lens", "attribution": "Attribution", "residual": "Residual stream"}
 FIRST_COLUMNS = {"lens": "row,pos,token", "attribution": "component,layer", "residual": "figure,row"}
 
 
 @pytest.fixture(scope="module")
 def run(server) -> Path:
-    """A run with grouped heads; each character of its text is a token, also those of HOSTILE."""
-    config = preset("llama", d_vocab=1, d_model=32, n_layers=2, n_heads=4, n_kv_heads=2, n_ctx=512)
-    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
-    trainer = start_run(config, training, "char", TEXT, "hens.txt", server.home / "checkpoints", architecture="llama")
-    for _ in trainer:
-        pass
-    (server.home / "expectations.json").write_text('{"never ask": true}')
-    return trainer.folder.path
+    return run_to_look_at(server, n_ctx=512)
 
 
 def look(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
@@ -54,10 +39,6 @@ def drawn(page: Page, view: str) -> None:
 def turn_to(page: Page, view: str) -> None:
     page.get_by_role("radio", name=VIEWS[view]).click()
     drawn(page, view)
-
-
-def address(page: Page) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
 
 
 def cell(page: Page, view: str, row: int, position: int) -> dict[str, float]:

@@ -1,30 +1,53 @@
 """What the tests of pages share: a tiny run, and the app as AppTest runs it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
+from starlette.requests import Request
 from streamlit.testing.v1 import AppTest
 
+from llm.checkpoints import load_run
 from llm.config import TrainingConfig
 from llm.presets import preset
 from llm.training.start import start_run
 
 PROJECT = Path(__file__).parents[2]
 TEXT = "The hen sat on the gate.\nThe fox sat under it & waited.\n\n" * 60
+HEN = "The hen sat on t"
 SOON = 30  # seconds: far more than any of these need
 
 
 def tiny_run(home: Path, steps: int = 3, **settings) -> Path:
-    """A finished run of a tiny model; returns its folder."""
-    defaults = {"batch_size": 2, "eval_every": 2, "eval_windows": 2, "sample_tokens": 4, "device": "cpu"}
-    config = preset("gpt", d_vocab=1, d_model=8, n_layers=1, n_heads=1, n_ctx=16)
+    """A finished run of the tiniest model; returns its folder."""
+    return finished_run(home, "gpt", settings | {"steps": steps}, d_model=8, n_layers=1, n_heads=1, n_ctx=16)
+
+
+def finished_run(home: Path, architecture: str, training: Mapping[str, Any] | None = None, **model) -> Path:
+    """A finished run of a small model, by default with two layers and a step or two; returns its folder."""
+    config = preset(architecture, d_vocab=1, **({"d_model": 16, "n_layers": 2} | model))
+    settings = {"steps": 2, "batch_size": 2, "eval_every": 2, "eval_windows": 2, "sample_tokens": 4, "device": "cpu"}
     trainer = start_run(
-        config, TrainingConfig(steps=steps, **(defaults | settings)), "char", TEXT, "hens.txt", home / "checkpoints",
-        architecture="gpt", size="small",
+        config, TrainingConfig(**(settings | dict(training or {}))), "char", TEXT, "hens.txt", home / "checkpoints",
+        architecture=architecture, size="small",
     )  # fmt: skip
     for _ in trainer:
         pass
     assert trainer.folder is not None
     return trainer.folder.path
+
+
+def never_ask(home: Path) -> None:
+    """Nobody is asked what they expect."""
+    (home / "expectations.json").write_text('{"never ask": true}')
+
+
+def look_request(path: Path, what: str = "", step: str = "end", text: str = HEN, **query) -> Request:
+    """A request to a route of /look for the tokens of `text`, unless `tokens` says otherwise."""
+    query = {"tokens": ".".join(map(str, load_run(path).tokenizer.encode(text)))} | query
+    params = {"run_id": path.name, "step": step, "what": what}
+    return Request({"type": "http", "path_params": params, "query_string": urlencode(query).encode(), "headers": []})
 
 
 def open_page(name: str, **query: str) -> AppTest:

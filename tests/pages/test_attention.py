@@ -6,12 +6,11 @@ import io
 import json
 import re
 import threading
-from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 import torch
-from app_pages import PROJECT, TEXT, button, open_page, texts, tiny_run
+from app_pages import HEN, PROJECT, TEXT, button, finished_run, look_request, never_ask, open_page, texts, tiny_run
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
@@ -26,37 +25,21 @@ from llm.checkpoints import load_run
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.data import TextData
 from llm.interpret import head_scores, in_context_score, loss_by_position, record
-from llm.presets import preset
-from llm.training.start import start_run
-
-HEN = "The hen sat on t"
 
 
 @pytest.fixture
 def run(home):
     """A run with two layers of four heads, two to a key/value head, with rotary positions."""
-    config = preset("llama", d_vocab=1, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, n_ctx=16)
-    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
-    trainer = start_run(config, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture="llama")
-    for _ in trainer:
-        pass
-    return trainer.folder.path
+    return finished_run(home, "llama", n_heads=4, n_kv_heads=2, n_ctx=16)
 
 
 def tokens_of(path, text: str) -> list[int]:
     return load_run(path).tokenizer.encode(text)
 
 
-def ask(path, what: str, step: str = "end", **query):
+def ask(path, *what: str, **query):
     """The answer of the route for the tokens of HEN, unless `tokens` says otherwise."""
-    query = {"tokens": ".".join(map(str, tokens_of(path, HEN)))} | query
-    scope = {
-        "type": "http",
-        "path_params": {"run_id": path.name, "step": step, "what": what},
-        "query_string": urlencode(query).encode(),
-        "headers": [],
-    }
-    return answer(Request(scope))
+    return answer(look_request(path, *what, **query))
 
 
 def reveal(app):
@@ -104,7 +87,7 @@ def test_a_damaged_file_of_expectations_is_as_good_as_none(home):
 
 
 def test_a_link_opens_the_same_view(home, run):
-    (home / "expectations.json").write_text('{"never ask": true}')
+    never_ask(home)
     app = open_page("attention", run=run.name, step="1", prompt="The fox", view="head", layer="1", head="3",
                     matrix="position", rest="1", locked="4.2")  # fmt: skip
     chosen = {box.label: box.value for box in app.selectbox}
@@ -115,7 +98,7 @@ def test_a_link_opens_the_same_view(home, run):
 
 
 def test_a_link_to_what_is_not_there_falls_back_to_what_is(home, run):
-    (home / "expectations.json").write_text('{"never ask": true}')
+    never_ask(home)
     app = open_page("attention", run=run.name, prompt="The fox", view="head", layer="7", head="x", matrix="nothing")
     assert (app.query_params["layer"], app.query_params["head"], app.query_params["matrix"]) == ("0", "0", "pattern")
 
@@ -182,19 +165,13 @@ def test_scores_are_the_librarys_and_only_high_ones_give_a_name(run):
 
 def test_a_heads_arrays_lie_one_after_the_other(run):
     numbers = np.frombuffer(ask(run, "head", layer=1, head=3).body, "<f4")
-    view = attention_routes.head_of(look_of(request(run)), 1, 3)
+    view = attention_routes.head_of(look_of(look_request(run)), 1, 3)
     start = 0
     for name in ARRAYS:
         array = getattr(view, name)
         np.testing.assert_array_equal(numbers[start : start + array.size], array.ravel())
         start += array.size
     assert start == numbers.size
-
-
-def request(path) -> Request:
-    query = urlencode({"tokens": ".".join(map(str, tokens_of(path, HEN)))}).encode()
-    params = {"run_id": path.name, "step": "end", "what": "head"}
-    return Request({"type": "http", "path_params": params, "query_string": query, "headers": []})
 
 
 def test_the_context_of_a_snapshot_is_the_librarys(run):
@@ -224,7 +201,7 @@ def test_a_run_through_training_is_carried_away_whole(run, home):
 
 
 def test_through_training_offers_other_runs_of_one_layer_as_controls(home, run):
-    (home / "expectations.json").write_text('{"never ask": true}')
+    never_ask(home)
     (box,) = [
         box for box in open_page("attention", run=run.name, view="training").selectbox if "one-layer" in box.label
     ]
@@ -238,7 +215,7 @@ def test_through_training_offers_other_runs_of_one_layer_as_controls(home, run):
 
 def test_the_induction_experiment_is_offered_to_who_has_no_control_yet(home, run):
     """In words that name the app's own controls: each setting is a field, and the list to compare with is there."""
-    (home / "expectations.json").write_text('{"never ask": true}')
+    never_ask(home)
     app = open_page("attention", run=run.name, view="training")
     (offered,) = [one for one in app.expander if "experiment" in one.label]
     words = offered.markdown[0].value
@@ -264,7 +241,7 @@ def test_csv_holds_every_score_and_every_share(run):
 
 def test_each_layer_is_a_task_of_its_own(run, monkeypatch):
     """So that a training run takes its steps between two of them."""
-    look = look_of(request(run))
+    look = look_of(look_request(run))
     look.run()
     tasks, submit = [], compute.submit
     monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))

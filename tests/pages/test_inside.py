@@ -5,16 +5,14 @@ import csv
 import io
 import json
 import re
-from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 import torch
-from app_pages import TEXT, button, open_page, texts, tiny_run
+from app_pages import HEN, button, finished_run, look_request, never_ask, open_page, texts, tiny_run
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
 from components.inside import lens as lens_view
 from components.inside.answers import answer
@@ -23,12 +21,8 @@ from components.looking import look_of
 from components.views import numbers, spelt
 from llm import compute
 from llm.checkpoints import load_run
-from llm.config import TrainingConfig
 from llm.interpret import attribution, lens, residual_stream
-from llm.presets import preset
-from llm.training.start import start_run
 
-HEN = "The hen sat on t"
 MODELS = {
     "llama": {"n_heads": 4, "n_kv_heads": 2},
     "gpt": {"n_heads": 2},
@@ -39,12 +33,7 @@ MODELS = {
 def trained(home, name: str):
     """A run with two layers: grouped heads, biases and LayerNorm, or norms after what they normalise."""
     architecture = "llama" if name == "llama" else "gpt"
-    config = preset(architecture, d_vocab=1, d_model=16, n_layers=2, n_ctx=16, **MODELS[name])
-    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
-    trainer = start_run(config, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture=architecture)
-    for _ in trainer:
-        pass
-    return trainer.folder.path
+    return finished_run(home, architecture, n_ctx=16, **MODELS[name])
 
 
 @pytest.fixture
@@ -55,21 +44,15 @@ def run(home):
 @pytest.fixture
 def quiet(home):
     """Nobody is asked what they expect."""
-    (home / "expectations.json").write_text('{"never ask": true}')
+    never_ask(home)
 
 
 def ids(path) -> list[int]:
     return load_run(path).tokenizer.encode(HEN)
 
 
-def request(path, what: str, step: str = "end", **query) -> Request:
-    query = {"tokens": ".".join(map(str, ids(path)))} | query
-    params = {"run_id": path.name, "step": step, "what": what}
-    return Request({"type": "http", "path_params": params, "query_string": urlencode(query).encode(), "headers": []})
-
-
-def ask(path, what: str, step: str = "end", **query) -> bytes:
-    return answer(request(path, what, step, **query)).body
+def ask(path, *what: str, **query) -> bytes:
+    return answer(look_request(path, *what, **query)).body
 
 
 def rows_of(content: bytes) -> list[dict[str, str]]:
@@ -151,7 +134,7 @@ def test_another_token_can_be_chosen_and_the_address_remembers_it(home, run, qui
 
 
 def test_what_is_typed_is_read_as_a_token(run):
-    look, encode = look_of(request(run, "lens")), load_run(run).tokenizer.encode
+    look, encode = look_of(look_request(run, "lens")), load_run(run).tokenizer.encode
     assert typed(look, "waited") == encode("w")[0]
     assert typed(look, "·") == encode(" ")[0]
     for text, said in (("猫", "does not know '猫'"), ("", "Nothing was typed")):
@@ -226,7 +209,7 @@ def test_a_page_to_keep_holds_its_numbers_and_asks_nobody(run, view):
 
 def test_each_row_of_the_lens_is_a_task_of_its_own(run, monkeypatch):
     """So that a training run takes its steps between two of them."""
-    look = look_of(request(run, "lens"))
+    look = look_of(look_request(run, "lens"))
     look.run()
     tasks, submit = [], compute.submit
     monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))

@@ -4,53 +4,34 @@ import csv
 import io
 import json
 import re
-from urllib.parse import urlencode
 
 import pytest
 import torch
-from app_pages import TEXT, button, open_page, texts
+from app_pages import HEN, TEXT, button, finished_run, look_request, never_ask, open_page, texts
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
 from components.inside import patching
 from components.inside.answers import answer
 from llm import compute
 from llm.checkpoints import load_run
-from llm.config import TrainingConfig
 from llm.data import TextData
 from llm.interpret import Patch, ablate, effect, patch, patch_effect
 from llm.interpret.intervening import Edit, each_alone, react
 from llm.interpret.prompts import prompt_pair
-from llm.presets import preset
 from llm.tokenizers import build_tokenizer
-from llm.training.start import start_run
 from llm.world import generate
 from llm.world.contrasts import CONTRASTS, Contrast
-
-HEN = "The hen sat on t"
 
 
 @pytest.fixture
 def run(home):
     """A run with two layers of four heads, two to a key/value head, with rotary positions."""
-    config = preset("llama", d_vocab=1, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, n_ctx=24)
-    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
-    trainer = start_run(config, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture="llama")
-    for _ in trainer:
-        pass
-    return trainer.folder.path
+    return finished_run(home, "llama", n_heads=4, n_kv_heads=2, n_ctx=24)
 
 
-def ask(path, what: str, step: str = "end", text: str = HEN, **query):
-    """The answer of the route for the tokens of HEN."""
-    tokens = load_run(path).tokenizer.encode(text)
-    params = {"run_id": path.name, "step": step, "what": what}
-    asked = urlencode({"tokens": ".".join(map(str, tokens))} | query).encode()
-    return answer(Request({"type": "http", "path_params": params, "query_string": asked, "headers": []}))
-
-
-def never_ask(home) -> None:
-    (home / "expectations.json").write_text('{"never ask": true}')
+def ask(path, *what: str, **query):
+    """The answer of the route for the tokens of HEN, unless `text` says otherwise."""
+    return answer(look_request(path, *what, **query))
 
 
 def loaded(path):

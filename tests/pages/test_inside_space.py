@@ -4,39 +4,26 @@ import csv
 import io
 import json
 import re
-from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 import torch
-from app_pages import TEXT, button, open_page, texts
+from app_pages import HEN, TEXT, button, finished_run, look_request, never_ask, open_page, texts
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
 from components.inside import neurons
 from components.inside.answers import answer
 from llm import compute
 from llm.checkpoints import load_run
-from llm.config import TrainingConfig
 from llm.data import split_text
 from llm.interpret import distance_curves, embedding_map, excitations, nearest, neuron_effect, position_cosines
 from llm.interpret.embeddings import embedding_axes
-from llm.presets import preset
 from llm.tokenizers.kinds import KINDS
-from llm.training.start import start_run
-
-HEN = "The hen sat on t"
 
 
 def made(home, architecture: str, **settings):
     """A finished run of a tiny model of this architecture."""
-    sizes = {"d_model": 16, "n_layers": 2, "n_heads": 4, "n_ctx": 24} | settings
-    training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=4, device="cpu")
-    config = preset(architecture, d_vocab=1, **sizes)
-    trainer = start_run(config, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture=architecture)
-    for _ in trainer:
-        pass
-    return trainer.folder.path
+    return finished_run(home, architecture, **({"n_heads": 4, "n_ctx": 24} | settings))
 
 
 @pytest.fixture
@@ -45,12 +32,9 @@ def run(home):
     return made(home, "gpt")
 
 
-def ask(path, what: str, step: str = "end", **query):
+def ask(path, *what: str, **query):
     """The answer of the route for the tokens of HEN."""
-    tokens = load_run(path).tokenizer.encode(HEN)
-    params = {"run_id": path.name, "step": step, "what": what}
-    asked = urlencode({"tokens": ".".join(map(str, tokens))} | query).encode()
-    return answer(Request({"type": "http", "path_params": params, "query_string": asked, "headers": []}))
+    return answer(look_request(path, *what, **query))
 
 
 def floats(response) -> np.ndarray:
@@ -61,10 +45,6 @@ def held(page: str) -> dict:
     """What a page to keep tells its component."""
     assert "default-src 'none'" in page
     return json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
-
-
-def never_ask(home) -> None:
-    (home / "expectations.json").write_text('{"never ask": true}')
 
 
 @pytest.mark.parametrize(("view", "asked"), [("embeddings", "nearest neighbour"), ("neurons", "most exciting places")])
