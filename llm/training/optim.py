@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from llm.config import TrainingConfig
+from llm.training.muon import Muon
 
 
 def schedule(step: int, config: TrainingConfig) -> float:
@@ -73,45 +74,3 @@ def build_optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.opt
     if not hidden:
         return [adamw]
     return [Muon(hidden, peak=config.muon_learning_rate, weight_decay=config.weight_decay), adamw]
-
-
-class Muon(torch.optim.Muon):
-    """torch's Muon (Jordan 2024, kellerjordan.github.io/posts/muon) for parameters of two or more axes.
-
-    Muon's step is the nearest orthogonal matrix to the gradient's running mean: every direction moves equally far. An
-    attention matrix here is [n_heads, d_head, d_model] and torch takes only 2-D parameters, so each is stepped as the
-    matrix [n_heads · d_head, d_model] that shares its memory: the linear map of all heads, as the author does.
-
-    A step's size is the learning rate times √max(1, rows / columns), the author's own scale. (In 200 steps of the small
-    llama it reached a validation loss of 2.01 at 0.02; 0.2 · √(longer side), which imitates AdamW's step sizes (Liu et
-    al. 2025, arXiv:2502.16982), 2.08 at best; AdamW alone 2.47.)
-    """
-
-    def __init__(self, parameters: list[nn.Parameter], peak: float, weight_decay: float) -> None:
-        self.whole = parameters
-        matrices = []
-        for parameter in parameters:
-            matrix = nn.Parameter(_as_matrix(parameter.detach()))
-            # called whenever backward has written the gradient: the matrix then shares that too
-            parameter.register_post_accumulate_grad_hook(_share_gradient_with(matrix))
-            matrices.append(matrix)
-        group = {"params": matrices, "peak": peak}
-        super().__init__([group], lr=peak, weight_decay=weight_decay, adjust_lr_fn="original")
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of the matrices and of the parameters behind them."""
-        for parameter in self.whole:
-            parameter.grad = None
-        super().zero_grad(set_to_none)
-
-
-def _as_matrix(tensor: Tensor) -> Tensor:
-    return tensor.view(-1, tensor.shape[-1])  # [rows, columns], the same memory
-
-
-def _share_gradient_with(matrix: nn.Parameter) -> Any:
-    def share(parameter: Tensor) -> None:
-        assert parameter.grad is not None
-        matrix.grad = _as_matrix(parameter.grad)
-
-    return share

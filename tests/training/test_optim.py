@@ -9,7 +9,8 @@ from llm.config import TrainingConfig
 from llm.model import Transformer
 from llm.presets import ARCHITECTURES, preset
 from llm.training.adamw import adamw_step
-from llm.training.optim import Muon, build_optimizers, learning_rate, schedule, set_learning_rate
+from llm.training.muon import Muon, orthogonalized
+from llm.training.optim import build_optimizers, learning_rate, schedule, set_learning_rate
 
 
 def tiny(architecture: str = "llama", **overrides) -> Transformer:
@@ -78,23 +79,44 @@ def test_learning_rate_scales_each_groups_own_peak():
     assert {group["lr"] for group in optimizers[1].param_groups} == {0.05}
 
 
+@pytest.mark.parametrize("rows, columns", [(6, 6), (4, 9), (9, 4)])
+def test_an_orthogonalized_matrix_keeps_its_directions_and_evens_their_lengths(rows, columns):
+    torch.manual_seed(0)
+    matrices = torch.randn(3, rows, columns, dtype=torch.float64)
+    left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+    turned = left.mT @ orthogonalized(matrices) @ right.mT  # diagonal: the new singular values
+    lengths = turned.diagonal(dim1=-2, dim2=-1)
+    assert ((lengths > 0.3) & (lengths < 1.3)).all() and lengths.mean() == pytest.approx(0.95, abs=0.1)
+    torch.testing.assert_close(turned, torch.diag_embed(lengths), rtol=0, atol=1e-12)
+
+
+def test_a_gradient_of_zeros_moves_nothing():
+    assert orthogonalized(torch.zeros(2, 3, 4)).eq(0).all()
+
+
 def test_muon_on_three_axes_equals_torchs_muon_on_the_flattened_matrix():
     torch.manual_seed(0)
-    parameter = torch.nn.Parameter(torch.randn(2, 4, 6))
-    matrix = torch.nn.Parameter(parameter.detach().clone().flatten(0, 1))
-    ours = Muon([parameter], peak=0.01, weight_decay=0.1)
-    theirs = torch.optim.Muon([matrix], lr=0.01, weight_decay=0.1)
+    parameters = [torch.nn.Parameter(torch.randn(2, 4, 6)) for _ in range(3)] + [torch.nn.Parameter(torch.randn(3, 9))]
+    matrices = [torch.nn.Parameter(one.detach().clone().flatten(0, -2)) for one in parameters]
+    ours = Muon(parameters, peak=0.01, weight_decay=0.1)
+    theirs = torch.optim.Muon(matrices, lr=0.01, weight_decay=0.1)
     for _ in range(3):
-        target = torch.randn(2, 4, 6)
-        for part in range(2):  # gradients accumulate over two passes
-            ((parameter - target) ** 2).sum().mul(1 + part).backward()
-            ((matrix - target.flatten(0, 1)) ** 2).sum().mul(1 + part).backward()
+        before = [one.detach().clone() for one in matrices]
+        for parameter, matrix in zip(parameters, matrices, strict=True):
+            target = torch.randn_like(parameter)
+            for part in range(2):  # gradients accumulate over two passes
+                ((parameter - target) ** 2).sum().mul(1 + part).backward()
+                ((matrix - target.flatten(0, -2)) ** 2).sum().mul(1 + part).backward()
         ours.step()
         theirs.step()
         ours.zero_grad()
         theirs.zero_grad()
-        assert parameter.grad is None
-        assert torch.equal(parameter.flatten(0, 1), matrix)
+        for parameter, matrix, old in zip(parameters, matrices, before, strict=True):
+            assert parameter.grad is None
+            moved, wanted = parameter.detach().flatten(0, -2) - old, matrix.detach() - old
+            assert (moved - wanted).norm() < 0.04 * wanted.norm()  # torch's computes in bfloat16
+            with torch.no_grad():
+                parameter.copy_(matrix.view_as(parameter))
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])

@@ -178,7 +178,7 @@ def small_helper(tell: Story) -> None:
     tell.say(
         "{pet} rode the rest of the way on the donkey's head.",
         '"Big is good for pulling," said {pet}, "and small is good for looking."',
-        "{hero} bought {pet.him} some {pet.food} at the market, the best there was.",
+        "{hero} bought {pet.him} some supper at the market, the best there was.",
     )
 
 

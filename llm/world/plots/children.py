@@ -6,7 +6,6 @@ from llm.world.telling import Story
 from llm.world.words import ANIMAL, THINGS
 
 COUNTING = range(2, 8)
-COUNTED = [ANIMAL[kind] for kind in ("sheep", "goat", "pig", "hen", "frog", "mouse", "hedgehog")]
 
 
 SPOTS = (
@@ -26,18 +25,18 @@ SPOTS = (
 def kite_in_the_tree(tell: Story) -> None:
     """Something light is stuck in a tree, and someone has an idea."""
     tell.child("hero")
-    tell.adult("helper", unlike="hero")
-    tell.child("friend", unlike="hero")
+    tell.adult("helper")
+    tell.child("friend")
     tell.thing("thing", [thing for thing in THINGS if thing.noun in ("kite", "hat", "scarf", "ribbon", "umbrella")])
     tell.choose("tree", "oak", "elm", "pear tree", "willow", "chestnut tree")
     tell.say(
         "{when}, the wind took {hero.full}'s {thing} and hung it in the {tree}.",
-        "{when}, {hero.full} looked up and saw {hero.his} {thing} at the top of the {tree}.",
+        "{when}, {hero.full} looked up and saw a {thing} at the top of the {tree}.",
         "A gust came over the hill, and off went {hero.full}'s {thing} into the {tree}.",
     )
     tell.about("hero")
     tell.say(
-        "{hero} jumped, but {hero.he} was too short.",
+        "{hero} jumped, but the tree was taller.",
         "{hero} threw a shoe at it, and now the shoe was up there too.",
         "{hero} shook the trunk, and nothing fell but [leaves|a surprised beetle|an old nest].",
     )
@@ -144,7 +143,7 @@ def bedtime_counting(tell: Story) -> None:
     chance = tell.chance
     tell.child("hero")
     count_to = chance.number(3, 6)
-    tell.animal("pet", unlike="hero", pool=COUNTED)
+    tell.animal("pet")
     tell.put("next", count_to + 1, COUNTING)
     tell.say(
         "{hero.full} could not sleep.",
@@ -180,11 +179,11 @@ def bedtime_counting(tell: Story) -> None:
             '"Is there no other way round?" asked the {pet.kind}.',
         )
         tell.say(
-            "{hero} wanted to answer, but {hero.he} was already asleep.",
+            "{hero} opened one eye to answer. But {hero.he} was already asleep.",
             "By the time {hero} thought of a reply, it was morning.",
         )
     elif ending == 1:
-        tell.say("Number {next?counting} was {pet.full}, and {pet.he} had brought a pillow.")
+        tell.say("Number {next?counting} was {pet.full}, with a pillow under one arm.")
         tell.say('"I am tired too," said {pet}, and yawned.', '"Move over," said {pet}. "It has been a long day."')
         tell.say(
             "{hero} moved over, and soon both of them were snoring.",
@@ -194,14 +193,14 @@ def bedtime_counting(tell: Story) -> None:
         tell.say("Number {next?counting} was {pet.full}, who asked the way to the kitchen.")
         tell.say('"Down the stairs and left," said {hero}.', '"Follow the smell," said {hero}, half asleep.')
         tell.say(
-            "Before {pet} came back, {hero} was dreaming.", "In the morning all the {pet.food} in the house were gone."
+            "Before {pet} came back, {hero} was dreaming.", "In the morning all the {pet.food} had vanished."
         )
 
 
 def first_swim(tell: Story) -> None:
     """Someone is afraid of the water, and gets in anyway."""
     tell.child("hero")
-    tell.person("friend", unlike="hero")
+    tell.person("friend")
     tell.say(
         "All summer the children swam in the pond, except {hero}.",
         "{hero.full} could not swim, and did not want to say so.",
@@ -218,7 +217,7 @@ def first_swim(tell: Story) -> None:
     )
     tell.say("On the first day it was the toes, and on the second the knees.", "In went one foot, and then the other.")
     tell.say(
-        "On the third day {hero} held {friend}'s hand and let the water reach {hero.his} chin.",
+        "On the third day {hero} held {friend}'s hand and went in up to the chin.",
         '"Do not let go," said {hero}. "I let go a while ago," said {friend}.',
     )
     tell.say(
@@ -234,12 +233,13 @@ def first_swim(tell: Story) -> None:
 def birthday(tell: Story) -> None:
     """Everyone seems to have forgotten."""
     tell.child("hero")
-    tell.person("a", unlike="hero")
+    tell.person("a")
     tell.person("b")
     tell.thing("thing")
     tell.say(
+        "On Tuesday it was {hero.full}'s birthday.",
+        "{hero.full} woke up and was a whole year older.",
         "On Monday {hero.full} was {hero.years}, and on Tuesday {hero.he} was {hero.years_next}.",
-        "{hero.full} woke up and was {hero.years_next}.",
     )
     tell.say("But nobody said a word about it.", "But at breakfast no one seemed to remember.")
     tell.say(
@@ -247,7 +247,7 @@ def birthday(tell: Story) -> None:
         '"Is today something special?" {hero.he} asked {a.full}. "It is washing day," said {a}.',
     )
     tell.say(
-        "{b.full} walked past with something under {b.his} coat and only said hello.",
+        "{b.full} walked past with something in a bag and only said hello.",
         '"No time, no time," said {b.full}, and shut the door.',
     )
     tell.say(
@@ -263,8 +263,8 @@ def birthday(tell: Story) -> None:
         "Then somebody lit {hero.years_next} candles, and everyone began to sing.",
     )
     tell.say(
-        "{a} had baked a cake, and {b} had brought a new {thing}.",
-        "There was a new {thing} from {a}, and a cake from {b} with {hero.years_next} candles on it.",
+        "{a} had baked a cake. {b} had brought a new {thing}.",
+        "There was a cake from {a}, with {hero.years_next} candles on it. Beside it lay a new {thing}.",
     )
     tell.say(
         '"Did you think we had forgotten?" asked {a}. "Only all day," said {hero}.',

@@ -158,8 +158,8 @@ def found_egg(tell: Story) -> None:
 def noise_in_the_night(tell: Story) -> None:
     """Something goes bump; a child or a grown-up goes to look."""
     tell.person("hero")
-    tell.person("friend", unlike="hero")
-    tell.animal("pet", unlike="hero", pool=NIGHT_VISITORS)
+    tell.person("friend")
+    tell.animal("pet", pool=NIGHT_VISITORS)
     tell.thing("thing", [thing for thing in THINGS if thing.noun in ("basket", "hat", "blanket")])
     tell.say(
         "In the middle of the night, {hero.full} heard a noise.",

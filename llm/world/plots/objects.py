@@ -180,8 +180,8 @@ def swap(tell: Story) -> None:
 def parcel(tell: Story) -> None:
     """The postman has a parcel without a name."""
     tell.put("edgar", PERSON["Edgar"])
-    tell.person("a", unlike="edgar")
-    tell.person("b", unlike="a")
+    tell.person("a")
+    tell.person("b")
     tell.thing("thing")
     tell.say(
         "{when}, Edgar the postman had a parcel with no name on it.",
@@ -191,15 +191,15 @@ def parcel(tell: Story) -> None:
     tell.say('"Is it yours?" he asked {a.full}.', 'He took it to {a.full}. "Did you order something?" he asked.')
     tell.say(
         '"No," said {a}. "I am waiting for a [letter|chair|new broom|sack of seed]."',
-        '"I wish it were," said {a}, and shook {a.his} head.',
+        '"I wish it were," said {a}, and gave it back.',
     )
     tell.say(
-        "Then he carried it to {b.place.the}, where {b.full} shook it gently.",
-        "So he tried {b.full}, {b.place.at}.",
+        "Then he carried it over the bridge, where {b.full} shook it gently.",
+        "So he tried {b.full} next.",
     )
     if tell.chance.happens():
         tell.say('"Not mine," said {b}. "Why not look inside?"', '"Open it and see," said {b}.')
-        tell.say("Edgar cut the string, and out came a {thing.full}.", "Inside was a {thing.full}, and a card.")
+        tell.say("Edgar cut the string, and out came a {thing}.", "Inside was a {thing.full}, and a card.")
         tell.say(
             '"For Edgar, from Edgar," said the card. He had bought it himself and forgotten.',
             "Then he remembered. He had ordered it for his own birthday.",
@@ -208,8 +208,8 @@ def parcel(tell: Story) -> None:
     else:
         tell.say('"At last!" cried {b}. "That is my {thing}."', '"My {thing}!" said {b}. "I waited three weeks."')
         tell.say(
-            "And when {b.he} cut the string, it really was a {thing.full}.",
-            "{b.he} tore off the paper, and there was the {thing}, without a scratch.",
+            "And when {b.he} cut the string, there was the {thing}, without a scratch.",
+            "{b.he} tore off the paper, and it really was a {thing.full}.",
         )
         tell.say(
             "Edgar went home and wrote a note. It said: buy better ink.",

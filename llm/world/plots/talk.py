@@ -11,7 +11,7 @@ def riddle(tell: Story) -> None:
     """One asks, one guesses wrong, one guesses right."""
     tell.draw(RIDDLES)
     tell.person("asker")
-    tell.person("a", unlike="asker")
+    tell.person("a")
     tell.person("b")
     tell.say(
         "{when}, {asker.full} knew a new riddle and told it to everyone.",
@@ -23,14 +23,14 @@ def riddle(tell: Story) -> None:
     tell.say('"{clue} {hint} What am I?"', '"{clue} What am I?" {asker.he} asked. "I will tell you more: {hint}"')
     tell.say(
         '"{wrong}," said {a} at once.',
-        '{a} scratched {a.his} head. "Is it {wrong}?" {a.he} asked.',
+        '{a} thought hard. "Is it {wrong}?" {a.he} asked.',
         '"That must be {wrong}," said {a}.',
     )
-    tell.say('"No," said {asker}. "{why}."', '{asker} shook {asker.his} head. "{why}," {asker.he} said.')
+    tell.say('"No," said {asker}. "{why}."', '{asker} laughed. "{why}," {asker.he} said.')
     tell.say(
         "{b} said nothing for a while and looked out of the window.",
-        "{b} repeated the words under {b.his} breath.",
-        '"I need quiet," said {b}, and put both hands over {b.his} ears.',
+        "{b} repeated the words, first forwards and then backwards.",
+        '"I need quiet," said {b}, and went under the table.',
     )
     tell.say(
         '"A {answer?riddles}!" {b.he?pronouns} cried.',
@@ -39,7 +39,7 @@ def riddle(tell: Story) -> None:
     )
     tell.say(
         '"Right," said {asker}, "and now it is your turn to ask one."',
-        '"Yes," said {asker}, a little sadly, for it was the only riddle {asker.he} knew.',
+        '"Yes," said {asker}, a little sadly. It was the only riddle {asker.he} knew.',
         '{asker} bowed. "You must have heard it before," {asker.he} said. "No, I guessed it," said {b}.',
         '"Yes," said {asker}. "I was just going to say that," said {a}, and everyone laughed.',
     )
@@ -210,9 +210,9 @@ def recipe(tell: Story) -> None:
 def why(tell: Story) -> None:
     """A child asks and a grown-up answers, as well as one can."""
     tell.child("a")
-    tell.adult("b", unlike="a")
+    tell.adult("b")
     tell.say(
-        "{when}, {a.full} walked to {b.place.the} with {b.full}, and asked questions all the way.",
+        "{when}, {a.full} went for a walk with {b.full}, and asked questions all the way.",
         "{a.full} had nine questions a day, and {b.full} was the one who was there.",
         "{a.full} sat down beside {b.full} and looked at the sky.",
     )
