@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TypeVar
 
-from llm.world.chance import Chance
+from llm.world.chance import Chance, Item
 from llm.world.facts import FACTS, WHEN
 from llm.world.frames import Choice, Hole, joined, parse
 from llm.world.tables import Row, Table
@@ -126,7 +126,7 @@ class Story:
     def thing(self, role: str, pool: Sequence[Thing] = THINGS) -> Thing:
         """Cast an object that has no role yet, and choose its adjective."""
         taken = [other.noun for other in self.roles.values() if isinstance(other, Thing)]
-        kind = self.chance.pick([thing for thing in pool if thing.noun not in taken])
+        kind = self._one_of([thing for thing in pool if thing.noun not in taken])
         thing = dataclasses.replace(kind, adjective=self.chance.pick(kind.adjectives))
         self.put(role, thing, _with_adjectives(tuple(pool)))
         self._chosen[role] = (_with_adjectives((kind,)), thing)
@@ -136,9 +136,13 @@ class Story:
         other = self.roles.get(unlike)
         pronoun = other.he if isinstance(other, Being) else None
         taken = list(self.roles.values())
-        being = self.chance.pick([being for being in pool if being not in taken and being.he != pronoun])
+        being = self._one_of([being for being in pool if being not in taken and being.he != pronoun])
         self._note(role, being, Source(role, pool, unlike=unlike))
         return being
+
+    def _one_of(self, items: Sequence[Item]) -> Item:
+        """The first ones most often, as a village has its main characters; where a skill is asked, all alike."""
+        return self.chance.pick(items) if self._asking else self.chance.favour(items)
 
     def _note(self, role: str, value: object, source: Source) -> None:
         if role in self.roles:

@@ -5,6 +5,7 @@ Everything here holds in every story: Ada is always the baker, the mill always s
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -283,7 +284,8 @@ CHILDREN = tuple(
         ("Elsie", "she", "honest", "workshop", "Jonas", 7),
     )
 )
-PEOPLE = ADULTS + CHILDREN
+# grown-ups and children in turn: the first ones of any list are in most stories
+PEOPLE = tuple(being for pair in itertools.zip_longest(ADULTS, CHILDREN) for being in pair if being is not None)
 
 PERSON = {person.name: person for person in PEOPLE}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm.world.telling import Story
-from llm.world.words import ANIMAL, THINGS
+from llm.world.words import THINGS
 
 COUNTING = range(2, 8)
 
@@ -192,9 +192,7 @@ def bedtime_counting(tell: Story) -> None:
     else:
         tell.say("Number {next?counting} was {pet.full}, who asked the way to the kitchen.")
         tell.say('"Down the stairs and left," said {hero}.', '"Follow the smell," said {hero}, half asleep.')
-        tell.say(
-            "Before {pet} came back, {hero} was dreaming.", "In the morning all the {pet.food} had vanished."
-        )
+        tell.say("Before {pet} came back, {hero} was dreaming.", "In the morning all the {pet.food} had vanished.")
 
 
 def first_swim(tell: Story) -> None:
