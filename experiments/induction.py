@@ -40,7 +40,12 @@ from llm.world.chance import Chance
 PROJECT = Path(__file__).parents[1]
 BEGIN, END = "<!-- measured -->", "<!-- end -->"  # around the table in induction.md
 
-MODEL = {"n_ctx": 48, "qk_norm": True, "tie_embeddings": True}  # apart from these and the layers the small llama
+MODEL = {
+    "n_ctx": 48,
+    "rope_theta": 10_000.0,
+    "qk_norm": True,
+    "tie_embeddings": True,
+}  # apart from these and the layers the small llama
 TRAINING = {"batch_size": 42, "schedule": "constant"}
 D_VOCAB = 400  # small, so that most words take several tokens and each token is seen often
 WINDOWS = 128  # of held-out text: the in-context score compares two positions alone, and few windows leave it noisy

@@ -98,6 +98,11 @@ def test_bars_sum_to_the_models_own_difference_for_any_pair(page, server, run):
 
     def check(position: int, token: int, against: int) -> None:
         difference = float(logits[position, token] - logits[position, against])
+        page.wait_for_function(  # the pair before stays until the new one's numbers are here
+            """wanted => Math.abs(Number(document.querySelector(".llm-attribution-sum").textContent
+                .match(/[+−]\\d+\\.\\d{4}/)[0].replace("−", "-")) - wanted) < 2e-4""",
+            arg=difference,
+        )
         said = page.locator(".llm-attribution-sum").inner_text()
         for number in re.findall(r"[+−]\d+\.\d{4}", said):
             assert read(number) == pytest.approx(difference, abs=2e-4)

@@ -42,7 +42,10 @@ def test_every_cell_has_its_value_and_a_making_that_adds_up(reading, implementat
     kinds = set()
     for layer in reading.layers:
         for step, variable, found in cells(reading, layer, implementation):
-            assert found["value"] == pytest.approx(variable.tensor[tuple(s - 1 for s in variable.tensor.shape)].item())
+            value = variable.tensor[tuple(s - 1 for s in variable.tensor.shape)].item()
+            assert found["value"] == pytest.approx(
+                value, rel=1e-6, abs=1e-7
+            )  # run twice: sums may end in another last bit
             kinds.add(found["kind"])
             if found["kind"] == "contraction":
                 left, right, product = (part["numbers"] for part in found["parts"][:3])

@@ -22,16 +22,15 @@ def tokenizer():
 
 
 class Counted(nn.Module):
-    """A unigram or a bigram model of the training text's tokens."""
+    """A unigram model of the training text's tokens, or a bigram one that falls back on it after unknown ones."""
 
     def __init__(self, tokens: list[int], d_vocab: int, bigram: bool) -> None:
         super().__init__()
-        counts = torch.full((d_vocab, d_vocab), 0.01)
+        single = torch.bincount(torch.tensor(tokens), minlength=d_vocab) + 0.01
+        counts = (single / single.sum()).repeat(d_vocab, 1)
         if bigram:
             for (before, after), count in Counter(pairwise(tokens)).items():
                 counts[before, after] += count
-        else:
-            counts += torch.bincount(torch.tensor(tokens), minlength=d_vocab)
         self.register_buffer("log_p", (counts / counts.sum(dim=1, keepdim=True)).log())
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
