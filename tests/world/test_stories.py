@@ -93,8 +93,8 @@ def test_a_stands_before_consonants_and_an_before_vowels(stories):
         assert not re.search(r"\b[Aa]n (?!hour\b|honest\b)[^aeiouAEIOU]", story), story
 
 
-def test_written_sums_are_right(stories):
-    sums = re.findall(r"(\d+) ([+-]) (\d+) = (\d+)", "\n".join(stories))
+def test_written_sums_are_right():
+    sums = re.findall(r"(\d+) ([+-]) (\d+) = (\d+)", generate(size=5_000_000))  # they are rare
     assert len(sums) > 10
     for left, sign, right, result in sums:
         assert int(left) + (int(right) if sign == "+" else -int(right)) == int(result)

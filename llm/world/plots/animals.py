@@ -150,7 +150,20 @@ def small_helper(tell: Story) -> None:
     """A cart is stuck; the smallest one sees why."""
     tell.adult("hero")
     tell.animal("pet", pool=[ANIMAL[kind] for kind in ("mouse", "snail", "frog", "hedgehog")])
-    tell.choose("load", "flour", "pumpkins", "barrels", "hay", "bricks", "cabbages")
+    tell.choose(
+        "load",
+        "flour",
+        "pumpkins",
+        "barrels",
+        "hay",
+        "bricks",
+        "cabbages",
+        "feathers",
+        "coal",
+        "walnuts",
+        "chairs",
+        "gravel",
+    )
     tell.say(
         "{when}, {hero.full}'s cart stuck fast in the lane, full of {load}.",
         "{hero.full} was driving a cart of {load} to market when it stopped with a jerk.",

@@ -28,7 +28,7 @@ def kite_in_the_tree(tell: Story) -> None:
     tell.adult("helper")
     tell.child("friend")
     tell.thing("thing", [thing for thing in THINGS if thing.noun in ("kite", "hat", "scarf", "ribbon", "umbrella")])
-    tell.choose("tree", "oak", "elm", "pear tree", "willow", "chestnut tree")
+    tell.choose("tree", "oak", "elm", "pear tree", "willow", "chestnut tree", "birch", "poplar", "cherry tree")
     tell.say(
         "{when}, the wind took {hero.full}'s {thing} and hung it in the {tree}.",
         "{when}, {hero.full} looked up and saw a {thing} at the top of the {tree}.",
@@ -38,10 +38,11 @@ def kite_in_the_tree(tell: Story) -> None:
     tell.say(
         "{hero} jumped, but the tree was taller.",
         "{hero} threw a shoe at it, and now the shoe was up there too.",
-        "{hero} shook the trunk, and nothing fell but [leaves|a surprised beetle|an old nest].",
+        "{hero} shook the trunk, and nothing fell but [leaves|a surprised beetle|an old nest|acorns|"
+        "twigs|an angry squirrel|one plum].",
     )
     tell.say(
-        "{friend} climbed on {hero}'s shoulders, and that was still not enough.",
+        "{friend} stood on a barrel, and that was still not enough.",
         "{friend} came with a broom, but the broom was too short.",
     )
     tell.say(
@@ -142,6 +143,7 @@ def bedtime_counting(tell: Story) -> None:
     """A child counts to fall asleep; something is wrong with the sheep."""
     chance = tell.chance
     tell.child("hero")
+    tell.adult("watch")
     count_to = chance.number(3, 6)
     tell.animal("pet")
     tell.put("next", count_to + 1, COUNTING)
@@ -152,21 +154,22 @@ def bedtime_counting(tell: Story) -> None:
     )
     tell.about("hero")
     tell.say(
-        '"Count some {pet.plural}," said {hero.parent}, and blew out the candle.',
-        '"Shut your eyes and count {pet.plural}," {hero.parent} said.',
+        '"Count some {pet.plural}," said {watch}, and blew out the candle.',
+        '"Shut your eyes and count {pet.plural}," {watch} said.',
     )
     tell.say("So {hero} began.", "{hero} pulled up the blanket and began to count.")
     tell.say(
         "One {pet.kind} jumped over the gate.",
         "One {pet.kind} [crossed|tiptoed over] the bridge.",
-        "One {pet.kind} [in a nightcap|with a lantern|all alone] went by.",
+        "One {pet.kind} [in a nightcap|with a lantern|all alone|in slippers|with a suitcase|on stilts] went by.",
     )
     for step in range(2, count_to + 1):
         tell.put("n", step, COUNTING)
         tell.say(
             "{n?counting} {pet.plural} jumped over the gate.",
             "{n?counting} {pet.plural} [crossed|tiptoed over] the bridge.",
-            "{n?counting} {pet.plural} [in nightcaps|with lanterns|in a row] went by.",
+            "{n?counting} {pet.plural} [in nightcaps|with lanterns|in a row|in slippers|"
+            "with suitcases|on stilts|with trombones] went by.",
         )
     ending = chance.number(0, 2)
     if ending == 0:
@@ -197,10 +200,10 @@ def bedtime_counting(tell: Story) -> None:
 
 def first_swim(tell: Story) -> None:
     """Someone is afraid of the water, and gets in anyway."""
-    tell.child("hero")
+    tell.person("hero")
     tell.person("friend")
     tell.say(
-        "All summer the children swam in the pond, except {hero}.",
+        "All summer the whole village swam in the pond, except {hero}.",
         "{hero.full} could not swim, and did not want to say so.",
     )
     tell.about("hero")
@@ -215,7 +218,7 @@ def first_swim(tell: Story) -> None:
     )
     tell.say("On the first day it was the toes, and on the second the knees.", "In went one foot, and then the other.")
     tell.say(
-        "On the third day {hero} held {friend}'s hand and went in up to the chin.",
+        "On the third day {hero} held on tight and went in up to the chin.",
         '"Do not let go," said {hero}. "I let go a while ago," said {friend}.',
     )
     tell.say(
@@ -237,19 +240,19 @@ def birthday(tell: Story) -> None:
     tell.say(
         "On Tuesday it was {hero.full}'s birthday.",
         "{hero.full} woke up and was a whole year older.",
-        "On Monday {hero.full} was {hero.years}, and on Tuesday {hero.he} was {hero.years_next}.",
     )
     tell.say("But nobody said a word about it.", "But at breakfast no one seemed to remember.")
     tell.say(
-        '"What day is it today?" {hero.he} asked {a.full}. "A windy one," said {a}.',
-        '"Is today something special?" {hero.he} asked {a.full}. "It is washing day," said {a}.',
+        '"What day is it today?" {hero.he} asked {a.full}. "A [windy|slippery|dusty|thirsty] one," said {a}.',
+        '"Is today something special?" {hero.he} asked {a.full}. "It is [washing|baking|'
+        'ironing|pickling|polishing] day," said {a}.',
     )
     tell.say(
         "{b.full} walked past with something in a bag and only said hello.",
         '"No time, no time," said {b.full}, and shut the door.',
     )
     tell.say(
-        "So {hero} sat down by the pond and told it to the ducks.",
+        "So {hero} sat down by the pond and told it to the [ducks|tadpoles|dragonflies|lilies].",
         "{hero} went for a long walk and kicked a stone along.",
     )
     tell.say(

@@ -162,14 +162,14 @@ def noise_in_the_night(tell: Story) -> None:
     tell.animal("pet", pool=NIGHT_VISITORS)
     tell.thing("thing", [thing for thing in THINGS if thing.noun in ("basket", "hat", "blanket")])
     tell.say(
-        "In the middle of the night, {hero.full} heard a noise.",
+        "One night, {hero.full} heard a noise.",
         "Bump! {hero.full} sat up in bed.",
-        "It was a dark night, and {hero.full} heard something move in the kitchen.",
+        "One night, {hero.full} heard something move in the kitchen.",
     )
     tell.about("hero")
     tell.say(
-        '"Did you hear that?" {hero} called to {friend}.',
-        "{hero} knocked on the wall, and {friend} came over in a nightshirt.",
+        '"Did you hear that?" {hero.he} whispered. "I did," said {friend}.',
+        "{hero} knocked on the wall. At once {friend} came over in a nightshirt.",
     )
     tell.say(
         '"It is a ghost," said {friend}. "Ghosts do not drop plates," said {hero}.',
@@ -177,20 +177,21 @@ def noise_in_the_night(tell: Story) -> None:
     )
     tell.say(
         "They took a candle and a broom, and crept down the stairs.",
-        "They went down together, {hero} in front and {friend} behind.",
+        "They went down together, one in front and one behind.",
     )
     tell.say(
-        "In the kitchen, a {thing.full} was walking across the floor.",
+        "In the kitchen, a {thing} was walking across the floor.",
         "There was a {thing} in the corner, and it shook.",
     )
     tell.say('"Who is there?" asked {hero}.', "{hero} lifted it up with the broom.")
     tell.say(
-        "Under it sat {pet.full}, with a mouth full of {pet.food}.",
-        "It was {pet.full}, who had crept in to look for {pet.food}.",
+        "Under it sat {pet.full}, with a very full mouth.",
+        "It was {pet.full}, who had crept in to look for supper.",
     )
-    tell.say("{pet} {pet.sound} and looked ashamed.", '"So that was the noise," said {friend}.')
+    tell.say("{pet} swallowed and looked ashamed.", '"So that was the noise," said {friend}.')
     tell.say(
-        "They all had a midnight supper, and then there was no more noise but snoring.",
+        "They all had a midnight supper of [toast|pudding|gingerbread|sardines], "
+        "and then there was no more noise but snoring.",
         "Then they went back to bed, and {pet} went along.",
         '"Next time, knock," said {hero}.',
     )

@@ -187,10 +187,14 @@ def parcel(tell: Story) -> None:
         "{when}, Edgar the postman had a parcel with no name on it.",
         "{when}, the rain washed the name off a parcel, and Edgar did not know whose it was.",
     )
-    tell.maybe("It was [long|flat|square] and [light|heavy], and it rattled.", "It smelled of [soap|oranges|paint].")
+    tell.maybe(
+        "It was [long|flat|square|lumpy] and [light|heavy|wobbly], and it rattled.",
+        "It smelled of [soap|oranges|paint|cinnamon|leather|lavender|pepper|smoke].",
+    )
     tell.say('"Is it yours?" he asked {a.full}.', 'He took it to {a.full}. "Did you order something?" he asked.')
     tell.say(
-        '"No," said {a}. "I am waiting for a [letter|chair|new broom|sack of seed]."',
+        '"No," said {a}. "I am waiting for a [letter|chair|new broom|sack of seed|mirror|'
+        'saddle|trumpet|pair of boots|parrot|wardrobe]."',
         '"I wish it were," said {a}, and gave it back.',
     )
     tell.say(

@@ -28,7 +28,7 @@ def riddle(tell: Story) -> None:
     )
     tell.say('"No," said {asker}. "{why}."', '{asker} laughed. "{why}," {asker.he} said.')
     tell.say(
-        "{b} said nothing for a while and looked out of the window.",
+        "{b} said nothing for a while and looked [out of the window|into the fire|at the ceiling|deep into a teacup].",
         "{b} repeated the words, first forwards and then backwards.",
         '"I need quiet," said {b}, and went under the table.',
     )
@@ -231,7 +231,7 @@ def why(tell: Story) -> None:
         '"Do you know everything?" asked {a}. "No," said {b}, "but I know when to go to bed."',
         '"And why do I ask so much?" "Because you listen to the answers," said {b}.',
         '"Now may I ask you something?" said {b}. "Yes," said {a}. "Are you hungry?"',
-        "{b} had no more answers left, so they ate a pear and were quiet.",
+        "{b} had no more answers left, so they ate a [pear|peach|melon|radish|pretzel] and were quiet.",
     )
 
 
