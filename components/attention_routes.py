@@ -18,7 +18,6 @@ from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
 from components import attention
-from components.kept import Kept
 from components.looking import Look, text_data
 from components.views import Answer, answered, numbers, octets, page_file, table_file, whole
 from llm import compute
@@ -35,6 +34,7 @@ from llm.interpret.views import (
     scores_by_layer,
     small_pattern,
 )
+from llm.kept import Kept
 
 SCORES = ("previous", "duplicate", "induction", "first", "entropy")
 HEAD_SCORES = ("previous_score", "duplicate_score", "induction_score", "first_score", "entropy")

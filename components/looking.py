@@ -11,22 +11,16 @@ from starlette.requests import Request
 
 from components import places, states
 from components.checkpoint_choice import choose_run, pick_step
-from components.kept import Kept
 from llm import compute
-from llm.checkpoints import RUN_ID, Run, RunFolder, list_runs, load_run
+from llm.checkpoints import RUN_ID, Run, RunFolder, list_runs
 from llm.data import TextData
 from llm.interpret.views import LONGEST, next_token, opening, readable
+from llm.kept import Kept
+from llm.opened import open_run
 
 END = "end"  # in an address: the weights after the last step
 
-_runs: Kept[Run] = Kept(3)
 _texts: Kept[TextData] = Kept(2)
-
-
-def open_run(run_id: str, step: int | None) -> Run:
-    """A run at a step, its model on the CPU. Raises as `load_run`."""
-    path = places.checkpoints() / run_id
-    return _runs.get((path, step), lambda: compute.run(load_run, path, step))
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,7 @@ class Look:
 
     def run(self) -> Run:
         """The run, opened. Raises as `load_run`."""
-        return open_run(self.run_id, self.step)
+        return open_run(places.checkpoints() / self.run_id, self.step)
 
     def labels(self) -> list[str]:
         """The tokens for display."""
@@ -101,7 +95,7 @@ def choose() -> Look | None:
         with right:
             step = choose_step(RunFolder(run.path))
         with states.loading("Opening the model"):
-            opened = open_run(run.id, step)
+            opened = open_run(run.path, step)
         return choose_text(opened, Look(run.id, step, ()))
     except (ValueError, OSError) as error:
         states.failed(error)

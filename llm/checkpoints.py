@@ -285,6 +285,30 @@ class RunFolder:
             raise DamagedCheckpointError(path, "it does not hold a trainer's state")
         return state
 
+    def choose_weights(self, step: int | None) -> int | ModelFile:
+        """This step; None: the final weights, else the best, else those of the newest snapshot.
+
+        Raises FileNotFoundError where there are none yet.
+        """
+        if step is not None:
+            return step
+        if self.has("final"):
+            return "final"
+        if self.has("best"):
+            return "best"
+        if snapshots := self.snapshots():
+            return snapshots[-1]
+        raise FileNotFoundError(f"Run {self.id} has no weights yet: it has not taken its first step")
+
+    def weights_file(self, source: int | ModelFile) -> Path:
+        """The file of these weights. Raises FileNotFoundError where there is none."""
+        path = self.snapshot_path(source) / "model.safetensors" if isinstance(source, int) else self._model_file(source)
+        if not path.is_file():
+            steps = ", ".join(map(str, self.snapshots())) or "none"
+            wanted = f"of step {source}" if isinstance(source, int) else f"called {source}"
+            raise FileNotFoundError(f"Run {self.id} has no weights {wanted}: its snapshots are {steps}")
+        return path
+
     def load_weights(self, model: Transformer, source: int | ModelFile) -> int:
         """Put saved weights into `model`; returns the step that they are of.
 
@@ -292,7 +316,7 @@ class RunFolder:
             FileNotFoundError: there are none of that step.
             DamagedCheckpointError: the file cannot be read, or does not fit the model.
         """
-        path = self._weights_file(source)
+        path = self.weights_file(source)
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 step = int((file.metadata() or {})["step"])
@@ -331,17 +355,9 @@ class RunFolder:
     def _model_file(self, which: ModelFile) -> Path:
         return self.path / f"{which}_model.safetensors"
 
-    def _weights_file(self, source: int | ModelFile) -> Path:
-        path = self.snapshot_path(source) / "model.safetensors" if isinstance(source, int) else self._model_file(source)
-        if not path.is_file():
-            steps = ", ".join(map(str, self.snapshots())) or "none"
-            wanted = f"of step {source}" if isinstance(source, int) else f"called {source}"
-            raise FileNotFoundError(f"Run {self.id} has no weights {wanted}: its snapshots are {steps}")
-        return path
-
     def _require_room(self, config: ModelConfig, source: int | ModelFile) -> None:
         """A damaged config.json may ask for more memory than there is: refuse before the model is built."""
-        path = self._weights_file(source)
+        path = self.weights_file(source)
         needed, size = parameter_count(config).total, path.stat().st_size
         if needed > size:
             problem = f"its {size:,} bytes cannot hold the {needed:,} parameters of the model in config.json"
@@ -389,17 +405,7 @@ def load_run(
     if tokenizer.d_vocab != config.d_vocab:
         problem = f"it has {tokenizer.d_vocab} tokens, and the model's d_vocab is {config.d_vocab}"
         raise DamagedCheckpointError(folder.path / "tokenizer.json", problem)
-    source: int | ModelFile
-    if step is not None:
-        source = step
-    elif folder.has("final"):
-        source = "final"
-    elif folder.has("best"):
-        source = "best"
-    elif snapshots := folder.snapshots():
-        source = snapshots[-1]
-    else:
-        raise FileNotFoundError(f"Run {folder.id} has no weights yet: it has not taken its first step")
+    source = folder.choose_weights(step)
     folder._require_room(config, source)
     model = Transformer(config, implementation)
     step = folder.load_weights(model, source)

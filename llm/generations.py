@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from llm import compute
-from llm.checkpoints import load_run
 from llm.config import SamplingConfig
+from llm.opened import open_run
 from llm.process import process_wide
 from llm.sampling import GeneratedToken, stream
 
@@ -58,7 +58,7 @@ class Generation:
 
     def _write(self) -> None:
         try:
-            run = compute.run(load_run, self.path, self.step)
+            run = open_run(self.path, self.step)
             self.step = run.step
             self.state = "writing"
             for token in compute.iterate(stream(run.model, run.tokenizer, self.prompt, self.config)):
@@ -94,6 +94,11 @@ def start(path: Path | str, step: int | None, prompt: str, config: SamplingConfi
             del registry[old]
     generation.thread.start()
     return generation
+
+
+def latest(path: Path) -> Generation | None:
+    """The text begun last, among those still remembered, of the run in this folder."""
+    return next((one for one in reversed(list(_registry().values())) if one.path == path), None)
 
 
 def get(generation_id: str) -> Generation | None:

@@ -233,11 +233,13 @@ class _Reader:
         device = self.model.embed.W_E.device
         unread = torch.tensor([tokens[start + cached :]], device=device)  # [1, pos]
         training = self.model.training
-        self.model.eval()
+        if training:  # switching takes as long as a small model's token
+            self.model.eval()
         try:
             logits = self.model(unread, self.cache)[0, -1]  # [d_vocab]
         finally:
-            self.model.train(training)
+            if training:
+                self.model.train()
         if not logits.isfinite().all():
             raise ValueError(
                 "The model's scores are not finite numbers, so no token can be drawn: its weights diverged"

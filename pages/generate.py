@@ -40,25 +40,26 @@ def page() -> None:
     except ValueError as error:
         states.failed(error)
         return
+    explain("How is a token chosen?", "probability", "temperature")
     write(run, step, prompt, config)
 
 
 @st.fragment  # a press on Generate redraws this part of the page alone, and takes little from a training under way
 def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig) -> None:
     """The text as it is written, and those kept before."""
-    current = generations.get(st.query_params.get("text", ""))
-    with st.container(horizontal=True, vertical_alignment="center"):
+    mine = f"generate-text-{run.id}"  # this tab's; a tab opened anew goes on with the run's latest
+    current = generations.get(st.session_state.get(mine, "")) or generations.latest(run.path)
+    with st.container(horizontal=True):
         if st.button("Generate", type="primary", icon=":material/edit_note:", key="generate-start"):
             if current is not None:
                 current.stop()
             current = generations.start(run.path, step, prompt, config)
-            st.query_params["text"] = current.id
         active = current is not None and current.active
         if st.button("Stop", icon=":material/stop:", key="generate-stop", disabled=not active) and current is not None:
             current.stop()
-        explain("How is a token chosen?", "probability", "temperature")
     if current is not None:
-        writing(current.id, current.prompt, current.active, key=f"writing-{current.id}")
+        st.session_state[mine] = current.id
+        writing(current.id, current.prompt, current.active, key=f"writing-{run.id}")
     else:
         st.caption("The text appears here token by token, shaded by how sure the model was of each.")
     history(RunFolder(run.path))

@@ -94,7 +94,7 @@ export default function (component) {
     writing = root.llmWriting = new Writing(root, data);
   }
   writing.ended = () => {
-    if (data.active) setStateValue("ended", true); // else the page knows already
+    if (data.active) setStateValue("ended", data.url); // else the page knows already
   };
   if (!writing.going) writing.ended();
   return () => {

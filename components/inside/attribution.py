@@ -13,7 +13,6 @@ from components import expect, states
 from components.carry import portable
 from components.help import explain
 from components.inside.lens import lens_of
-from components.kept import Kept
 from components.looking import Look, forget, natural
 from components.views import (
     Answer,
@@ -29,6 +28,7 @@ from llm import compute
 from llm.interpret.decomposition import Component
 from llm.interpret.direct_attribution import Attribution, attribution
 from llm.interpret.views import one_text
+from llm.kept import Kept
 
 KEY = "inside-attribution"
 FEW = 30  # bars that one can take in; the smaller ones stand as one, unless all are wanted

@@ -18,7 +18,6 @@ from components import expect
 from components.attention import BY_DISTANCE
 from components.carry import portable
 from components.help import explain
-from components.kept import Kept
 from components.looking import END, Look, natural, text_data
 from components.views import Answer, carry_links, choose_one, octets, page_file, table_file, whole
 from llm import compute
@@ -31,6 +30,7 @@ from llm.interpret.embeddings import (
     position_cosines,
 )
 from llm.interpret.views import readable
+from llm.kept import Kept
 from llm.tokenizers.kinds import KINDS, token_kind
 
 KEY = "inside-embeddings"

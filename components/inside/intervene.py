@@ -16,7 +16,6 @@ from torch import Tensor
 from components import expect
 from components.carry import portable
 from components.help import explain
-from components.kept import Kept
 from components.looking import Look, forget, natural, text_data
 from components.views import (
     Answer,
@@ -31,6 +30,7 @@ from components.views import (
 from llm import compute
 from llm.interpret.intervening import Edit, Gaze, Intervention, Reaction, each_alone, likeliest, react
 from llm.interpret.views import one_text, readable
+from llm.kept import Kept
 
 KEY = "inside-intervene"
 KINDS = {"zero": "zero", "mean": "its mean"}

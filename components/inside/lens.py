@@ -12,12 +12,12 @@ from starlette.responses import JSONResponse, Response
 from components import expect, states
 from components.carry import portable
 from components.help import explain
-from components.kept import Kept
 from components.looking import Look
 from components.views import Answer, carry_links, choose_one, hold, numbers, page_file, refuse_diverged, table_file
 from llm import compute
 from llm.interpret.logit_lens import Lens, lens_rows, together
 from llm.interpret.views import one_text, readable
+from llm.kept import Kept
 
 KEY = "inside-lens"
 TOP = 5  # guesses that a hover shows

@@ -14,13 +14,13 @@ from torch import Tensor
 from components import expect
 from components.carry import portable
 from components.help import explain
-from components.kept import Kept
 from components.looking import Look, natural, text_data
 from components.views import Answer, carry_links, page_file, remembered, table_file, whole
 from llm import compute
 from llm.interpret.neurons import Excitations, growing_excitations, neuron_effect
 from llm.interpret.recording import record
 from llm.interpret.views import readable
+from llm.kept import Kept
 
 KEY = "inside-neurons"
 NEURON = "inside-neuron"  # the control

@@ -17,7 +17,6 @@ from starlette.responses import JSONResponse, Response
 from components import expect, states
 from components.carry import portable
 from components.help import explain
-from components.kept import Kept
 from components.looking import Look
 from components.views import (
     Answer,
@@ -34,6 +33,7 @@ from llm import compute
 from llm.interpret.patching import Site, logit_difference, patch_heads, patch_layer
 from llm.interpret.prompts import PromptPair, prompt_pair
 from llm.interpret.views import LONGEST, readable
+from llm.kept import Kept
 from llm.tokenizers import Tokenizer
 from llm.training.skills import tells_of_the_world
 from llm.world.contrasts import CONTRASTS, Contrast, contrasts

@@ -14,13 +14,13 @@ from components import expect, states
 from components.carry import portable
 from components.help import explain
 from components.inside.lens import row_names
-from components.kept import Kept
 from components.looking import Look
 from components.views import Answer, carry_links, choose_one, hold, numbers, page_file, refuse_diverged, table_file
 from llm import compute
 from llm.interpret.decomposition import Component
 from llm.interpret.residual import ResidualStream, residual_stream
 from llm.interpret.views import one_text
+from llm.kept import Kept
 
 KEY = "inside-residual"
 FIGURES = {"size": "Size after each layer", "share": "Share written by each part", "written": "Length of what it wrote"}

@@ -18,13 +18,13 @@ from starlette.requests import Request
 
 from components import attention_routes, carry
 from components.attention_routes import ARRAYS, answer
-from components.kept import Kept
 from components.looking import look_of
 from llm import compute
 from llm.checkpoints import load_run
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.data import TextData
 from llm.interpret import head_scores, in_context_score, loss_by_position, record
+from llm.kept import Kept
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_generate_writes_and_keeps_a_text(home):
     tokens.set_value(5).run()
     button(app, "generate-start").click().run()
     assert not app.exception
-    generation = generations.get(app.query_params["text"])
+    generation = generations.latest(path)
     generation.thread.join(60)
     assert (generation.state, len(generation.tokens)) == ("finished", 5)
     app.session_state["generate-kept"] = True  # opened by hand
