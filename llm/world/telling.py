@@ -161,7 +161,7 @@ class Story:
 
     def about(self, role: str) -> None:
         """Now and then, tell a fact that holds in the whole world about whoever plays `role`."""
-        if self._asking == "facts" or self.chance.happens(0.25):
+        if self._asking == "facts" or self.chance.happens(0.2):
             being = self.roles[role]
             kind = "animal" if isinstance(being, Animal) else "child" if being in CHILDREN else "adult"
             self.say(*(fact.replace("who", role) for fact in FACTS[kind]))

@@ -24,11 +24,11 @@ SPOTS = (
 
 def kite_in_the_tree(tell: Story) -> None:
     """Something light is stuck in a tree, and someone has an idea."""
-    tell.child("hero")
-    tell.adult("helper")
-    tell.child("friend")
+    tell.person("hero")
+    tell.person("helper")
+    tell.person("friend")
     tell.thing("thing", [thing for thing in THINGS if thing.noun in ("kite", "hat", "scarf", "ribbon", "umbrella")])
-    tell.choose("tree", "oak", "elm", "pear tree", "willow", "chestnut tree", "birch", "poplar", "cherry tree")
+    tell.choose("tree", "oak", "elm", "pear tree", "willow", "cherry tree")
     tell.say(
         "{when}, the wind took {hero.full}'s {thing} and hung it in the {tree}.",
         "{when}, {hero.full} looked up and saw a {thing} at the top of the {tree}.",
@@ -38,8 +38,9 @@ def kite_in_the_tree(tell: Story) -> None:
     tell.say(
         "{hero} jumped, but the tree was taller.",
         "{hero} threw a shoe at it, and now the shoe was up there too.",
-        "{hero} shook the trunk, and nothing fell but [leaves|a surprised beetle|an old nest|acorns|"
-        "twigs|an angry squirrel|one plum].",
+        "{hero} shook the trunk, and nothing fell but [leaves|a surprised beetle|an old nest|acorns].",
+        "{hero} shook the trunk, and down came [twigs|bark|blossoms|cobwebs|caterpillars|moss|a squirrel|a glove|"
+        "a raven].",
     )
     tell.say(
         "{friend} stood on a barrel, and that was still not enough.",
@@ -143,7 +144,7 @@ def bedtime_counting(tell: Story) -> None:
     """A child counts to fall asleep; something is wrong with the sheep."""
     chance = tell.chance
     tell.child("hero")
-    tell.adult("watch")
+    tell.person("watch")
     count_to = chance.number(3, 6)
     tell.animal("pet")
     tell.put("next", count_to + 1, COUNTING)
@@ -159,17 +160,16 @@ def bedtime_counting(tell: Story) -> None:
     )
     tell.say("So {hero} began.", "{hero} pulled up the blanket and began to count.")
     tell.say(
-        "One {pet.kind} jumped over the gate.",
-        "One {pet.kind} [crossed|tiptoed over] the bridge.",
-        "One {pet.kind} [in a nightcap|with a lantern|all alone|in slippers|with a suitcase|on stilts] went by.",
+        "One {pet.kind} [jumped over|tiptoed over|climbed over] the [gate|fence|wall].",
+        "One {pet.kind} [in a nightcap|with a lantern|all alone] went by.",
     )
     for step in range(2, count_to + 1):
         tell.put("n", step, COUNTING)
         tell.say(
-            "{n?counting} {pet.plural} jumped over the gate.",
-            "{n?counting} {pet.plural} [crossed|tiptoed over] the bridge.",
-            "{n?counting} {pet.plural} [in nightcaps|with lanterns|in a row|in slippers|"
-            "with suitcases|on stilts|with trombones] went by.",
+            "{n?counting} {pet.plural} [jumped over|tiptoed over|climbed over] the [gate|fence|wall].",
+            "{n?counting} {pet.plural} [in nightcaps|with lanterns|in a row] went by.",
+            "{n?counting} {pet.plural} in [slippers|pyjamas|galoshes|waistcoats|armour] went by with "
+            "[suitcases|parasols|trombones|bagpipes].",
         )
     ending = chance.number(0, 2)
     if ending == 0:
@@ -215,6 +215,7 @@ def first_swim(tell: Story) -> None:
     tell.say(
         '"First only the toes," said {friend}. "They dry fast."',
         '"Shall we try the shallow end, where the ducklings learn?" asked {friend}.',
+        '"Shall I bring a [towel|raft|sponge|rope|cork|oar|anchor]?" asked {friend}.',
     )
     tell.say("On the first day it was the toes, and on the second the knees.", "In went one foot, and then the other.")
     tell.say(
@@ -243,17 +244,19 @@ def birthday(tell: Story) -> None:
     )
     tell.say("But nobody said a word about it.", "But at breakfast no one seemed to remember.")
     tell.say(
-        '"What day is it today?" {hero.he} asked {a.full}. "A [windy|slippery|dusty|thirsty] one," said {a}.',
-        '"Is today something special?" {hero.he} asked {a.full}. "It is [washing|baking|'
-        'ironing|pickling|polishing] day," said {a}.',
+        '"What day is it today?" {hero.he} asked {a.full}. "A [windy|slippery] one," said {a}.',
+        '"Is today something special?" {hero.he} asked {a.full}. "It is [washing|baking] day," said {a}.',
+        '"What day is it today?" {hero.he} asked {a.full}. "The day for [ironing|pickling|polishing|'
+        'weeding|whitewashing|knitting]," said {a}.',
     )
     tell.say(
         "{b.full} walked past with something in a bag and only said hello.",
         '"No time, no time," said {b.full}, and shut the door.',
     )
     tell.say(
-        "So {hero} sat down by the pond and told it to the [ducks|tadpoles|dragonflies|lilies].",
+        "So {hero} sat down by the pond and told it to the ducks.",
         "{hero} went for a long walk and kicked a stone along.",
+        "So {hero} told it to the [tadpoles|dragonflies|newts|minnows|herons|lilies].",
     )
     tell.say(
         "When {hero.he} came home, the house was dark.",

@@ -137,7 +137,11 @@ def found_egg(tell: Story) -> None:
     tell.say(
         '"Is this your egg?" {a.he} asked {b.full}.', '{a} rolled it to {b.full}. "Did you lay this?" {a.he} asked.'
     )
-    tell.say('"No," said {b}. "I have never laid anything."', '"Certainly not," said {b}. "It would not fit."')
+    tell.say(
+        '"No," said {b}. "I have never laid anything."',
+        '"Certainly not," said {b}. "It would not fit."',
+        '"No," said {b}. "Ask a [turtle|swan|penguin|pelican|lizard|crocodile|ostrich|eagle]."',
+    )
     tell.say("So they both sat beside it and kept it warm.", "They took turns at keeping it warm, which tickled.")
     tell.say("In the evening it began to tap.", "Then something inside it went tap, tap, tap.")
     tell.say("Out came a small wet bird and looked at {a}.", "The shell broke, and a tiny head came out.")
@@ -174,6 +178,7 @@ def noise_in_the_night(tell: Story) -> None:
     tell.say(
         '"It is a ghost," said {friend}. "Ghosts do not drop plates," said {hero}.',
         '"It is only the wind," said {friend}. "The wind does not chew," said {hero}.',
+        '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger]," said {friend}.',
     )
     tell.say(
         "They took a candle and a broom, and crept down the stairs.",
@@ -190,10 +195,11 @@ def noise_in_the_night(tell: Story) -> None:
     )
     tell.say("{pet} swallowed and looked ashamed.", '"So that was the noise," said {friend}.')
     tell.say(
-        "They all had a midnight supper of [toast|pudding|gingerbread|sardines], "
-        "and then there was no more noise but snoring.",
+        "They all had a midnight supper of [toast|pudding|gingerbread], and then there was no more noise but snoring.",
         "Then they went back to bed, and {pet} went along.",
         '"Next time, knock," said {hero}.',
+        "So they all sat down to [noodles|crackers|waffles|sardines|muffins|custard|scones|lentils|"
+        "marmalade|celery|gherkins|omelette].",
     )
 
 

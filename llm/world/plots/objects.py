@@ -188,14 +188,17 @@ def parcel(tell: Story) -> None:
         "{when}, the rain washed the name off a parcel, and Edgar did not know whose it was.",
     )
     tell.maybe(
-        "It was [long|flat|square|lumpy] and [light|heavy|wobbly], and it rattled.",
-        "It smelled of [soap|oranges|paint|cinnamon|leather|lavender|pepper|smoke].",
+        "It was [long|flat] and [light|heavy], and it rattled.",
+        "It smelled of [soap|oranges|paint].",
+        "It was [square|lumpy|wobbly].",
+        "It smelled of [cinnamon|leather|lavender|pepper|smoke|vinegar|almonds|varnish|mothballs].",
     )
     tell.say('"Is it yours?" he asked {a.full}.', 'He took it to {a.full}. "Did you order something?" he asked.')
     tell.say(
-        '"No," said {a}. "I am waiting for a [letter|chair|new broom|sack of seed|mirror|'
-        'saddle|trumpet|pair of boots|parrot|wardrobe]."',
+        '"No," said {a}. "I am waiting for a [letter|chair|new broom]."',
         '"I wish it were," said {a}, and gave it back.',
+        '"No," said {a}. "I am waiting for a [mirror|saddle|trumpet|parrot|hammock|'
+        'compass|carpet|wheelbarrow|wardrobe]."',
     )
     tell.say(
         "Then he carried it over the bridge, where {b.full} shook it gently.",

@@ -231,7 +231,9 @@ def why(tell: Story) -> None:
         '"Do you know everything?" asked {a}. "No," said {b}, "but I know when to go to bed."',
         '"And why do I ask so much?" "Because you listen to the answers," said {b}.',
         '"Now may I ask you something?" said {b}. "Yes," said {a}. "Are you hungry?"',
-        "{b} had no more answers left, so they ate a [pear|peach|melon|radish|pretzel] and were quiet.",
+        "{b} had no more answers left, so they ate a [pear|peach] and were quiet.",
+        "{b} had no more answers left, so they ate a "
+        "[melon|lemon|fig|coconut|radish|mango|pretzel|doughnut|banana], and were quiet.",
     )
 
 
