@@ -1,12 +1,12 @@
 """Does an induction head form? Head scores, losses and in-context learning through training, on three seeds.
 
-    uv run python experiments/induction.py [--seeds 3] [--steps 600] [--out docs] [--keep FOLDER] [--verses FILE]
+    uv run python experiments/induction.py [--seeds 3] [--steps 1300] [--out docs] [--keep FOLDER] [--songs FILE]
 
 An induction head (Olsson et al. 2022, arXiv:2209.11895) looks for the earlier place where the same token stood, and at
 the token that came after it there. It needs two layers: one writes to each position which token came before, the next
-one searches for it. It pays where a text repeats what nobody could have guessed. So a two-layer model reads verses, the
-story world's words in random order with each line said three times; and there are three controls: the same with one
-layer, the same two layers on the stories themselves, and the untrained model, which is step 0.
+one searches for it. It pays where a text repeats what nobody could have guessed. So a two-layer model reads the story
+world with a skipping song after each story: words of the stories in random order, each line sung three times. There are
+three controls: the same with one layer, the same two layers on the stories alone, and the untrained model, step 0.
 
 Writes induction.csv, induction.svg, and the table in the induction.md that stands beside them.
 """
@@ -47,10 +47,10 @@ MODEL = {
     "tie_embeddings": True,
 }  # apart from these and the layers the small llama
 TRAINING = {"batch_size": 42, "schedule": "constant"}
-D_VOCAB = 400  # small, so that most words take several tokens and each token is seen often
+D_VOCAB = 1_024  # small, so that each token is seen often, and many words take several
 WINDOWS = 128  # of held-out text: the in-context score compares two positions alone, and few windows leave it noisy
 
-# what is trained: layers, and whether the text is verses
+# what is trained: layers, and whether the stories have songs
 RUNS = {"two layers": (2, True), "one layer": (1, True), "two layers, stories": (2, False)}
 
 
@@ -59,13 +59,13 @@ class Options:
     """What can be chosen; the defaults are the experiment."""
 
     seeds: Annotated[int, Doc("Trainings of the model and of each control.")] = 3
-    steps: Annotated[int, Doc("Optimizer steps of each.")] = 600
+    steps: Annotated[int, Doc("Optimizer steps of each.")] = 1_300
     text: Annotated[Path, Doc("Story world's text.")] = PROJECT / "training.txt"
     out: Annotated[Path, Doc("Folder for induction.csv, induction.svg and the table in induction.md.")] = (
         PROJECT / "docs"
     )
     keep: Annotated[Path | None, Doc("Folder in which the runs stay, for the app to show. None: nowhere.")] = None
-    verses: Annotated[Path | None, Doc("Only write the verses to this file, to train on them in the app.")] = None
+    songs: Annotated[Path | None, Doc("Only write the stories with songs to this file, for the app to learn.")] = None
 
 
 @dataclass(frozen=True)
@@ -83,22 +83,21 @@ class Measured:
     validation_loss: float
 
 
-def verses(text: str, words: int = 200_000, times: int = 3) -> str:
-    """Lines of two to eight words of `text`, each word of it equally likely, each line said so many times in a row."""
+def with_songs(text: str, lines: int = 6, times: int = 3) -> str:
+    """The stories of `text` with a song after each: words of it, each equally likely, every line so many times over."""
     chance = Chance(0)
-    known = sorted(set(re.findall(r"[A-Za-z]+", text)))
-    lines = []
-    while words > 0:
-        line = [chance.pick(known) for _ in range(chance.number(2, 8))]
-        lines.append(" ".join(line * times))
-        words -= len(line)
-    return "\n".join(lines) + "\n"
+    known = sorted(set(re.findall(r"\b[a-z]{3,}\b", text)))
+    parts = []
+    for story in text.strip().split("\n\n"):
+        song = [" ".join([chance.pick(known) for _ in range(chance.number(2, 8))] * times) for _ in range(lines)]
+        parts.append("\n".join([story, "Then they skipped rope and sang:", *song]))
+    return "\n\n".join(parts) + "\n"
 
 
 def trained(name: str, seed: int, story: str, steps: int, runs: Path) -> RunFolder:
     """A run from start to end, with its snapshots."""
-    layers, in_verses = RUNS[name]
-    text, text_name = (verses(story), "verses of the story world") if in_verses else (story, "the story world")
+    layers, songs = RUNS[name]
+    text, text_name = (with_songs(story), "stories and songs") if songs else (story, "the story world")
     model = preset("llama", "small", d_vocab=D_VOCAB, **(MODEL | {"n_layers": layers}))
     training = TrainingConfig(
         steps=steps, seed=seed, eval_every=steps, sample_tokens=0, skill_pairs=0, device="cpu", **TRAINING
@@ -243,8 +242,8 @@ def write(rows: list[Measured], out: Path) -> None:
 def main(options: Options) -> None:
     """Train, measure, write."""
     story = read_text(options.text)
-    if options.verses is not None:
-        write_bytes(options.verses, verses(story).encode())
+    if options.songs is not None:
+        write_bytes(options.songs, with_songs(story).encode())
         return
     rows: list[Measured] = []
     with tempfile.TemporaryDirectory() as folder:

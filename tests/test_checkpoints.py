@@ -24,6 +24,7 @@ from llm import Transformer, checkpoints
 from llm.checkpoints import DamagedCheckpointError, RunFolder, list_runs, load_run, snapshot_due
 from llm.config import ModelConfig, TrainingConfig
 from llm.files import write_bytes, write_folder, write_json
+from llm.opened import open_run
 from llm.tokenizers import build_tokenizer
 from llm.tokenizers.char import CharTokenizer
 
@@ -959,3 +960,20 @@ def test_a_run_holds_its_tokenizer_of_any_kind(tmp_path, kind):
     loaded = load_run(folder.path).tokenizer
     assert type(loaded) is type(tokenizer)
     assert loaded.encode(text) == tokenizer.encode(text)
+
+
+def test_a_run_stays_open_until_its_weights_are_saved_anew(tmp_path):
+    folder = new_run(tmp_path)
+    with pytest.raises(FileNotFoundError, match="has no weights yet"):
+        open_run(folder.path, None)
+    model = Transformer(MODEL)
+    folder.save_model("best", model, 1)
+    opened = open_run(folder.path, None)
+    assert open_run(folder.path, None) is opened
+    assert bits(opened.model) == bits(model)
+    other = Transformer(MODEL)
+    folder.save_model("final", other, 2)  # comes before the best
+    assert bits(open_run(folder.path, None).model) == bits(other)
+    folder.save_model("final", model, 3)
+    os.utime(folder.path / "final_model.safetensors", ns=(1, 1))
+    assert bits(open_run(folder.path, None).model) == bits(model)

@@ -25,13 +25,16 @@ def induction() -> ModuleType:
     return module
 
 
-def test_each_line_of_the_verses_is_the_same_words_three_times(induction, tmp_path):
-    (tmp_path / "story.txt").write_text("Ned met a hen. The hen met Ned.")
-    induction.main(induction.Options(text=tmp_path / "story.txt", verses=tmp_path / "verses.txt"))
-    lines = [line.split() for line in (tmp_path / "verses.txt").read_text().splitlines()]
+def test_a_song_of_lines_sung_three_times_follows_each_story(induction, tmp_path):
+    (tmp_path / "story.txt").write_text("Ned met a hen.\n\nThe hen met Ned and ran.\n")
+    induction.main(induction.Options(text=tmp_path / "story.txt", songs=tmp_path / "songs.txt"))
+    stories = (tmp_path / "songs.txt").read_text().strip().split("\n\n")
+    assert [story.splitlines()[0] for story in stories] == ["Ned met a hen.", "The hen met Ned and ran."]
+    lines = [line.split() for story in stories for line in story.splitlines()[2:]]
+    assert len(lines) == 12
     assert all(line == line[: len(line) // 3] * 3 for line in lines)
-    assert {len(line) // 3 for line in lines} == set(range(2, 9))
-    assert {word for line in lines for word in line} == {"Ned", "met", "a", "hen", "The"}
+    assert {len(line) // 3 for line in lines} <= set(range(2, 9))
+    assert {word for line in lines for word in line} == {"met", "hen", "and", "ran"}
 
 
 def test_the_induction_experiment_measures_each_snapshot_and_writes_it_down(induction, tmp_path):
@@ -43,7 +46,7 @@ def test_the_induction_experiment_measures_each_snapshot_and_writes_it_down(indu
     with (tmp_path / "induction.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["run"], row["step"]) for row in rows] == [(name, step) for name in induction.RUNS for step in "01"]
-    path = min(run.path for run in list_runs(tmp_path / "runs"))  # the first: two layers, verses
+    path = min(run.path for run in list_runs(tmp_path / "runs"))  # the first: two layers, songs
     run = load_run(path, 1)
     assert run.config.n_layers == 2
     data = TextData.from_text(run.folder.text(), run.tokenizer, run.config.n_ctx)

@@ -106,6 +106,9 @@ def test_each_preset_trains_pauses_steps_resumes_and_survives_a_refresh(page, se
     assert page.locator(".llm-writing-token").count() == 40
     page.locator(".llm-writing-token").filter(has_text=re.compile(r"\w")).first.hover()
     expect(page.locator(".llm-writing-card")).to_contain_text("The model gave")
+    written = page.locator(".llm-writing-text").inner_text()
+    page.reload()
+    expect(page.locator(".llm-writing-text")).to_have_text(written, use_inner_text=True)
 
 
 def test_a_second_tab_and_a_page_switch_see_the_same_run(page, server):
