@@ -162,8 +162,8 @@ def small_helper(tell: Story) -> None:
     tell.say(
         "{when}, {hero.full}'s cart stuck fast in the lane, full of {load}.",
         "{hero.full} was driving a cart of {load} to market when it stopped with a jerk.",
-        "{when}, {hero.full}'s cart, full of [feathers|coal|walnuts|ladles|chairs|gravel|mattresses|cradles], "
-        "stuck fast in the lane.",
+        "{when}, {hero.full}'s cart, full of [feathers|coal|walnuts|ladles|chairs|gravel|mattresses|cradles|"
+        "anvils|rugs], stuck fast in the lane.",
     )
     tell.about("hero")
     tell.say("Turnip the donkey pulled, and the cart did not move.", "Turnip the donkey pulled with all his strength.")

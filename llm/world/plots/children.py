@@ -40,7 +40,7 @@ def kite_in_the_tree(tell: Story) -> None:
         "{hero} threw a shoe at it, and now the shoe was up there too.",
         "{hero} shook the trunk, and nothing fell but [leaves|a surprised beetle|an old nest|acorns].",
         "{hero} shook the trunk, and down came [twigs|bark|blossoms|cobwebs|caterpillars|moss|a squirrel|a glove|"
-        "a raven].",
+        "a raven|icicles|pollen|sparrows|a sandal].",
     )
     tell.say(
         "{friend} stood on a barrel, and that was still not enough.",
@@ -168,8 +168,8 @@ def bedtime_counting(tell: Story) -> None:
         tell.say(
             "{n?counting} {pet.plural} [jumped over|tiptoed over|climbed over] the [gate|fence|wall].",
             "{n?counting} {pet.plural} [in nightcaps|with lanterns|in a row] went by.",
-            "{n?counting} {pet.plural} in [slippers|pyjamas|galoshes|waistcoats|armour] went by with "
-            "[suitcases|parasols|trombones|bagpipes].",
+            "{n?counting} {pet.plural} in [slippers|pyjamas|galoshes|waistcoats|armour|bonnets|sandals] went by with "
+            "[suitcases|parasols|trombones|bagpipes|telescopes|violins|tambourines].",
         )
     ending = chance.number(0, 2)
     if ending == 0:
@@ -215,7 +215,7 @@ def first_swim(tell: Story) -> None:
     tell.say(
         '"First only the toes," said {friend}. "They dry fast."',
         '"Shall we try the shallow end, where the ducklings learn?" asked {friend}.',
-        '"Shall I bring a [towel|raft|sponge|rope|cork|oar|anchor]?" asked {friend}.',
+        '"Shall I bring a [towel|raft|sponge|rope|cork|oar|anchor|snorkel|bathrobe|lifeboat]?" asked {friend}.',
     )
     tell.say("On the first day it was the toes, and on the second the knees.", "In went one foot, and then the other.")
     tell.say(
@@ -247,7 +247,7 @@ def birthday(tell: Story) -> None:
         '"What day is it today?" {hero.he} asked {a.full}. "A [windy|slippery] one," said {a}.',
         '"Is today something special?" {hero.he} asked {a.full}. "It is [washing|baking] day," said {a}.',
         '"What day is it today?" {hero.he} asked {a.full}. "The day for [ironing|pickling|polishing|'
-        'weeding|whitewashing|knitting]," said {a}.',
+        'weeding|whitewashing|knitting|packing|plucking|sewing]," said {a}.',
     )
     tell.say(
         "{b.full} walked past with something in a bag and only said hello.",
@@ -256,7 +256,7 @@ def birthday(tell: Story) -> None:
     tell.say(
         "So {hero} sat down by the pond and told it to the ducks.",
         "{hero} went for a long walk and kicked a stone along.",
-        "So {hero} told it to the [tadpoles|dragonflies|newts|minnows|herons|lilies].",
+        "So {hero} told it to the [tadpoles|dragonflies|newts|minnows|herons|lilies|reeds|midges|otters].",
     )
     tell.say(
         "When {hero.he} came home, the house was dark.",

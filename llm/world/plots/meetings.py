@@ -140,7 +140,7 @@ def found_egg(tell: Story) -> None:
     tell.say(
         '"No," said {b}. "I have never laid anything."',
         '"Certainly not," said {b}. "It would not fit."',
-        '"No," said {b}. "Ask a [turtle|swan|penguin|pelican|lizard|crocodile|ostrich|eagle]."',
+        '"No," said {b}. "Ask a [turtle|swan|penguin|pelican|lizard|crocodile|ostrich|eagle|peacock|tortoise]."',
     )
     tell.say("So they both sat beside it and kept it warm.", "They took turns at keeping it warm, which tickled.")
     tell.say("In the evening it began to tap.", "Then something inside it went tap, tap, tap.")
@@ -178,7 +178,7 @@ def noise_in_the_night(tell: Story) -> None:
     tell.say(
         '"It is a ghost," said {friend}. "Ghosts do not drop plates," said {hero}.',
         '"It is only the wind," said {friend}. "The wind does not chew," said {hero}.',
-        '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger]," said {friend}.',
+        '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger|vampire|smuggler|weasel]," said {friend}.',
     )
     tell.say(
         "They took a candle and a broom, and crept down the stairs.",
@@ -199,7 +199,7 @@ def noise_in_the_night(tell: Story) -> None:
         "Then they went back to bed, and {pet} went along.",
         '"Next time, knock," said {hero}.',
         "So they all sat down to [noodles|crackers|waffles|sardines|muffins|custard|scones|lentils|"
-        "marmalade|celery|gherkins|omelette].",
+        "marmalade|celery|gherkins|omelette|chowder|macaroni|spinach|beetroot].",
     )
 
 

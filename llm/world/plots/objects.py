@@ -191,14 +191,14 @@ def parcel(tell: Story) -> None:
         "It was [long|flat] and [light|heavy], and it rattled.",
         "It smelled of [soap|oranges|paint].",
         "It was [square|lumpy|wobbly].",
-        "It smelled of [cinnamon|leather|lavender|pepper|smoke|vinegar|almonds|varnish|mothballs].",
+        "It smelled of [cinnamon|leather|lavender|pepper|smoke|vinegar|almonds|varnish|mothballs|rosemary|glue].",
     )
     tell.say('"Is it yours?" he asked {a.full}.', 'He took it to {a.full}. "Did you order something?" he asked.')
     tell.say(
         '"No," said {a}. "I am waiting for a [letter|chair|new broom]."',
         '"I wish it were," said {a}, and gave it back.',
         '"No," said {a}. "I am waiting for a [mirror|saddle|trumpet|parrot|hammock|'
-        'compass|carpet|wheelbarrow|wardrobe]."',
+        'compass|carpet|wheelbarrow|wardrobe|harp|globe|bathtub|violin]."',
     )
     tell.say(
         "Then he carried it over the bridge, where {b.full} shook it gently.",
