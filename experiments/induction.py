@@ -184,7 +184,7 @@ def _panel(rows: list[Measured], name: str, title: str) -> str:
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="{QUIET}">{value:.2f}</text>'
                      f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{LINE}"/>')  # fmt: skip
     for step in (0, 1, 4, 16, 64, 256, 1024, last):
-        if step <= last:
+        if step < last / 2 or step == last:  # labels apart
             parts.append(f'<text x="{place(step, 0)[0]:.1f}" y="{HEIGHT - 6}" text-anchor="middle" fill="{QUIET}">'
                          f"{step}</text>")  # fmt: skip
     for run, (colour, dashes) in reversed(STROKES.items()):
