@@ -16,8 +16,8 @@ takes two layers, one after the other. So train two runs that differ in nothing 
    on; under *Every setting of the training* set `steps` to 1,300, `batch_size` to 42 and `schedule` to constant. Start.
 3. When it has finished, start the same once more with `n_layers` at 1: the control.
 4. Come back to this view, choose the first of the two runs above and the second under *Compare with a one-layer run*,
-   and look at the score *induction* beside the two dashed lines. Where the score rises, the
-   loss bends down. Then train the first on the stories alone: there, so small a training found other ways.
+   and look at the score *induction* beside the two dashed lines. Where the score rises, the loss bends down. Then train
+   the first on the stories alone: there, so small a training found other ways.
 
 What three seeds of each did, and what may be said of it, stands in `docs/induction.md`.
 """

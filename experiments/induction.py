@@ -83,13 +83,13 @@ class Measured:
     validation_loss: float
 
 
-def with_songs(text: str, lines: int = 6, times: int = 3) -> str:
-    """The stories of `text` with a song after each: words of it, each equally likely, every line so many times over."""
+def with_songs(text: str) -> str:
+    """The stories of `text` with a song after each: six lines of its words, each equally likely, sung three times."""
     chance = Chance(0)
     known = sorted(set(re.findall(r"\b[a-z]{3,}\b", text)))
     parts = []
     for story in text.strip().split("\n\n"):
-        song = [" ".join([chance.pick(known) for _ in range(chance.number(2, 8))] * times) for _ in range(lines)]
+        song = [" ".join([chance.pick(known) for _ in range(chance.number(2, 8))] * 3) for _ in range(6)]
         parts.append("\n".join([story, "Then they skipped rope and sang:", *song]))
     return "\n\n".join(parts) + "\n"
 

@@ -26,14 +26,15 @@ def induction() -> ModuleType:
 
 
 def test_a_song_of_lines_sung_three_times_follows_each_story(induction, tmp_path):
-    (tmp_path / "story.txt").write_text("Ned met a hen.\n\nThe hen met Ned and ran.\n")
+    told = ["Ned met a hen.", "The hen met Ned and ran."] * 20
+    (tmp_path / "story.txt").write_text("\n\n".join(told) + "\n")
     induction.main(induction.Options(text=tmp_path / "story.txt", songs=tmp_path / "songs.txt"))
     stories = (tmp_path / "songs.txt").read_text().strip().split("\n\n")
-    assert [story.splitlines()[0] for story in stories] == ["Ned met a hen.", "The hen met Ned and ran."]
+    assert [story.splitlines()[0] for story in stories] == told
     lines = [line.split() for story in stories for line in story.splitlines()[2:]]
-    assert len(lines) == 12
+    assert len(lines) == 6 * len(told)
     assert all(line == line[: len(line) // 3] * 3 for line in lines)
-    assert {len(line) // 3 for line in lines} <= set(range(2, 9))
+    assert {len(line) // 3 for line in lines} == set(range(2, 9))
     assert {word for line in lines for word in line} == {"met", "hen", "and", "ran"}
 
 

@@ -8,9 +8,9 @@ WHEN = (
     *["once"] * 5, *["one morning"] * 2, *["one day"] * 2, *["long ago"] * 2, *["not long ago"] * 2,
     *(f"one {weather} {time}" for weather in BRIGHT for time in ("morning", "afternoon")),
     "one night", "one evening", "early one spring", "early last spring", "last summer", "last winter", "last autumn",
-    "on Monday", "on Tuesday",
-    "on Wednesday", "on Thursday", "on Friday", "on the first day of May", "on the first day of June",
-    "on the first day of April", "just before noon", "just before lunch", "just before breakfast",
+    "on Monday", "on Tuesday", "on Wednesday", "on Thursday", "on Friday", "on the first day of May",
+    "on the first day of June", "on the first day of April", "just before noon", "just before lunch",
+    "just before breakfast",
 )  # fmt: skip
 
 FACTS = {

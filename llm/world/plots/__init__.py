@@ -9,7 +9,8 @@ from llm.world.telling import Story
 
 Plot = Callable[[Story], None]
 
-# what is told again and again, so that a model knows it after a minute
+# What is told again and again, so that a model knows it after a minute. Their rare words stand among the options of the
+# last frames, which are told least.
 FAVOURITES: tuple[Plot, ...] = (
     objects.parcel, animals.small_helper, children.first_swim, children.birthday,
     children.bedtime_counting, children.kite_in_the_tree, meetings.found_egg, meetings.noise_in_the_night,
