@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from components.browser import browser_component
 from llm.tokenizers import Tokenizer
 
@@ -14,13 +16,16 @@ def strip(tokenizer: Tokenizer, ids: list[int], key: str) -> None:
     _tokens(key=key, data={"tokens": [[token, tokenizer.token_text(token)] for token in ids]})
 
 
-def writing(generation_id: str, prompt: str, active: bool, key: str) -> None:
-    """A text as it is written, token by token; hovering over one shows what else it might have been.
+def writing(generation_id: str, prompt: str, waiting: bool, stop: Callable[[], None], key: str) -> None:
+    """A text as it is written, token by token, with a button that stops it; hovering over a token shows what else it
+    might have been.
 
-    Where the page was drawn with the text still `active`, it is drawn once more when the text has ended.
+    Only where something on the page is `waiting` for the end of the text is the page drawn once more then: each time
+    takes some of the processor from a training under way.
     """
     _writing(
         key=key,
-        data={"url": f"/live/generation/{generation_id}", "prompt": prompt, "active": active},
+        data={"url": f"/live/generation/{generation_id}", "prompt": prompt, "waiting": waiting},
         on_ended_change=lambda: None,
+        on_stop_change=stop,
     )

@@ -49,34 +49,33 @@ def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig
     """The text as it is written, and those kept before."""
     mine = f"generate-text-{run.id}"  # this tab's; a tab opened anew goes on with the run's latest
     current = generations.get(st.session_state.get(mine, "")) or generations.latest(run.path)
-    with st.container(horizontal=True):
-        if st.button("Generate", type="primary", icon=":material/edit_note:", key="generate-start"):
-            if current is not None:
-                current.stop()
-            current = generations.start(run.path, step, prompt, config)
-        active = current is not None and current.active
-        if st.button("Stop", icon=":material/stop:", key="generate-stop", disabled=not active) and current is not None:
+    if st.button("Generate", type="primary", icon=":material/edit_note:", key="generate-start"):
+        if current is not None:
             current.stop()
-    if current is not None:
-        st.session_state[mine] = current.id
-        writing(current.id, current.prompt, current.active, key=f"writing-{run.id}")
-    else:
-        st.caption("The text appears here token by token, shaded by how sure the model was of each.")
-    history(RunFolder(run.path))
+        current = generations.start(run.path, step, prompt, config)
+    place = st.container()  # above the older texts, which say whether anything waits for the end of this one
+    older = st.expander("Texts kept of this run", icon=":material/history:", key="generate-kept", on_change="rerun")
+    waiting = current is not None and current.active and bool(older.open)
+    if older.open:
+        with older:
+            history(RunFolder(run.path))
+    with place:
+        if current is not None:
+            st.session_state[mine] = current.id
+            writing(current.id, current.prompt, waiting, current.stop, key=f"writing-{run.id}")
+        else:
+            st.caption("The text appears here token by token, shaded by how sure the model was of each.")
 
 
 def history(folder: RunFolder) -> None:
     """The texts that this run has written, newest first."""
     kept = folder.samples()
     if not kept:
-        return
-    older = st.expander(f"Texts kept of this run ({len(kept)})", icon=":material/history:", key="generate-kept",
-                        on_change="rerun")  # fmt: skip
-    if older.open:
-        for sample in reversed(kept[-50:]):
-            when = time.strftime("%d %b %H:%M", time.localtime(sample["created"]))
-            older.caption(f"Step {sample['step']:,} · temperature {sample['sampling']['temperature']:g} · {when}")
-            older.text(sample["text"])
+        st.caption("None yet: a text is kept as soon as it has ended.")
+    for sample in reversed(kept[-50:]):
+        when = time.strftime("%d %b %H:%M", time.localtime(sample["created"]))
+        st.caption(f"Step {sample['step']:,} · temperature {sample['sampling']['temperature']:g} · {when}")
+        st.text(sample["text"])
 
 
 page()

@@ -8,16 +8,21 @@ class Writing {
     this.root = root;
     this.data = data;
     this.ended = () => {};
+    this.stop = () => {};
     this.count = 0;
     this.going = true;
     root.replaceChildren();
     this.status = element("div", "llm-writing-status");
     this.status.setAttribute("role", "status");
+    this.button = element("button", "llm-writing-stop", "Stop");
+    this.button.addEventListener("click", () => this.stop());
+    const head = element("div", "llm-writing-head");
+    head.append(this.status, this.button);
     this.text = element("div", "llm-writing-text");
     this.text.append(element("span", "llm-writing-prompt", data.prompt));
     this.card = element("div", "llm-writing-card");
     this.card.append(element("p", "llm-writing-hint", "Hover over a token to see what else it might have been."));
-    root.append(this.status, this.text, this.card);
+    root.append(head, this.text, this.card);
     this.text.addEventListener("pointerover", (event) => this.explain(event.target));
     this.text.addEventListener("focusin", (event) => this.explain(event.target));
     this.text.addEventListener("click", (event) => this.explain(event.target));
@@ -29,6 +34,7 @@ class Writing {
     try {
       const response = await fetch(`${this.data.url}?from=${this.count}`);
       if (response.status === 404) {
+        this.button.hidden = true;
         this.status.textContent = "The server has been started anew since: this text is among those kept below.";
         return 60000;
       }
@@ -42,6 +48,7 @@ class Writing {
     this.going = answer.state === "loading" || answer.state === "writing";
     this.status.textContent = (answer.message || WRITING_STATES[answer.state] || answer.state)
       + (this.count ? ` · ${this.count} tokens` : "");
+    this.button.hidden = !this.going;
     this.status.classList.toggle("llm-writing-bad", answer.state === "failed");
     if (this.going) return answer.tokens.length > 2 ? 150 : 400; // beside a training, tokens come slowly
     this.ended();
@@ -86,15 +93,16 @@ class Writing {
 }
 
 export default function (component) {
-  const { data, parentElement, setStateValue } = component;
+  const { data, parentElement, setStateValue, setTriggerValue } = component;
   const root = parentElement.querySelector(".llm-writing");
   let writing = root.llmWriting;
   if (!writing || writing.data.url !== data.url) {
     writing?.halt();
     writing = root.llmWriting = new Writing(root, data);
   }
+  writing.stop = () => setTriggerValue("stop", true);
   writing.ended = () => {
-    if (data.active) setStateValue("ended", data.url); // else the page knows already
+    if (data.waiting) setStateValue("ended", data.url);
   };
   if (!writing.going) writing.ended();
   return () => {
