@@ -25,16 +25,26 @@ def choose_device(device: Device) -> torch.device:
     return torch.device(device)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether this device multiplies matrices of bfloat16 numbers in its own arithmetic, several times as fast as others.
+
+    GPUs since NVIDIA's Ampere do; so do CPUs with AVX512-BF16 or AMX (Intel since Cooper Lake, AMD since Zen 4).
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    abilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+
+
 def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """The forward pass's number format; auto: bfloat16 on a GPU that computes in it, else float32.
+    """The forward pass's number format; auto: bfloat16 on a device that computes in it, else float32.
 
     Raises:
         ValueError: float16 anywhere but on a CUDA device. Its gradients underflow without a scaled loss, which is
             only done there, and CPUs have no fast arithmetic for it.
     """
     if precision == "auto":
-        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if has_bfloat16 else torch.float32
+        return torch.bfloat16 if has_bfloat16(device) else torch.float32
     if precision == "float16" and device.type != "cuda":
         raise ValueError(
             f"precision='float16' is not possible on {device.type}: it needs a CUDA GPU; use float32, bfloat16 or auto"

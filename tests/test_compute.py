@@ -120,5 +120,12 @@ def test_a_missing_device_is_named_in_a_sentence():
 def test_float16_needs_cuda():
     with pytest.raises(ValueError, match="precision='float16' is not possible on cpu"):
         choose_precision("float16", torch.device("cpu"))
-    assert choose_precision("auto", torch.device("cpu")) == torch.float32
     assert choose_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
+
+
+@pytest.mark.parametrize(("ability", "wanted"), [
+    ("avx512_bf16", torch.bfloat16), ("amx_bf16", torch.bfloat16), ("avx512_f", torch.float32),
+])  # fmt: skip
+def test_a_cpu_computes_in_bfloat16_where_it_has_the_instructions(monkeypatch, ability, wanted):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {ability: True})
+    assert choose_precision("auto", torch.device("cpu")) == wanted

@@ -22,6 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from llm.device import has_bfloat16
+
 MEMORY = 0.95  # μ
 STEPS = 5  # of the iteration: more change little
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # the author's: small singular values rise fastest
@@ -51,7 +53,8 @@ class Muon(torch.optim.Optimizer):
     An attention matrix here is [n_heads, d_head, d_model]; it is stepped as [n_heads · d_head, d_model], the linear map
     of all heads, as the author does. The step's scale is the author's own, too. (In 200 steps of the small llama it
     reached a validation loss of 2.01 at 0.02; 0.2 · √(longer side), which imitates AdamW's step sizes (Liu et al. 2025,
-    arXiv:2502.16982), 2.08 at best; AdamW alone 2.47.) On a GPU the iteration runs in bfloat16, as the author's does.
+    arXiv:2502.16982), 2.08 at best; AdamW alone 2.47.) The iteration runs in bfloat16, as the author's does, where the device
+    computes in it.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], peak: float, weight_decay: float) -> None:
@@ -76,7 +79,7 @@ class Muon(torch.optim.Optimizer):
         ]
         torch._foreach_lerp_(means, gradients, 1 - MEMORY)
         ahead = torch.stack(gradients).lerp(torch.stack(means), MEMORY)  # [matrix, row, column]
-        steps = orthogonalized(ahead.bfloat16() if ahead.is_cuda else ahead).to(ahead.dtype)
+        steps = orthogonalized(ahead.bfloat16() if has_bfloat16(ahead.device) else ahead).to(ahead.dtype)
         rows, columns = steps.shape[-2:]
         matrices = [_as_matrix(parameter) for parameter in parameters]
         torch._foreach_mul_(matrices, 1 - learning_rate * weight_decay)
