@@ -79,7 +79,7 @@ class ModelConfig:
 class TrainingConfig:
     """How a model is trained."""
 
-    steps: Annotated[int, Doc("Optimizer steps to take.")] = 300
+    steps: Annotated[int, Doc("Optimizer steps to take.")] = 500
     batch_size: Annotated[int, Doc("Windows of n_ctx tokens per forward pass.")] = 16
     accumulation: Annotated[int, Doc("Forward passes whose gradients are averaged into one optimizer step.")] = 1
     optimizer: Annotated[
@@ -119,7 +119,8 @@ class TrainingConfig:
                  "when the text is the story world's. 0: none.")
     ] = 10  # fmt: skip
     precision: Annotated[
-        Precision, Doc("Number format of the forward pass. auto: bfloat16 on a GPU that has it, else float32.")
+        Precision,
+        Doc("Number format of the forward pass. auto: bfloat16 on a GPU or CPU that computes in it, else float32."),
     ] = "auto"
     device: Annotated[Device, Doc("Where to compute. auto: cuda, else mps, else cpu.")] = "auto"
     compile: Annotated[

@@ -20,7 +20,7 @@ from llm.world.frames import Hole, parse
 from llm.world.grammar import Listener
 from llm.world.plots import PLOTS, Plot
 from llm.world.sentences import split_stories
-from llm.world.stories import generate
+from llm.world.stories import draw_plot, generate
 from llm.world.telling import Question, Story
 
 SKILLS: dict[str, str] = {
@@ -111,8 +111,11 @@ def _probe(question: Question) -> Probe:
 def _questions(skill: str, chance: Chance) -> Iterator[Question]:
     plots = _plots_that_ask().get(skill, list(PLOTS))
     while True:
+        plot = draw_plot(chance)
+        if plot not in plots:
+            continue
         story = Story(chance, asking=skill)
-        chance.pick(plots)(story)
+        plot(story)
         if skill == "articles":
             yield from _articles(story.text)
         elif skill == "quotation_marks":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llm.world.chance import Chance
 from llm.world.plots import FAVOURITES, PLOTS, Plot
@@ -34,12 +34,17 @@ def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
     return "\n\n".join(told) + "\n"
 
 
+def draw_plot(chance: Chance, without: Sequence[Plot] = ()) -> Plot:
+    """A plot as often as the text tells it, and none of those that it must do without."""
+    plots = FAVOURITES if chance.happens(_FAVOURITES_SHARE) else PLOTS[len(FAVOURITES) :]
+    return chance.pick([plot for plot in plots if plot not in without])
+
+
 def tell_stories(chance: Chance) -> Iterator[Story]:
     """Stories without end, each of another plot than the ones shortly before it."""
     recent: list[Plot] = []
     while True:
-        plots = FAVOURITES if chance.happens(_FAVOURITES_SHARE) else PLOTS[len(FAVOURITES) :]
-        plot = chance.pick([plot for plot in plots if plot not in recent])
+        plot = draw_plot(chance, recent)
         recent = [*recent, plot][-_PLOTS_BEFORE_A_REPEAT:]
         story = Story(chance)
         plot(story)

@@ -27,6 +27,7 @@ class Counted(nn.Module):
     def __init__(self, tokens: list[int], d_vocab: int, bigram: bool) -> None:
         super().__init__()
         single = torch.bincount(torch.tensor(tokens), minlength=d_vocab) + 0.01
+        single = single + 1e-4 * torch.rand(d_vocab, generator=torch.Generator().manual_seed(0))  # no two are the same
         counts = (single / single.sum()).repeat(d_vocab, 1)
         if bigram:
             for (before, after), count in Counter(pairwise(tokens)).items():

@@ -6,6 +6,7 @@ import pytest
 
 from llm.world import plots
 from llm.world.chance import Chance
+from llm.world.sentences import split_sentences
 from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate
 from llm.world.telling import Story
 
@@ -108,7 +109,7 @@ def test_stories_hardly_ever_repeat(text):
 
 def test_stories_are_short(stories):
     for story in stories:
-        assert 4 <= len(sentences(story)) <= 24, story
+        assert 4 <= len(split_sentences(story)) <= 15, story
         assert len(story) < 1_800
 
 

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from llm.world.tables import numbers, table
 from llm.world.telling import Story
 from llm.world.words import ANIMAL, PLACE
 
+# Each noun and the one between it and its verb: some of the same number, some not.
+PARTS_OF_CARTS = table(
+    "what was was_not",
+    (
+        ("wheels of the cart", "were", "was"), ("back of the cart", "was", "were"),
+        ("spokes of the wheels", "were", "was"), ("rim of the wheels", "was", "were"),
+        ("nails in the boards", "were", "was"), ("paint on the boards", "was", "were"),
+    ),
+)  # fmt: skip
+BUYERS = numbers(
+    x=range(2, 6), y=range(2, 6), sum=lambda x, y: x + y, slip=lambda sum: sum + 1 if sum % 2 == 0 else sum - 1
+)
 FAST = [ANIMAL[kind] for kind in ("dog", "fox", "cat", "duck", "goat", "frog")]
 SLOW = [ANIMAL[kind] for kind in ("snail", "hedgehog", "hen", "pig", "donkey")]
 EGG_PLACES = (
@@ -166,6 +179,8 @@ def small_helper(tell: Story) -> None:
         "anvils|rugs], stuck fast in the lane.",
     )
     tell.about("hero")
+    tell.draw(PARTS_OF_CARTS)
+    tell.maybe("The {what} {was?agreement:was_not} [grey with dust|covered with mud|as old as the road].")
     tell.say("Turnip the donkey pulled, and the cart did not move.", "Turnip the donkey pulled with all his strength.")
     tell.say(
         "Biscuit the dog pushed, and still it did not move.",
@@ -174,7 +189,7 @@ def small_helper(tell: Story) -> None:
     )
     tell.say('"Can I help?" asked {pet.full}.', 'Then {pet.full} came by. "May I look?" {pet.he} asked.')
     tell.say(
-        '"You?" said the donkey. "You are smaller than my ear."', 'They all laughed. "Mind your toes," said the donkey.'
+        '"You are smaller than my ear," said the donkey.', '"Mind your toes," said the donkey, and they all laughed.'
     )
     tell.say("But {pet} crept under the cart.", "{pet} did not mind, and went under the wheel.")
     tell.say(
@@ -182,13 +197,20 @@ def small_helper(tell: Story) -> None:
         "A peg had fallen between the spokes, and {pet.he} pulled it out.",
     )
     tell.say(
-        '"Try now," said {pet}. And the cart rolled off like a ball.',
+        '"Try now," said {pet}, and the cart rolled off like a ball.',
         "At the next pull, the cart rolled on as if by itself.",
     )
     tell.say(
         "{pet} rode the rest of the way on the donkey's head.",
         '"Big is good for pulling," said {pet}, "and small is good for looking."',
-        "{hero} bought {pet.him} some supper at the market, the best there was.",
+        "{hero} made room for {pet.him} on the seat, and they drove on together.",
+    )
+    tell.draw(BUYERS)
+    tell.say("At the market, there were {x} buyers before breakfast.", "At ten there were {x} buyers.")
+    tell.say("Later {y} more came.", "By noon there were {y} more.")
+    tell.say(
+        "That made {sum?small_sums:slip}, and everything was sold.",
+        "So there were {sum?small_sums:slip}, and all of them wanted to see {pet}.",
     )
 
 

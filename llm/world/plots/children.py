@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from llm.world.tables import table
 from llm.world.telling import Story
-from llm.world.words import THINGS
+from llm.world.words import DAYS, THINGS
 
 COUNTING = range(2, 8)
+MEMORIES = table(
+    "now then",
+    (
+        ("laughs", "laughed"), ("talks", "talked"), ("dreams", "dreamed"), ("sings", "sang"), ("boasts", "boasted"),
+        ("wonders", "wondered"),
+    ),
+)  # fmt: skip
+THREE_DAYS = table("d1 d2 d3", (DAYS[start : start + 3] for start in range(5)))
 
 
 SPOTS = (
@@ -47,7 +56,7 @@ def kite_in_the_tree(tell: Story) -> None:
         "{friend} came with a broom, but the broom was too short.",
     )
     tell.say(
-        '"What are you doing?" asked {helper.full}. "Reaching," said {hero}.',
+        '"What are you doing?" asked {helper.full}. "Reaching for the {thing?objects}," said {hero?names:helper}.',
         '"Wait," said {helper.full}, who was passing by. "Let me think."',
     )
     tell.say(
@@ -55,13 +64,29 @@ def kite_in_the_tree(tell: Story) -> None:
         "{helper} tied the broom to a fishing rod and gave it to {hero}.",
     )
     tell.say(
-        "Up went {hero}, one step at a time, and down came the {thing}.",
-        "One push, and the {thing} sailed down into {friend}'s arms.",
+        "Up went {hero}, one step at a time, and down came the {thing?objects}.",
+        "One push, and the {thing?objects} sailed down into {friend}'s arms.",
     )
+    _carried_home(tell)
     tell.say(
         "It had a small hole in it, and {hero} liked it better than before.",
-        '"Who wants to hold it now?" asked {hero}. "I do," said {friend}, and held on tight.',
-        "The wind tried again on the way home, but {hero} was ready.",
+        "The wind tried again on the way, but this time everyone was ready.",
+    )
+
+
+def _carried_home(tell: Story) -> None:
+    first, second = tell.chance.pick([("friend", "helper"), ("helper", "friend")])
+    tell.say(f'"Let me hold it for a while," said {{{first}}}.', f"It was {{{first}}} who took hold of it.")
+    holder = f"{{{first}?holder_one:{second}}}"
+    if tell.chance.happens():
+        tell.say(
+            f'"And now it is my turn," said {{{second}}} at the bridge.',
+            f"At the bridge it was the turn of {{{second}}}.",
+        )
+        holder = f"{{{second}?holder_two:{first}}}"
+    tell.say(
+        f"So it was {holder} who brought the {{thing?objects}} home.",
+        f"So the {{thing?objects}} came home on the head of {holder}.",
     )
 
 
@@ -158,7 +183,9 @@ def bedtime_counting(tell: Story) -> None:
         '"Count some {pet.plural}," said {watch}, and blew out the candle.',
         '"Shut your eyes and count {pet.plural}," {watch} said.',
     )
-    tell.say("So {hero} began.", "{hero} pulled up the blanket and began to count.")
+    tell.say(
+        "So {hero?names:watch} began.", "{hero} pulled the blanket over {hero.his?pronouns} ears and began to count."
+    )
     tell.say(
         "One {pet.kind} [jumped over|tiptoed over|climbed over] the [gate|fence|wall].",
         "One {pet.kind} [in a nightcap|with a lantern|all alone] went by.",
@@ -182,7 +209,7 @@ def bedtime_counting(tell: Story) -> None:
             '"Is there no other way round?" asked the {pet.kind}.',
         )
         tell.say(
-            "{hero} opened one eye to answer. But {hero.he} was already asleep.",
+            "{hero} opened one eye to answer. But {hero.he?pronouns} was already asleep.",
             "By the time {hero} thought of a reply, it was morning.",
         )
     elif ending == 1:
@@ -210,26 +237,33 @@ def first_swim(tell: Story) -> None:
     tell.say(
         '"Why do you stay on the bank?" asked {friend.full}.', '"Is the water too cold for you?" asked {friend.full}.'
     )
-    tell.say('"I am guarding the shoes," said {hero}.', '"I am waiting for it to get drier," said {hero}.')
+    tell.say(
+        '"I am guarding the shoes," said {hero?names:friend}.',
+        '"I am waiting for it to get drier," said {hero?names:friend}.',
+    )
     tell.say("{friend} sat down and thought about it.", "{friend} did not laugh. {friend.He} sat down on the grass.")
     tell.say(
         '"First only the toes," said {friend}. "They dry fast."',
         '"Shall we try the shallow end, where the ducklings learn?" asked {friend}.',
         '"Shall I bring a [towel|raft|sponge|rope|cork|oar|anchor|snorkel|bathrobe|lifeboat]?" asked {friend}.',
     )
-    tell.say("On the first day it was the toes, and on the second the knees.", "In went one foot, and then the other.")
+    tell.draw(THREE_DAYS)
+    tell.say("On {d1} it was only the toes.", "On {d1}, in went one foot, and then the other.")
+    tell.say("On {d2?days} it was the knees.", "On {d2?days} the knees got wet.")
     tell.say(
-        "On the third day {hero} held on tight and went in up to the chin.",
-        '"Do not let go," said {hero}. "I let go a while ago," said {friend}.',
+        "On {d3?days} {hero} held on tight and went in up to the chin.",
+        "On {d3?days} {friend} let go, and {hero.he} did not even notice.",
     )
     tell.say(
-        "And then {hero.he} was swimming, like a dog, but swimming.", "Then {hero} kicked, and splashed, and swam."
+        "And then {hero.he?pronouns} was swimming, like a dog, but swimming.",
+        "Then {hero} kicked, and splashed, and swam.",
     )
     tell.say(
         "Admiral the duck quacked loudly, which is how ducks clap.",
         '"Who guards the shoes now?" called {hero}.',
         "It was three strokes, and {hero.he} told everyone that it was ten.",
     )
+    _remembered(tell, "hero")
 
 
 def birthday(tell: Story) -> None:
@@ -244,8 +278,8 @@ def birthday(tell: Story) -> None:
     )
     tell.say("But nobody said a word about it.", "But at breakfast no one seemed to remember.")
     tell.say(
-        '"What day is it today?" {hero.he} asked {a.full}. "A [windy|slippery] one," said {a}.',
-        '"Is today something special?" {hero.he} asked {a.full}. "It is [washing|baking] day," said {a}.',
+        '"What day is it today?" {hero.he?pronouns} asked {a.full}. "A [windy|slippery] one," said {a?names:hero}.',
+        '"Is today something special?" {hero.he} asked {a.full}. "It is [washing|baking] day," said {a?names:hero}.',
         '"What day is it today?" {hero.he} asked {a.full}. "The day for [ironing|pickling|polishing|'
         'weeding|whitewashing|knitting|packing|plucking|sewing]," said {a}.',
     )
@@ -255,12 +289,12 @@ def birthday(tell: Story) -> None:
     )
     tell.say(
         "So {hero} sat down by the pond and told it to the ducks.",
-        "{hero} went for a long walk and kicked a stone along.",
+        "{hero} put {hero.his?pronouns} hands in {hero.his} pockets and went for a long walk.",
         "So {hero} told it to the [tadpoles|dragonflies|newts|minnows|herons|lilies|reeds|midges|otters].",
     )
     tell.say(
-        "When {hero.he} came home, the house was dark.",
-        "In the evening {hero.he} opened the door, and it was very quiet.",
+        "When {hero.he?pronouns} came home, the house was dark.",
+        "In the evening {hero.he?pronouns} opened the door, and it was very quiet.",
     )
     tell.say(
         '"Surprise!" shouted everyone at once.',
@@ -271,7 +305,16 @@ def birthday(tell: Story) -> None:
         "There was a cake from {a}, with {hero.years_next} candles on it. Beside it lay a new {thing}.",
     )
     tell.say(
-        '"Did you think we had forgotten?" asked {a}. "Only all day," said {hero}.',
+        '"Did you think we had forgotten?" asked {a}. "Only all day," said {hero?names:b}.',
         "{hero} blew, and all the candles went out but one, and then that one too.",
-        '"How does it feel to be {hero.years_next}?" asked {b}. "Taller," said {hero}.',
+        '"How does it feel to be {hero.years_next}?" asked {b}. "Taller," said {hero?names:a}.',
+    )
+
+
+def _remembered(tell: Story, role: str) -> None:
+    """What someone does about it to this day, or did for a while."""
+    tell.draw(MEMORIES)
+    tell.maybe(
+        f"To this day, {{{role}}} {{now?tenses:then}} about it.",
+        f"All that winter, {{{role}}} {{then?tenses:now}} about it.",
     )

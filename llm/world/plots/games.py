@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from llm.world.plots.children import THREE_DAYS
 from llm.world.sayings import RHYMED_PAIRS
-from llm.world.tables import numbers, table
+from llm.world.tables import numbers
 from llm.world.telling import Story
-from llm.world.words import DAYS
 
 DISHES = (
     "bean soup",
@@ -17,7 +17,6 @@ DISHES = (
     "plum dumplings",
     "porridge",
 )
-MENUS = table("d1 d2 d3", (DAYS[start : start + 3] for start in range(5)))
 STEPS = numbers(
     x=range(11, 40),
     y=range(11, 40),
@@ -147,7 +146,7 @@ def what_we_ate(tell: Story) -> None:
     """A week's dinners, and someone who cannot remember them."""
     tell.adult("cook")
     tell.child("a", unlike="cook")
-    tell.draw(MENUS)
+    tell.draw(THREE_DAYS)
     for role, dish in zip(("m1", "m2", "m3"), tell.chance.several(DISHES, 3), strict=True):
         tell.put(role, dish, DISHES)
     tell.say(

@@ -11,6 +11,10 @@ TWO_COLOURS = numbers(
     second=("red", "blue", "green", "yellow", "white"),
     where=lambda first, second: first != second,
 )
+SPOTS = (
+    "beside the door", "under the bed", "by the window", "on the top shelf", "behind the curtain",
+    "at the foot of the bed",
+)  # fmt: skip
 CROSSERS = [ANIMAL[kind] for kind in ("goat", "donkey", "pig", "duck", "hen", "sheep", "dog")]
 EGG_FINDERS = [ANIMAL[kind] for kind in ("frog", "mouse", "pig", "hedgehog", "cat", "sheep", "dog")]
 NIGHT_VISITORS = [ANIMAL[kind] for kind in ("cat", "hen", "mouse", "hedgehog")]
@@ -135,16 +139,17 @@ def found_egg(tell: Story) -> None:
     )
     tell.about("a")
     tell.say(
-        '"Is this your egg?" {a.he} asked {b.full}.', '{a} rolled it to {b.full}. "Did you lay this?" {a.he} asked.'
+        '"Is this your egg?" {a.he?pronouns} asked {b.full}.',
+        '{a} rolled it to {b.full}. "Did you lay this?" {a.he} asked.',
     )
     tell.say(
-        '"No," said {b}. "I have never laid anything."',
-        '"Certainly not," said {b}. "It would not fit."',
+        '"No," said {b?names:a}. "I have never laid anything."',
+        '"Certainly not," said {b?names:a}. "It would not fit."',
         '"No," said {b}. "Ask a [turtle|swan|penguin|pelican|lizard|crocodile|ostrich|eagle|peacock|tortoise]."',
     )
     tell.say("So they both sat beside it and kept it warm.", "They took turns at keeping it warm, which tickled.")
     tell.say("In the evening it began to tap.", "Then something inside it went tap, tap, tap.")
-    tell.say("Out came a small wet bird and looked at {a}.", "The shell broke, and a tiny head came out.")
+    tell.say("Out came a small wet bird and looked at {a?names:b}.", "The shell broke, and a tiny head came out.")
     tell.say(
         '"Mother?" said the bird. "I am afraid not," said {a}.',
         '"Are you my mother?" it asked {a}. "I only found you," said {a}.',
@@ -167,23 +172,28 @@ def noise_in_the_night(tell: Story) -> None:
     tell.thing("thing", [thing for thing in THINGS if thing.noun in ("basket", "hat", "blanket")])
     tell.say(
         "One night, {hero.full} heard a noise.",
-        "Bump! {hero.full} sat up in bed.",
+        "Bump, it went, and {hero.full} sat up in bed.",
         "One night, {hero.full} heard something move in the kitchen.",
     )
     tell.about("hero")
     tell.say(
-        '"Did you hear that?" {hero.he} whispered. "I did," said {friend}.',
+        '"Did you hear that?" {hero.he?pronouns} whispered. "I did," said {friend}.',
         "{hero} knocked on the wall. At once {friend} came over in a nightshirt.",
     )
     tell.say(
-        '"It is a ghost," said {friend}. "Ghosts do not drop plates," said {hero}.',
-        '"It is only the wind," said {friend}. "The wind does not chew," said {hero}.',
+        '"It is a ghost," said {friend}. "Ghosts do not drop plates," said {hero?names:friend}.',
+        '"It is only the wind," said {friend}. "The wind does not chew," said {hero?names:friend}.',
         '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger|vampire|smuggler|weasel]," said {friend}.',
     )
+    for role, spot in zip(("at_x", "at_y"), tell.chance.several(SPOTS, 2), strict=True):
+        tell.put(role, spot, SPOTS)
+    tell.say("There was a candle {at_x}.", "A candle stood {at_x}.")
+    tell.say("The broom was {at_y}.", "They had left the broom {at_y}.")
     tell.say(
-        "They took a candle and a broom, and crept down the stairs.",
-        "They went down together, one in front and one behind.",
+        "{hero} found the candle {at_x?places:at_y} and lit it.",
+        "{hero} found the broom {at_y?places:at_x} and held it fast.",
     )
+    tell.say("Then they crept down the stairs.", "They went down together, one in front and one behind.")
     tell.say(
         "In the kitchen, a {thing} was walking across the floor.",
         "There was a {thing} in the corner, and it shook.",
@@ -193,7 +203,7 @@ def noise_in_the_night(tell: Story) -> None:
         "Under it sat {pet.full}, with a very full mouth.",
         "It was {pet.full}, who had crept in to look for supper.",
     )
-    tell.say("{pet} swallowed and looked ashamed.", '"So that was the noise," said {friend}.')
+    tell.maybe("{pet} swallowed and looked ashamed.", '"So that was the noise," said {friend}.')
     tell.say(
         "They all had a midnight supper of [toast|pudding|gingerbread], and then there was no more noise but snoring.",
         "Then they went back to bed, and {pet} went along.",

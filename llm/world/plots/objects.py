@@ -195,7 +195,7 @@ def parcel(tell: Story) -> None:
     )
     tell.say('"Is it yours?" he asked {a.full}.', 'He took it to {a.full}. "Did you order something?" he asked.')
     tell.say(
-        '"No," said {a}. "I am waiting for a [letter|chair|new broom]."',
+        '"No," said {a?names}. "I am waiting for a [letter|chair|new broom]."',
         '"I wish it were," said {a}, and gave it back.',
         '"No," said {a}. "I am waiting for a [mirror|saddle|trumpet|parrot|hammock|'
         'compass|carpet|wheelbarrow|wardrobe|harp|globe|bathtub|violin]."',
@@ -205,7 +205,7 @@ def parcel(tell: Story) -> None:
         "So he tried {b.full} next.",
     )
     if tell.chance.happens():
-        tell.say('"Not mine," said {b}. "Why not look inside?"', '"Open it and see," said {b}.')
+        tell.say('"Not mine," said {b?names:a}. "Why not look inside?"', '"Open it and see," said {b?names:a}.')
         tell.say("Edgar cut the string, and out came a {thing}.", "Inside was a {thing.full}, and a card.")
         tell.say(
             '"For Edgar, from Edgar," said the card. He had bought it himself and forgotten.',
@@ -213,10 +213,13 @@ def parcel(tell: Story) -> None:
         )
         tell.say("{b} laughed, and then Edgar laughed too.", "He wrote his name on it at once, twice.")
     else:
-        tell.say('"At last!" cried {b}. "That is my {thing}."', '"My {thing}!" said {b}. "I waited three weeks."')
         tell.say(
-            "And when {b.he} cut the string, there was the {thing}, without a scratch.",
-            "{b.he} tore off the paper, and it really was a {thing.full}.",
+            '"At last!" cried {b?names:a}. "That is my {thing}."',
+            '"My {thing}!" said {b?names:a}. "I waited three weeks."',
+        )
+        tell.say(
+            "And when {b.he?pronouns} cut the string, there was the {thing?objects}, without a scratch.",
+            "{b.he?pronouns} tore off the paper, and it really was a {thing.full}.",
         )
         tell.say(
             "Edgar went home and wrote a note. It said: buy better ink.",

@@ -26,10 +26,10 @@ def riddle(tell: Story) -> None:
         '{a} thought hard. "Is it {wrong}?" {a.he} asked.',
         '"That must be {wrong}," said {a}.',
     )
-    tell.say('"No," said {asker}. "{why}."', '{asker} laughed. "{why}," {asker.he} said.')
+    tell.say('"No," said {asker?names:a}. "{why}."', '{asker?names:a} laughed. "{why}," {asker.he} said.')
     tell.say(
         "{b} said nothing for a while and looked [out of the window|into the fire|at the ceiling|deep into a teacup].",
-        "{b} repeated the words, first forwards and then backwards.",
+        "{b} shut {b.his?pronouns} eyes and said it all backwards.",
         '"I need quiet," said {b}, and went under the table.',
     )
     tell.say(
@@ -38,9 +38,9 @@ def riddle(tell: Story) -> None:
         '"Could it be a {answer?riddles}?" {b.he} asked.',
     )
     tell.say(
-        '"Right," said {asker}, "and now it is your turn to ask one."',
-        '"Yes," said {asker}, a little sadly. It was the only riddle {asker.he} knew.',
-        '{asker} bowed. "You must have heard it before," {asker.he} said. "No, I guessed it," said {b}.',
+        '"Right," said {asker?names:b}, "and now it is your turn to ask one."',
+        '"Yes," said {asker?names:b}, a little sadly. It was the only riddle {asker.he} knew.',
+        '{asker?names:b} bowed. "You must have heard it before," {asker.he} said. "No, I guessed it," said {b}.',
         '"Yes," said {asker}. "I was just going to say that," said {a}, and everyone laughed.',
     )
 
@@ -180,12 +180,13 @@ def recipe(tell: Story) -> None:
     tell.person("cook")
     tell.person("taster", unlike="cook")
     recipe_row = tell.draw(DISHES)
-    tell.say("{when}, {cook.full} wanted to make {dish}.", '"Today I will cook {dish}," said {cook.full}.')
-    tell.about("cook")
-    tell.say("The book had the whole list.", "{cook.he} opened the big book and read the list.")
+    tell.say(
+        "{when}, {cook.full} wanted to make {dish}, and took the list from the drawer.",
+        '"Today I will cook {dish}," said {cook.full}, and opened the big book.',
+    )
     for item in tell.chance.several(INGREDIENTS[str(recipe_row["dish"])], 5):
         tell.line(f"- {item}.")
-    tell.say(
+    tell.maybe(
         "{cook} mixed it, stirred it, and put it over the fire.",
         "First {cook.he} stirred, then {cook.he} waited, then {cook.he} stirred again.",
     )
@@ -196,7 +197,7 @@ def recipe(tell: Story) -> None:
     tell.say("{taster} took a spoonful and was silent.", "{taster} tasted it and made a long face.")
     tell.say(
         '"Well?" asked {cook}. "It {effect}," said {taster}.',
-        '"It {effect}," said {taster}. "Did you forget something?"',
+        '"It {effect}," said {taster} politely.',
     )
     tell.say("{cook} looked at the list again, and there it was: {missing}.", '"{missing}!" cried {cook}.')
     tell.say("So {mend}.", "Then {mend}.")
