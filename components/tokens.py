@@ -17,8 +17,7 @@ def strip(tokenizer: Tokenizer, ids: list[int], key: str) -> None:
 
 
 def writing(generation_id: str, prompt: str, waiting: bool, stop: Callable[[], None], key: str) -> None:
-    """A text as it is written, token by token, with a button that stops it; hovering over a token shows what else it
-    might have been.
+    """A text as it is written, token by token, with a button that stops it; a token shows what else it might have been.
 
     Only where something on the page is `waiting` for the end of the text is the page drawn once more then: each time
     takes some of the processor from a training under way.

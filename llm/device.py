@@ -26,7 +26,7 @@ def choose_device(device: Device) -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether this device multiplies matrices of bfloat16 numbers in its own arithmetic, several times as fast as others.
+    """Whether this device has instructions for products of bfloat16 matrices, several times as fast as float32's.
 
     GPUs since NVIDIA's Ampere do; so do CPUs with AVX512-BF16 or AMX (Intel since Cooper Lake, AMD since Zen 4).
     """

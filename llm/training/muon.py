@@ -53,8 +53,8 @@ class Muon(torch.optim.Optimizer):
     An attention matrix here is [n_heads, d_head, d_model]; it is stepped as [n_heads · d_head, d_model], the linear map
     of all heads, as the author does. The step's scale is the author's own, too. (In 200 steps of the small llama it
     reached a validation loss of 2.01 at 0.02; 0.2 · √(longer side), which imitates AdamW's step sizes (Liu et al. 2025,
-    arXiv:2502.16982), 2.08 at best; AdamW alone 2.47.) The iteration runs in bfloat16, as the author's does, where the device
-    computes in it.
+    arXiv:2502.16982), 2.08 at best; AdamW alone 2.47.) The iteration runs in bfloat16, as the author's does,
+    where the device computes in it.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], peak: float, weight_decay: float) -> None:
