@@ -2,16 +2,18 @@
 
     uv run python benchmarks/app_speed.py [--rounds 2] [--steps 120]
 
-Each round trains the page's defaults three times: by `llm train`; in the app with one tab watching; and in the app with
-one tab watching and a second one that has another run's model write a dozen tokens every other second. The clock is the
-wall's, from step 10 to the last step wanted, as metrics.jsonl grows, so that waiting between two steps counts too.
-Needs Chromium. The machines these run on are noisy: compare within a round.
+Each round trains the page's defaults four times: by `llm train`; in the app with one tab watching; with a second tab
+too, on Attention, that has every head of another run's model computed anew every other second, by the route that the
+page itself asks; and with a second tab on Generate, where somebody presses the button every other second, for a dozen
+tokens each. The clock is the wall's, from step 10 to the last step wanted, as metrics.jsonl grows, so that waiting
+between two steps counts too. Needs Chromium. The machines these run on are noisy: compare within a round.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import statistics
 import subprocess
@@ -82,8 +84,21 @@ def in_the_app(tab: Page, url: str, home: Path, last: int, meanwhile: Callable[[
     return speed
 
 
+def computing_tab(context: BrowserContext, url: str, run: Path) -> Callable[[], None]:
+    """A tab on which each call has the attention of all heads computed and sent."""
+    tab = context.new_page()
+    with tab.expect_response(re.compile(r"/attention/grid\b")) as answered:
+        tab.goto(f"{url}/attention?run={run.name}")
+    grid = answered.value.url
+    tab.locator("canvas").first.wait_for()
+    # not awaited here: an answer comes between two steps, and the clock must not wait for it
+    return lambda: tab.evaluate(
+        "url => void fetch(url, {cache: 'no-store'}).then(response => response.arrayBuffer())", grid
+    )
+
+
 def writing_tab(context: BrowserContext, url: str, run: Path) -> Callable[[], None]:
-    """A tab on which each call has the model of `run` write a dozen tokens."""
+    """A tab on which each call presses Generate, for a dozen tokens of the model of `run`."""
     tab = context.new_page()
     tab.goto(f"{url}/generate?run={run.name}")
     amount = tab.get_by_role("spinbutton", name="`max_new_tokens`")
@@ -99,31 +114,29 @@ def writing_tab(context: BrowserContext, url: str, run: Path) -> Callable[[], No
 
 
 def main() -> None:
-    """Print the three speeds of each round, and the ratios to the command line's."""
+    """Print the four speeds of each round, and the ratios to the command line's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=120)
     arguments = parser.parse_args()
-    ratios: dict[str, list[float]] = {"one tab": [], "and a page computing": []}
+    tabs = {"one tab": None, "and a page computing": computing_tab, "and a page writing": writing_tab}
+    ratios: dict[str, list[float]] = {name: [] for name in tabs}
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as url, chromium() as browser:
         home = Path(folder)
         context = browser.new_context()
         context.set_default_timeout(60_000)
         for number in range(1, arguments.rounds + 1):
             plain = by_command_line(home, arguments.steps)
-            tab = context.new_page()
-            watched = in_the_app(tab, url, home, arguments.steps, lambda: None)
-            write = writing_tab(context, url, min(run_folders(home)))
-            busy = in_the_app(tab, url, home, arguments.steps, write)
-            for page in context.pages:
-                page.close()
-            ratios["one tab"].append(watched / plain)
-            ratios["and a page computing"].append(busy / plain)
-            print(
-                f"round {number}: command line {plain:,.0f} tokens/s; app, one tab {watched:,.0f} "
-                f"({watched / plain:.2f}); app, one tab and a page computing {busy:,.0f} ({busy / plain:.2f})",
-                flush=True,
-            )
+            said = [f"round {number}: command line {plain:,.0f} tokens/s"]
+            for name, second_tab in tabs.items():
+                tab = context.new_page()
+                meanwhile = second_tab(context, url, min(run_folders(home))) if second_tab else lambda: None
+                speed = in_the_app(tab, url, home, arguments.steps, meanwhile)
+                ratios[name].append(speed / plain)
+                said.append(f"{name} {speed:,.0f} ({speed / plain:.2f})")
+                for page in context.pages:
+                    page.close()
+            print("; ".join(said), flush=True)
     for name, values in ratios.items():
         print(f"{name}: median ratio to the command line {statistics.median(values):.2f}")
 

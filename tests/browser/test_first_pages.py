@@ -199,6 +199,22 @@ def test_a_hostile_text_is_shown_as_plain_text(page, server):
     assert page.locator("img[src=x]").count() == 0
 
 
+def test_a_text_can_be_stopped_and_is_kept(page, server):
+    run = sorted((server.home / "checkpoints").iterdir())[0].name
+    page.goto(f"{server.url}/generate?run={run}")
+    amount = page.get_by_role("spinbutton", name="`max_new_tokens`")
+    amount.fill("5000")
+    amount.press("Enter")
+    press(page, "Generate")
+    page.get_by_text("Texts kept of this run").click()  # what stands open here waits for the text to end
+    page.locator(".llm-writing-token").nth(5).wait_for()
+    press(page, "Stop")
+    expect(page.locator(".llm-writing-status")).to_contain_text("Stopped")
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    written = page.locator(".llm-writing-text").inner_text().split("\n")[0]
+    expect(page.get_by_test_id("stExpanderDetails").get_by_text(written[:60]).first).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [1440, 800])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_accessible_and_fit(browser, server, width, scheme):
