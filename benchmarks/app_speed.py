@@ -88,7 +88,7 @@ def computing_tab(context: BrowserContext, url: str, run: Path) -> Callable[[], 
     """A tab on which each call has the attention of all heads computed and sent."""
     tab = context.new_page()
     with tab.expect_response(re.compile(r"/attention/grid\b")) as answered:
-        tab.goto(f"{url}/attention?run={run.name}")
+        tab.goto(f"{url}/attention?run={run.name}&view=heads")
     grid = answered.value.url
     tab.locator("canvas").first.wait_for()
     # not awaited here: an answer comes between two steps, and the clock must not wait for it
@@ -123,6 +123,7 @@ def main() -> None:
     ratios: dict[str, list[float]] = {name: [] for name in tabs}
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as url, chromium() as browser:
         home = Path(folder)
+        (home / "expectations.json").write_text('{"never ask": true}')
         context = browser.new_context()
         context.set_default_timeout(60_000)
         for number in range(1, arguments.rounds + 1):
