@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,13 +10,18 @@ import streamlit as st
 from llm.config import FieldDescription, describe
 
 
-def fields(config: type, names: Iterable[str], values: dict[str, Any], key: str, columns: int = 3) -> dict[str, Any]:
-    """One control for each of these fields of `config`, in rows, beginning with `values`; returns what they say."""
+def fields(
+    config: type, names: Iterable[str], values: dict[str, Any], key: str, widths: Sequence[float] = (1, 1, 1)
+) -> dict[str, Any]:
+    """One control for each of these fields of `config`, in rows, beginning with `values`; returns what they say.
+
+    `widths` are those of a row's columns, one to another.
+    """
     described, names = describe(config), list(names)
     chosen = {}
-    for start in range(0, len(names), columns):
-        row = st.columns(columns, vertical_alignment="bottom")
-        for place, name in zip(row, names[start : start + columns], strict=False):
+    for start in range(0, len(names), len(widths)):
+        row = st.columns(widths, vertical_alignment="bottom")
+        for place, name in zip(row, names[start : start + len(widths)], strict=False):
             with place:
                 chosen[name] = control(described[name], values[name], f"{key}-{name}")
     return chosen

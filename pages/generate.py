@@ -18,9 +18,9 @@ SHOWN = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition
 def choose_sampling() -> SamplingConfig:
     """The sampling's fields, the common ones first. Raises ValueError for a value that cannot be."""
     values = {name: field.default for name, field in describe(SamplingConfig).items()}
-    chosen = forms.fields(SamplingConfig, SHOWN[:4], values, "sampling", columns=4)
+    chosen = forms.fields(SamplingConfig, SHOWN[:4], values, "sampling", (4, 3, 3, 3))  # as long as their names
     with st.expander("More sampling settings", icon=":material/tune:"):
-        chosen |= forms.fields(SamplingConfig, SHOWN[4:], values, "sampling", columns=4)
+        chosen |= forms.fields(SamplingConfig, SHOWN[4:], values, "sampling", (3, 5, 3, 3))
     return SamplingConfig(**chosen)
 
 
