@@ -140,3 +140,17 @@ def test_too_many_tokens_are_refused_with_both_numbers():
 def test_an_unknown_implementation_is_refused():
     with pytest.raises(ValueError, match="implementation='fast' is unknown: choose one of einops, torch, fused"):
         Transformer(ModelConfig(**SIZES), "fast")
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_every_component_computes_under_autocast_to_bfloat16(implementation):
+    """Close to float32's result, and with gradients for all, whatever precision each part hands to the next."""
+    for config in component_configs():
+        model = Transformer(config, implementation)
+        tokens = torch.randint(config.d_vocab, (2, 8))
+        exact = model(tokens)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = model(tokens)
+        assert (rough.float() - exact).abs().max() < 0.05 * exact.abs().max() + 0.01, config
+        rough.float().square().mean().backward()
+        assert all(parameter.grad is not None for parameter in model.parameters()), config

@@ -184,8 +184,8 @@ class AttentionFused(Attention):
         if cache is not None:
             key, value = cache.append(key, value)  # [batch, kv_head, key_pos, d_head]
 
-        number_format = query.dtype
-        if query.is_cpu and number_format == torch.bfloat16:  # a CPU's backward pass is three times as fast in float32
+        number_format = value.dtype
+        if value.is_cpu and number_format == torch.bfloat16:  # a CPU's backward pass is three times as fast in float32
             query, key, value = query.float(), key.float(), value.float()
         query_pos, key_pos = query.shape[2], key.shape[2]
         bias = None

@@ -94,6 +94,8 @@ class RMSNormFused(RMSNorm):
     """RMSNorm in one kernel."""
 
     def forward(self, x: Float[Tensor, "*axes width"]) -> Float[Tensor, "*axes width"]:
+        # under autocast a query or key comes in 16 bits; the norm is computed in the precision of its weights
+        x = x.to(self.w.dtype)  # [..., width]
         return nn.functional.rms_norm(x, (self.width,), self.w, self.eps)  # [..., width]
 
 

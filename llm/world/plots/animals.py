@@ -203,6 +203,7 @@ def small_helper(tell: Story) -> None:
     tell.say(
         "{pet} rode the rest of the way on the donkey's head.",
         '"Big is good for pulling," said {pet}, "and small is good for looking."',
+        "The donkey shook his ears and said that he had known it all along.",
         "{hero} made room for {pet.him} on the seat, and they drove on together.",
     )
     tell.draw(BUYERS)

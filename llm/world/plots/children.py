@@ -42,6 +42,7 @@ def kite_in_the_tree(tell: Story) -> None:
         "{when}, the wind took {hero.full}'s {thing} and hung it in the {tree}.",
         "{when}, {hero.full} looked up and saw a {thing} at the top of the {tree}.",
         "A gust came over the hill, and off went {hero.full}'s {thing} into the {tree}.",
+        "{hero.full} let go for a moment, and the {tree} had a new {thing}.",
     )
     tell.about("hero")
     tell.say(
@@ -71,6 +72,7 @@ def kite_in_the_tree(tell: Story) -> None:
     tell.say(
         "It had a small hole in it, and {hero} liked it better than before.",
         "The wind tried again on the way, but this time everyone was ready.",
+        '"Trees have enough to carry," said {hero}.',
     )
 
 
@@ -177,6 +179,7 @@ def bedtime_counting(tell: Story) -> None:
         "{hero.full} could not sleep.",
         "One night, {hero.full} lay awake and looked at the ceiling.",
         "The moon was up, and so was {hero.full}.",
+        '"I am not sleepy at all," said {hero.full}, and sat up in bed.',
     )
     tell.about("hero")
     tell.say(
@@ -232,6 +235,7 @@ def first_swim(tell: Story) -> None:
     tell.say(
         "All summer the whole village swam in the pond, except {hero}.",
         "{hero.full} could not swim, and did not want to say so.",
+        "{when}, {hero.full} sat by the pond in boots and a coat.",
     )
     tell.about("hero")
     tell.say(
@@ -262,6 +266,7 @@ def first_swim(tell: Story) -> None:
         "Admiral the duck quacked loudly, which is how ducks clap.",
         '"Who guards the shoes now?" called {hero}.',
         "It was three strokes, and {hero.he} told everyone that it was ten.",
+        "Then {hero} taught the ducks to swim on their backs.",
     )
     _remembered(tell, "hero")
 
@@ -275,6 +280,7 @@ def birthday(tell: Story) -> None:
     tell.say(
         "On Tuesday it was {hero.full}'s birthday.",
         "{hero.full} woke up and was a whole year older.",
+        "{hero.full} had counted the days, and now there were none left.",
     )
     tell.say("But nobody said a word about it.", "But at breakfast no one seemed to remember.")
     tell.say(
@@ -307,6 +313,7 @@ def birthday(tell: Story) -> None:
     tell.say(
         '"Did you think we had forgotten?" asked {a}. "Only all day," said {hero?names:b}.',
         "{hero} blew, and all the candles went out but one, and then that one too.",
+        "{hero} wished for the same again, only sooner.",
         '"How does it feel to be {hero.years_next}?" asked {b}. "Taller," said {hero?names:a}.',
     )
 

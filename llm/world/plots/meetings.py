@@ -135,7 +135,9 @@ def found_egg(tell: Story) -> None:
         tell.animal(role, pool=EGG_FINDERS)
     tell.animal("mother", pool=[ANIMAL[kind] for kind in ("hen", "owl")])
     tell.say(
-        "{when}, {a.full} found an egg in the grass.", "There was an egg in the path, and {a.full} nearly fell over it."
+        "{when}, {a.full} found an egg in the grass.",
+        "There was an egg in the path, and {a.full} nearly fell over it.",
+        "{a.full} sat down on something round, and it was an egg.",
     )
     tell.about("a")
     tell.say(
@@ -161,6 +163,7 @@ def found_egg(tell: Story) -> None:
     tell.say(
         "So the little one had a mother and two friends, and it was not an hour old.",
         "{mother} thanked them both and named the chick after {a}.",
+        "The chick said peep, and nobody could say anything against that.",
     )
 
 
@@ -174,6 +177,7 @@ def noise_in_the_night(tell: Story) -> None:
         "One night, {hero.full} heard a noise.",
         "Bump, it went, and {hero.full} sat up in bed.",
         "One night, {hero.full} heard something move in the kitchen.",
+        "The house was dark when {hero.full} heard a plate fall.",
     )
     tell.about("hero")
     tell.say(
@@ -208,6 +212,7 @@ def noise_in_the_night(tell: Story) -> None:
         "They all had a midnight supper of [toast|pudding|gingerbread], and then there was no more noise but snoring.",
         "Then they went back to bed, and {pet} went along.",
         '"Next time, knock," said {hero}.',
+        "In the morning there were crumbs all the way to the door.",
         "So they all sat down to [noodles|crackers|waffles|sardines|muffins|custard|scones|lentils|"
         "marmalade|celery|gherkins|omelette|chowder|macaroni|spinach|beetroot].",
     )

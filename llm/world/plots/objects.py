@@ -186,6 +186,7 @@ def parcel(tell: Story) -> None:
     tell.say(
         "{when}, Edgar the postman had a parcel with no name on it.",
         "{when}, the rain washed the name off a parcel, and Edgar did not know whose it was.",
+        "Edgar the postman turned a parcel over and over, and found no name on it.",
     )
     tell.maybe(
         "It was [long|flat] and [light|heavy], and it rattled.",
@@ -211,7 +212,11 @@ def parcel(tell: Story) -> None:
             '"For Edgar, from Edgar," said the card. He had bought it himself and forgotten.',
             "Then he remembered. He had ordered it for his own birthday.",
         )
-        tell.say("{b} laughed, and then Edgar laughed too.", "He wrote his name on it at once, twice.")
+        tell.say(
+            "{b} laughed, and then Edgar laughed too.",
+            "He wrote his name on it at once, twice.",
+            '"I always send the best presents," said Edgar.',
+        )
     else:
         tell.say(
             '"At last!" cried {b?names:a}. "That is my {thing}."',
@@ -224,6 +229,7 @@ def parcel(tell: Story) -> None:
         tell.say(
             "Edgar went home and wrote a note. It said: buy better ink.",
             "From then on, Edgar kept his parcels under his coat when it rained.",
+            "{b} gave him a bun for it, and Edgar ate it on the bridge.",
         )
 
 

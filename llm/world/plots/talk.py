@@ -216,6 +216,7 @@ def why(tell: Story) -> None:
         "{when}, {a.full} went for a walk with {b.full}, and asked questions all the way.",
         "{a.full} had nine questions a day, and {b.full} was the one who was there.",
         "{a.full} sat down beside {b.full} and looked at the sky.",
+        "{a.full} wanted to know everything, and there was an hour until supper, and only {b.full} to ask.",
     )
     tell.about("b")
     for number_asked, row in enumerate(tell.chance.several(QUESTIONS, tell.chance.number(3, 4))):
