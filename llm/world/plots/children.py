@@ -268,7 +268,11 @@ def first_swim(tell: Story) -> None:
         "It was three strokes, and {hero.he} told everyone that it was ten.",
         "Then {hero} taught the ducks to swim on their backs.",
     )
-    _remembered(tell, "hero")
+    tell.draw(MEMORIES)
+    tell.maybe(
+        "To this day, {hero} {now?tenses:then} about it.",
+        "All that winter, {hero} {then?tenses:now} about it.",
+    )
 
 
 def birthday(tell: Story) -> None:
@@ -315,13 +319,4 @@ def birthday(tell: Story) -> None:
         "{hero} blew, and all the candles went out but one, and then that one too.",
         "{hero} wished for the same again, only sooner.",
         '"How does it feel to be {hero.years_next}?" asked {b}. "Taller," said {hero?names:a}.',
-    )
-
-
-def _remembered(tell: Story, role: str) -> None:
-    """What someone does about it to this day, or did for a while."""
-    tell.draw(MEMORIES)
-    tell.maybe(
-        f"To this day, {{{role}}} {{now?tenses:then}} about it.",
-        f"All that winter, {{{role}}} {{then?tenses:now}} about it.",
     )
