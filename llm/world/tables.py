@@ -8,6 +8,9 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+
+from llm.world.words import DAYS
 
 Row = dict[str, object]
 Table = tuple[Row, ...]
@@ -35,6 +38,23 @@ def numbers(where: Callable[..., bool] | None = None, **columns: Iterable[object
         if where is None or where(*(row[need] for need in wanted)):
             rows.append(row)
     return tuple(rows)
+
+
+def sums(of: range) -> Table:
+    """Every two of these numbers: x, y, their sum, and the slip that someone could make."""
+    return numbers(x=of, y=of, sum=lambda x, y: x + y, slip=lambda sum: mistaken(sum))
+
+
+def mistaken(number: int) -> int:
+    """The number that this one is taken for: 2 for 3 and 3 for 2, so that each is as often right as it is wrong."""
+    return number + 1 if number % 2 == 0 else number - 1
+
+
+@cache
+def days_in_a_row(count: int) -> Table:
+    """So many days of one week, d1, d2 and so on, one after the other."""
+    names = " ".join(f"d{day}" for day in range(1, count + 1))
+    return table(names, (DAYS[start : start + count] for start in range(len(DAYS) - count + 1)))
 
 
 def _needs(formula: Callable[..., object]) -> list[str]:

@@ -94,6 +94,12 @@ class Story:
         self.put(role, self.chance.pick(options), options)
         self._chosen[role] = (options, self.roles[role])
 
+    def several(self, roles: str, options: Sequence[object]) -> None:
+        """Give each of these roles, named with spaces between, another one of these options."""
+        names = roles.split()
+        for role, option in zip(names, self.chance.several(options, len(names)), strict=True):
+            self.put(role, option, options)
+
     def draw(self, rows: Table, tag: str = "") -> Row:
         """Choose a row: each column becomes a role, named with `tag` behind it."""
         row = self.chance.pick(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm.world.tables import numbers, table
+from llm.world.tables import sums, table
 from llm.world.telling import Story
 from llm.world.words import ANIMAL, PLACE
 
@@ -15,9 +15,7 @@ PARTS_OF_CARTS = table(
         ("nails in the boards", "were", "was"), ("paint on the boards", "was", "were"),
     ),
 )  # fmt: skip
-BUYERS = numbers(
-    x=range(2, 6), y=range(2, 6), sum=lambda x, y: x + y, slip=lambda sum: sum + 1 if sum % 2 == 0 else sum - 1
-)
+BUYERS = sums(range(2, 6))
 FAST = [ANIMAL[kind] for kind in ("dog", "fox", "cat", "duck", "goat", "frog")]
 SLOW = [ANIMAL[kind] for kind in ("snail", "hedgehog", "hen", "pig", "donkey")]
 EGG_PLACES = (
@@ -254,8 +252,7 @@ def eggs_in_odd_places(tell: Story) -> None:
     """Duchess the hen hides her egg."""
     tell.person("hero")
     tell.person("friend", unlike="hero")
-    for role, place in zip("xyz", tell.chance.several(EGG_PLACES, 3), strict=True):
-        tell.put(role, place, EGG_PLACES)
+    tell.several("x y z", EGG_PLACES)
     tell.say(
         "Duchess the hen never laid two eggs in the same place.",
         "Duchess the hen was too grand for a nest, or so she said.",

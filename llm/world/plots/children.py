@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llm.world.tables import table
+from llm.world.tables import days_in_a_row, table
 from llm.world.telling import Story
-from llm.world.words import DAYS, THINGS
+from llm.world.words import THINGS
 
 COUNTING = range(2, 8)
 MEMORIES = table(
@@ -14,8 +14,6 @@ MEMORIES = table(
         ("wonders", "wondered"),
     ),
 )  # fmt: skip
-THREE_DAYS = table("d1 d2 d3", (DAYS[start : start + 3] for start in range(5)))
-
 
 SPOTS = (
     "behind the water barrel",
@@ -97,8 +95,7 @@ def hide_and_seek(tell: Story) -> None:
     tell.child("seeker")
     for role in ("a", "b", "c"):
         tell.child(role)
-    for role, spot in zip(("spot_a", "spot_b", "spot_c"), tell.chance.several(SPOTS, 3), strict=True):
-        tell.put(role, spot, SPOTS)
+    tell.several("spot_a spot_b spot_c", SPOTS)
     tell.choose("most", 10, 20, 30, 50)
     tell.say(
         "{when}, {seeker}, {a}, {b} and {c} played hide and seek.",
@@ -251,7 +248,7 @@ def first_swim(tell: Story) -> None:
         '"Shall we try the shallow end, where the ducklings learn?" asked {friend}.',
         '"Shall I bring a [towel|raft|sponge|rope|cork|oar|anchor|snorkel|bathrobe|lifeboat]?" asked {friend}.',
     )
-    tell.draw(THREE_DAYS)
+    tell.draw(days_in_a_row(3))
     tell.say("On {d1} it was only the toes.", "On {d1}, in went one foot, and then the other.")
     tell.say("On {d2?days} it was the knees.", "On {d2?days} the knees got wet.")
     tell.say(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from llm.world.plots.children import THREE_DAYS
 from llm.world.sayings import RHYMED_PAIRS
-from llm.world.tables import numbers
+from llm.world.tables import days_in_a_row, numbers, sums
 from llm.world.telling import Story
 
 DISHES = (
@@ -17,12 +16,7 @@ DISHES = (
     "plum dumplings",
     "porridge",
 )
-STEPS = numbers(
-    x=range(11, 40),
-    y=range(11, 40),
-    sum=lambda x, y: x + y,
-    slip=lambda sum: sum + 1 if sum % 2 == 0 else sum - 1,
-)
+STEPS = sums(range(11, 40))
 
 _PARTS = (("door", "doors"), ("window", "windows"), ("roof", "roofs"), ("gate", "gates"), ("chimney", "chimneys"))
 _WHOLES = (("barn", "barns"), ("stable", "stables"), ("cottage", "cottages"), ("shed", "sheds"), ("tower", "towers"))
@@ -146,9 +140,8 @@ def what_we_ate(tell: Story) -> None:
     """A week's dinners, and someone who cannot remember them."""
     tell.adult("cook")
     tell.child("a", unlike="cook")
-    tell.draw(THREE_DAYS)
-    for role, dish in zip(("m1", "m2", "m3"), tell.chance.several(DISHES, 3), strict=True):
-        tell.put(role, dish, DISHES)
+    tell.draw(days_in_a_row(3))
+    tell.several("m1 m2 m3", DISHES)
     tell.say(
         "{a.full} stayed with {cook.full} for three days.",
         "For three days {cook.full} cooked for {a.full}.",

@@ -189,8 +189,7 @@ def noise_in_the_night(tell: Story) -> None:
         '"It is only the wind," said {friend}. "The wind does not chew," said {hero?names:friend}.',
         '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger|vampire|smuggler|weasel]," said {friend}.',
     )
-    for role, spot in zip(("at_x", "at_y"), tell.chance.several(SPOTS, 2), strict=True):
-        tell.put(role, spot, SPOTS)
+    tell.several("at_x at_y", SPOTS)
     tell.say("There was a candle {at_x}.", "A candle stood {at_x}.")
     tell.say("The broom was {at_y}.", "They had left the broom {at_y}.")
     tell.say(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llm.world.tables import numbers, table
+from llm.world.tables import days_in_a_row, mistaken, numbers, sums
 from llm.world.telling import Story
-from llm.world.words import DAYS, GOODS, PERSON
+from llm.world.words import GOODS, PERSON
 
 FOOD = tuple(goods for goods in GOODS if goods.one != "candle")
 
@@ -16,7 +16,7 @@ PRICES = numbers(
     one=lambda many, price: many * price,
     two=lambda few, cost: few * cost,
     total=lambda one, two: one + two,
-    slip=lambda total: total + 1 if total % 2 == 0 else total - 1,
+    slip=lambda total: mistaken(total),
     paid=lambda total: total + 10 - total % 10,
     change=lambda total, paid: paid - total,
     where=lambda price, cost: price != cost,
@@ -26,7 +26,7 @@ FLOCKS = numbers(
     missing=range(1, 5),
     slip=lambda missing: (2, 1, 4, 3)[missing - 1],
     found=lambda total, missing: total - missing,
-    twisted=lambda total: total + 1 if total % 2 == 0 else total - 1,
+    twisted=lambda total: mistaken(total),
     are=lambda missing: "is" if missing == 1 else "are",
     were=lambda missing: "was" if missing == 1 else "were",
     them=lambda missing: "it" if missing == 1 else "them",
@@ -48,24 +48,21 @@ GUESSES = numbers(
     off=lambda aside: abs(aside),
     side=lambda aside: "many" if aside > 0 else "few",
 )
-EASY_SUMS = numbers(
-    x=range(2, 10), y=range(2, 10), sum=lambda x, y: x + y, slip=lambda sum: sum + 1 if sum % 2 == 0 else sum - 1
-)
+EASY_SUMS = sums(range(2, 10))
 LEFTOVERS = numbers(
     w=range(4, 13),
     z=range(2, 10),
     rest=lambda w, z: w - z,
-    miscounted=lambda rest: rest + 1 if rest % 2 == 0 else rest - 1,
+    miscounted=lambda rest: mistaken(rest),
     where=lambda rest: 2 <= rest <= 9,
 )
 LAMPS = numbers(
     x=range(4, 9),
     y=range(3, 10),
     before=lambda x, y: x + y,
-    slip=lambda before: before + 1 if before % 2 == 0 else before - 1,
+    slip=lambda before: mistaken(before),
     z=lambda before: 20 - before,
 )
-WEEKS = table("d1 d2 d3 d4 d5 d6", (DAYS[start : start + 6] for start in range(2)))
 
 EXCUSES = (
     "it rained.",
@@ -85,8 +82,7 @@ def market(tell: Story) -> None:
     """Someone buys two kinds of goods and pays."""
     tell.adult("seller")
     tell.person("buyer", unlike="seller")
-    for role, goods in zip(("first", "second"), tell.chance.several(GOODS, 2), strict=True):
-        tell.put(role, goods, GOODS)
+    tell.several("first second", GOODS)
     tell.draw(PRICES)
     tell.say(
         "On market day, {buyer.full} came to {seller}'s stall with a basket.",
@@ -247,8 +243,7 @@ def school_sums(tell: Story) -> None:
     """Mabel asks, the children answer."""
     for role in ("a", "b"):
         tell.child(role)
-    for role, goods in zip(("first", "second"), tell.chance.several(FOOD, 2), strict=True):
-        tell.put(role, goods, FOOD)
+    tell.several("first second", FOOD)
     tell.draw(EASY_SUMS)
     tell.draw(LEFTOVERS)
     tell.say(
@@ -320,7 +315,7 @@ def a_week_of_work(tell: Story) -> None:
     tell.adult("hero")
     tell.person("friend", unlike="hero")
     tell.choose("job", "paint the gate", "mend the roof", "write to my aunt", "sweep the chimney", "wash the windows")
-    tell.draw(WEEKS)
+    tell.draw(days_in_a_row(6))
     tell.say(
         '"This week I will {job}," said {hero.full}.',
         '"{job}? I will do it this week," said {hero.full} on Sunday evening.',

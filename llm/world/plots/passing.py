@@ -128,8 +128,7 @@ def tidy_house(tell: Story) -> None:
     tell.person("friend", unlike="hero")
     for role in ("x", "y", "z"):
         tell.thing(role)
-    for role, spot in zip(("at_x", "at_y", "at_z"), tell.chance.several(SPOTS, 3), strict=True):
-        tell.put(role, spot, SPOTS)
+    tell.several("at_x at_y at_z", SPOTS)
     tell.say(
         "{when}, {hero.full} could not find the floor any more, and so {hero.he} tidied the house.",
         '"From now on, everything has its place," said {hero.full}.',

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from llm.world.sayings import CALLS
-from llm.world.tables import table
+from llm.world.tables import days_in_a_row, table
 from llm.world.telling import Story
-from llm.world.words import ADULTS, ANIMAL, DAYS, PERSON, THINGS
+from llm.world.words import ADULTS, ANIMAL, PERSON, THINGS
 
 PLANTS = table(
     "seed plant half end",
@@ -16,7 +16,6 @@ PLANTS = table(
         ("pea", "pea", "as long as a finger", "reached the window"),
     ),
 )
-THREE_DAYS = table("d1 d2 d3", (DAYS[start : start + 3] for start in range(5)))
 CULPRITS = table(
     "culprit doing",
     (
@@ -156,7 +155,7 @@ def seeds(tell: Story) -> None:
     tell.adult("friend", unlike="hero")
     tell.draw(PLANTS)
     tell.choose("spring", "one day in April", "one morning in March", "early in spring", "when the snow was gone")
-    tell.draw(THREE_DAYS)
+    tell.draw(days_in_a_row(3))
     tell.say(
         "{spring}, {friend.full} gave {hero.full} a {seed}.",
         "{spring}, {hero.full} found a {seed} and showed it to {friend.full}.",
