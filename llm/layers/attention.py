@@ -194,7 +194,7 @@ class AttentionFused(Attention):
             bias = bias.masked_fill(_future(bias), -torch.inf)  # [head, query_pos, key_pos]
         elif 1 < query_pos < key_pos:
             bias = ~_future(query.new_empty(query_pos, key_pos))  # [query_pos, key_pos]
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast("cpu", enabled=False):  # which would make them bfloat16 again
             mixed = nn.functional.scaled_dot_product_attention(
                 query,
                 key,

@@ -109,6 +109,7 @@ def _probe(question: Question) -> Probe:
 
 
 def _questions(skill: str, chance: Chance) -> Iterator[Question]:
+    """From the plots that ask this skill, each as often as the text tells it."""
     plots = _plots_that_ask().get(skill, list(PLOTS))
     while True:
         plot = draw_plot(chance)
