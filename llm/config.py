@@ -99,7 +99,7 @@ class TrainingConfig:
     min_lr: Annotated[float, Doc("Learning rate at the end, as a share of its peak.")] = 0.0
     weight_decay: Annotated[float, Doc("AdamW's and Muon's decoupled weight decay; on matrices only.")] = 0.1
     beta1: Annotated[float, Doc("AdamW: memory of the gradient's running mean.")] = 0.9
-    beta2: Annotated[float, Doc("AdamW: memory of the squared gradient's running mean.")] = 0.95
+    beta2: Annotated[float, Doc("AdamW: memory of the squared gradient's running mean.")] = 0.99
     grad_clip: Annotated[
         float, Doc("Longest gradient (L2 norm over all parameters); longer ones are scaled down. 0: off.")
     ] = 1.0

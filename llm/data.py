@@ -7,6 +7,7 @@ the ids, n_ctx inputs and the same shifted by one as targets; the text is never 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from llm.tokenizers import Tokenizer
 
 TRAIN_SHARE = 0.9
+GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
 
 
 def read_text(path: Path | str) -> str:
@@ -87,11 +89,18 @@ class TextData:
         return cls(train, validation, n_ctx, len(parts[1]))
 
     def batch(
-        self, batch_size: int, generator: torch.Generator, device: torch.device
+        self, batch_size: int, number: int, seed: int, device: torch.device
     ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
-        """Windows that start anywhere in the training part, drawn at random; the targets are the tokens that follow."""
-        starts = torch.randint(len(self.train) - self.n_ctx, (batch_size,), generator=generator)  # [batch]
-        return self._windows(self.train, starts, device)
+        """Windows of the training part for batch `number` (from 0) of a run; the targets are the tokens that follow.
+
+        They start all over the text: window k at the share (u + k · golden ratio) mod 1 of it, where the seed gives u.
+        Each falls into one of the widest gaps that the ones before it have left (Weyl 1916), so every passage is read
+        about equally often. With random starts, a third would still be unread after as many tokens as there are.
+        """
+        begin = torch.rand((), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        window = torch.arange(number * batch_size, (number + 1) * batch_size, dtype=torch.float64)  # [batch]
+        shares = (begin + window * GOLDEN_RATIO) % 1  # [batch]
+        return self._windows(self.train, (shares * (len(self.train) - self.n_ctx)).long(), device)
 
     def evaluation_windows(
         self, count: int, device: torch.device | None = None

@@ -99,7 +99,6 @@ class Trainer(Iterator[StepMetrics]):
         self.optimizers = build_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == torch.float16)
         self.layers = _parameters_by_layer(model)
-        self.batches = torch.Generator().manual_seed(config.seed)
         self.random_state = torch.Generator(self.device).manual_seed(config.seed).get_state()
         self.step = 0
         self.seconds = 0.0
@@ -134,8 +133,8 @@ class Trainer(Iterator[StepMetrics]):
             optimizer.zero_grad()
         loss = torch.zeros((), device=self.device)
         with self._own_random_state():
-            for _ in range(config.accumulation):
-                inputs, targets = self.data.batch(config.batch_size, self.batches, self.device)  # [batch, pos] each
+            for number in range(self.step * config.accumulation, (self.step + 1) * config.accumulation):
+                inputs, targets = self.data.batch(config.batch_size, number, config.seed, self.device)  # [batch, pos]
                 with self.autocast():
                     logits = self.forward(inputs)  # [batch, pos, d_vocab]
                     part = next_token_loss(logits, targets) / config.accumulation
@@ -211,7 +210,6 @@ class Trainer(Iterator[StepMetrics]):
             "step": self.step,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "scaler": self.scaler.state_dict(),
-            "batches": self.batches.get_state(),
             "random_state": self.random_state,
             "best_loss": self.best_loss,
             "evaluations_without_best": self.evaluations_without_best,
@@ -224,7 +222,6 @@ class Trainer(Iterator[StepMetrics]):
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.scaler.load_state_dict(state["scaler"])
-        self.batches.set_state(state["batches"])
         self._begun = True
         self.random_state = state["random_state"]
         self.step = state["step"]

@@ -8,9 +8,10 @@ right in exactly one of the two.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,8 +49,9 @@ SKILLS: dict[str, str] = {
 }
 EASY = frozenset({"articles"})  # a bigram model can do these
 
-_START = 120  # characters: a story of the default text that starts with the same ones is not asked about
+_START = 120  # characters: where a story of the default text starts with the same ones, nothing is asked
 _SKIP = 1_000_003  # keeps the seeds of probes away from those of texts
+_NOUNS = 20  # no noun after an article is asked more often than if there were so many
 _TELLINGS = 20  # of each plot, to hear which skills it asks
 
 
@@ -82,7 +84,7 @@ def _matched(skill: str, seed: int) -> Iterator[Probe]:
     seen: set[str] = set()
     for question in _questions(skill, Chance(_SKIP * (seed + 1))):
         probe = _probe(question)
-        if len(probe.context) < _START or probe.context in seen or probe.context[:_START] in _starts():
+        if probe.context in seen or _is_told(probe.context):
             continue
         seen.add(probe.context)
         right, wrong, last = _key(skill, probe)
@@ -111,6 +113,7 @@ def _probe(question: Question) -> Probe:
 def _questions(skill: str, chance: Chance) -> Iterator[Question]:
     """From the plots that ask this skill, each as often as the text tells it."""
     plots = _plots_that_ask().get(skill, list(PLOTS))
+    asked: Counter[str] = Counter()
     while True:
         plot = draw_plot(chance)
         if plot not in plots:
@@ -118,7 +121,10 @@ def _questions(skill: str, chance: Chance) -> Iterator[Question]:
         story = Story(chance, asking=skill)
         plot(story)
         if skill == "articles":
-            yield from _articles(story.text)
+            for question in _articles(story.text):
+                if asked[question.right] <= asked.total() // _NOUNS:
+                    asked[question.right] += 1
+                    yield question
         elif skill == "quotation_marks":
             yield from _quotation_marks(story.text)
         else:
@@ -140,10 +146,17 @@ def _quotation_marks(story: str) -> Iterator[Question]:
         yield Question("quotation_marks", story[: match.start()], right, wrong)
 
 
+def _is_told(context: str) -> bool:
+    """Whether a story of the default text starts like this one."""
+    start = context[:_START]
+    nearest = bisect.bisect_left(_starts(), start)
+    return nearest < len(_starts()) and _starts()[nearest].startswith(start)
+
+
 @lru_cache(maxsize=1)
-def _starts() -> frozenset[str]:
-    """How the stories of the default text start."""
-    return frozenset(story[:_START] for story in split_stories(generate()))
+def _starts() -> list[str]:
+    """How the stories of the default text start, sorted."""
+    return sorted(story[:_START] for story in split_stories(generate()))
 
 
 @lru_cache(maxsize=1)

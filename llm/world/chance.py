@@ -38,9 +38,12 @@ class Chance:
         """One of `items`, each equally likely."""
         return items[self.number(0, len(items) - 1)]
 
-    def favour(self, items: Sequence[Item]) -> Item:
-        """One of `items`, the earlier the likelier, as with words in a language: p ∝ 1 / rank (Zipf's law)."""
-        weights = [1_000_000 // rank for rank in range(1, len(items) + 1)]
+    def favour(self, items: Sequence[Item], evenly: int = 0) -> Item:
+        """One of `items`, the earlier the likelier, as with words in a language: p ∝ 1 / (rank + evenly).
+
+        Zipf's law, and with `evenly` Mandelbrot's: then the first items differ less.
+        """
+        weights = [1_000_000 // (rank + evenly) for rank in range(1, len(items) + 1)]
         ends = list(itertools.accumulate(weights))
         chosen = bisect.bisect_right(ends, int(self._random.random() * ends[-1]))
         self.bits -= math.log2(weights[chosen] / ends[-1])

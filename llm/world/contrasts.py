@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llm.world.asking import Probe, first_probes
+from llm.world.checker import check
 from llm.world.sentences import split_sentences
 from llm.world.words import ADULTS, ANIMALS, CHILDREN
 
@@ -49,16 +50,17 @@ def contrasts(skill: str) -> Iterator[Contrast]:
 
 
 def _by_name(probes: tuple[Probe, ...]) -> Iterator[Contrast]:
-    """The last sentence exchanges the only name in it for every name of the same kind with the other pronoun."""
+    """The last two sentences exchange the only name in them for every name of the same kind with the other pronoun."""
     for probe in probes:
-        end = split_sentences(probe.context)[-1]
+        end = " ".join(split_sentences(probe.context)[-2:])
         names = set(_NAMES.findall(end))
         if len(names) != 1 or _OTHER_CLUES.search(end):
             continue
         being, group = _BEINGS[names.pop()]
         for other in group:
-            if other.he != being.he:
-                yield Contrast(end, _NAMES.sub(other.name, end), probe.right, probe.wrong)
+            exchanged = _NAMES.sub(other.name, end)
+            if other.he != being.he and all(sentence.well_formed for sentence in check(exchanged).sentences):
+                yield Contrast(end, exchanged, probe.right, probe.wrong)
 
 
 def _by_time(probes: tuple[Probe, ...]) -> Iterator[Contrast]:

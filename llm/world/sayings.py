@@ -245,13 +245,6 @@ RIDDLES = table(
             "A spider does not mend shirts",
         ),
         (
-            "door",
-            "I let you in, and I keep the wind out.",
-            "I have a handle, but I am not a pan.",
-            "a hat",
-            "You cannot walk into a hat",
-        ),
-        (
             "egg",
             "Someone lives in me before she is born.",
             "I am broken for breakfast.",
@@ -266,25 +259,11 @@ RIDDLES = table(
             "The crow cannot push a cloud",
         ),
         (
-            "footprint",
-            "I have your shape, and I stay behind.",
-            "The rain wipes me from the path.",
-            "a puddle",
-            "The rain makes puddles and does not wipe them away",
-        ),
-        (
             "pillow",
             "I hold your head every night.",
             "I am fat, but I am mostly feathers.",
             "a goose",
             "No goose would hold your head",
-        ),
-        (
-            "bell",
-            "I hang about all week and shout on Sunday.",
-            "My mouth is as wide as my skirt.",
-            "the blacksmith",
-            "The blacksmith shouts on Monday too",
         ),
         (
             "river",

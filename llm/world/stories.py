@@ -11,8 +11,8 @@ from llm.world.telling import Story
 DEFAULT_SEED = 1
 DEFAULT_SIZE = 1_200_000
 
-_PLOTS_BEFORE_A_REPEAT = 5  # a plot rests this many stories, so that neighbours differ
-_FAVOURITES_SHARE = 0.93  # of the stories; the others are rare, and stay hard for longer
+_PLOTS_BEFORE_A_REPEAT = 6  # a plot rests this many stories, so that neighbours differ
+_FAVOURITES_SHARE = 0.95  # of the stories; the others are rare, and stay hard for longer
 
 
 def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TypeVar
@@ -165,9 +165,14 @@ class Story:
         if self.chance.happens():
             self.say(*frames)
 
+    def in_any_order(self, *parts: Callable[[Story], None]) -> None:
+        """Tell these parts of a plot, one after the other, in an order left to chance."""
+        for part in self.chance.several(parts, len(parts)):
+            part(self)
+
     def about(self, role: str) -> None:
         """Now and then, tell a fact that holds in the whole world about whoever plays `role`."""
-        if self._asking == "facts" or self.chance.happens(0.2):
+        if self._asking == "facts" or self.chance.happens(0.08):
             being = self.roles[role]
             kind = "animal" if isinstance(being, Animal) else "child" if being in CHILDREN else "adult"
             self.say(*(fact.replace("who", role) for fact in FACTS[kind]))
@@ -185,7 +190,7 @@ class Story:
 
     def _tell(self, frames: Sequence[str], own_line: bool) -> None:
         before = self.text + ("\n" if own_line or not self._lines[-1] else " ") if self._asking else ""
-        told = self._filled(self.chance.favour(frames), before.lstrip())
+        told = self._filled(self.chance.favour(frames, evenly=2), before.lstrip())
         if own_line:
             self._lines += [[told], []]
         else:

@@ -3,14 +3,12 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 
 from llm.checkpoints import RunFolder
 from llm.config import TrainingConfig
-from llm.data import TextData
 from llm.presets import preset
 from llm.training.start import resume_run, start_run
 from llm.training.trainer import Trainer, TrainingDiverged, next_token_loss
@@ -41,19 +39,6 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
-class FixedBatches:
-    """The data of a run, but with batches of the test's own choice."""
-
-    def __init__(self, data: TextData, batch: Callable[[], tuple[torch.Tensor, torch.Tensor]]) -> None:
-        self.data, self.choose = data, batch
-
-    def batch(self, *_: object) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.choose()
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.data, name)
 
 
 @pytest.fixture(scope="module")
@@ -193,12 +178,6 @@ def test_accumulated_gradients_equal_those_of_one_large_batch(tmp_path):
     exact = dataclasses.replace(TRAINING, precision="float32")
     small = start(tmp_path, dataclasses.replace(exact, batch_size=4, accumulation=3))
     large = start(tmp_path, dataclasses.replace(exact, batch_size=12, accumulation=1))
-    batch, draw = small.data.batch, torch.Generator().manual_seed(0)
-    parts = [batch(4, draw, torch.device("cpu")) for _ in range(3)]
-    waiting = iter(parts)
-    small.data = FixedBatches(small.data, lambda: next(waiting))
-    whole = tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True))
-    large.data = FixedBatches(large.data, lambda: whole)
     first, second = next(small), next(large)
     assert first.loss == pytest.approx(second.loss, rel=1e-5)
     assert first.grad_norm == pytest.approx(second.grad_norm, rel=1e-4)

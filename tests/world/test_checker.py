@@ -86,7 +86,7 @@ def test_damaged_sentences_are_rejected(sentences, damage):
         ("He wrote 15 - 4 = 11 in the sand with his stick.", "He wrote 15 - 4 = 12 in the sand with his stick."),
         ('"Six and seven make thirteen," said Pip.', '"Six and seven make fourteen," said Pip.'),
         ("Only Nell the sailor did not come home.", "Only Nell the baker did not come home."),
-        ('"A windy one," said Ned.', '"An windy one," said Ned.'),
+        ('"A windy one," said little Ned.', '"An windy one," said little Ned.'),
         ('"How much is an apple?" asked Lily.', '"How much is a apple?" asked Lily.'),
         ("The doors of the barn were crooked.", "The doors of the barn was crooked."),
         ("Long ago, Ada baked the bread alone.", "Long ago, Ada bakes the bread alone."),

@@ -26,7 +26,7 @@ def test_an_exchanged_name_asks_for_the_other_pronoun():
         names = [set(re.findall(rf"\b(?:{'|'.join(SUBJECT)})\b", text)) for text in (one.clean, one.corrupt)]
         (clean,), (corrupt,) = names
         assert one.clean.replace(clean, corrupt) == one.corrupt
-        assert one.right in forms[SUBJECT[clean]] and one.wrong in forms[SUBJECT[corrupt]]
+        assert one.right.lower() in forms[SUBJECT[clean]] and one.wrong.lower() in forms[SUBJECT[corrupt]]
 
 
 def test_the_time_that_is_named_asks_for_the_tense():

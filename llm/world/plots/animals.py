@@ -159,51 +159,70 @@ def race(tell: Story) -> None:
 
 def small_helper(tell: Story) -> None:
     """A cart is stuck; the smallest one sees why."""
-    tell.adult("hero")
+    tell.person("hero")
     tell.animal("pet", pool=[ANIMAL[kind] for kind in ("mouse", "snail", "frog", "hedgehog")])
-    tell.choose(
-        "load",
-        "flour",
-        "pumpkins",
-        "barrels",
-        "hay",
-        "bricks",
-        "cabbages",
-    )
+    tell.choose("load", "flour", "pumpkins", "barrels", "hay", "bricks", "cabbages")
     tell.say(
         "{when}, {hero.full}'s cart stuck fast in the lane, full of {load}.",
         "{hero.full} was driving a cart of {load} to market when it stopped with a jerk.",
         "{when}, {hero.full}'s cart, full of [feathers|coal|walnuts|ladles|chairs|gravel|mattresses|cradles|"
-        "anvils|rugs], stuck fast in the lane.",
+        "anvils|rugs|marbles|melons], stuck fast in the lane.",
     )
     tell.about("hero")
     tell.draw(PARTS_OF_CARTS)
     tell.maybe("The {what} {was?agreement:was_not} [grey with dust|covered with mud|as old as the road].")
-    tell.say("Turnip the donkey pulled, and the cart did not move.", "Turnip the donkey pulled with all his strength.")
-    tell.say(
+    tell.in_any_order(_donkey_pulls, _others_push)
+    tell.say('"Can I help?" asked {pet.full}.', 'Then {pet.full} came by. "May I look?" {pet.he} asked.')
+    tell.maybe(
+        '"You are smaller than my ear," said the donkey.', '"Mind your toes," said the donkey, and they all laughed.'
+    )
+    tell.chance.pick([_looks_below, _looks_below, _says_please])(tell)
+    if tell.chance.happens():
+        _sold(tell)
+    else:
+        tell.say(
+            "{pet} rode the rest of the way on the donkey's head.",
+            '"Big is good for pulling," said {pet}, "and small is good for looking."',
+            "The donkey shook his ears and said that he had known it all along.",
+            "{hero} made room for {pet} on the seat, and they drove on together.",
+        )
+
+
+def _donkey_pulls(tell: Story) -> None:
+    tell.maybe(
+        "Turnip the donkey pulled, and the cart did not move.", "Turnip the donkey pulled with all his strength."
+    )
+
+
+def _others_push(tell: Story) -> None:
+    tell.maybe(
         "Biscuit the dog pushed, and still it did not move.",
         "Biscuit the dog barked at the wheels, which did not help.",
         "Button the pig pushed too, mostly with her stomach.",
     )
-    tell.say('"Can I help?" asked {pet.full}.', 'Then {pet.full} came by. "May I look?" {pet.he} asked.')
+
+
+def _looks_below(tell: Story) -> None:
+    tell.maybe("But {pet} crept under the cart.", "{pet} did not mind, and went under the wheel.")
     tell.say(
-        '"You are smaller than my ear," said the donkey.', '"Mind your toes," said the donkey, and they all laughed.'
-    )
-    tell.say("But {pet} crept under the cart.", "{pet} did not mind, and went under the wheel.")
-    tell.say(
-        "There {pet.he} found a stone no bigger than a nut, and rolled it away.",
+        "{pet.he} found a stone no bigger than a nut, and rolled it away.",
         "A peg had fallen between the spokes, and {pet.he} pulled it out.",
     )
     tell.say(
         '"Try now," said {pet}, and the cart rolled off like a ball.',
         "At the next pull, the cart rolled on as if by itself.",
     )
+
+
+def _says_please(tell: Story) -> None:
+    tell.say('"Has anyone said please?" asked {pet}.', "{pet} climbed up and whispered into the donkey's ear.")
     tell.say(
-        "{pet} rode the rest of the way on the donkey's head.",
-        '"Big is good for pulling," said {pet}, "and small is good for looking."',
-        "The donkey shook his ears and said that he had known it all along.",
-        "{hero} made room for {pet.him} on the seat, and they drove on together.",
+        "The donkey lifted his head, and the cart began to roll.",
+        '"That is all I wanted to hear," said the donkey.',
     )
+
+
+def _sold(tell: Story) -> None:
     tell.draw(BUYERS)
     tell.say("At the market, there were {x} buyers before breakfast.", "At ten there were {x} buyers.")
     tell.say("Later {y} more came.", "By noon there were {y} more.")

@@ -43,34 +43,76 @@ def kite_in_the_tree(tell: Story) -> None:
         "{hero.full} let go for a moment, and the {tree} had a new {thing}.",
     )
     tell.about("hero")
+    tell.in_any_order(_hero_tries, _friend_tries)
+    ending = tell.chance.pick([_fetched, _fetched, _pecked_loose, _waited_for])
+    ending(tell)
+    if ending is not _waited_for or tell.chance.happens():
+        _carried_home(tell)
     tell.say(
+        "It had a small hole in it, and {hero} liked it better than before.",
+        "The wind tried again on the way, but this time everyone was ready.",
+        '"Trees have enough to carry," said {hero}.',
+        "All night the tree looked a little sad.",
+    )
+
+
+def _hero_tries(tell: Story) -> None:
+    tell.maybe(
         "{hero} jumped, but the tree was taller.",
         "{hero} threw a shoe at it, and now the shoe was up there too.",
         "{hero} shook the trunk, and nothing fell but [leaves|a surprised beetle|an old nest|acorns].",
         "{hero} shook the trunk, and down came [twigs|bark|blossoms|cobwebs|caterpillars|moss|a squirrel|a glove|"
-        "a raven|icicles|pollen|sparrows|a sandal].",
+        "a raven|icicles|pollen|sparrows|a sandal|chestnuts|a bonnet|needles|a trowel].",
     )
+
+
+def _friend_tries(tell: Story) -> None:
     tell.say(
         "{friend} stood on a barrel, and that was still not enough.",
         "{friend} came with a broom, but the broom was too short.",
+        "{friend} spoke kindly to the tree, and it only rustled.",
     )
+
+
+def _fetched(tell: Story) -> None:
     tell.say(
         '"What are you doing?" asked {helper.full}. "Reaching for the {thing?objects}," said {hero?names:helper}.',
         '"Wait," said {helper.full}, who was passing by. "Let me think."',
+        "Then {helper.full} came and walked once round the tree.",
     )
     tell.say(
         "{helper} fetched a ladder and held it still.",
-        "{helper} tied the broom to a fishing rod and gave it to {hero}.",
+        "{helper} tied the broom to a fishing rod and reached up.",
     )
     tell.say(
         "Up went {hero}, one step at a time, and down came the {thing?objects}.",
         "One push, and the {thing?objects} sailed down into {friend}'s arms.",
     )
-    _carried_home(tell)
+
+
+def _pecked_loose(tell: Story) -> None:
     tell.say(
-        "It had a small hole in it, and {hero} liked it better than before.",
-        "The wind tried again on the way, but this time everyone was ready.",
-        '"Trees have enough to carry," said {hero}.',
+        "On a branch sat Inkwell the crow and watched them.",
+        "Just then Inkwell the crow flew by and landed beside it.",
+    )
+    tell.say(
+        '"Bring it down, and you get a [plum|cherry|bun]," called {helper.full}.',
+        "{helper.full} held up a shiny spoon and waited.",
+    )
+    tell.say(
+        "The crow pulled twice, and down came the {thing?objects}.",
+        "The crow gave the {thing?objects} a push with his beak.",
+    )
+
+
+def _waited_for(tell: Story) -> None:
+    tell.say(
+        '"What goes up comes down," said {helper.full}, and sat down to wait.',
+        '"The wind will turn," said {helper.full}, and lay down in the grass.',
+    )
+    tell.say(
+        "In the evening the wind turned round and dropped the {thing?objects} at {hero}'s feet.",
+        "When the moon rose, the {thing?objects} slid down all by itself.",
     )
 
 
@@ -165,16 +207,15 @@ def who_is_tallest(tell: Story) -> None:
 
 
 def bedtime_counting(tell: Story) -> None:
-    """A child counts to fall asleep; something is wrong with the sheep."""
-    chance = tell.chance
-    tell.child("hero")
+    """Someone counts to fall asleep; something is wrong with the sheep."""
+    tell.person("hero")
     tell.person("watch")
-    count_to = chance.number(3, 6)
+    count_to = tell.chance.number(2, 6)
     tell.animal("pet")
     tell.put("next", count_to + 1, COUNTING)
     tell.say(
         "{hero.full} could not sleep.",
-        "One night, {hero.full} lay awake and looked at the ceiling.",
+        "For an hour, {hero.full} had looked at the ceiling.",
         "The moon was up, and so was {hero.full}.",
         '"I am not sleepy at all," said {hero.full}, and sat up in bed.',
     )
@@ -183,9 +224,7 @@ def bedtime_counting(tell: Story) -> None:
         '"Count some {pet.plural}," said {watch}, and blew out the candle.',
         '"Shut your eyes and count {pet.plural}," {watch} said.',
     )
-    tell.say(
-        "So {hero?names:watch} began.", "{hero} pulled the blanket over {hero.his?pronouns} ears and began to count."
-    )
+    tell.maybe("So {hero?names:watch} began.", "{hero?names:watch} had nothing better to do.")
     tell.say(
         "One {pet.kind} [jumped over|tiptoed over|climbed over] the [gate|fence|wall].",
         "One {pet.kind} [in a nightcap|with a lantern|all alone] went by.",
@@ -198,31 +237,46 @@ def bedtime_counting(tell: Story) -> None:
             "{n?counting} {pet.plural} in [slippers|pyjamas|galoshes|waistcoats|armour|bonnets|sandals] went by with "
             "[suitcases|parasols|trombones|bagpipes|telescopes|violins|tambourines].",
         )
-    ending = chance.number(0, 2)
-    if ending == 0:
-        tell.say(
-            "But the {pet.kind} after that sat down and would not jump.",
-            "Number {next?counting} stopped in front of the gate.",
-        )
-        tell.say(
-            '"Why should I jump?" asked the {pet.kind}. "You are the one who has to sleep."',
-            '"Is there no other way round?" asked the {pet.kind}.',
-        )
-        tell.say(
-            "{hero} opened one eye to answer. But {hero.he?pronouns} was already asleep.",
-            "By the time {hero} thought of a reply, it was morning.",
-        )
-    elif ending == 1:
-        tell.say("Number {next?counting} was {pet.full}, with a pillow under one arm.")
-        tell.say('"I am tired too," said {pet}, and yawned.', '"Move over," said {pet}. "It has been a long day."')
-        tell.say(
-            "{hero} moved over, and soon both of them were snoring.",
-            "In the morning the pillow was still there, with two dents in it.",
-        )
-    else:
-        tell.say("Number {next?counting} was {pet.full}, who asked the way to the kitchen.")
-        tell.say('"Down the stairs and left," said {hero}.', '"Follow the smell," said {hero}, half asleep.')
-        tell.say("Before {pet} came back, {hero} was dreaming.", "In the morning all the {pet.food} had vanished.")
+    tell.chance.pick([_one_refuses, _one_is_known, _one_is_lost, _none_is_left])(tell)
+
+
+def _one_refuses(tell: Story) -> None:
+    tell.say(
+        "But the {pet.kind} after that sat down and would not jump.",
+        "Number {next?counting} stopped in front of the gate.",
+    )
+    tell.say(
+        '"Why should I jump?" asked the {pet.kind}. "You are the one who has to sleep."',
+        '"Is there no other way round?" asked the {pet.kind}.',
+    )
+    tell.say(
+        "{hero} opened one eye to answer. But {hero.he?pronouns} was already asleep.",
+        "By the time {hero} thought of a reply, it was morning.",
+    )
+
+
+def _one_is_known(tell: Story) -> None:
+    tell.say("Number {next?counting} was {pet.full}, with a pillow under one arm.")
+    tell.say('"I am tired too," said {pet}, and yawned.', '"Move over," said {pet}. "It has been a long day."')
+    tell.say(
+        "{hero} moved over, and soon both of them were snoring.",
+        "In the morning the pillow was still there, with two dents in it.",
+    )
+
+
+def _one_is_lost(tell: Story) -> None:
+    tell.say("Number {next?counting} was {pet.full}, who asked the way to the kitchen.")
+    tell.say('"Down the stairs and left," said {hero}.', '"Follow the smell," said {hero}, half asleep.')
+    tell.say("Before {pet} came back, {hero} was dreaming.", "In the morning all the {pet.food} had vanished.")
+
+
+def _none_is_left(tell: Story) -> None:
+    tell.say("Then no more {pet.plural} came.", "And there were no more {pet.plural} than that.")
+    tell.say(
+        '"Who counts you when you cannot sleep?" asked {hero}. Nobody answered, for they all slept already.',
+        '"Begin again, but quietly," said {watch} in the dark.',
+    )
+    tell.maybe("In the morning there was straw on the pillow.", "So it went on until the stars were pale.")
 
 
 def first_swim(tell: Story) -> None:
@@ -233,6 +287,7 @@ def first_swim(tell: Story) -> None:
         "All summer the whole village swam in the pond, except {hero}.",
         "{hero.full} could not swim, and did not want to say so.",
         "{when}, {hero.full} sat by the pond in boots and a coat.",
+        '"Water is for ducks," said {hero.full}, and stayed on the bank.',
     )
     tell.about("hero")
     tell.say(
@@ -241,24 +296,9 @@ def first_swim(tell: Story) -> None:
     tell.say(
         '"I am guarding the shoes," said {hero?names:friend}.',
         '"I am waiting for it to get drier," said {hero?names:friend}.',
+        '"I have had a bath this year," said {hero?names:friend}.',
     )
-    tell.say("{friend} sat down and thought about it.", "{friend} did not laugh. {friend.He} sat down on the grass.")
-    tell.say(
-        '"First only the toes," said {friend}. "They dry fast."',
-        '"Shall we try the shallow end, where the ducklings learn?" asked {friend}.',
-        '"Shall I bring a [towel|raft|sponge|rope|cork|oar|anchor|snorkel|bathrobe|lifeboat]?" asked {friend}.',
-    )
-    tell.draw(days_in_a_row(3))
-    tell.say("On {d1} it was only the toes.", "On {d1}, in went one foot, and then the other.")
-    tell.say("On {d2?days} it was the knees.", "On {d2?days} the knees got wet.")
-    tell.say(
-        "On {d3?days} {hero} held on tight and went in up to the chin.",
-        "On {d3?days} {friend} let go, and {hero.he} did not even notice.",
-    )
-    tell.say(
-        "And then {hero.he?pronouns} was swimming, like a dog, but swimming.",
-        "Then {hero} kicked, and splashed, and swam.",
-    )
+    tell.chance.pick([_day_by_day, _after_a_shoe])(tell)
     tell.say(
         "Admiral the duck quacked loudly, which is how ducks clap.",
         '"Who guards the shoes now?" called {hero}.',
@@ -272,32 +312,67 @@ def first_swim(tell: Story) -> None:
     )
 
 
+def _day_by_day(tell: Story) -> None:
+    tell.maybe("{friend} sat down and thought about it.", "{friend} did not laugh. {friend.He} sat down on the grass.")
+    tell.say(
+        '"First only the toes," said {friend}. "They dry fast."',
+        '"Shall we try the shallow end, where the ducklings learn?" asked {friend}.',
+        '"Shall I bring a [towel|raft|sponge|rope|cork|oar|anchor|snorkel|bathrobe|lifeboat|bugle|'
+        'paddle]?" asked {friend}.',
+    )
+    tell.draw(days_in_a_row(3))
+    tell.say(
+        "On {d1} it was only the toes.",
+        "On {d1}, in went one foot, and then the other.",
+        "On {d1} the pond was very cold.",
+    )
+    tell.say(
+        "On {d2?days} it was the knees.",
+        "On {d2?days} the knees got wet.",
+        "On {d2?days} it was a little warmer, up to the belt.",
+    )
+    tell.say(
+        "On {d3?days} {hero} held on tight and went in up to the chin.",
+        "On {d3?days} {friend} let go, and {hero.he} did not even notice.",
+    )
+    tell.say(
+        "And then {hero.he?pronouns} was swimming, like a dog, but swimming.",
+        "Then {hero} kicked, and splashed, and swam.",
+        "It was not far, but it was swimming.",
+    )
+
+
+def _after_a_shoe(tell: Story) -> None:
+    tell.say("Just then a shoe fell in and floated away.", "Just then Admiral the duck swam off with a shoe.")
+    tell.say(
+        "{hero} jumped after it without a thought.",
+        "Splash, went {hero?names:friend}, and had it in no time.",
+    )
+    tell.say('"You are swimming," said {friend}.', '"Look where you are," said {friend}.')
+    tell.say(
+        '"So I am," said {hero?names:friend}, and swallowed some of the pond.',
+        "{hero} looked down and forgot to be afraid.",
+    )
+
+
 def birthday(tell: Story) -> None:
     """Everyone seems to have forgotten."""
-    tell.child("hero")
+    tell.person("hero")
     tell.person("a")
     tell.person("b")
     tell.thing("thing")
     tell.say(
-        "On Tuesday it was {hero.full}'s birthday.",
+        "It was {hero.full}'s birthday, and outside the birds were singing.",
         "{hero.full} woke up and was a whole year older.",
         "{hero.full} had counted the days, and now there were none left.",
     )
-    tell.say("But nobody said a word about it.", "But at breakfast no one seemed to remember.")
-    tell.say(
-        '"What day is it today?" {hero.he?pronouns} asked {a.full}. "A [windy|slippery] one," said {a?names:hero}.',
-        '"Is today something special?" {hero.he} asked {a.full}. "It is [washing|baking] day," said {a?names:hero}.',
-        '"What day is it today?" {hero.he} asked {a.full}. "The day for [ironing|pickling|polishing|'
-        'weeding|whitewashing|knitting|packing|plucking|sewing]," said {a}.',
-    )
-    tell.say(
-        "{b.full} walked past with something in a bag and only said hello.",
-        '"No time, no time," said {b.full}, and shut the door.',
-    )
+    tell.maybe("But nobody said a word about it.", "But at breakfast no one seemed to remember.")
+    tell.in_any_order(_asks_about_the_day, _is_hurried_past)
     tell.say(
         "So {hero} sat down by the pond and told it to the ducks.",
-        "{hero} put {hero.his?pronouns} hands in {hero.his} pockets and went for a long walk.",
-        "So {hero} told it to the [tadpoles|dragonflies|newts|minnows|herons|lilies|reeds|midges|otters].",
+        "So {hero} went for a long walk and kicked every stone on the road.",
+        "So {hero} told it to the [tadpoles|dragonflies|newts|minnows|herons|lilies|reeds|midges|otters|toads|"
+        "rushes|beavers].",
     )
     tell.say(
         "When {hero.he?pronouns} came home, the house was dark.",
@@ -305,15 +380,49 @@ def birthday(tell: Story) -> None:
     )
     tell.say(
         '"Surprise!" shouted everyone at once.',
-        "Then somebody lit {hero.years_next} candles, and everyone began to sing.",
+        "Then somebody lit all the candles, and everyone began to sing.",
     )
+    tell.chance.pick([_presents, _presents, _no_cake])(tell)
+
+
+def _asks_about_the_day(tell: Story) -> None:
+    tell.say(
+        '"What day is it today?" asked {hero}. "A [windy|slippery] one," said {a.full}.',
+        '"Is today something special?" asked {hero}. "It is [washing|baking] day," said {a.full}.',
+        '"What day is it today?" asked {hero}. "The day for [ironing|pickling|polishing|'
+        'weeding|whitewashing|knitting|packing|plucking|sewing|sweeping|digging]," said {a.full}.',
+    )
+
+
+def _is_hurried_past(tell: Story) -> None:
+    tell.maybe(
+        "{b.full} walked past with something in a bag and only said hello.",
+        '"No time, no time," said {b.full}, and shut the door.',
+        "{b.full} hid behind a tree and whistled.",
+    )
+
+
+def _presents(tell: Story) -> None:
     tell.say(
         "{a} had baked a cake. {b} had brought a new {thing}.",
-        "There was a cake from {a}, with {hero.years_next} candles on it. Beside it lay a new {thing}.",
+        "There was a cake from {a}, with a candle for each year. Beside it lay a new {thing}.",
     )
     tell.say(
         '"Did you think we had forgotten?" asked {a}. "Only all day," said {hero?names:b}.',
         "{hero} blew, and all the candles went out but one, and then that one too.",
         "{hero} wished for the same again, only sooner.",
-        '"How does it feel to be {hero.years_next}?" asked {b}. "Taller," said {hero?names:a}.',
+        '"How does it feel to be older?" asked {b}. "Taller," said {hero?names:a}.',
     )
+
+
+def _no_cake(tell: Story) -> None:
+    tell.say('"But where is the cake?" asked {a}.', "Only the cake was missing.")
+    tell.say(
+        "Bramble the goat stood in the corner with crumbs on her beard.",
+        "Under the table sat Biscuit the dog and looked full.",
+    )
+    tell.say(
+        "So they put the candles on a [cheese|turnip|loaf|pumpkin].",
+        "So everyone sang twice, to make up for it.",
+    )
+    tell.say('"I never liked cake," said {hero}, and that was nearly true.', '"Next year I bake two," said {a}.')

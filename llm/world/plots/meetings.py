@@ -142,23 +142,29 @@ def found_egg(tell: Story) -> None:
     tell.about("a")
     tell.say(
         '"Is this your egg?" {a.he?pronouns} asked {b.full}.',
-        '{a} rolled it to {b.full}. "Did you lay this?" {a.he} asked.',
+        '{a.he} rolled it to {b.full}. "Did you lay this?" {a.he?pronouns} asked.',
     )
     tell.say(
         '"No," said {b?names:a}. "I have never laid anything."',
         '"Certainly not," said {b?names:a}. "It would not fit."',
-        '"No," said {b}. "Ask a [turtle|swan|penguin|pelican|lizard|crocodile|ostrich|eagle|peacock|tortoise]."',
+        '"No," said {b}. "Ask a [turtle|swan|penguin|pelican|lizard|crocodile|ostrich|eagle|peacock|tortoise|'
+        'flamingo|stork|lobster]."',
     )
     tell.say("So they both sat beside it and kept it warm.", "They took turns at keeping it warm, which tickled.")
-    tell.say("In the evening it began to tap.", "Then something inside it went tap, tap, tap.")
+    tell.chance.pick([_hatched, _hatched, _no_egg])(tell)
+
+
+def _hatched(tell: Story) -> None:
+    tell.say("In the evening it began to tap.", "Then something inside it began to knock.")
     tell.say("Out came a small wet bird and looked at {a?names:b}.", "The shell broke, and a tiny head came out.")
-    tell.say(
+    tell.maybe(
         '"Mother?" said the bird. "I am afraid not," said {a}.',
         '"Are you my mother?" it asked {a}. "I only found you," said {a}.',
     )
     tell.say(
         'Just then {mother.full} came hurrying up. "There you are!" she cried.',
         "But here came {mother.full}, who had been looking everywhere.",
+        "Then they heard a cry, and there stood {mother.full}.",
     )
     tell.say(
         "So the little one had a mother and two friends, and it was not an hour old.",
@@ -167,16 +173,27 @@ def found_egg(tell: Story) -> None:
     )
 
 
+def _no_egg(tell: Story) -> None:
+    tell.say("For three days it did not move.", "A week went by, and it stayed as it was.")
+    tell.say(
+        'Then {mother.full} knocked on it. "This is a [stone|turnip|ball]," she said.',
+        'Then {mother.full} came by. "What a fine [stone|turnip|ball]!" she said.',
+    )
+    tell.say(
+        '"It was a very good egg all the same," said {a}.',
+        '"Then we can stop sitting on it," said {b?names:a}.',
+        "They kept it, because it was warm by now.",
+    )
+
+
 def noise_in_the_night(tell: Story) -> None:
     """Something goes bump; a child or a grown-up goes to look."""
     tell.person("hero")
     tell.person("friend")
-    tell.animal("pet", pool=NIGHT_VISITORS)
-    tell.thing("thing", [thing for thing in THINGS if thing.noun in ("basket", "hat", "blanket")])
     tell.say(
-        "One night, {hero.full} heard a noise.",
+        "Late at night, {hero.full} heard a noise.",
         "Bump, it went, and {hero.full} sat up in bed.",
-        "One night, {hero.full} heard something move in the kitchen.",
+        "At midnight, {hero.full} heard something move in the kitchen.",
         "The house was dark when {hero.full} heard a plate fall.",
     )
     tell.about("hero")
@@ -184,27 +201,40 @@ def noise_in_the_night(tell: Story) -> None:
         '"Did you hear that?" {hero.he?pronouns} whispered. "I did," said {friend}.',
         "{hero} knocked on the wall. At once {friend} came over in a nightshirt.",
     )
-    tell.say(
+    tell.maybe(
         '"It is a ghost," said {friend}. "Ghosts do not drop plates," said {hero?names:friend}.',
         '"It is only the wind," said {friend}. "The wind does not chew," said {hero?names:friend}.',
-        '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger|vampire|smuggler|weasel]," said {friend}.',
+        '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger|vampire|smuggler|weasel|ogre|wizard|'
+        'robber]," said {friend}.',
     )
     tell.several("at_x at_y", SPOTS)
-    tell.say("There was a candle {at_x}.", "A candle stood {at_x}.")
-    tell.say("The broom was {at_y}.", "They had left the broom {at_y}.")
+    if tell.chance.happens():
+        tell.say("There was a candle {at_x}.", "A candle stood {at_x}.")
+        tell.say("The broom was {at_y}.", "They had left the broom {at_y}.")
+        tell.say(
+            "{hero} found the candle {at_x?places:at_y} and lit it.",
+            "{hero} found the broom {at_y?places:at_x} and held it fast.",
+        )
     tell.say(
-        "{hero} found the candle {at_x?places:at_y} and lit it.",
-        "{hero} found the broom {at_y?places:at_x} and held it fast.",
+        "Then they crept down the stairs.",
+        "They went down together, one in front and one behind.",
+        "Neither of them wished to go first, but they went.",
     )
-    tell.say("Then they crept down the stairs.", "They went down together, one in front and one behind.")
+    tell.chance.pick([_under_the_blanket, _under_the_blanket, _nobody_there])(tell)
+
+
+def _under_the_blanket(tell: Story) -> None:
+    tell.animal("pet", pool=NIGHT_VISITORS)
+    tell.thing("thing", [thing for thing in THINGS if thing.noun in ("basket", "hat", "blanket")])
     tell.say(
         "In the kitchen, a {thing} was walking across the floor.",
         "There was a {thing} in the corner, and it shook.",
     )
-    tell.say('"Who is there?" asked {hero}.', "{hero} lifted it up with the broom.")
+    tell.maybe('"Who is there?" asked {hero}.', "{hero} lifted it up by one corner.")
     tell.say(
         "Under it sat {pet.full}, with a very full mouth.",
         "It was {pet.full}, who had crept in to look for supper.",
+        "Out came {pet.full}, with a crust.",
     )
     tell.maybe("{pet} swallowed and looked ashamed.", '"So that was the noise," said {friend}.')
     tell.say(
@@ -213,7 +243,19 @@ def noise_in_the_night(tell: Story) -> None:
         '"Next time, knock," said {hero}.',
         "In the morning there were crumbs all the way to the door.",
         "So they all sat down to [noodles|crackers|waffles|sardines|muffins|custard|scones|lentils|"
-        "marmalade|celery|gherkins|omelette|chowder|macaroni|spinach|beetroot].",
+        "marmalade|celery|gherkins|omelette|chowder|macaroni|spinach|beetroot|dumplings|raisins|toffee|strudel].",
+    )
+
+
+def _nobody_there(tell: Story) -> None:
+    tell.say(
+        "But nobody was in the kitchen, and only a shutter swung in the wind.",
+        "It was only the tap, which dripped.",
+    )
+    tell.say('"So much noise for so little," said {friend}.', "{hero} laughed until the windows rang.")
+    tell.say(
+        '"And who ate the pie?" asked {hero}. Then they heard a second noise.',
+        "From then on it was {friend} who could not sleep.",
     )
 
 

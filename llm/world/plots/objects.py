@@ -7,6 +7,7 @@ from llm.world.words import ANIMAL, JOBS, NEEDS, PERSON, THINGS
 
 SMALL = [thing for thing in THINGS if thing.small]
 SHINY = [thing for thing in THINGS if thing.shiny]
+STOWAWAYS = [ANIMAL[kind] for kind in ("cat", "hen", "mouse", "hedgehog")]
 SLEEPERS = [ANIMAL[kind] for kind in ("goat", "dog", "cat", "hen", "donkey", "duck", "pig", "sheep")]
 
 
@@ -184,53 +185,80 @@ def parcel(tell: Story) -> None:
     tell.person("b")
     tell.thing("thing")
     tell.say(
-        "{when}, Edgar the postman had a parcel with no name on it.",
-        "{when}, the rain washed the name off a parcel, and Edgar did not know whose it was.",
         "Edgar the postman turned a parcel over and over, and found no name on it.",
+        "{when}, the rain washed the name off a parcel, and Edgar did not know whose it was.",
+        "At the bottom of Edgar's bag lay a parcel without a name.",
+        "{when}, Edgar the postman had a parcel with no name on it.",
     )
     tell.maybe(
         "It was [long|flat] and [light|heavy], and it rattled.",
         "It smelled of [soap|oranges|paint].",
         "It was [square|lumpy|wobbly].",
-        "It smelled of [cinnamon|leather|lavender|pepper|smoke|vinegar|almonds|varnish|mothballs|rosemary|glue].",
+        "It smelled of [cinnamon|leather|lavender|pepper|smoke|vinegar|almonds|varnish|mothballs|rosemary|"
+        "glue|ginger|tar|nutmeg].",
     )
-    tell.say('"Is it yours?" he asked {a.full}.', 'He took it to {a.full}. "Did you order something?" he asked.')
+    tell.say(
+        '"Is it yours?" he asked {a.full}.',
+        'He took it to {a.full}. "Did you order something?" he asked.',
+        "The first door was that of {a.full}.",
+    )
     tell.say(
         '"No," said {a?names}. "I am waiting for a [letter|chair|new broom]."',
         '"I wish it were," said {a}, and gave it back.',
         '"No," said {a}. "I am waiting for a [mirror|saddle|trumpet|parrot|hammock|'
-        'compass|carpet|wheelbarrow|wardrobe|harp|globe|bathtub|violin]."',
+        'compass|carpet|wheelbarrow|wardrobe|harp|globe|bathtub|violin|sofa|mandolin|sledge|loom]."',
     )
+    tell.chance.pick([_for_edgar, _claimed, _alive])(tell)
+
+
+def _tries_another(tell: Story) -> None:
     tell.say(
         "Then he carried it over the bridge, where {b.full} shook it gently.",
         "So he tried {b.full} next.",
     )
-    if tell.chance.happens():
-        tell.say('"Not mine," said {b?names:a}. "Why not look inside?"', '"Open it and see," said {b?names:a}.')
-        tell.say("Edgar cut the string, and out came a {thing}.", "Inside was a {thing.full}, and a card.")
-        tell.say(
-            '"For Edgar, from Edgar," said the card. He had bought it himself and forgotten.',
-            "Then he remembered. He had ordered it for his own birthday.",
-        )
-        tell.say(
-            "{b} laughed, and then Edgar laughed too.",
-            "He wrote his name on it at once, twice.",
-            '"I always send the best presents," said Edgar.',
-        )
-    else:
-        tell.say(
-            '"At last!" cried {b?names:a}. "That is my {thing}."',
-            '"My {thing}!" said {b?names:a}. "I waited three weeks."',
-        )
-        tell.say(
-            "And when {b.he?pronouns} cut the string, there was the {thing?objects}, without a scratch.",
-            "{b.he?pronouns} tore off the paper, and it really was a {thing.full}.",
-        )
-        tell.say(
-            "Edgar went home and wrote a note. It said: buy better ink.",
-            "From then on, Edgar kept his parcels under his coat when it rained.",
-            "{b} gave him a bun for it, and Edgar ate it on the bridge.",
-        )
+
+
+def _for_edgar(tell: Story) -> None:
+    _tries_another(tell)
+    tell.say('"Not mine," said {b?names:a}. "Why not look inside?"', '"Open it and see," said {b?names:a}.')
+    tell.say("Edgar cut the string, and out came a {thing}.", "Inside was a {thing.full}, and a card.")
+    tell.say(
+        '"For Edgar, from Edgar," said the card. He had bought it himself and forgotten.',
+        "Then he remembered. He had ordered it for his own birthday.",
+    )
+    tell.say(
+        "{b} laughed, and then Edgar laughed too.",
+        "He wrote his name on it at once, twice.",
+        '"I always send the best presents," said Edgar.',
+    )
+
+
+def _claimed(tell: Story) -> None:
+    _tries_another(tell)
+    tell.say(
+        '"At last!" cried {b?names:a}. "That is my {thing}."',
+        '"My {thing}!" said {b?names:a}. "I waited three weeks."',
+    )
+    tell.say(
+        "And when {b.he?pronouns} cut the string, there was the {thing?objects}, without a scratch.",
+        "{b.he?pronouns} tore off the paper, and it really was a {thing.full}.",
+    )
+    tell.say(
+        "Edgar went home and wrote a note. It said: buy better ink.",
+        "From then on, Edgar kept his parcels under his coat when it rained.",
+        "{b} gave him a bun for it, and Edgar ate it on the bridge.",
+    )
+
+
+def _alive(tell: Story) -> None:
+    tell.animal("pet", pool=STOWAWAYS)
+    tell.say("Just then the parcel sneezed.", "Just then something inside it began to scratch.")
+    tell.say("Edgar cut the string, and out climbed {pet.full}.", "The lid flew up, and there sat {pet.full}.")
+    tell.say('"I only wanted to see the world," said {pet}.', '"Are we there yet?" asked {pet}.')
+    tell.say(
+        "Since then {pet} travels on top of the bag and rings the bells.",
+        "Edgar put two stamps on {pet}, to be on the safe side.",
+    )
 
 
 def borrowing(tell: Story) -> None:

@@ -14,34 +14,51 @@ def riddle(tell: Story) -> None:
     tell.person("a")
     tell.person("b")
     tell.say(
-        "{when}, {asker.full} knew a new riddle and told it to everyone.",
-        "It was a long evening, and {asker.full} asked a riddle.",
-        '"Here is one that you will never guess," said {asker.full} to {a} and {b}.',
-        "{asker.full} met {a} and {b} by the well and would not let them pass without a riddle.",
+        "{when}, {asker.full} asked a riddle.",
+        "It was a long evening, and so {asker.full} asked a riddle.",
+        '"Here is one that you will never guess," said {asker.full}.',
+        "{asker.full} stood by the well and would not let anyone pass without a riddle.",
     )
     tell.about("asker")
     tell.say('"{clue} {hint} What am I?"', '"{clue} What am I?" {asker.he} asked. "I will tell you more: {hint}"')
-    tell.say(
-        '"{wrong}," said {a} at once.',
-        '{a} thought hard. "Is it {wrong}?" {a.he} asked.',
-        '"That must be {wrong}," said {a}.',
-    )
-    tell.say('"No," said {asker?names:a}. "{why}."', '{asker?names:a} laughed. "{why}," {asker.he} said.')
-    tell.say(
+    if tell.chance.happens(0.7):
+        tell.say(
+            '"{wrong}," said {a} at once.',
+            '{a} thought hard. "Is it {wrong}?" {a.he} asked.',
+            '"That must be {wrong}," said {a}.',
+        )
+        tell.say('"No," said {asker?names:a}. "{why}."', '{asker?names:a} laughed. "{why}," {asker.he} said.')
+    tell.chance.pick([_guessed, _guessed, _given_up])(tell)
+
+
+def _guessed(tell: Story) -> None:
+    tell.maybe(
         "{b} said nothing for a while and looked [out of the window|into the fire|at the ceiling|deep into a teacup].",
-        "{b} shut {b.his?pronouns} eyes and said it all backwards.",
+        "{b} said it all backwards, to be sure.",
         '"I need quiet," said {b}, and went under the table.',
     )
     tell.say(
-        '"A {answer?riddles}!" {b.he?pronouns} cried.',
-        '"It is a {answer?riddles}," {b.he?pronouns} said at last.',
-        '"Could it be a {answer?riddles}?" {b.he} asked.',
+        '"A {answer?riddles}!" cried {b}.',
+        '"It is a {answer?riddles}," said {b} at last.',
+        '"Could it be a {answer?riddles}?" {b.he?pronouns} asked.',
     )
     tell.say(
         '"Right," said {asker?names:b}, "and now it is your turn to ask one."',
         '"Yes," said {asker?names:b}, a little sadly. It was the only riddle {asker.he} knew.',
         '{asker?names:b} bowed. "You must have heard it before," {asker.he} said. "No, I guessed it," said {b}.',
         '"Yes," said {asker}. "I was just going to say that," said {a}, and everyone laughed.',
+    )
+
+
+def _given_up(tell: Story) -> None:
+    tell.say("Nobody said a word until supper.", '"I give up," said {b}.')
+    tell.say(
+        '"It is a {answer?riddles}," said {asker?names:b}.',
+        '{asker?names:b} smiled. "A {answer?riddles}," {asker.he?pronouns} said.',
+    )
+    tell.say(
+        '"That was too easy," said {b}, who had not known it.',
+        "Then they all groaned and asked for another one.",
     )
 
 
@@ -66,7 +83,7 @@ def letter(tell: Story) -> None:
     tell.line("{news}")
     tell.line(
         "Please come on [Saturday|Sunday|Friday], and bring [nothing but yourself|your fiddle|an empty stomach].",
-        "Will you visit me before the [snow|swallows|holidays] come?",
+        "Will you visit me before the [swallows|holidays|storms] come?",
     )
     tell.line("With love from {a}.", "Your friend, {a}.")
     tell.say(
@@ -209,20 +226,23 @@ def recipe(tell: Story) -> None:
 
 
 def why(tell: Story) -> None:
-    """A child asks and a grown-up answers, as well as one can."""
-    tell.child("a")
-    tell.adult("b")
+    """One asks and one answers, as well as one can."""
+    tell.person("a")
+    tell.person("b")
     tell.say(
-        "{when}, {a.full} went for a walk with {b.full}, and asked questions all the way.",
-        "{a.full} had nine questions a day, and {b.full} was the one who was there.",
-        "{a.full} sat down beside {b.full} and looked at the sky.",
-        "{a.full} wanted to know everything, and there was an hour until supper, and only {b.full} to ask.",
+        "{when}, {a.full} began to ask questions and did not stop.",
+        "{a.full} had nine questions a day, and it was only noon.",
+        "{a.full} lay in the grass and looked at the sky.",
+        "{a.full} wanted to know everything, and there was an hour until supper.",
     )
-    tell.about("b")
-    for number_asked, row in enumerate(tell.chance.several(QUESTIONS, tell.chance.number(3, 4))):
+    tell.about("a")
+    for number_asked, row in enumerate(tell.chance.several(QUESTIONS, tell.chance.number(2, 4))):
         tell.put_row(row, QUESTIONS)
         if number_asked == 0:
-            tell.say('"{q}" asked {a}. "{r?answers}," said {b}.', '"{q}" {a.he} asked. "{r?answers}," replied {b}.')
+            tell.say(
+                '"{q}" asked {a}. "{r?answers}," said {b.full}.',
+                '"{q}" {a.he?pronouns} asked. "{r?answers}," replied {b.full}.',
+            )
         else:
             tell.say(
                 '"And {q}" "{r}."',
@@ -235,7 +255,8 @@ def why(tell: Story) -> None:
         '"Now may I ask you something?" said {b}. "Yes," said {a}. "Are you hungry?"',
         "{b} had no more answers left, so they ate a [pear|peach] and were quiet.",
         "{b} had no more answers left, so they ate a "
-        "[melon|lemon|fig|coconut|radish|mango|pretzel|doughnut|banana|quince|parsnip|wafer], and were quiet.",
+        "[melon|lemon|fig|coconut|radish|mango|pretzel|doughnut|banana|quince|parsnip|wafer|apricot|"
+        "gooseberry], and were quiet.",
     )
 
 
