@@ -231,25 +231,11 @@ RIDDLES = table(
             "A duck does not rest in the sun",
         ),
         (
-            "clock",
-            "I walk all day in one small circle.",
-            "I talk the most at noon.",
-            "the donkey at the mill",
-            "The donkey sleeps at noon",
-        ),
-        (
             "needle",
             "I go ahead, and the thread comes after.",
             "I mend what I bite.",
             "a spider",
             "A spider does not mend shirts",
-        ),
-        (
-            "egg",
-            "Someone lives in me before she is born.",
-            "I am broken for breakfast.",
-            "a promise",
-            "A promise is broken at any time of day",
         ),
         (
             "breeze",

@@ -12,7 +12,9 @@ DEFAULT_SEED = 1
 DEFAULT_SIZE = 1_200_000
 
 _PLOTS_BEFORE_A_REPEAT = 6  # a plot rests this many stories, so that neighbours differ
-_FAVOURITES_SHARE = 0.95  # of the stories; the others are rare, and stay hard for longer
+_REMEMBERED = 60  # stories: in so many, no two tellings of a plot have more than half of their frames in common
+_ATTEMPTS = 100  # at such a telling; a plot with little to choose from may fail
+_FAVOURITES_SHARE = 0.955  # of the stories; the others are rare, and stay hard for longer
 
 
 def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
@@ -41,11 +43,22 @@ def draw_plot(chance: Chance, without: Sequence[Plot] = ()) -> Plot:
 
 
 def tell_stories(chance: Chance) -> Iterator[Story]:
-    """Stories without end, each of another plot than the ones shortly before it."""
-    recent: list[Plot] = []
+    """Stories without end, each of another plot than the ones shortly before it, and never one form filled twice."""
+    recent: list[tuple[Plot, set[str]]] = []
     while True:
-        plot = draw_plot(chance, recent)
-        recent = [*recent, plot][-_PLOTS_BEFORE_A_REPEAT:]
+        plot = draw_plot(chance, [plot for plot, _ in recent[-_PLOTS_BEFORE_A_REPEAT:]])
+        story = _tell_anew(plot, chance, [frames for other, frames in recent if other is plot])
+        recent = [*recent, (plot, story.frames)][-_REMEMBERED:]
+        yield story
+
+
+def _tell_anew(plot: Plot, chance: Chance, before: Sequence[set[str]]) -> Story:
+    """A telling that has at most half of its frames in common with each of those before."""
+    bits = chance.bits
+    for _ in range(_ATTEMPTS):
+        chance.bits = bits  # what is not told counts for nothing
         story = Story(chance)
         plot(story)
-        yield story
+        if all(2 * len(story.frames & other) <= (len(story.frames) + len(other)) / 2 for other in before):
+            break
+    return story

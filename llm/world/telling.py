@@ -65,6 +65,7 @@ class Story:
         self.sources: dict[str, Source] = {"when": WHEN_SOURCE}
         self.redrawn: set[str] = set()  # draws made more than once, which do not hold for the whole story
         self.questions: list[Question] = []
+        self.frames: set[str] = set()  # told so far
         self._asking = asking
         self._chosen: dict[str, tuple[Sequence[object], object]] = {}  # draw → what was chosen from, and what
         self._told: dict[str, list[tuple[Hole, str]]] = {}  # draw → the holes that it has filled, with their columns
@@ -190,7 +191,9 @@ class Story:
 
     def _tell(self, frames: Sequence[str], own_line: bool) -> None:
         before = self.text + ("\n" if own_line or not self._lines[-1] else " ") if self._asking else ""
-        told = self._filled(self.chance.favour(frames, evenly=2), before.lstrip())
+        frame = self.chance.favour(frames, evenly=2)
+        self.frames.add(frame)
+        told = self._filled(frame, before.lstrip())
         if own_line:
             self._lines += [[told], []]
         else:

@@ -166,7 +166,7 @@ def small_helper(tell: Story) -> None:
         "{when}, {hero.full}'s cart stuck fast in the lane, full of {load}.",
         "{hero.full} was driving a cart of {load} to market when it stopped with a jerk.",
         "{when}, {hero.full}'s cart, full of [feathers|coal|walnuts|ladles|chairs|gravel|mattresses|cradles|"
-        "anvils|rugs|marbles|melons], stuck fast in the lane.",
+        "anvils|rugs], stuck fast in the lane.",
     )
     tell.about("hero")
     tell.draw(PARTS_OF_CARTS)
@@ -203,7 +203,7 @@ def _others_push(tell: Story) -> None:
 
 
 def _looks_below(tell: Story) -> None:
-    tell.maybe("But {pet} crept under the cart.", "{pet} did not mind, and went under the wheel.")
+    tell.maybe("{pet} crept under the cart.", "Without a word, {pet} went under the wheel.")
     tell.say(
         "{pet.he} found a stone no bigger than a nut, and rolled it away.",
         "A peg had fallen between the spokes, and {pet.he} pulled it out.",

@@ -62,7 +62,7 @@ def _hero_tries(tell: Story) -> None:
         "{hero} threw a shoe at it, and now the shoe was up there too.",
         "{hero} shook the trunk, and nothing fell but [leaves|a surprised beetle|an old nest|acorns].",
         "{hero} shook the trunk, and down came [twigs|bark|blossoms|cobwebs|caterpillars|moss|a squirrel|a glove|"
-        "a raven|icicles|pollen|sparrows|a sandal|chestnuts|a bonnet|needles|a trowel].",
+        "a raven|icicles|pollen|sparrows|a sandal].",
     )
 
 
@@ -317,8 +317,7 @@ def _day_by_day(tell: Story) -> None:
     tell.say(
         '"First only the toes," said {friend}. "They dry fast."',
         '"Shall we try the shallow end, where the ducklings learn?" asked {friend}.',
-        '"Shall I bring a [towel|raft|sponge|rope|cork|oar|anchor|snorkel|bathrobe|lifeboat|bugle|'
-        'paddle]?" asked {friend}.',
+        '"Shall I bring a [towel|raft|sponge|rope|cork|oar|anchor|snorkel|bathrobe|lifeboat]?" asked {friend}.',
     )
     tell.draw(days_in_a_row(3))
     tell.say(
@@ -371,8 +370,7 @@ def birthday(tell: Story) -> None:
     tell.say(
         "So {hero} sat down by the pond and told it to the ducks.",
         "So {hero} went for a long walk and kicked every stone on the road.",
-        "So {hero} told it to the [tadpoles|dragonflies|newts|minnows|herons|lilies|reeds|midges|otters|toads|"
-        "rushes|beavers].",
+        "So {hero} told it to the [tadpoles|dragonflies|newts|minnows|herons|lilies|reeds|midges|otters].",
     )
     tell.say(
         "When {hero.he?pronouns} came home, the house was dark.",
@@ -390,7 +388,7 @@ def _asks_about_the_day(tell: Story) -> None:
         '"What day is it today?" asked {hero}. "A [windy|slippery] one," said {a.full}.',
         '"Is today something special?" asked {hero}. "It is [washing|baking] day," said {a.full}.',
         '"What day is it today?" asked {hero}. "The day for [ironing|pickling|polishing|'
-        'weeding|whitewashing|knitting|packing|plucking|sewing|sweeping|digging]," said {a.full}.',
+        'weeding|whitewashing|knitting|packing|plucking|sewing]," said {a.full}.',
     )
 
 

@@ -147,8 +147,7 @@ def found_egg(tell: Story) -> None:
     tell.say(
         '"No," said {b?names:a}. "I have never laid anything."',
         '"Certainly not," said {b?names:a}. "It would not fit."',
-        '"No," said {b}. "Ask a [turtle|swan|penguin|pelican|lizard|crocodile|ostrich|eagle|peacock|tortoise|'
-        'flamingo|stork|lobster]."',
+        '"No," said {b}. "Ask a [turtle|swan|penguin|pelican|lizard|crocodile|ostrich|eagle|peacock|tortoise]."',
     )
     tell.say("So they both sat beside it and kept it warm.", "They took turns at keeping it warm, which tickled.")
     tell.chance.pick([_hatched, _hatched, _no_egg])(tell)
@@ -204,8 +203,7 @@ def noise_in_the_night(tell: Story) -> None:
     tell.maybe(
         '"It is a ghost," said {friend}. "Ghosts do not drop plates," said {hero?names:friend}.',
         '"It is only the wind," said {friend}. "The wind does not chew," said {hero?names:friend}.',
-        '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger|vampire|smuggler|weasel|ogre|wizard|'
-        'robber]," said {friend}.',
+        '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger|vampire|smuggler|weasel]," said {friend}.',
     )
     tell.several("at_x at_y", SPOTS)
     if tell.chance.happens():
@@ -243,7 +241,7 @@ def _under_the_blanket(tell: Story) -> None:
         '"Next time, knock," said {hero}.',
         "In the morning there were crumbs all the way to the door.",
         "So they all sat down to [noodles|crackers|waffles|sardines|muffins|custard|scones|lentils|"
-        "marmalade|celery|gherkins|omelette|chowder|macaroni|spinach|beetroot|dumplings|raisins|toffee|strudel].",
+        "marmalade|celery|gherkins|omelette|chowder|macaroni|spinach|beetroot].",
     )
 
 

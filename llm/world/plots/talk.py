@@ -255,8 +255,7 @@ def why(tell: Story) -> None:
         '"Now may I ask you something?" said {b}. "Yes," said {a}. "Are you hungry?"',
         "{b} had no more answers left, so they ate a [pear|peach] and were quiet.",
         "{b} had no more answers left, so they ate a "
-        "[melon|lemon|fig|coconut|radish|mango|pretzel|doughnut|banana|quince|parsnip|wafer|apricot|"
-        "gooseberry], and were quiet.",
+        "[melon|lemon|fig|coconut|radish|mango|pretzel|doughnut|banana|quince|parsnip|wafer], and were quiet.",
     )
 
 
