@@ -6,8 +6,8 @@ Trains with the defaults of the Train page (those of `TrainingConfig`, the small
 evaluations and samples as there, and measures at each mark on the same validation windows, and which share of the
 sentences in a sample of 1,500 tokens at temperature 0.8 the story world could have produced. The clock is what a person
 at the page would see: it starts at Start, so it counts the tokenizer's training, evaluations and samples, but not the
-extra measurements made here. Every field of TrainingConfig and ModelConfig can be set, to try other defaults:
-`--set learning_rate=0.002 n_layers=2`.
+extra measurements made here, nor what the app prepares when it starts (main.py). Every field of TrainingConfig and
+ModelConfig can be set, to try other defaults: `--set learning_rate=0.002 n_layers=2`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import ast
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 from llm import TrainingConfig, preset
@@ -26,6 +27,7 @@ from llm.sampling import generate
 from llm.training.evaluation import evaluate
 from llm.training.start import start_run
 from llm.world import check
+from llm.world.asking import SKILLS, first_probes
 
 SAMPLING = SamplingConfig(max_new_tokens=1500, temperature=0.8, seed=0)
 
@@ -78,6 +80,9 @@ def main() -> None:
     parser.add_argument("--samples", action="store_true", help="print the last sample of each run")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE")
     arguments = parser.parse_args()
+    import_module("torch._dynamo")
+    for skill in SKILLS:
+        first_probes(skill, TrainingConfig.skill_pairs)
     settings: dict[str, object] = {}
     for assignment in arguments.set:
         name, _, value = assignment.partition("=")

@@ -79,7 +79,7 @@ class ModelConfig:
 class TrainingConfig:
     """How a model is trained."""
 
-    steps: Annotated[int, Doc("Optimizer steps to take.")] = 500
+    steps: Annotated[int, Doc("Optimizer steps to take.")] = 450
     batch_size: Annotated[int, Doc("Windows of n_ctx tokens per forward pass.")] = 16
     accumulation: Annotated[int, Doc("Forward passes whose gradients are averaged into one optimizer step.")] = 1
     optimizer: Annotated[
@@ -95,7 +95,7 @@ class TrainingConfig:
         Schedule, Doc("After warm-up: fall along a cosine, stay and fall linearly at the end (trapezoid), or stay.")
     ] = "trapezoid"
     warmup: Annotated[float, Doc("Share of the steps during which the learning rate rises from 0.")] = 0.02
-    decay: Annotated[float, Doc("Share of the steps at the end during which trapezoid falls.")] = 0.4
+    decay: Annotated[float, Doc("Share of the steps at the end during which trapezoid falls.")] = 0.8
     min_lr: Annotated[float, Doc("Learning rate at the end, as a share of its peak.")] = 0.0
     weight_decay: Annotated[float, Doc("AdamW's and Muon's decoupled weight decay; on matrices only.")] = 0.1
     beta1: Annotated[float, Doc("AdamW: memory of the gradient's running mean.")] = 0.9

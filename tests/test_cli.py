@@ -149,7 +149,7 @@ BAD_TRAINING = [
     (["--learning-rate", "nan"], "learning_rate=nan is not possible"),
     (["--n-kv-heads", "3"], "n_kv_heads=3 is not possible"),
     (["--positional", "rope", "--d-head", "3"], "d_head=3 is not possible"),
-    (["--warmup", "0.9"], "decay=0.4 is not possible"),
+    (["--warmup", "0.9"], "decay=0.8 is not possible"),
     (["--d-vocab", "300"], "d_vocab=300 is not possible with the char tokenizer"),
     (["--tokenizer", "bpe", "--d-vocab", "3"], "d_vocab=3"),
     (["--sample-prompt", "жук"], "does not know 'ж'"),

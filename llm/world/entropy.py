@@ -24,10 +24,11 @@ def entropy(stories: int = 5000, seed: int = DEFAULT_SEED) -> Entropy:
 
     Every choice of the generator has a known probability, so −log2 p of the choices is known exactly, for the plot,
     the frames, the cast, the numbers. Choices that other rows of a table would have filled alike are counted as one
-    (an adjective that is never told costs nothing). Where choices lead to one and the same text in some other way (a
-    person who is cast and never named), the text is likelier than counted: the figure bounds the entropy of the text
-    from above, up to the sampling error of `stories` stories. A model that sees only n_ctx tokens can fall short of it
-    for want of memory, and one that has learned its training text by heart can only seem to beat it there.
+    (an adjective that is never told costs nothing). The text is likelier than counted where choices lead to it in some
+    other way (a person who is cast and never named), and where a telling was thrown away for being too much like one
+    before: the figure bounds the entropy of the text from above, up to the sampling error of `stories` stories. A model
+    that sees only n_ctx tokens can fall short of it for want of memory, and one that has learned its training text by
+    heart can only seem to beat it there.
     """
     if stories < 1:
         raise ValueError(f"stories={stories} is not possible: it must be at least 1")

@@ -1,13 +1,16 @@
 import itertools
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from llm.world import plots
 from llm.world.chance import Chance
+from llm.world.grammar import reader
 from llm.world.sentences import split_sentences
-from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate
+from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate, tell_stories
 from llm.world.telling import Story
 
 TRAINING_TEXT = Path(__file__).parents[2] / "training.txt"
@@ -105,6 +108,27 @@ def test_stories_hardly_ever_repeat(text):
     told = text.strip().split("\n\n")
     assert len(set(told)) > 0.99 * len(told)
     assert all(story != following for story, following in itertools.pairwise(told))
+
+
+def test_no_story_is_one_form_filled_twice():
+    """Within fifty stories, two tellings of a plot have at most half of their frames in common."""
+    told: list[tuple[str, set[str]]] = []
+    pairs = 0
+    for plot, frames in itertools.islice(plots_and_frames(Chance(DEFAULT_SEED)), 1_000):
+        for other, before in told[-49:]:
+            if other == plot:
+                pairs += 1
+                assert 2 * len(frames & before) / (len(frames) + len(before)) <= 0.5, (plot, frames & before)
+        told.append((plot, frames))
+    assert pairs > 1_000
+
+
+def plots_and_frames(chance: Chance) -> Iterator[tuple[str, set[str]]]:
+    for story in tell_stories(chance):
+        readings = Counter(
+            pattern.plot for sentence in split_sentences(story.text) for pattern, _ in reader().read(sentence)
+        )
+        yield readings.most_common(1)[0][0], story.frames
 
 
 def test_stories_are_short(stories):

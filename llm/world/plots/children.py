@@ -82,7 +82,7 @@ def _fetched(tell: Story) -> None:
     )
     tell.say(
         "{helper} fetched a ladder and held it still.",
-        "{helper} tied the broom to a fishing rod and reached up.",
+        "{helper} tied a broom to a fishing rod and reached up.",
     )
     tell.say(
         "Up went {hero}, one step at a time, and down came the {thing?objects}.",
