@@ -205,8 +205,8 @@ def _others_push(tell: Story) -> None:
 def _looks_below(tell: Story) -> None:
     tell.maybe("{pet} crept under the cart.", "Without a word, {pet} went under the wheel.")
     tell.say(
-        "{pet.he} found a stone no bigger than a nut, and rolled it away.",
-        "A peg had fallen between the spokes, and {pet.he} pulled it out.",
+        "{pet} found a stone no bigger than a nut, and rolled it away.",
+        "A peg had fallen between the spokes, and {pet} pulled it out.",
     )
     tell.say(
         '"Try now," said {pet}, and the cart rolled off like a ball.',
