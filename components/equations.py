@@ -207,9 +207,10 @@ TRAINING = {
         "Loshchilov & Hutter 2017, arXiv:1711.05101",
     ),
     "Data windows": _told(
-        ["{starts}[b] ~ anywhere in the training tokens", "{windows}[b] = tokens[s … s + n_ctx],  s = {starts}[b]",
+        ["{shares}[b] = ({begin} + {window}[b] · golden ratio) mod 1",
+         "{windows}[b] = tokens[s … s + n_ctx],  s = ⌊{shares}[b] · (train − n_ctx)⌋",
          "inputs = {windows}[:, :−1],  targets = {windows}[:, 1:]"],
-        "Cut pieces out of the text at random places. At every place of a piece, the token that follows is the answer "
+        "Cut pieces out of the text, each far from the last. At every place of a piece, the next token is the answer "
         "that the model should give.",
     ),
     "BPE merges": _told(

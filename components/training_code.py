@@ -88,7 +88,7 @@ def _windows(run: Run) -> Subject:
 
     def batch() -> None:
         whole = TextData.from_text(excerpt, run.tokenizer, run.config.n_ctx)
-        whole.batch(WINDOWS, torch.Generator().manual_seed(0), torch.device("cpu"))
+        whole.batch(WINDOWS, 0, 0, torch.device("cpu"))
 
     axes = {"windows": ("batch", "pos + 1")}
     return Subject("Data windows", _file(data), ("batch", "_windows"), batch, axes)

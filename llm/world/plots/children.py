@@ -307,8 +307,8 @@ def first_swim(tell: Story) -> None:
     )
     tell.draw(MEMORIES)
     tell.maybe(
-        "To this day, {hero} {now?tenses:then} about it.",
-        "All that winter, {hero} {then?tenses:now} about it.",
+        "And now, {hero} {now?tenses:then} about it.",
+        "One day, {hero} {then?tenses:now} about it.",
     )
 
 
