@@ -87,11 +87,6 @@ class Person(Being):
         return number(self.age) if self.age else ""
 
     @property
-    def years_next(self) -> str:
-        """The age after the next birthday."""
-        return number(self.age + 1) if self.age else ""
-
-    @property
     def kind(self) -> str:
         """A child is a "boy" or a "girl"."""
         return {"he": "boy", "she": "girl"}[self.he] if self.age else ""
@@ -310,6 +305,7 @@ ANIMALS = tuple(
     )
 )
 ANIMAL = {animal.kind: animal for animal in ANIMALS}
+PROWLERS = [ANIMAL[kind] for kind in ("cat", "hen", "mouse", "hedgehog")]  # small enough to be anywhere
 
 THINGS = tuple(
     Thing(*row)

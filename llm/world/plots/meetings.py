@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm.world.tables import numbers
 from llm.world.telling import Story
-from llm.world.words import ANIMAL, THINGS
+from llm.world.words import ANIMAL, PROWLERS, THINGS
 
 TWO_COLOURS = numbers(
     first=("red", "blue", "green", "yellow", "white"),
@@ -17,7 +17,6 @@ SPOTS = (
 )  # fmt: skip
 CROSSERS = [ANIMAL[kind] for kind in ("goat", "donkey", "pig", "duck", "hen", "sheep", "dog")]
 EGG_FINDERS = [ANIMAL[kind] for kind in ("frog", "mouse", "pig", "hedgehog", "cat", "sheep", "dog")]
-NIGHT_VISITORS = [ANIMAL[kind] for kind in ("cat", "hen", "mouse", "hedgehog")]
 
 
 def narrow_bridge(tell: Story) -> None:
@@ -222,7 +221,7 @@ def noise_in_the_night(tell: Story) -> None:
 
 
 def _under_the_blanket(tell: Story) -> None:
-    tell.animal("pet", pool=NIGHT_VISITORS)
+    tell.animal("pet", pool=PROWLERS)
     tell.thing("thing", [thing for thing in THINGS if thing.noun in ("basket", "hat", "blanket")])
     tell.say(
         "In the kitchen, a {thing} was walking across the floor.",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from llm.world.telling import Story
-from llm.world.words import ANIMAL, JOBS, NEEDS, PERSON, THINGS
+from llm.world.words import ANIMAL, JOBS, NEEDS, PERSON, PROWLERS, THINGS
 
 SMALL = [thing for thing in THINGS if thing.small]
 SHINY = [thing for thing in THINGS if thing.shiny]
-STOWAWAYS = [ANIMAL[kind] for kind in ("cat", "hen", "mouse", "hedgehog")]
 SLEEPERS = [ANIMAL[kind] for kind in ("goat", "dog", "cat", "hen", "donkey", "duck", "pig", "sheep")]
 
 
@@ -250,7 +249,7 @@ def _claimed(tell: Story) -> None:
 
 
 def _alive(tell: Story) -> None:
-    tell.animal("pet", pool=STOWAWAYS)
+    tell.animal("pet", pool=PROWLERS)
     tell.say("Just then the parcel sneezed.", "Just then something inside it began to scratch.")
     tell.say("Edgar cut the string, and out climbed {pet.full}.", "The lid flew up, and there sat {pet.full}.")
     tell.say('"I only wanted to see the world," said {pet}.', '"Are we there yet?" asked {pet}.')
