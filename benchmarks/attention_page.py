@@ -24,7 +24,7 @@ from llm.checkpoints import load_run
 from llm.config import TrainingConfig
 from llm.data import read_text
 from llm.presets import preset
-from llm.training.start import start_run
+from llm.training.setup import start_run
 
 WATCH = """([count, states]) => {
     window.longest = 0;

@@ -25,7 +25,7 @@ from llm.data import read_text
 from llm.presets import ARCHITECTURES
 from llm.sampling import generate
 from llm.training.evaluation import evaluate
-from llm.training.start import start_run
+from llm.training.setup import start_run
 from llm.world import check
 from llm.world.asking import SKILLS, first_probes
 

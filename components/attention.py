@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from components.carry import portable
-from components.looking import Look
-from components.views import carry_links
+from components.shared.answers import carry_links
+from components.shared.export import portable
+from components.shared.selection import Look
 from llm.interpret.views import NAMES, cell_span
 
-heads_component = portable("attention_heads", "attention_tiles")
-head_component = portable("attention_head", "attention_matrix", "attention_strip", "attention_arithmetic")
+heads_component = portable("attention_heads", "frontend/tiles", "views/attention_heads/view")
+head_component = portable(
+    "attention_head",
+    "views/attention_head/matrix",
+    "views/attention_head/strip",
+    "views/attention_head/arithmetic",
+    "views/attention_head/view",
+)
 
-training_component = portable("attention_training", "attention_tiles")
+training_component = portable("attention_training", "frontend/tiles", "views/attention_training/view")
 
 ORDERS = {"layer": "by layer", **NAMES, "entropy": "entropy"}
 MATRICES = {

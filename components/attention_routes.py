@@ -18,9 +18,8 @@ from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
 from components import attention
-from components.looking import Look, text_data
-from components.views import Answer, answered, numbers, octets, page_file, table_file, whole
-from llm import compute
+from components.shared.answers import Answer, answered, numbers, octets, page_file, table_file, whole
+from components.shared.selection import Look, text_data
 from llm.checkpoints import RUN_ID
 from llm.interpret.heads import HeadScores
 from llm.interpret.positions import in_context_score
@@ -34,7 +33,8 @@ from llm.interpret.views import (
     scores_by_layer,
     small_pattern,
 )
-from llm.kept import Kept
+from llm.runtime import compute
+from llm.runtime.kept import Kept
 
 SCORES = ("previous", "duplicate", "induction", "first", "entropy")
 HEAD_SCORES = ("previous_score", "duplicate_score", "induction_score", "first_score", "entropy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.looking import remember_step
+from components.shared.selection import remember_step
 
 ALL, ONE, TRAINING = "attention-all", "attention-one", "attention-training"  # keys of the three views
 

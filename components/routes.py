@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from components import places
+from components.shared import folders
 
 PLOTLY_URL = "/assets/plotly.js"
 
@@ -26,16 +26,16 @@ PLOTLY_URL = "/assets/plotly.js"
 
 def run_progress(request: Request) -> JSONResponse:
     """How a run stands, and its metrics from byte `from` of metrics.jsonl on."""
+    from llm.background import trainings
     from llm.checkpoints import RUN_ID, RunFolder
-    from llm.training import runs
 
     run_id = request.path_params["run_id"]
-    folder_path = places.checkpoints() / run_id
+    folder_path = folders.checkpoints() / run_id
     if not RUN_ID.fullmatch(run_id) or not folder_path.is_dir():
         raise HTTPException(404, "There is no such run")
     folder = RunFolder(folder_path)
     chunk = folder.read_metrics(_offset(request))
-    here = runs.get(run_id)
+    here = trainings.get(run_id)
     status = folder.status()
     return JSONResponse(
         {
@@ -52,7 +52,7 @@ def run_progress(request: Request) -> JSONResponse:
 
 def generation_progress(request: Request) -> JSONResponse:
     """How the writing of a text stands, and its tokens from number `from` on."""
-    from llm.generations import get
+    from llm.background.generations import get
 
     generation = get(request.path_params["generation_id"])
     if generation is None:
@@ -105,7 +105,7 @@ def code_cell(request: Request) -> JSONResponse:
 
 
 def _reading(request: Request) -> Any:
-    from llm.interpret.reading import get
+    from llm.trace.reading import get
 
     reading = get(request.path_params["key"])
     if reading is None:
@@ -118,7 +118,7 @@ def _computed(function: Callable[..., Any], *arguments: Any) -> Any:
 
     An edited source file can make any line fail: what it raises is shown, not hidden.
     """
-    from llm import compute
+    from llm.runtime import compute
 
     try:
         return compute.run(function, *arguments)
@@ -128,7 +128,7 @@ def _computed(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def _computed_in_parts(parts: Iterator[Any]) -> Any:
     """The last item of an iterator, each of its parts a task of its own, so that a training goes on between them."""
-    from llm import compute
+    from llm.runtime import compute
 
     try:
         *_, last = compute.iterate(parts)
@@ -164,7 +164,7 @@ def attention(request: Request) -> Response:
 
 def inside(request: Request) -> Response:
     """What the page Inside draws, and what one can carry away from it."""
-    from components.inside.answers import answer
+    from components.views.inside_answers import answer
 
     return answer(request)
 

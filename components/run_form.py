@@ -9,12 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from components import forms, places
+from components.shared import folders, forms
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.costs import flops_per_token, memory, parameter_count
 from llm.data import decode_text, read_text
-from llm.files import write_bytes
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
+from llm.runtime.files import write_bytes
 from llm.tokenizers import DEFAULT_D_VOCAB, TOKENIZERS
 
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
@@ -27,7 +27,7 @@ READABLE: dict[Any, str] = {
 
 @dataclass(frozen=True)
 class NewRun:
-    """All that `llm.training.runs.start` needs."""
+    """All that `llm.background.trainings.start` needs."""
 
     model: ModelConfig
     training: TrainingConfig
@@ -54,7 +54,7 @@ def choose_text() -> tuple[str, str]:
         st.session_state["train-uploaded"] = upload.file_id
         st.session_state["train-text"] = _keep(upload.name, upload.getvalue())
     with left:
-        texts = [places.DEFAULT_TEXT, *sorted(places.uploads().glob("*"))]
+        texts = [folders.DEFAULT_TEXT, *sorted(folders.uploads().glob("*"))]
         path = st.selectbox("Text", texts, format_func=lambda path: path.name, key="train-text")
     text = read_text(path)
     st.caption(f"{len(text):,} characters · nine tenths to train on, one tenth to validate. It begins:")
@@ -74,8 +74,8 @@ def _keep(name: str, content: bytes) -> Path:
     Raises ValueError for a file that is empty or not UTF-8: that is not kept.
     """
     decode_text(content, name)
-    places.uploads().mkdir(parents=True, exist_ok=True)
-    path = places.uploads() / Path(name).name
+    folders.uploads().mkdir(parents=True, exist_ok=True)
+    path = folders.uploads() / Path(name).name
     if path.exists() and path.read_bytes() != content:
         path = path.with_stem(f"{path.stem}-{hashlib.sha256(content).hexdigest()[:8]}")
     if not path.exists():

@@ -28,13 +28,14 @@ from typing import Annotated
 import tyro
 from typing_extensions import Doc
 
-from components.style import COLOURS
-from llm import TrainingConfig, compute, preset
+from components.shared.style import COLOURS
+from llm import TrainingConfig, preset
 from llm.checkpoints import RunFolder, load_run
 from llm.data import TextData, read_text
-from llm.files import write_bytes
 from llm.interpret import head_scores, in_context_score, induction_loss, loss_by_position
-from llm.training.start import start_run
+from llm.runtime import compute
+from llm.runtime.files import write_bytes
+from llm.training.setup import start_run
 from llm.world.chance import Chance
 
 PROJECT = Path(__file__).parents[1]

@@ -36,8 +36,8 @@ import torch
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.costs import parameter_count
-from llm.files import TEMPORARY, write_bytes, write_folder, write_json
 from llm.model import Transformer
+from llm.runtime.files import TEMPORARY, write_bytes, write_folder, write_json
 from llm.tokenizers import Tokenizer, load_tokenizer
 
 RUN_ID = re.compile(r"[0-9]{14}")

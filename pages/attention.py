@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from components import attention, attention_experiment, attention_routes, expect, states
+from components import attention, attention_experiment, attention_routes
 from components.attention_state import ALL, ONE, TRAINING, move_to_step, open_head, open_head_at_step
-from components.help import explain
-from components.looking import Look, choose, one_layer_runs
-from components.views import choose_one, hold, numbers, remembered
+from components.shared import expect, states
+from components.shared.answers import choose_one, hold, numbers, remembered
+from components.shared.help import explain
+from components.shared.selection import Look, choose, one_layer_runs
 
 VIEWS = {"heads": "All heads", "head": "One head", "training": "Through training"}
 

@@ -4,17 +4,17 @@ from functools import partial
 
 import streamlit as st
 
-from components import states
-from components.checkpoint_choice import choose_checkpoint
-from components.code_editor import editor
-from components.code_reader import read_code
-from components.help import explain
-from components.training_code import training_code
-from llm import compute
+from components.shared import states
+from components.shared.checkpoint_choice import choose_checkpoint
+from components.shared.help import explain
+from components.views.code import read_code
+from components.views.code.editor import editor
+from components.views.code.training_code import training_code
 from llm.checkpoints import RunFolder, RunSummary
 from llm.interop.standalone import standalone_script
-from llm.interpret.linetrace import LayerTrace
-from llm.interpret.reading import Reading, open_reading
+from llm.runtime import compute
+from llm.trace.layers import LayerTrace
+from llm.trace.reading import Reading, open_reading
 
 BEGINNING = 70  # characters of the run's own text that stand there at first: every tokenizer knows its own text
 READ = {"forward": "The forward pass", "training": "Sampling and training"}

@@ -4,11 +4,11 @@ import time
 
 import streamlit as st
 
-from components import forms, states
-from components.checkpoint_choice import choose_checkpoint
-from components.help import explain
-from components.tokens import writing
-from llm import generations
+from components.shared import forms, states
+from components.shared.checkpoint_choice import choose_checkpoint
+from components.shared.help import explain
+from components.views.tokens import writing
+from llm.background import generations
 from llm.checkpoints import RunFolder, RunSummary
 from llm.config import SamplingConfig, describe
 

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from components import places, states
-from components.pathway import pathway
 from components.run_form import TITLES
+from components.shared import folders, states
+from components.views.pathway import pathway
 from llm.config import TrainingConfig
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, preset
 from llm.tokenizers import DEFAULT_D_VOCAB
@@ -37,15 +37,15 @@ def page() -> None:
 
 def train() -> None:
     """Start a run with every default, unless one is under way, and go and watch it."""
+    from llm.background import trainings
     from llm.data import read_text  # this and all else that brings torch: the page is on the screen before it is loaded
-    from llm.training import runs
 
-    under_way = runs.active()
+    under_way = trainings.active()
     try:
         with states.loading("Reading the text, learning its tokens and building the model"):
-            run = under_way[0] if under_way else runs.start(
+            run = under_way[0] if under_way else trainings.start(
                 preset("gpt", "small", d_vocab=DEFAULT_D_VOCAB["bpe"]), TrainingConfig(), "bpe",
-                read_text(places.DEFAULT_TEXT), places.DEFAULT_TEXT.name, places.checkpoints(),
+                read_text(folders.DEFAULT_TEXT), folders.DEFAULT_TEXT.name, folders.checkpoints(),
                 architecture="gpt", size="small",
             )  # fmt: skip
     except (ValueError, OSError) as error:
@@ -59,7 +59,7 @@ def latest_runs() -> None:
     with states.loading("Looking for runs"):
         from llm.checkpoints import list_runs
 
-        found = list_runs(places.checkpoints())
+        found = list_runs(folders.checkpoints())
     if not found:
         st.caption("None yet. The first one takes a minute.")
     for run in found[:LATEST]:

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from components import expect, states
-from components.inside import attribution, embeddings, intervene, lens, neurons, patching, residual
-from components.looking import choose, forget
-from components.views import choose_one
+from components.shared import expect, states
+from components.shared.answers import choose_one
+from components.shared.selection import choose, forget
+from components.views import attribution, embeddings, intervene, lens, neurons, patching, residual
 
 VIEWS = {  # name in the address: its label, and what shows it
     "lens": ("Logit lens", lens.show),

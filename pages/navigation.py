@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from components import style
-from components.browser import FRONTEND
+from components.shared import style
+from components.shared.browser import FRONTEND
 
 st.set_page_config(page_title="LLM from Scratch", page_icon=str(FRONTEND / "icon.svg"), layout="wide")
 style.apply()

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from components import places, states
-from components.help import explain
-from components.tokens import strip
+from components.shared import folders, states
+from components.shared.help import explain
+from components.views.tokens import strip
 from llm.checkpoints import list_runs
 from llm.data import read_text
 from llm.tokenizers import DEFAULT_D_VOCAB, TOKENIZERS, Tokenizer, build_tokenizer, load_tokenizer
@@ -15,7 +15,7 @@ EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
 @st.cache_resource(show_spinner=False)
 def trained(kind: str, d_vocab: int) -> Tokenizer:
     """A tokenizer of this kind, learned from the default text."""
-    return build_tokenizer(kind, read_text(places.DEFAULT_TEXT), d_vocab)
+    return build_tokenizer(kind, read_text(folders.DEFAULT_TEXT), d_vocab)
 
 
 def show(name: str, tokenizer: Tokenizer, text: str) -> None:
@@ -42,7 +42,7 @@ def page() -> None:
             key="tokenizer-vocab", help="How many different pieces they may learn from training.txt",
         )  # fmt: skip
     with right:
-        runs = {run.id: run for run in list_runs(places.checkpoints()) if run.state != "damaged"}
+        runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.state != "damaged"}
         run_id = st.selectbox(
             "And the tokenizer of a run", [None, *runs], key="tokenizer-run",
             format_func=lambda one: runs[one].label if one else "none",

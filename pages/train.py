@@ -2,29 +2,29 @@
 
 import streamlit as st
 
-from components import places, states
-from components.help import explain
-from components.live import watch
 from components.run_form import TITLES, NewRun, choose_run, costs
+from components.shared import folders, states
+from components.shared.help import explain
+from components.views.training_run import watch
+from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
-from llm.training import runs
 
 
 def page() -> None:
     """The run that the address names, else the one that trains, else the form of a new one."""
     st.title("Train")
     run_id = st.query_params.get("run")
-    under_way = runs.active()
+    under_way = trainings.active()
     if run_id is None and under_way and "new" not in st.query_params:
         run_id = st.query_params["run"] = under_way[0].id
     if run_id is None:
         new_run()
-    elif not RUN_ID.fullmatch(run_id) or not (places.checkpoints() / run_id).is_dir():
-        states.failed(f"There is no run {run_id[:80]} in {places.checkpoints()}.")
+    elif not RUN_ID.fullmatch(run_id) or not (folders.checkpoints() / run_id).is_dir():
+        states.failed(f"There is no run {run_id[:80]} in {folders.checkpoints()}.")
         st.button("New run", type="primary", on_click=forget_run)
     else:
         try:
-            show_run(RunFolder(places.checkpoints() / run_id))
+            show_run(RunFolder(folders.checkpoints() / run_id))
         except (ValueError, OSError) as error:
             states.failed(error)
             st.button("New run", on_click=forget_run)
@@ -32,8 +32,8 @@ def page() -> None:
 
 def new_run() -> None:
     """The form and its Start button; a run that is under way comes first."""
-    under_way = runs.active()
-    earlier = {run.id: run.label for run in list_runs(places.checkpoints())}
+    under_way = trainings.active()
+    earlier = {run.id: run.label for run in list_runs(folders.checkpoints())}
     if earlier:
         st.selectbox("Earlier runs", earlier, index=None, format_func=earlier.get, key="train-earlier",
                      placeholder="Look at an earlier run", on_change=look, label_visibility="collapsed")  # fmt: skip
@@ -61,8 +61,8 @@ def start(chosen: NewRun) -> None:
     """Start the run and go to it."""
     try:
         with states.loading("Reading the text, learning its tokens and building the model"):
-            run = runs.start(
-                chosen.model, chosen.training, chosen.tokenizer, chosen.text, chosen.text_name, places.checkpoints(),
+            run = trainings.start(
+                chosen.model, chosen.training, chosen.tokenizer, chosen.text, chosen.text_name, folders.checkpoints(),
                 d_vocab_requested=chosen.d_vocab, architecture=chosen.architecture, size=chosen.size,
             )  # fmt: skip
     except (ValueError, OSError) as error:
@@ -82,7 +82,7 @@ def show_run(folder: RunFolder) -> None:
         f"{tokenizer['d_vocab']:,} tokens · run `{folder.id}`"
     )
     st.text(f"Reads {text['name']}: {text['characters']:,} characters")
-    here = runs.get(folder.id)
+    here = trainings.get(folder.id)
     state = here.state if here is not None and here.active else folder.status().state
     controls(folder, here, state)
     watch(folder.id, raw, state)
@@ -90,7 +90,7 @@ def show_run(folder: RunFolder) -> None:
             "learning_rate", "gradient")  # fmt: skip
 
 
-def controls(folder: RunFolder, here: runs.BackgroundRun | None, state: str) -> None:
+def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str) -> None:
     """Pause, Step, Resume, Stop, each where it makes sense, and the ways on from here."""
     mine = here is not None and here.active
     elsewhere = state in ("running", "paused") and not mine
@@ -117,7 +117,7 @@ def controls(folder: RunFolder, here: runs.BackgroundRun | None, state: str) -> 
         states.failed(st.session_state.pop("train-problem"))
 
 
-def order(run: runs.BackgroundRun, what: str) -> None:
+def order(run: trainings.BackgroundRun, what: str) -> None:
     """Give the order, and wait a moment for it, so that the buttons show what is."""
     getattr(run, what)()
     run.wait("stopped" if what == "stop" else "paused", timeout=2)
@@ -126,7 +126,7 @@ def order(run: runs.BackgroundRun, what: str) -> None:
 def resume(folder: RunFolder) -> None:
     """Go on, from the pause or from the newest snapshot."""
     try:
-        run = runs.resume(folder.path)
+        run = trainings.resume(folder.path)
         run.wait("running", timeout=5)
     except (ValueError, OSError) as error:
         st.session_state["train-problem"] = str(error)

@@ -26,10 +26,10 @@ def lint_with(tmp_path: Path, additions: dict[str, str]) -> subprocess.Completed
 
 def test_a_wrong_import_breaks_its_rule(tmp_path):
     wrong = [
-        ("components.style", "pages.home"),
-        ("llm.files", "streamlit"),
+        ("components.shared.style", "pages.home"),
+        ("llm.runtime.files", "streamlit"),
         ("llm.layers.norm", "llm.tokenizers"),
-        ("llm.model", "llm.interpret.trace"),
+        ("llm.model", "llm.trace.lines"),
         ("llm.presets", "llm.world.stories"),
     ]
     result = lint_with(tmp_path, {f"{who.replace('.', '/')}.py": f"import {whom}" for who, whom in wrong})

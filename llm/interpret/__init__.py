@@ -1,7 +1,7 @@
 """Looking inside a model: what each line of its code makes of real input, and what its weights have learned.
 
 Every figure is defined in its function's docstring. The names below are imported when first used, so that
-`llm.interpret.trace` alone stays light.
+`llm.trace.lines` alone stays light.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the page Attention shows, put together layer by layer: every pattern small, and one head with its arithmetic.
 
-A forward pass is walked one layer at a time, so that on the compute thread (`llm.compute.iterate`) each layer is a task
-of its own and no more than one layer's patterns are in memory.
+A forward pass is walked one layer at a time, so that on the compute thread (`llm.runtime.compute.iterate`) each layer
+is a task of its own and no more than one layer's patterns are in memory.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from llm.data import TextData
 from llm.model import Transformer
 from llm.tokenizers import Tokenizer
-from llm.training.skills import SkillScore as SkillScore
-from llm.training.skills import skills as skills
+from llm.world.skills import SkillScore as SkillScore
+from llm.world.skills import skills as skills
 
 
 @dataclass(frozen=True)

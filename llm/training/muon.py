@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from llm.device import has_bfloat16
+from llm.runtime.device import has_bfloat16
 
 MEMORY = 0.95  # μ
 STEPS = 5  # of the iteration: more change little

@@ -22,14 +22,14 @@ from torch import Tensor, nn
 from llm.checkpoints import RunFolder, snapshot_due
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
-from llm.device import autocast, choose_device, choose_precision, random_source
 from llm.model import Transformer
+from llm.runtime.device import autocast, choose_device, choose_precision, random_source
 from llm.sampling import generate
 from llm.tokenizers import Tokenizer
 from llm.training.evaluation import Evaluation, evaluate
 from llm.training.optim import build_optimizers, schedule, set_learning_rate
-from llm.training.skills import skills, tells_of_the_world
 from llm.world import check
+from llm.world.skills import skills, tells_of_the_world
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from playwright.sync_api import Page
 
 from llm.config import TrainingConfig
 from llm.presets import preset
-from llm.training.start import start_run
+from llm.training.setup import start_run
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = ("main.py", "training.txt", ".streamlit", "pages", "components", "llm")

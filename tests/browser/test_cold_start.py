@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from llm.config import TrainingConfig
 from llm.presets import preset
-from llm.training.start import start_run
+from llm.training.setup import start_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -136,7 +136,7 @@ def test_an_edited_source_file_loses_nothing(page, server):
     state(page, "Training")
     reach(page, 2)
     run = run_id(page)
-    for name in ("components/states.py", "llm/training/runs.py", "pages/train.py"):
+    for name in ("components/shared/states.py", "llm/background/trainings.py", "pages/train.py"):
         file = Path(server.folder / name)
         file.write_text(file.read_text() + "\n# edited\n")
     page.wait_for_timeout(2000)  # the server notices

@@ -20,7 +20,7 @@ from llm.presets import ARCHITECTURES
 from llm.tokenizers import TOKENIZERS as KINDS
 from llm.tokenizers import build_tokenizer
 from llm.tokenizers.gpt2 import Gpt2Tokenizer
-from llm.training.start import start_run
+from llm.training.setup import start_run
 
 TEXT = "The hen sat on the gate.\nThe fox's den had 12 ways in; it waited & slept.\n\n" * 60
 NEEDED = ("torch", "einops", "safetensors")

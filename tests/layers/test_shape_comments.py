@@ -8,8 +8,8 @@ from model_configs import IMPLEMENTATIONS, component_configs
 
 import llm
 from llm import Transformer
-from llm.interpret.trace import shape_of, statements, trace
 from llm.layers.cache import KeyValueCache
+from llm.trace.lines import shape_of, statements, trace
 
 PACKAGE = Path(llm.__file__).parent
 PATHS = [*sorted((PACKAGE / "layers").glob("*.py")), PACKAGE / "model.py"]

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
 from llm.presets import preset
-from llm.training.start import start_run
+from llm.training.setup import start_run
 
 PROJECT = Path(__file__).parents[2]
 TEXT = "The hen sat on the gate.\nThe fox sat under it & waited.\n\n" * 60

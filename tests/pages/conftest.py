@@ -3,7 +3,7 @@
 import pytest
 from app_pages import PROJECT, SOON
 
-from llm.training import runs
+from llm.background import trainings
 
 
 @pytest.fixture
@@ -12,4 +12,4 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("LLM_HOME", str(tmp_path))
     monkeypatch.chdir(PROJECT)
     yield tmp_path
-    runs.stop_all(SOON)
+    trainings.stop_all(SOON)

@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from components import attention_routes, carry
+from components import attention_routes
 from components.attention_routes import ARRAYS, answer
-from components.looking import look_of
-from llm import compute
+from components.shared import export
+from components.shared.selection import look_of
 from llm.checkpoints import load_run
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.data import TextData
 from llm.interpret import head_scores, in_context_score, loss_by_position, record
-from llm.kept import Kept
+from llm.runtime import compute
+from llm.runtime.kept import Kept
 
 
 @pytest.fixture
@@ -262,8 +263,8 @@ def test_a_page_to_keep_holds_its_numbers_and_asks_nobody(run, what):
 
 @given(st.text())
 def test_no_text_ends_the_script_of_a_page_to_keep(text):
-    component = carry.Portable("none", None, "export default function draw(component) {}", "")
-    page = carry.standalone(component, text, text, {"labels": [text, "</script><img src=x>"]}, {}, ()).decode()
+    component = export.Portable("none", None, "export default function draw(component) {}", "")
+    page = export.standalone(component, text, text, {"labels": [text, "</script><img src=x>"]}, {}, ()).decode()
     assert page.count("<script") == page.count("</script>") == 1
     assert "<img" not in page
     literal = re.search(r"draw\(\{ data: (.*), parentElement", page)[1]
@@ -272,7 +273,7 @@ def test_no_text_ends_the_script_of_a_page_to_keep(text):
 
 @given(st.lists(st.text()))
 def test_texts_come_back_from_csv_and_none_begins_a_formula(words):
-    rows = list(csv.reader(io.StringIO(carry.csv_text(["word"], [[word] for word in words]), newline="")))
+    rows = list(csv.reader(io.StringIO(export.csv_text(["word"], [[word] for word in words]), newline="")))
     assert [json.loads(row[0]) for row in rows[1:]] == words
     assert all(row[0].startswith('"') for row in rows[1:])
 

@@ -13,16 +13,16 @@ from model_configs import component_configs
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from components.browser import FRONTEND
-from components.equations import equations
 from components.routes import ROUTES
-from components.training_code import WEIGHT, training_code
+from components.shared.browser import COMPONENTS
+from components.views.code.equations import equations
+from components.views.code.training_code import WEIGHT, training_code
 from llm import Transformer, preset
 from llm.checkpoints import load_run
-from llm.interpret import reading
-from llm.interpret.forward_pass import implementations
-from llm.interpret.linetrace import record_pass, trace_layer
 from llm.presets import ARCHITECTURES
+from llm.trace import reading
+from llm.trace.forward_pass import implementations
+from llm.trace.layers import record_pass, trace_layer
 
 PRESETS = {name: preset(name, d_vocab=65) for name in ARCHITECTURES}
 
@@ -97,7 +97,7 @@ def test_the_array_route_gives_float32(client, key):
 
 
 def test_what_is_drawn_at_once_is_what_the_server_hands_out():
-    drawn = re.search(r"const WINDOW = (\d+);", (FRONTEND / "code_tensor.js").read_text("utf-8"))
+    drawn = re.search(r"const WINDOW = (\d+);", (COMPONENTS / "views/code/tensor.js").read_text("utf-8"))
     assert drawn and int(drawn[1]) == reading.WIDEST
 
 

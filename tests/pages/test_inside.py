@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from components.inside import lens as lens_view
-from components.inside.answers import answer
-from components.inside.attribution import typed
-from components.looking import look_of
-from components.views import numbers, spelt
-from llm import compute
+from components.shared.answers import numbers, spelt
+from components.shared.selection import look_of
+from components.views import lens as lens_view
+from components.views.attribution import typed
+from components.views.inside_answers import answer
 from llm.checkpoints import load_run
 from llm.interpret import attribution, lens, residual_stream
+from llm.runtime import compute
 
 MODELS = {
     "llama": {"n_heads": 4, "n_kv_heads": 2},

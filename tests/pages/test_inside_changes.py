@@ -10,14 +10,14 @@ import torch
 from app_pages import HEN, TEXT, button, finished_run, look_request, never_ask, open_page, texts
 from starlette.exceptions import HTTPException
 
-from components.inside import patching
-from components.inside.answers import answer
-from llm import compute
+from components.shared.answers import patching
+from components.views.inside_answers import answer
 from llm.checkpoints import load_run
 from llm.data import TextData
 from llm.interpret import Patch, ablate, effect, patch, patch_effect
 from llm.interpret.intervening import Edit, each_alone, react
 from llm.interpret.prompts import prompt_pair
+from llm.runtime import compute
 from llm.tokenizers import build_tokenizer
 from llm.world import generate
 from llm.world.contrasts import CONTRASTS, Contrast

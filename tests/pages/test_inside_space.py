@@ -11,13 +11,13 @@ import torch
 from app_pages import HEN, TEXT, button, finished_run, look_request, never_ask, open_page, texts
 from starlette.exceptions import HTTPException
 
-from components.inside import neurons
-from components.inside.answers import answer
-from llm import compute
+from components.shared.answers import neurons
+from components.views.inside_answers import answer
 from llm.checkpoints import load_run
 from llm.data import split_text
 from llm.interpret import distance_curves, embedding_map, excitations, nearest, neuron_effect, position_cosines
 from llm.interpret.embeddings import embedding_axes
+from llm.runtime import compute
 from llm.tokenizers.kinds import KINDS
 
 

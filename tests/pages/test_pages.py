@@ -3,9 +3,8 @@
 import pytest
 from app_pages import TEXT, button, open_page, texts, tiny_run
 
-from llm import generations
+from llm.background import generations, trainings
 from llm.checkpoints import RunFolder, list_runs
-from llm.training import runs
 
 
 def test_home_of_a_new_user_leads_to_a_first_run(home):
@@ -13,10 +12,10 @@ def test_home_of_a_new_user_leads_to_a_first_run(home):
     assert "None yet" in texts(app)
     button(app, "home-train").click().run()
     assert not app.exception
-    (run,) = runs.active()
+    (run,) = trainings.active()
     assert run.wait("running", timeout=60)
     assert RunFolder(run.folder.path).config().raw["architecture"] == "gpt"
-    runs.stop_all()
+    trainings.stop_all()
 
 
 def test_home_lists_the_latest_runs(home):
@@ -59,7 +58,7 @@ def test_a_card_changes_the_recipe(home):
 def test_train_page_starts_pauses_steps_resumes_and_stops(home):
     app = open_page("train")
     button(app, "train-start").click().run()
-    (run,) = runs.active()
+    (run,) = trainings.active()
     assert app.query_params["run"] == run.id
     assert run.wait("running", timeout=60)
     app.run()

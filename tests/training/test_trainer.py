@@ -10,7 +10,7 @@ import torch
 from llm.checkpoints import RunFolder
 from llm.config import TrainingConfig
 from llm.presets import preset
-from llm.training.start import resume_run, start_run
+from llm.training.setup import resume_run, start_run
 from llm.training.trainer import Trainer, TrainingDiverged, next_token_loss
 from llm.world import SKILLS, generate
 

@@ -1,0 +1,1 @@
+"""What pages and views share: style, forms, states, help, selection, export."""

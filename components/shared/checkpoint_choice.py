@@ -1,0 +1,65 @@
+"""Choosing a checkpoint: a run and one of its steps, which the address remembers."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.shared import folders, states
+from llm.checkpoints import RunFolder, RunSummary, list_runs
+
+
+def choose_checkpoint(purpose: str) -> tuple[RunSummary, int | None] | None:
+    """A run and one of its snapshots, side by side; see `choose_run` and `choose_step`. None where there is no run."""
+    left, right = st.columns([3, 2])
+    with left:
+        run = choose_run(purpose)
+    if run is None:
+        return None
+    with right:
+        return run, choose_step(RunFolder(run.path))
+
+
+def choose_run(purpose: str) -> RunSummary | None:
+    """A run, by a label that can be read. Without any, says that `purpose` needs one, and returns None."""
+    found = {run.id: run for run in list_runs(folders.checkpoints()) if run.state != "damaged"}
+    wanted = st.query_params.get("run")
+    if not found:
+        states.empty("No run yet", f"{purpose} needs a model, and a model has to be trained first: a minute is enough.",
+                     "train.py", "Train your first model")  # fmt: skip
+        return None
+    if wanted is not None and wanted not in found:
+        states.failed(f"There is no run {wanted[:80]} in {folders.checkpoints()}; choose one of these.")
+    ids = list(found)
+    run_id = st.selectbox(
+        "Run", ids, index=ids.index(wanted) if wanted in found else 0, format_func=lambda one: found[one].label,
+        on_change=lambda: [st.query_params.pop(name, None) for name in ("step", "prompt", "grown")],
+    )  # fmt: skip
+    st.query_params["run"] = run_id
+    return found[run_id]
+
+
+def choose_step(folder: RunFolder) -> int | None:
+    """A snapshot of the run; None stands for its end (or its best, or its newest)."""
+    newest = "The end of the run" if folder.has("final") else "The best so far"
+    step = pick_step(folder, [None, *reversed(folder.snapshots())], newest, "checkpoint-step")
+    if step is None:
+        st.query_params.pop("step", None)
+    else:
+        st.query_params["step"] = str(step)
+    return step
+
+
+def pick_step(folder: RunFolder, steps: list[int | None], newest: str, key: str) -> int | None:
+    """One of `steps`, each with its validation loss where there is one; the address says with which to begin."""
+    losses = {row["step"]: row["evaluation"]["loss"] for row in folder.read_metrics().rows if row["evaluation"]}
+
+    def label(step: int | None) -> str:
+        if step is None:
+            return newest
+        loss = f" · validation loss {losses[step]:.2f}" if step in losses else ""
+        return f"Step {step:,}{' · untrained' if step == 0 else loss}"
+
+    wanted = st.query_params.get("step", "")
+    index = steps.index(int(wanted)) if wanted.isdecimal() and int(wanted) in steps else 0
+    return st.selectbox("Step", steps, index=index, format_func=label, key=f"{key}-{folder.id}",
+                        help="Earlier snapshots are the model as it was then")  # fmt: skip

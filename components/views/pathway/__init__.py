@@ -1,0 +1,70 @@
+"""The way from text to text as a picture, with the shapes of one model."""
+
+from __future__ import annotations
+
+from components.shared.browser import browser_component
+from llm.config import ModelConfig
+from llm.costs import parameter_count
+
+_pathway = browser_component("pathway", "views/pathway/view")
+
+POSITIONS = {
+    "learned": "plus a learned vector for each position",
+    "sinusoidal": "plus waves that tell the position",
+    "rope": "order comes later: attention rotates by position",
+    "alibi": "order comes later: attention fades with distance",
+    "none": "without any sign of order",
+}
+ACTIVATIONS = {"gelu": "GELU", "relu": "ReLU", "swiglu": "SwiGLU"}
+NORMS = {"layernorm": "LayerNorm", "rmsnorm": "RMSNorm"}
+
+
+def pathway(config: ModelConfig, key: str) -> None:
+    """Text → tokens → blocks → probabilities → text, each stage with what it makes and its shape."""
+    counts = parameter_count(config)
+    heads = f"{config.n_heads} heads of {config.d_head}"
+    if config.n_kv_heads < config.n_heads:
+        heads += f", {config.n_kv_heads} for keys and values"
+    stages = [
+        {"title": "Text", "drawing": "text", "note": "what a person writes", "shape": "", "parameters": 0},
+        {
+            "title": "Tokens",
+            "drawing": "tokens",
+            "note": f"its pieces, as numbers below {config.d_vocab:,}",
+            "shape": f"[pos ≤ {config.n_ctx}]",
+            "parameters": 0,
+        },
+        {
+            "title": "Embedding",
+            "drawing": "vectors",
+            "note": f"a vector for each, {POSITIONS[config.positional]}",
+            "shape": f"[pos, d_model {config.d_model}]",
+            "parameters": counts.embedding + counts.positions,
+        },
+        {
+            "title": f"{config.n_layers} blocks",
+            "note": "each reads the stream of vectors and adds to it",
+            "shape": f"[pos, d_model {config.d_model}]",
+            "parameters": counts.attention + counts.mlp + counts.norms,
+            "inside": [
+                ["Attention", f"{heads}: fetch from earlier tokens"],
+                ["MLP", f"{ACTIVATIONS[config.activation]}, {config.d_mlp} wide: think about each"],
+                [NORMS[config.norm], "keeps the scale steady"],
+            ],
+        },
+        {
+            "title": "Probabilities",
+            "drawing": "shares",
+            "note": "a score for every token, turned into shares by softmax",
+            "shape": f"[pos, d_vocab {config.d_vocab}]",
+            "parameters": counts.unembedding,
+        },
+        {
+            "title": "Next token",
+            "drawing": "next",
+            "note": "one is drawn, and the text is one longer",
+            "shape": "",
+            "parameters": 0,
+        },
+    ]
+    _pathway(key=key, data={"stages": stages, "total": counts.total})

@@ -1,0 +1,1 @@
+"""What goes on in this process whoever looks: trainings, generations, opened runs."""

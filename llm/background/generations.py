@@ -1,0 +1,111 @@
+"""Texts that a model writes in the background of this process, whoever looks at them.
+
+A generation has a thread that draws token after token, each a task of the process's one compute thread
+(`llm.runtime.compute`), so that a training that is under way goes on between two tokens. The last few stay in a
+registry that outlives page reruns, closed tabs and edited source files; every text that ended is kept in its run's
+folder as well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Literal
+
+from llm.background.opened import open_run
+from llm.config import SamplingConfig
+from llm.runtime import compute
+from llm.runtime.process import process_wide
+from llm.sampling import GeneratedToken, stream
+
+GenerationState = Literal["loading", "writing", "finished", "stopped", "failed"]
+KEPT = 16  # generations that the registry remembers
+
+_log = logging.getLogger(__name__)
+
+
+class Generation:
+    """One text and the thread that has it written."""
+
+    def __init__(self, path: Path, step: int | None, prompt: str, config: SamplingConfig) -> None:
+        self.id = uuid.uuid4().hex
+        self.path = path
+        self.step = step
+        self.prompt = prompt
+        self.config = config
+        self.state: GenerationState = "loading"
+        self.message = ""
+        self.tokens: list[GeneratedToken] = []  # only ever grows
+        self._stopping = threading.Event()
+        self.thread = threading.Thread(target=self._write, name=f"generation-{self.id}", daemon=True)
+
+    @property
+    def active(self) -> bool:
+        """Whether the text is still being written."""
+        return self.state in ("loading", "writing")
+
+    @property
+    def text(self) -> str:
+        """The prompt and what has been written so far."""
+        return self.prompt + "".join(token.text for token in self.tokens)
+
+    def stop(self) -> None:
+        """End after the current token; the text so far is kept."""
+        self._stopping.set()
+
+    def _write(self) -> None:
+        try:
+            run = open_run(self.path, self.step)
+            self.step = run.step
+            self.state = "writing"
+            for token in compute.iterate(stream(run.model, run.tokenizer, self.prompt, self.config)):
+                self.tokens.append(token)
+                if self._stopping.is_set():
+                    break
+            run.folder.append_sample(
+                {
+                    "step": self.step,
+                    "prompt": self.prompt,
+                    "text": self.text,
+                    "sampling": dataclasses.asdict(self.config),
+                    "created": time.time(),
+                }
+            )
+            self.state = "stopped" if self._stopping.is_set() else "finished"
+        except (ValueError, OSError) as error:  # a damaged checkpoint, an unknown character, a full disk
+            self.message = str(error)
+            self.state = "failed"
+        except Exception as error:  # nobody above this thread could tell a person
+            _log.exception("the text %s failed", self.id)
+            self.message = f"{type(error).__name__}: {error}"
+            self.state = "failed"
+
+
+def start(path: Path | str, step: int | None, prompt: str, config: SamplingConfig) -> Generation:
+    """Have the run in this folder write a text; `step` as in `llm.checkpoints.load_run`. Returns at once."""
+    generation = Generation(Path(path), step, prompt, config)
+    registry = _registry()
+    registry[generation.id] = generation
+    for old in list(registry)[:-KEPT]:
+        if not registry[old].active:
+            del registry[old]
+    generation.thread.start()
+    return generation
+
+
+def latest(path: Path) -> Generation | None:
+    """The text begun last, among those still remembered, of the run in this folder."""
+    return next((one for one in reversed(list(_registry().values())) if one.path == path), None)
+
+
+def get(generation_id: str) -> Generation | None:
+    """The generation of this id, if it is among the last few of this process."""
+    return _registry().get(generation_id)
+
+
+def _registry() -> dict[str, Generation]:
+    return process_wide("generations", dict)

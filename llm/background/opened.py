@@ -1,0 +1,22 @@
+"""The last few runs that were opened, kept in memory: who asks for one again gets it at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from llm.checkpoints import Run, RunFolder, load_run
+from llm.runtime import compute
+from llm.runtime.kept import Kept
+
+_runs: Kept[Run] = Kept(3)
+
+
+def open_run(path: Path, step: int | None) -> Run:
+    """The run at a step as `llm.checkpoints.load_run` gives it, its model on the CPU, shared by all who ask.
+
+    Whoever wants to change the model copies it first. Weights that were saved anew since are read anew. Raises as
+    `load_run`.
+    """
+    folder = RunFolder(path)
+    file = folder.weights_file(folder.choose_weights(step))
+    return _runs.get((file, file.stat().st_mtime_ns), lambda: compute.run(load_run, path, step))

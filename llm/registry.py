@@ -1,0 +1,40 @@
+"""The variants that exist of each kind of part: a norm, a position scheme, an optimizer, a tokenizer.
+
+Each kind has one registry beside its code. An entry declares all that others need to know of a variant, so nobody else
+names it: configs check their values against the registry, forms and the command line offer its names, and costs,
+equations and exports read the entry. Registries import no torch, so that a form or a help text need not wait for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+Entry = TypeVar("Entry")
+
+HOMES = {  # kind of part, as a config's field is called: the package that declares its registry, REGISTRY
+    "norm": "llm.layers.norm",
+    "positional": "llm.layers.position",
+    "activation": "llm.layers.mlp",
+    "optimizer": "llm.training.optimizers",
+    "schedule": "llm.training.schedule",
+    "tokenizer": "llm.tokenizers",
+}
+
+
+class Registry(dict[str, Entry], Generic[Entry]):
+    """The entries of one kind of part, by the name that a config gives the variant."""
+
+    def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
+        super().__init__(entries)
+        self.kind = kind
+
+    def __missing__(self, name: str) -> Entry:
+        raise ValueError(f"{self.kind} must be one of {', '.join(self)}, got {name!r}")
+
+
+def registry(kind: str) -> Registry[Any]:
+    """The registry of this kind, imported when it is first asked for. Raises KeyError for an unknown kind."""
+    found: Registry[Any] = importlib.import_module(HOMES[kind]).REGISTRY
+    return found

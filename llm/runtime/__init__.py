@@ -1,0 +1,1 @@
+"""The machinery of a process: its compute thread, devices, atomic files, kept results."""

@@ -1,0 +1,1 @@
+"""The code reader: what each line of the running code makes of real input."""

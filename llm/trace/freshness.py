@@ -1,0 +1,57 @@
+"""Is the code that runs the code in the files? An edited file is imported again before it is shown as running.
+
+Streamlit notices edited files too, but forgets what it noticed when a page is reloaded before it has rerun.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from llm.trace.lines import source
+
+
+def stale_files(paths: Sequence[Path]) -> list[Path]:
+    """The files whose `forward` functions, as they were imported, are not those that the file holds now.
+
+    Raises:
+        ValueError: a file is not Python (somebody is in the middle of an edit).
+    """
+    wanted = {path.resolve() for path in paths}
+    stale = []
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file is None or not module.__name__.startswith("llm.") or (path := Path(file).resolve()) not in wanted:
+            continue
+        try:
+            written = dict(_functions(compile(source(path), str(path), "exec", dont_inherit=True)))
+        except SyntaxError as error:
+            raise ValueError(f"{path.name} cannot be run: line {error.lineno}: {error.msg}") from None
+        if any(written.get(name) != code for name, code in _running(module)):
+            stale.append(path)
+    return stale
+
+
+def forget_modules() -> None:
+    """Have every module of this library imported anew by whoever asks for it next. Objects made before stay as are."""
+    for name in [name for name in sys.modules if name == "llm" or name.startswith("llm.")]:
+        del sys.modules[name]
+
+
+def _running(module: ModuleType) -> Iterator[tuple[str, CodeType]]:
+    """The `forward` functions of the classes that a module defines; decorated ones are passed over."""
+    for owner in vars(module).values():
+        forward: Any = vars(owner).get("forward") if isinstance(owner, type) else None
+        if forward is not None and owner.__module__ == module.__name__ and not hasattr(forward, "__wrapped__"):
+            yield forward.__qualname__, forward.__code__
+
+
+def _functions(code: CodeType) -> Iterator[tuple[str, CodeType]]:
+    """Every function in compiled code by its qualified name."""
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant.co_qualname, constant
+            yield from _functions(constant)

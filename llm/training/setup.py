@@ -1,0 +1,142 @@
+"""From a text and a choice of model to a trainer, new or resumed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import platform
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from llm.checkpoints import DamagedCheckpointError, RunFolder
+from llm.config import Implementation, ModelConfig, TrainingConfig
+from llm.data import TextData
+from llm.model import Transformer
+from llm.runtime import compute
+from llm.runtime.device import choose_device, choose_precision
+from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
+from llm.training.evaluation import baselines
+from llm.training.trainer import Trainer, first_words
+
+
+def start_run(
+    model_config: ModelConfig,
+    training_config: TrainingConfig,
+    tokenizer_kind: str,
+    text: str,
+    text_name: str,
+    checkpoints_dir: Path | str = "checkpoints",
+    d_vocab_requested: int | None = None,
+    architecture: str | None = None,
+    size: str | None = None,
+    implementation: Implementation = "fused",
+    tokenizer: Tokenizer | None = None,
+) -> Trainer:
+    """A trainer at step 0 with a run folder of its own.
+
+    The model's d_vocab is the tokenizer's, whatever `model_config` says; architecture and size are only remembered as
+    names. A `tokenizer` that is given is used as it is, in place of building one from the text.
+
+    Raises:
+        ValueError: a device, tokenizer, text or prompt that cannot work together. Nothing has been written then.
+    """
+    device = choose_device(training_config.device)
+    choose_precision(training_config.precision, device)
+    if tokenizer is None:
+        tokenizer = build_tokenizer(tokenizer_kind, text, d_vocab_requested)
+    tokenizer.encode(training_config.sample_prompt)  # unknown characters are reported before a folder is made
+    model_config = dataclasses.replace(model_config, d_vocab=tokenizer.d_vocab)
+
+    def build() -> Trainer:
+        data = TextData.from_text(text, tokenizer, model_config.n_ctx)
+        torch.manual_seed(training_config.seed)
+        model = Transformer(model_config, implementation)
+        about = _describe(model, training_config, tokenizer, data, text, text_name)
+        about |= {"architecture": architecture, "size": size}
+        folder = RunFolder.create(checkpoints_dir, about, tokenizer, text)
+        return Trainer(model, tokenizer, data, training_config, folder)
+
+    return compute.run(build)
+
+
+def resume_run(path: Path | str) -> Trainer:
+    """The trainer of this run folder as its newest snapshot left it.
+
+    Steps after that snapshot are forgotten and taken again: on one machine's CPU, bit for bit as before. A run that was
+    killed before its first snapshot starts anew, from the same seed. A run that has ended gives a finished trainer.
+
+    Raises:
+        FileNotFoundError: there is no such run.
+        ValueError: its files are damaged or do not fit together, another process is training it, or its device is not
+            there.
+    """
+    folder = RunFolder(Path(path))
+    _refuse_if_training_elsewhere(folder)
+    config = folder.config()
+    try:
+        implementation, sha256 = config.raw["implementation"], config.raw["text"]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise DamagedCheckpointError(folder.path / "config.json", f"it has no {error}") from None
+    text = folder.text()
+    if hashlib.sha256(text.encode()).hexdigest() != sha256:
+        raise DamagedCheckpointError(folder.path / "text.txt", "it is not the text that the run began with")
+    tokenizer = load_tokenizer(folder.path)
+    data = TextData.from_text(text, tokenizer, config.model.n_ctx)
+    torch.manual_seed(config.training.seed)
+    model = Transformer(config.model, implementation)
+    steps = folder.snapshots()
+    if steps:
+        folder.load_weights(model, steps[-1])
+    folder.truncate_metrics(steps[-1] if steps else -1)
+    trainer = Trainer(model, tokenizer, data, config.training, folder)
+    if steps:
+        state = folder.trainer_state(steps[-1])
+        try:
+            trainer.load_state(state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # a file of the right format, but not a state
+            path = folder.snapshot_path(steps[-1]) / "trainer.pt"
+            raise DamagedCheckpointError(path, f"it is no state of this run's trainer ({error})") from None
+    return trainer
+
+
+def _describe(
+    model: Transformer, training: TrainingConfig, tokenizer: Tokenizer, data: TextData, text: str, text_name: str
+) -> dict[str, Any]:
+    """What config.json says of a run."""
+    measured = baselines(data, tokenizer.d_vocab, tokenizer.characters_per_token)
+    return {
+        "model": dataclasses.asdict(model.config),
+        "training": dataclasses.asdict(training),
+        "tokenizer": {"kind": tokenizer.kind, "d_vocab": tokenizer.d_vocab},
+        "implementation": model.implementation,
+        "text": {
+            "name": text_name,
+            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "characters": len(text),
+            "train_tokens": len(data.train),
+            "validation_tokens": len(data.validation),
+        },
+        "prompt": training.sample_prompt or first_words(data, tokenizer),
+        "baselines": dataclasses.asdict(measured),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "llm": version("llm-from-scratch"),
+        },
+        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "device": choose_device(training.device).type,
+    }
+
+
+def _refuse_if_training_elsewhere(folder: RunFolder) -> None:
+    status = folder.status()  # a process that has died reads as interrupted
+    if status.state in ("running", "paused") and status.pid != os.getpid():
+        raise ValueError(
+            f"run {folder.id} is {status.state} in another process (number {status.pid}): stop it there before resuming"
+        )

@@ -1,0 +1,267 @@
+"""What the code page shows is what ran: traces equal plain forward passes to the last bit, gradients too."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from model_configs import IMPLEMENTATIONS, component_configs, config_name
+
+from llm import Transformer, preset
+from llm.presets import ARCHITECTURES
+from llm.trace.forward_pass import implementations, layer_paths, recording
+from llm.trace.layers import (
+    axis_names,
+    compare,
+    comparing,
+    counterparts,
+    record_pass,
+    trace_layer,
+    trace_model,
+    tracing,
+)
+
+PRESETS = {name: preset(name, "small", d_vocab=65) for name in ARCHITECTURES}
+EVERY = list(PRESETS.items())
+EVERY += [(config_name(config), config) for config in component_configs()]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tensors as small as these are computed fastest by one thread, above all where other processes want the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def recorded_pass(config, implementation="einops", length=11):
+    models = implementations(Transformer(config))
+    tokens = torch.randint(config.d_vocab, (1, length))
+    return record_pass(models[implementation], tokens), models
+
+
+def plain_outputs(model, tokens) -> dict[str, list[torch.Tensor]]:
+    """What every layer returns in a forward pass that nobody traces."""
+    outputs: dict[str, list[torch.Tensor]] = {path: [] for path in layer_paths(model)}
+    handles = [
+        model.get_submodule(path).register_forward_hook(lambda _m, _i, output, path=path: outputs[path].append(output))
+        for path in outputs
+    ]
+    with torch.no_grad():
+        model(tokens)
+    for handle in handles:
+        handle.remove()
+    return outputs
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("config", [config for _, config in EVERY], ids=[name for name, _ in EVERY])
+def test_every_layers_trace_is_the_plain_forward_pass_to_the_last_bit(config, implementation):
+    recorded, models = recorded_pass(config, implementation)
+    plain = plain_outputs(models[implementation], recorded.tokens)
+    whole = trace_model(recorded, models[implementation])
+    assert set(plain) == set(whole)
+    for path, outputs in plain.items():
+        assert outputs, path
+        alone = trace_layer(recorded, path, models[implementation])
+        assert len(alone.output) == len(outputs) == len(whole[path].output)
+        for expected, of_layer, of_model in zip(outputs, alone.output, whole[path].output, strict=True):
+            assert torch.equal(expected, of_layer), path
+            assert torch.equal(expected, of_model), path
+        returned = [variable.tensor for step in alone.steps for variable in step.variables if variable.name == "return"]
+        assert all(torch.equal(one, other) for one, other in zip(returned, outputs, strict=True)), path
+
+
+def test_every_variable_of_every_layer_has_named_axes():
+    for config in component_configs():
+        recorded, models = recorded_pass(config)
+        for path in recorded.calls:
+            for step in trace_layer(recorded, path, models["einops"]).steps:
+                for variable in step.variables:
+                    assert "?" not in variable.axes, f"{path}: {variable.name} at line {step.statement.first}"
+                    assert len(variable.axes) == variable.tensor.ndim
+
+
+@pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
+def test_gradients_are_those_of_the_loss(config):
+    """A traced tensor moved a little moves the loss by its gradient: checked on the stream between two blocks."""
+    models = implementations(Transformer(config).double())
+    tokens = torch.randint(config.d_vocab, (1, 9))
+    recorded = record_pass(models["einops"], tokens)
+    trace = trace_layer(recorded, "blocks.1", models["einops"])
+    resid = next(variable for step in trace.steps for variable in step.variables if variable.name == "resid")
+    direction = torch.randn_like(resid.tensor)
+
+    def loss(shift: float) -> float:
+        handle = (
+            models["einops"].blocks[1].hook_resid_pre.register_forward_hook(lambda _m, _i, o: o + shift * direction)
+        )
+        try:
+            return record_pass(models["einops"], tokens).loss
+        finally:
+            handle.remove()
+
+    expected = (resid.gradient * direction).sum().item()
+    assert (loss(1e-5) - loss(-1e-5)) / 2e-5 == pytest.approx(expected, rel=1e-4, abs=1e-9)
+
+
+@pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
+def test_a_layers_own_gradients_are_those_of_the_whole_models_backward_pass(config):
+    """Scores inside one block: the layer traced alone against hooks in one backward pass of everything."""
+    recorded, models = recorded_pass(config)
+    kept = []
+    hook = models["einops"].blocks[1].attention.hook_scores
+    handle = hook.register_forward_hook(lambda _m, _i, output: (output.retain_grad(), kept.append(output))[1])
+    record_pass(models["einops"], recorded.tokens)
+    handle.remove()
+    trace = trace_layer(recorded, "blocks.1.attention", models["einops"])
+    scores = [variable for step in trace.steps for variable in step.variables if variable.name == "scores"][-1]
+    torch.testing.assert_close(scores.gradient, kept[0].grad)
+    assert scores.gradient.abs().max() > 0
+
+
+def test_recording_and_tracing_leave_the_model_as_it_was():
+    model = Transformer(PRESETS["gpt"]).train()
+    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    models = implementations(model)
+    recorded = record_pass(models["fused"], torch.randint(65, (1, 8)))
+    trace_layer(recorded, "blocks.0.mlp", models["torch"])
+    assert model.training and all(parameter.requires_grad for parameter in model.parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(torch.equal(before[name], parameter) for name, parameter in model.named_parameters())
+    assert not any(module._forward_hooks for one in models.values() for module in one.modules())
+
+
+@pytest.mark.parametrize("config", [config for _, config in EVERY], ids=[name for name, _ in EVERY])
+def test_implementations_agree_on_the_same_input(config):
+    recorded, models = recorded_pass(config, "fused")
+    for path in recorded.calls:
+        for found in compare(recorded, path, models):
+            if "alibi" in path and found.implementation == "fused":
+                continue  # equal only after softmax: a constant of each query apart
+            assert found.output < 1e-5 and (found.gradient or 0) < 1e-5, (path, found)
+            assert found.seconds > 0
+
+
+def test_a_comparison_measures_a_difference():
+    recorded, models = recorded_pass(PRESETS["gpt"])
+    models["torch"].load_state_dict(
+        {name: one * 1.01 for name, one in models["torch"].state_dict().items()}, assign=True
+    )
+    found = {one.implementation: one for one in compare(recorded, "blocks.0.mlp", models)}
+    assert found["torch"].output > 1e-4
+
+
+def test_lines_that_make_the_same_variable_are_paired():
+    recorded, models = recorded_pass(PRESETS["gpt"])
+    traces = {name: trace_layer(recorded, "blocks.0.attention", models[name]) for name in IMPLEMENTATIONS}
+    for other in ("torch", "fused"):
+        pairs = counterparts(traces["einops"], traces[other])
+        paired = set()
+        for here, there in pairs.items():
+            names = {variable.name for variable in traces["einops"].steps[here].variables}
+            assert names & {variable.name for variable in traces[other].steps[there].variables}
+            paired |= names
+        expected = {"query", "key", "value", "mixed", "return"} | ({"scores", "pattern"} if other == "torch" else set())
+        assert expected <= paired
+
+
+def test_the_second_call_of_a_layer_is_told_apart():
+    recorded, models = recorded_pass(PRESETS["llama"])
+    trace = trace_layer(recorded, "blocks.0.attention.rotary", models["einops"])
+    assert {step.call for step in trace.steps} == {0, 1}  # queries, then keys
+    assert len(trace.output) == 2
+
+
+def test_a_text_of_one_token_has_a_trace_but_no_loss():
+    recorded, models = recorded_pass(PRESETS["gpt"], length=1)
+    assert recorded.loss is None
+    trace = trace_layer(recorded, "blocks.0.attention", models["einops"])
+    assert all(variable.gradient is None for step in trace.steps for variable in step.variables)
+
+
+def test_an_unknown_layer_is_named():
+    recorded, models = recorded_pass(PRESETS["gpt"])
+    with pytest.raises(ValueError, match=r"There is no layer 'blocks.9': choose one of the model itself, embed"):
+        trace_layer(recorded, "blocks.9", models["einops"])
+
+
+def test_axis_names():
+    assert axis_names(("...", "width"), 3) == ("batch", "pos", "width")
+    assert axis_names(("...", "1"), 4) == ("batch", "head", "pos", "1")
+    assert axis_names(("pos", "d_model"), 2) == ("pos", "d_model")
+    assert axis_names(("pos",), 2) == ("?", "?")
+    assert axis_names(None, 1) == ("?",)
+
+
+def test_how_long_tracing_the_small_preset_takes(capsys):
+    """Prints a figure; no test asserts a time."""
+    for name, config in PRESETS.items():
+        recorded, models = recorded_pass(config, length=64)
+        for implementation in IMPLEMENTATIONS:
+            best = float("inf")
+            for _ in range(3):
+                start = time.perf_counter()
+                traces = trace_model(recorded, models[implementation])
+                best = min(best, time.perf_counter() - start)
+            lines = sum(len(trace.steps) for trace in traces.values())
+            assert lines > 50 or implementation == "fused"
+            with capsys.disabled():
+                print(
+                    f"\n{name} small, {implementation}, 64 tokens: {lines} lines traced in {1000 * best:.0f} ms", end=""
+                )
+
+
+def test_a_part_of_the_work_runs_one_stage_at_most():
+    """On the compute thread others wait for a part: it must never be the whole model."""
+    recorded, models = recorded_pass(PRESETS["llama"])
+    ran = []
+    for model in models.values():
+        for path in ("embed", *(f"blocks.{layer}" for layer in range(model.config.n_layers)), "final_norm", "unembed"):
+            model.get_submodule(path).register_forward_hook(lambda *_, path=path: ran.append(path))
+    walks = {
+        "record": recording(models["fused"], recorded.tokens),
+        "trace": tracing(recorded, "", models["einops"]),
+        "compare": comparing(recorded, "", models),
+    }
+    for name, parts in walks.items():
+        total = 0
+        for _ in parts:
+            assert len(ran) <= 1, name
+            total += len(ran)
+            ran.clear()
+        assert total == (models["fused"].config.n_layers + 3) * (3 if name == "compare" else 1)
+        ran.clear()
+
+
+def test_the_models_own_lines_have_the_gradients_of_a_whole_backward_pass():
+    recorded, models = recorded_pass(PRESETS["gpt"])
+    kept = []
+    for name in ("hook_embedding", "hook_logits"):
+        models["torch"].get_submodule(name).register_forward_hook(lambda _m, _i, output: kept.append(output))
+    with torch.enable_grad():
+        models["torch"].requires_grad_(True)
+        logits = models["torch"](recorded.tokens)
+        for output in kept:
+            output.retain_grad()
+        torch.nn.functional.cross_entropy(logits[0, :-1], recorded.tokens[0, 1:]).backward()
+    models["torch"].requires_grad_(False)
+    expected = [output.grad for output in kept]
+    variables = [v for step in trace_layer(recorded, "", models["torch"]).steps for v in step.variables]
+    embedded = [variable for variable in variables if variable.name == "resid"][2]  # after embedding, positions, hook
+    torch.testing.assert_close(embedded.gradient, expected[0])
+    torch.testing.assert_close(variables[-1].gradient, expected[1])
+    assert all(variable.gradient is not None for variable in variables)
+
+
+def test_the_way_back_does_not_import_an_algebra_system():
+    """It takes torch seconds, at the first layer that a person opens."""
+    code = (
+        "import sys, torch; from llm import Transformer, preset; from llm.trace.layers import *;"
+        "model = Transformer(preset('gpt', d_vocab=9, n_layers=1)); tokens = torch.tensor([[1, 2, 3]]);"
+        "trace_layer(record_pass(model, tokens), 'blocks.0.mlp', model); print('sympy' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert ran.stdout.strip() == "False"

@@ -1,0 +1,158 @@
+"""The numbers shown as a cell's origin do make that cell."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model_configs import IMPLEMENTATIONS
+
+from llm import Transformer, preset
+from llm.tokenizers import build_tokenizer
+from llm.trace.lines import source, trace
+from llm.trace.reading import Reading
+
+TEXT = "The hen sat on the gate, and so on."
+
+
+@pytest.fixture(scope="module", params=["gpt", "llama", "olmo"])
+def reading(request):
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    tokenizer = build_tokenizer("char", TEXT)
+    config = preset(request.param, d_vocab=tokenizer.d_vocab, d_model=24, n_heads=6, n_kv_heads=3, n_layers=1, n_ctx=16)
+    model = Transformer(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))  # no bias of 0 that could hide a mistake
+    return Reading(model, tokenizer, TEXT[:13])
+
+
+def cells(reading, layer, implementation):
+    """The last cell of everything that the layer's lines made."""
+    for index, step in enumerate(reading.traces(layer)[implementation].steps):
+        for variable in step.variables:
+            cell = [size - 1 for size in variable.tensor.shape]
+            yield step, variable, reading.origin(layer, implementation, index, variable.name, cell)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_every_cell_has_its_value_and_a_making_that_adds_up(reading, implementation):
+    kinds = set()
+    for layer in reading.layers:
+        for step, variable, found in cells(reading, layer, implementation):
+            value = variable.tensor[tuple(s - 1 for s in variable.tensor.shape)].item()
+            assert found["value"] == pytest.approx(
+                value, rel=1e-6, abs=1e-7
+            )  # run twice: sums may end in another last bit
+            kinds.add(found["kind"])
+            if found["kind"] == "contraction":
+                left, right, product = (part["numbers"] for part in found["parts"][:3])
+                assert len(left) == len(right) == len(product)
+                total = math.fsum(a * b for a, b in zip(left, right, strict=True))
+                assert found["facts"]["sum of products"] == pytest.approx(total, abs=1e-6)
+                bias = sum(part["numbers"][0] for part in found["parts"][3:])
+                scale = math.sqrt(reading.config.d_head) if variable.name == "scores" else 1
+                wrapped = "hook_" in found["expression"] or "alibi" in layer  # more happens on the line
+                if not wrapped:
+                    assert (total / scale) + bias == pytest.approx(found["value"], abs=1e-5), (layer, step.statement)
+            if found["kind"] == "softmax":
+                exponents = found["parts"][1]["numbers"]
+                assert exponents[-1] / found["facts"]["sum of exponents"] == pytest.approx(found["value"], abs=1e-6)
+    assert "contraction" in kinds
+
+
+def test_a_score_is_the_dot_product_of_its_query_and_key(reading):
+    attention = "blocks.0.attention"
+    steps = reading.traces(attention)["einops"].steps
+    index = next(i for i, step in enumerate(steps) if [v.name for v in step.variables] == ["scores"])
+    query = [v.tensor for step in steps[:index] for v in step.variables if v.name == "query"][-1]
+    key = [v.tensor for step in steps[:index] for v in step.variables if v.name == "key"][-1]
+    found = reading.origin(attention, "einops", index, "scores", [0, 4, 9, 2])
+    assert found["parts"][0]["numbers"] == pytest.approx(query[0, 4, 9].tolist())
+    assert found["parts"][1]["numbers"] == pytest.approx(key[0, 4, 2].tolist())
+    assert found["labels"][2:] == [TEXT[9], TEXT[2]]
+    facts = found["facts"]
+    assert facts["sum of products"] / facts["divided by math.sqrt(self.d_head)"] == pytest.approx(found["value"])
+
+
+def test_a_norm_tells_its_statistics(reading):
+    _, _, found = list(cells(reading, "blocks.0.norm_mlp", "einops"))[-1]
+    layernorm = reading.layers["blocks.0.norm_mlp"] == "LayerNorm"
+    assert set(found["facts"]) == ({"mean", "variance"} if layernorm else {"mean_square"})
+
+
+def test_what_a_kernel_hides_is_told_by_the_einops_line(reading):
+    found = {variable.name: found for _, variable, found in cells(reading, "blocks.0.attention", "fused")}
+    index = next(i for i, step in enumerate(reading.traces("blocks.0.attention")["fused"].steps)
+                 if "scaled_dot" in source(step.line.path).split("\n")[step.statement.first - 1])  # fmt: skip
+    made = reading.origin("blocks.0.attention", "fused", index, "mixed", [0, 0, 5, 3])
+    assert made["borrowed"] and made["kind"] == "contraction"
+    assert made["facts"]["sum of products"] == pytest.approx(made["value"], abs=1e-5)
+    assert found["mixed"]["value"] is not None
+
+
+def test_masked_scores_are_minus_infinity_and_can_be_sent_as_json(reading):
+    steps = reading.traces("blocks.0.attention")["einops"].steps
+    index = [i for i, step in enumerate(steps) if [v.name for v in step.variables] == ["scores"]][-1]
+    assert reading.origin("blocks.0.attention", "einops", index, "scores", [0, 0, 2, 9])["value"] == "−∞"
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ((0, "query", [0, 0, 0, 99]), "query has no cell"),
+        ((0, "query", [0, 0]), "query has no cell"),
+        ((0, "nothing", [0, 0, 0, 0]), "made no 'nothing': it made query"),
+        ((999, "query", [0, 0, 0, 0]), "step 999 does not exist"),
+    ],
+)
+def test_what_does_not_exist_is_refused_in_a_sentence(reading, asked, problem):
+    step, name, cell = asked
+    with pytest.raises(ValueError, match=problem):
+        reading.origin("blocks.0.attention", "einops", step, name, cell)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_an_array_is_the_tensors_own_numbers(reading, data):
+    implementation = data.draw(st.sampled_from(IMPLEMENTATIONS))
+    layer = data.draw(st.sampled_from([layer for layer in reading.layers if layer]))
+    steps = reading.traces(layer)[implementation].steps
+    step = data.draw(st.integers(0, len(steps) - 1))
+    for variable in steps[step].variables:
+        if variable.tensor.ndim < 2:
+            continue
+        rows, columns = data.draw(st.permutations(range(variable.tensor.ndim)))[:2]
+        at = [data.draw(st.integers(0, size - 1)) for size in variable.tensor.shape]
+        array = reading.array(variable, False, rows, columns, at)
+        place = list(at)
+        assert array[0, 0] == variable.tensor[tuple(place)].item()
+        place[rows] += array.shape[0] - 1
+        place[columns] += array.shape[1] - 1
+        assert array[-1, -1] == variable.tensor[tuple(place)].item()
+
+
+def test_a_line_that_failed_made_nothing(tmp_path):
+    code = "def forward(x):\n    y = x + 1\n    y = y @ y\n    return y\n"
+    path = tmp_path / "fails.py"
+    path.write_text(code)
+    names: dict = {}
+    exec(compile(code, str(path), "exec"), names)
+
+    def run() -> None:
+        with pytest.raises(RuntimeError):
+            names["forward"](torch.zeros(2, 3))
+
+    assert [line.statement.first for line in trace(run, [path])] == [2]
+
+
+def test_an_edited_file_shows_its_new_text(tmp_path):
+    path = tmp_path / "edited.py"
+    path.write_text("def forward(x):\n    return x  # [pos]\n")
+    from llm.trace.lines import statements
+
+    assert statements(path)[2].axes == ("pos",)
+    path.write_text("def forward(x):\n    return x  # [key]\n")
+    assert statements(path)[2].axes == ("key",)

@@ -1,0 +1,103 @@
+"""Edited code runs apart: its mistakes, loops and appetites end there, and what it changed is told."""
+
+from pathlib import Path
+
+import pytest
+
+from llm import TrainingConfig, preset
+from llm.trace.reading import open_reading
+from llm.trace.sandbox import forward_source, try_edit
+from llm.training.setup import start_run
+
+pytestmark = pytest.mark.slow
+
+TEXT = "The hen sat on the gate.\nThe fox sat under it & waited.\n\n" * 60
+PROMPT = "The hen sat"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    config = preset("gpt", d_vocab=1, d_model=16, n_layers=2, n_heads=2, n_ctx=32)
+    training = TrainingConfig(steps=40, batch_size=8, eval_every=40, eval_windows=2, sample_tokens=0, device="cpu")
+    trainer = start_run(config, training, "char", TEXT, "hens.txt", tmp_path_factory.mktemp("home"))
+    for _ in trainer:
+        pass
+    return trainer.folder.path
+
+
+@pytest.fixture(scope="module")
+def trace(run):
+    _, reading = open_reading(run, None, PROMPT)
+    return reading.traces("blocks.0.attention")["einops"]
+
+
+def attempt(run, trace, old: str, new: str, **limits):
+    code = forward_source(trace)
+    assert old in code
+    return try_edit(run, None, PROMPT, trace, code.replace(old, new, 1), **limits)
+
+
+def test_code_that_is_not_changed_changes_nothing(run, trace):
+    trial = attempt(run, trace, "query", "query")
+    assert trial.error is None and trial.first_change is None and trial.shapes == ()
+    assert (
+        trial.loss_after == trial.loss_before == pytest.approx(open_reading(run, None, PROMPT)[1].recorded.loss, 1e-5)
+    )
+
+
+def test_a_forgotten_mask_changes_scores_and_loss(run, trace):
+    trial = attempt(run, trace, "scores.masked_fill(_future(scores), -torch.inf)", "scores")
+    assert trial.error is None and trial.loss_after != trial.loss_before
+    changed = forward_source(trace).split("\n")[trial.first_change.line - 1]
+    assert "masked_fill" in changed and trial.first_change.text.startswith("scores is no longer")
+
+
+def test_swapped_axes_are_named_with_their_line(run, trace):
+    trial = attempt(run, trace, "-> batch head pos d_head", "-> batch head d_head pos")
+    assert trial.first_change.text == "query was [1, 2, 11, 8] and is now [1, 2, 8, 11]"
+    assert trial.first_change.line == trial.shapes[0].line
+    assert "states [batch, head, pos, d_head]" in trial.shapes[0].text
+    assert trial.error is not None and trial.loss_after is None
+    assert forward_source(trace).split("\n")[trial.error_line - 1] != ""
+
+
+@pytest.mark.parametrize(
+    ("new", "error"),
+    [
+        ("query = = einsum(", "SyntaxError"),
+        ("query = nothing(", "NameError: name 'nothing' is not defined"),
+        ("raise SystemExit(3); query = einsum(", "SystemExit"),
+        ("import os; os._exit(7); query = einsum(", "ended without an answer"),
+        ("query = torch.zeros(2**40); query = einsum(", "RuntimeError"),
+        ("open('big', 'wb').write(bytes(2**24)); query = einsum(", "OSError|File too large"),
+    ],
+)
+def test_what_breaks_is_told_and_breaks_nothing_here(run, trace, new, error):
+    trial = attempt(run, trace, "query = einsum(", new)
+    assert any(part in trial.error for part in error.split("|")), trial
+    assert trial.loss_after is None and trial.loss_before is not None
+    if "_exit" in new:
+        return  # nobody was left to tell the line
+    assert trial.error_line == next(
+        i for i, line in enumerate(forward_source(trace).split("\n"), 1) if "query = einsum(" in line
+    )
+
+
+def test_an_endless_loop_is_stopped(run, trace):
+    before = set(Path("/proc").iterdir())
+    trial = attempt(run, trace, "query = einsum(", "while True: pass\n    query = einsum(", seconds=15)
+    assert "was stopped" in trial.error and trial.loss_after is None
+    left = [entry for entry in set(Path("/proc").iterdir()) - before if _is_worker(entry)]
+    assert left == []
+
+
+def _is_worker(process: Path) -> bool:
+    try:
+        return b"sandbox_worker" in (process / "cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def test_an_endless_text_is_refused(run, trace):
+    with pytest.raises(ValueError, match="too long"):
+        try_edit(run, None, PROMPT, trace, "#" * 30_000)

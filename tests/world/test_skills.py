@@ -1,0 +1,125 @@
+import math
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from llm import Transformer, preset
+from llm.tokenizers import CharTokenizer, build_tokenizer
+from llm.training import evaluation
+from llm.world.asking import EASY, SKILLS, first_probes
+from llm.world.skills import skills, tells_of_the_world
+
+TEXT = (Path(__file__).parents[2] / "training.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return build_tokenizer("bpe", TEXT)
+
+
+class Counted(nn.Module):
+    """A unigram model of the training text's tokens, or a bigram one that falls back on it after unknown ones."""
+
+    def __init__(self, tokens: list[int], d_vocab: int, bigram: bool) -> None:
+        super().__init__()
+        single = torch.bincount(torch.tensor(tokens), minlength=d_vocab) + 0.01
+        single = single + 1e-4 * torch.rand(d_vocab, generator=torch.Generator().manual_seed(0))  # no two are the same
+        counts = (single / single.sum()).repeat(d_vocab, 1)
+        if bigram:
+            for (before, after), count in Counter(pairwise(tokens)).items():
+                counts[before, after] += count
+        self.register_buffer("log_p", (counts / counts.sum(dim=1, keepdim=True)).log())
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.log_p[tokens]
+
+
+class Reads(nn.Module):
+    """Finds everything likelier whose sum of token ids is even: a rule that a test can check by hand."""
+
+    def __init__(self, d_vocab: int) -> None:
+        super().__init__()
+        self.d_vocab = d_vocab
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        scores = (torch.arange(self.d_vocab) % 7).float() + tokens[..., None] % 3
+        return scores.expand(*tokens.shape, self.d_vocab)
+
+
+@pytest.fixture(scope="module")
+def counted(tokenizer):
+    tokens = tokenizer.encode(TEXT)
+    return {name: Counted(tokens, tokenizer.d_vocab, name == "bigram") for name in ("unigram", "bigram")}
+
+
+def test_untrained_unigram_and_bigram_models_score_near_one_half(tokenizer, counted):
+    torch.manual_seed(0)
+    untrained = Transformer(preset("llama", size="small", d_vocab=tokenizer.d_vocab, n_layers=1))
+    for name, model in {**counted, "untrained": untrained}.items():
+        scores = skills(model, tokenizer, count=200 if name != "untrained" else 50)
+        assert scores.keys() == SKILLS.keys()
+        for skill, score in scores.items():
+            if name == "bigram" and skill in EASY:
+                assert score.accuracy > 0.9, (name, skill, score)
+            else:
+                assert abs(score.accuracy - 0.5) < (0.1 if name != "untrained" else 0.25), (name, skill, score)
+        fair = [score.accuracy for skill, score in scores.items() if skill not in EASY]
+        assert abs(sum(fair) / len(fair) - 0.5) < 0.03, name
+
+
+def test_accuracy_is_the_share_of_pairs_whose_right_side_is_likelier(tokenizer):
+    model = Reads(tokenizer.d_vocab)
+    expected = []
+    for pair in first_probes("sizes", 10):
+        sums = []
+        for continuation in (pair.right, pair.wrong):
+            context, told = tokenizer.encode(pair.context), tokenizer.encode(continuation)
+            log_p = model(torch.tensor([context + told[:-1]]))[0].log_softmax(-1)
+            sums.append(sum(log_p[len(context) - 1 + place, token].item() for place, token in enumerate(told)))
+        expected.append(sums[0] > sums[1])
+    score = skills(model, tokenizer, count=10, names=["sizes"])["sizes"]
+    accuracy = sum(expected) / 10
+    assert score.accuracy == accuracy
+    assert score.standard_error == pytest.approx(math.sqrt(accuracy * (1 - accuracy) / 10))
+    assert score.pairs == 10
+
+
+def test_long_contexts_keep_their_end_and_training_mode_comes_back(tokenizer):
+    model = Transformer(preset("gpt", size="small", d_vocab=tokenizer.d_vocab, n_layers=1, n_ctx=16)).train()
+    scores = skills(model, tokenizer, count=4, names=["holder_three", "rhymes"])
+    assert scores.keys() == {"holder_three", "rhymes"}
+    assert model.training
+
+
+def test_batches_do_not_change_a_likelihood(tokenizer, monkeypatch):
+    torch.manual_seed(0)
+    model = Transformer(preset("llama", size="small", d_vocab=tokenizer.d_vocab, n_layers=1)).double()
+    together = skills(model, tokenizer, count=20, names=["recall", "days"])
+    monkeypatch.setattr("llm.world.skills._ROWS", 1)
+    assert skills(model, tokenizer, count=20, names=["recall", "days"]) == together
+
+
+def test_skills_that_a_tokenizer_cannot_express_are_left_out():
+    letters = CharTokenizer("".join(sorted(set(TEXT) - set("0123456789"))))
+    scores = skills(Reads(letters.d_vocab), letters, count=20, names=["large_sums", "days"])
+    assert scores.keys() == {"days"}
+
+
+@pytest.mark.parametrize(("arguments", "named"), [({"names": ["juggling"]}, "juggling"), ({"count": 0}, "count=0")])
+def test_impossible_arguments_are_named(tokenizer, arguments, named):
+    with pytest.raises(ValueError, match=named):
+        skills(Reads(tokenizer.d_vocab), tokenizer, **arguments)
+
+
+def test_the_world_recognises_its_own_text():
+    assert tells_of_the_world(TEXT)
+    assert not tells_of_the_world("It was the best of times, it was the worst of times. " * 100)
+    assert not tells_of_the_world("")
+
+
+def test_evaluation_offers_skills():
+    assert evaluation.skills is skills
