@@ -264,6 +264,7 @@ def test_tokens_are_drawn_as_often_as_their_probabilities_say():
 @example([0.0, 0.3, 0.0], 0.0)
 @example([0.0, 0.3, 0.0], 1 - 2**-53)
 @example([0.1] * 3, 1 - 2**-53)
+@example([2.225073858507e-311], 1 - 2**-53)
 def test_a_token_of_probability_zero_is_never_drawn(weights, point):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "rand", lambda *_, **__: torch.tensor(point, dtype=torch.float64))

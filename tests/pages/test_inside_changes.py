@@ -10,7 +10,7 @@ import torch
 from app_pages import HEN, TEXT, button, finished_run, look_request, never_ask, open_page, texts
 from starlette.exceptions import HTTPException
 
-from components.shared.answers import patching
+from components.views import patching
 from components.views.inside_answers import answer
 from llm.checkpoints import load_run
 from llm.data import TextData

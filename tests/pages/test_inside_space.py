@@ -11,7 +11,7 @@ import torch
 from app_pages import HEN, TEXT, button, finished_run, look_request, never_ask, open_page, texts
 from starlette.exceptions import HTTPException
 
-from components.shared.answers import neurons
+from components.views import neurons
 from components.views.inside_answers import answer
 from llm.checkpoints import load_run
 from llm.data import split_text
