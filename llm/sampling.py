@@ -127,11 +127,10 @@ def draw(probabilities: Float[Tensor, " d_vocab"], generator: torch.Generator) -
     """A token id, each with its probability; one random number from `generator` (on the CPU) decides.
 
     The probabilities, laid end to end, make a line from 0 to 1; the number is a point on it. (Where rounding makes the
-    line a little shorter or longer, the number is stretched to it, and stays below its end.)
+    line a little shorter or longer, the number is stretched to it.)
     """
     ends = probabilities.double().cumsum(dim=-1)  # [d_vocab]
     point = torch.rand((), dtype=torch.float64, generator=generator) * ends[-1]
-    point = point.clamp(max=torch.nextafter(ends[-1], torch.zeros_like(point)))  # subnormal products round up
     return int(torch.searchsorted(ends, point, right=True))  # right: a token of probability 0 has no point
 
 
