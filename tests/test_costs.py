@@ -3,53 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import operator
-from collections.abc import Iterator
-from typing import get_args
+from typing import Any
 
 import pytest
 import torch
+from model_configs import component_configs
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from llm.config import Activation, ModelConfig, Norm, NormPosition, Positional, TrainingConfig
+from llm.config import ModelConfig, TrainingConfig
 from llm.costs import flops_per_token, memory, parameter_count
 from llm.model import Transformer
 from llm.presets import ARCHITECTURES, SIZES, preset
 from llm.training.optim import build_optimizers
 
 BATCH_SIZE = 3
-EITHER = (False, True)
-SPARSE = 11  # every 11th combination still holds each three choices of three different components together
+# No two widths are equal: of the stream, of all heads, of the key/value heads, of one head, of the MLP.
+WIDTHS = {"d_vocab": 29, "d_model": 10, "n_heads": 6, "d_head": 4, "d_mlp": 14, "n_ctx": 7}
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Thousands of tiny operations: a second thread would only wait, many times longer than they take."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def combinations(**fields: object) -> list[ModelConfig]:
-    """Every combination of components in one small shape, in which no two widths are equal."""
-    shape = {"d_vocab": 29, "d_model": 10, "n_layers": 2, "n_heads": 4, "d_head": 6, "d_mlp": 14, "n_ctx": 7}
-    choices = {
-        "positional": get_args(Positional),
-        "norm": get_args(Norm),
-        "norm_position": get_args(NormPosition),
-        "activation": get_args(Activation),
-        "qk_norm": EITHER,
-        "tie_embeddings": EITHER,
-        "bias": EITHER,
-        "n_kv_heads": (4, 2, 1),
-    }
-    return [
-        ModelConfig(**(shape | dict(zip(choices, values, strict=True)) | fields))
-        for values in itertools.product(*choices.values())
-    ]
+def configs(**fields: Any) -> list[ModelConfig]:
+    """Every three values of different options together in some config: the formulas have cases for two and three."""
+    return component_configs(strength=3, **(WIDTHS | fields))
 
 
 def part_of(name: str) -> str:
@@ -79,15 +54,8 @@ def kept_for_backward(config: ModelConfig) -> int:
     return sum(storage.nbytes() for storage in storages.values())
 
 
-def test_sparse_combinations_hold_every_triple_of_choices() -> None:
-    every = [dataclasses.astuple(config) for config in combinations()]
-    for three in itertools.combinations(range(len(every[0])), 3):
-        sparse = {operator.itemgetter(*three)(config) for config in every[::SPARSE]}
-        assert sparse == {operator.itemgetter(*three)(config) for config in every}
-
-
 def test_parameter_count_and_weight_bytes_are_those_of_the_built_model() -> None:
-    for config in combinations():
+    for config in configs():
         parts = dict.fromkeys(dataclasses.asdict(parameter_count(config)), 0)
         model = Transformer(config)
         for name, parameter in model.named_parameters():
@@ -114,7 +82,7 @@ def test_full_gpt_has_gpt2_smalls_published_size() -> None:
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_optimizer_bytes_are_the_moments_held_after_one_step(optimizer: str) -> None:
     training = TrainingConfig(optimizer=optimizer)
-    for config in combinations()[::SPARSE]:
+    for config in configs():
         model = Transformer(config)
         optimizers = build_optimizers(model, training)
         model(torch.randint(config.d_vocab, (1, config.n_ctx))).sum().backward()
@@ -127,12 +95,12 @@ def test_optimizer_bytes_are_the_moments_held_after_one_step(optimizer: str) -> 
 
 
 def test_activation_bytes_are_what_autograd_saves() -> None:
-    for config in [*combinations(n_layers=1), *combinations(dropout=0.5)[::SPARSE]]:
+    for config in [*configs(), *configs(dropout=0.5)]:
         assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(config), config
 
 
 def test_activation_bytes_with_a_single_head() -> None:
-    for config in combinations(n_heads=1, n_kv_heads=1)[::SPARSE]:
+    for config in configs(n_heads=1, n_kv_heads=1):
         assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(config), config
 
 
@@ -143,7 +111,7 @@ def test_activation_bytes_of_each_preset(architecture: str) -> None:
 
 
 def test_forward_flops_are_those_that_torch_counts() -> None:
-    for config in combinations(n_layers=1):
+    for config in configs(n_layers=1):
         tokens = torch.zeros(BATCH_SIZE, config.n_ctx, dtype=torch.int64)
         model = Transformer(config, "torch")
         with FlopCounterMode(display=False) as counted:
@@ -152,7 +120,7 @@ def test_forward_flops_are_those_that_torch_counts() -> None:
 
 
 def test_training_flops_are_those_that_torch_counts() -> None:
-    for config in combinations()[::SPARSE]:
+    for config in configs():
         tokens = torch.zeros(BATCH_SIZE, config.n_ctx - 1, dtype=torch.int64)
         model = Transformer(config, "torch")
         with FlopCounterMode(display=False) as counted:

@@ -4,16 +4,12 @@ import itertools
 
 import pytest
 import torch
-from model_configs import IMPLEMENTATIONS, SIZES, component_configs, config_name
+from model_configs import IMPLEMENTATIONS, PRESETS, SIZES, component_configs, config_name, every_config
 
 from llm import Transformer, preset
 from llm.config import ModelConfig
 from llm.layers.cache import KeyValueCache
 from llm.presets import ARCHITECTURES
-
-PRESETS = [preset(name, d_vocab=31, d_model=24, n_heads=6, n_layers=2, n_ctx=16) for name in ARCHITECTURES]
-CONFIGS = component_configs() + PRESETS
-every_config = pytest.mark.parametrize("config", CONFIGS, ids=config_name)
 
 
 def randomised(config: ModelConfig, implementation: str = "fused") -> Transformer:

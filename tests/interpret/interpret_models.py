@@ -1,18 +1,9 @@
 """Models that the interpretation tests look into: random ones, and one whose heads are built by hand."""
 
-import pytest
 import torch
-from model_configs import component_configs, config_name
 
-from llm import Transformer, preset
+from llm import Transformer
 from llm.config import ModelConfig
-from llm.presets import ARCHITECTURES
-
-PRESETS = [
-    preset(name, d_vocab=31, d_model=24, n_heads=6, n_kv_heads=3, n_layers=2, n_ctx=16) for name in ARCHITECTURES
-]
-CONFIGS = component_configs() + PRESETS
-every_config = pytest.mark.parametrize("config", CONFIGS, ids=config_name)
 
 
 def randomised(config: ModelConfig, implementation: str = "fused", dtype: torch.dtype = torch.float64) -> Transformer:

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from interpret_models import by_hand, every_config, randomised
+from interpret_models import by_hand, randomised
+from model_configs import every_config
 from torch.testing import assert_close
 
 from llm.interpret import ablate, effect, record

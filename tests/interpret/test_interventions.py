@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from interpret_models import by_hand, every_config, randomised
-from model_configs import IMPLEMENTATIONS, SIZES
+from interpret_models import by_hand, randomised
+from model_configs import IMPLEMENTATIONS, SIZES, every_config
 
 from llm.config import ModelConfig
 from llm.interpret import (

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from interpret_models import every_config, randomised
-from model_configs import IMPLEMENTATIONS, SIZES
+from interpret_models import randomised
+from model_configs import IMPLEMENTATIONS, SIZES, every_config
 
 from llm.config import ModelConfig
 from llm.interpret import (

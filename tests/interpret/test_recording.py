@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-from interpret_models import every_config, randomised
-from model_configs import IMPLEMENTATIONS, SIZES
+from interpret_models import randomised
+from model_configs import IMPLEMENTATIONS, SIZES, every_config
 
 from llm import Transformer
 from llm.config import ModelConfig

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from interpret_models import by_hand, every_config, randomised
-from model_configs import IMPLEMENTATIONS, SIZES
+from interpret_models import by_hand, randomised
+from model_configs import IMPLEMENTATIONS, SIZES, every_config
 
 from llm.config import ModelConfig
 from llm.data import TextData

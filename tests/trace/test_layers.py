@@ -6,7 +6,7 @@ import time
 
 import pytest
 import torch
-from model_configs import IMPLEMENTATIONS, component_configs, config_name
+from model_configs import IMPLEMENTATIONS, component_configs, every_config
 
 from llm import Transformer, preset
 from llm.presets import ARCHITECTURES
@@ -23,8 +23,6 @@ from llm.trace.layers import (
 )
 
 PRESETS = {name: preset(name, "small", d_vocab=65) for name in ARCHITECTURES}
-EVERY = list(PRESETS.items())
-EVERY += [(config_name(config), config) for config in component_configs()]
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +55,7 @@ def plain_outputs(model, tokens) -> dict[str, list[torch.Tensor]]:
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("config", [config for _, config in EVERY], ids=[name for name, _ in EVERY])
+@every_config
 def test_every_layers_trace_is_the_plain_forward_pass_to_the_last_bit(config, implementation):
     recorded, models = recorded_pass(config, implementation)
     plain = plain_outputs(models[implementation], recorded.tokens)
@@ -134,7 +132,7 @@ def test_recording_and_tracing_leave_the_model_as_it_was():
     assert not any(module._forward_hooks for one in models.values() for module in one.modules())
 
 
-@pytest.mark.parametrize("config", [config for _, config in EVERY], ids=[name for name, _ in EVERY])
+@every_config
 def test_implementations_agree_on_the_same_input(config):
     recorded, models = recorded_pass(config, "fused")
     for path in recorded.calls:
