@@ -18,6 +18,7 @@ import tempfile
 import time
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from llm import TrainingConfig, preset
 from llm.config import SamplingConfig, describe
@@ -32,7 +33,7 @@ from llm.world.asking import SKILLS, first_probes
 SAMPLING = SamplingConfig(max_new_tokens=1500, temperature=0.8, seed=0)
 
 
-def measure(architecture: str, text: Path, arguments: argparse.Namespace, settings: dict[str, object]) -> None:
+def measure(architecture: str, text: Path, arguments: argparse.Namespace, settings: dict[str, Any]) -> None:
     """Train one preset until the last mark or the end of the run, and print a row for each mark."""
     training = TrainingConfig(**{k: v for k, v in settings.items() if k in describe(TrainingConfig)})
     model_overrides = {k: v for k, v in settings.items() if k not in describe(TrainingConfig)}
@@ -83,7 +84,7 @@ def main() -> None:
     import_module("torch._dynamo")
     for skill in SKILLS:
         first_probes(skill, TrainingConfig.skill_pairs)
-    settings: dict[str, object] = {}
+    settings: dict[str, Any] = {}
     for assignment in arguments.set:
         name, _, value = assignment.partition("=")
         try:

@@ -23,7 +23,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from typing_extensions import Doc
@@ -47,7 +47,7 @@ MODEL = {
     "qk_norm": True,
     "tie_embeddings": True,
 }  # apart from these and the layers the small llama
-TRAINING = {"batch_size": 42, "schedule": "constant"}
+TRAINING: dict[str, Any] = {"batch_size": 42, "schedule": "constant"}
 D_VOCAB = 1_024  # small, so that each token is seen often, and many words take several
 WINDOWS = 128  # of held-out text: the in-context score compares two positions alone, and few windows leave it noisy
 

@@ -7,6 +7,7 @@ import streamlit as st
 from components.shared import states
 from components.shared.checkpoint_choice import choose_checkpoint
 from components.shared.help import explain
+from components.shared.selection import forget
 from components.views.code import read_code
 from components.views.code.editor import editor
 from components.views.code.training_code import training_code
@@ -31,8 +32,8 @@ def page() -> None:
     names = list(READ)
     wanted = st.query_params.get("read", names[0])
     what = st.segmented_control("What to read", names, default=wanted if wanted in READ else names[0], required=True,
-                                format_func=READ.get, key="code-read", label_visibility="collapsed",
-                                on_change=lambda: [st.query_params.pop(name, None) for name in PLACE])  # fmt: skip
+                                format_func=READ.__getitem__, key="code-read", label_visibility="collapsed",
+                                on_change=lambda: forget(*PLACE))  # fmt: skip
     st.query_params["read"] = what
     checkpoint = choose_checkpoint("Reading the code with live numbers")
     if checkpoint is None:

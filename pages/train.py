@@ -35,7 +35,7 @@ def new_run() -> None:
     under_way = trainings.active()
     earlier = {run.id: run.label for run in list_runs(folders.checkpoints())}
     if earlier:
-        st.selectbox("Earlier runs", earlier, index=None, format_func=earlier.get, key="train-earlier",
+        st.selectbox("Earlier runs", list(earlier), index=None, format_func=earlier.__getitem__, key="train-earlier",
                      placeholder="Look at an earlier run", on_change=look, label_visibility="collapsed")  # fmt: skip
     if under_way:
         st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")

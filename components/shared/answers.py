@@ -24,7 +24,7 @@ def remembered(page: str, name: str, default: str, allowed: Sequence[str]) -> st
     """The key of the page's control `name`, which begins with what the address says of it, else with `default`."""
     key = f"{page}-{name}"
     if st.session_state.get(key) not in allowed:
-        wanted = st.query_params.get(name, default)
+        wanted = st.query_params.get(name)
         st.session_state[key] = wanted if wanted in allowed else default
     return key
 
@@ -32,7 +32,7 @@ def remembered(page: str, name: str, default: str, allowed: Sequence[str]) -> st
 def choose_one(page: str, name: str, label: str, options: Mapping[str, str], default: str, **more: Any) -> str:
     """One of `options` (by their labels), which the address remembers under `name`."""
     chosen: str = st.segmented_control(
-        label, list(options), format_func=options.get, required=True,
+        label, list(options), format_func=options.__getitem__, required=True,
         key=remembered(page, name, default, list(options)), **more,
     )  # fmt: skip
     st.query_params[name] = chosen

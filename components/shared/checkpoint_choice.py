@@ -32,10 +32,15 @@ def choose_run(purpose: str) -> RunSummary | None:
     ids = list(found)
     run_id = st.selectbox(
         "Run", ids, index=ids.index(wanted) if wanted in found else 0, format_func=lambda one: found[one].label,
-        on_change=lambda: [st.query_params.pop(name, None) for name in ("step", "prompt", "grown")],
+        on_change=_forget_selection,
     )  # fmt: skip
     st.query_params["run"] = run_id
     return found[run_id]
+
+
+def _forget_selection() -> None:
+    for name in ("step", "prompt", "grown"):
+        st.query_params.pop(name, None)
 
 
 def choose_step(folder: RunFolder) -> int | None:

@@ -135,7 +135,9 @@ def choose_text(run: Run, look: Look) -> Look | None:
     key = f"look-prompt-{look.run_id}"
     if first is None and key not in st.session_state:
         first = opening(run)
-    prompt = st.text_area("Text that the model reads", first, key=key, height=80, on_change=lambda: forget("grown"))
+    prompt = (
+        st.text_area("Text that the model reads", first, key=key, height=80, on_change=lambda: forget("grown")) or ""
+    )
     st.query_params["prompt"] = prompt
     longest = min(LONGEST, run.config.n_ctx)
     ids = run.tokenizer.encode(prompt)

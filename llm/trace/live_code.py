@@ -6,7 +6,7 @@ The functions are given, not imported: this module knows how to trace them, not 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,7 @@ class Subject:
     file: Path
     functions: tuple[str, ...]
     run: Callable[[], Any]
-    axes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class LiveCode(Reading):

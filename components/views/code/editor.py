@@ -46,7 +46,7 @@ def editor(run: Path, step: int | None, text: str, trace: LayerTrace) -> None:
         st.button("Start again", key=f"{key}-reset", icon=":material/undo:", on_click=_put, args=(key, original))
     st.html(MONOSPACE)
     code = st.text_area("Code", original, key=key, height=340, label_visibility="collapsed")
-    guess = st.segmented_control("Your guess", list(GUESSES), format_func=GUESSES.get, key=f"{key}-guess")
+    guess = st.segmented_control("Your guess", list(GUESSES), format_func=GUESSES.__getitem__, key=f"{key}-guess")
     if st.button("Try it", type="primary", icon=":material/experiment:", key="code-try", disabled=guess is None,
                  help="First guess, then try"):  # fmt: skip
         try:

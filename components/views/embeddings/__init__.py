@@ -92,7 +92,9 @@ def data_of(look: Look, kind: str, colour: str, token: int | None, at: int | Non
     axes = END if look.step is None else str(look.step)
     token = token if token is not None and token < run.config.d_vocab else None
     at = at if at in looks else run.step
-    state = {"map": kind, "points": colour, "at": at} | ({} if token is None else {"chosen": token})
+    state: dict[str, int | str] = {"map": kind, "points": colour, "at": at}
+    if token is not None:
+        state["chosen"] = token
     sources = {
         "tokens": weights.address("inside/embeddings-tokens"),
         "alike": weights.address("inside/embeddings-alike"),
@@ -214,10 +216,10 @@ def _floats(tensor: Tensor) -> bytes:
 
 def _csv(look: Look, request: Request) -> Response:
     if request.query_params.get("map") == "positions":
-        numbers = positions_of(look)
+        curves = positions_of(look)
         by_distance = look.run().config.positional in BY_DISTANCE
         names = ["curve", "distance", "score"] if by_distance else ["pos", "other_pos", "cosine"]
-        rows = ([one, other, float(value)] for one, row in enumerate(numbers) for other, value in enumerate(row))
+        rows = ([one, other, float(value)] for one, row in enumerate(curves) for other, value in enumerate(row))
         return table_file(f"positions-{look.run_id}", names, rows)
     found = tokens_of(look)
     numbers = np.frombuffer(map_bytes(look, END if look.step is None else str(look.step)), "<f4")[:-3].reshape(-1, 3)

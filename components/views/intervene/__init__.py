@@ -81,7 +81,7 @@ def _choose(look: Look) -> dict[str, str]:
             help="0: the part is off. 1: nothing changes. 2: what it adds is doubled",
         )  # fmt: skip
         state["gaze"] = st.selectbox(
-            "Steer the gaze of a head", list(GAZES), format_func=GAZES.get, width=210,
+            "Steer the gaze of a head", list(GAZES), format_func=GAZES.__getitem__, width=210,
             key=remembered("inside", "gaze", "", list(GAZES)),
         )  # fmt: skip
     if state["gaze"]:

@@ -91,7 +91,7 @@ def _choose_contrast(look: Look) -> Contrast:
         texts = [st.query_params.get(name, "") for name in FIELDS]
         asked = OWN if any(texts) else next(iter(names))
         st.session_state[PAIR] = str(ready.index(Contrast(*texts))) if Contrast(*texts) in ready else asked
-    choice = st.selectbox("Two texts", list(names), format_func=names.get, key=PAIR)
+    choice = st.selectbox("Two texts", list(names), format_func=names.__getitem__, key=PAIR)
     if choice != OWN:
         chosen = ready[int(choice)]
         st.query_params.update({name: getattr(chosen, name) for name in FIELDS})  # the texts, whatever their number
