@@ -24,7 +24,7 @@ EXPLANATIONS: dict[str, Explanation] = {
         "that it is always certain and always right.",
         r"\text{loss} = -\frac{1}{N} \sum_{i=1}^{N} \ln p(\text{token}_i \mid \text{tokens before})"
         r"\quad \text{nats per token}",
-        "llm/training/trainer.py, next_token_loss",
+        "llm/loss.py, next_token_loss",
     ),
     "baselines": Explanation(
         "The dashed lines",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from llm.interpret.logit_lens import Lens, lens, lens_logits
     from llm.interpret.neurons import Excitations, NeuronEffect, excitations, neuron_effect
     from llm.interpret.patching import Patch, PatchMap, logit_difference, patch, patch_effect
-    from llm.interpret.positions import InContextScore, in_context_score, loss_by_position, token_losses
+    from llm.interpret.positions import InContextScore, in_context_score, loss_by_position
     from llm.interpret.recording import Record, activation_names, record, records, twin
     from llm.interpret.residual import ResidualStream, residual_stream
 
@@ -80,7 +80,6 @@ _HOMES = {
     "records": "llm.interpret.recording",
     "repeated_tokens": "llm.interpret.heads",
     "residual_stream": "llm.interpret.residual",
-    "token_losses": "llm.interpret.positions",
     "twin": "llm.interpret.recording",
     "value_weighted_pattern": "llm.interpret.heads",
 }
@@ -128,7 +127,6 @@ __all__ = [
     "records",
     "repeated_tokens",
     "residual_stream",
-    "token_losses",
     "twin",
     "value_weighted_pattern",
 ]

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from llm.interpret.positions import token_losses
 from llm.interpret.recording import blocks, check_heads, check_layer, check_pair, record, twin
+from llm.loss import token_losses
 from llm.model import Transformer
 
 Head = tuple[int, int]  # (layer, head)

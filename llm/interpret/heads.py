@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from llm.interpret.positions import token_losses
 from llm.interpret.recording import check_layer, record, records
+from llm.loss import token_losses
 from llm.model import Transformer
 
 SEQUENCES = 16

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from llm.interpret.ablation import Head, ablate, edit_pattern
-from llm.interpret.positions import token_losses
 from llm.interpret.recording import as_batch, check_heads, record
+from llm.loss import token_losses
 from llm.model import Transformer
 
 Gaze = Literal["itself", "previous", "first", "evenly", "token"]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from llm.interpret.recording import record
+from llm.loss import token_losses
 from llm.model import Transformer
 
 
@@ -50,11 +51,3 @@ def in_context_score(losses: Float[Tensor, " pos"]) -> InContextScore:
     n_ctx = len(losses)
     score = losses[9 * n_ctx // 10] - losses[n_ctx // 10]
     return InContextScore(float(score), float(losses[500] - losses[50]) if n_ctx > 500 else None)
-
-
-def token_losses(
-    logits: Float[Tensor, "batch pos d_vocab"], targets: Int[Tensor, "batch pos"]
-) -> Float[Tensor, "batch pos"]:
-    """Cross-entropy of each prediction: −log softmax(logits)[target], in nats, in float32 at least."""
-    precise = logits.to(torch.promote_types(logits.dtype, torch.float32)).transpose(1, 2)  # [batch, d_vocab, pos]
-    return nn.functional.cross_entropy(precise, targets.to(logits.device, torch.int64), reduction="none")

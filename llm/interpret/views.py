@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from llm.checkpoints import Run
 from llm.data import TextData, split_text
 from llm.interpret.heads import HeadScores, pattern_scores, repeated_tokens, weighted_by_values
-from llm.interpret.positions import token_losses
 from llm.interpret.recording import as_batch, blocks, record, twin
 from llm.layers.attention import Attention
 from llm.layers.block import Block
+from llm.loss import token_losses
 from llm.model import Transformer
 from llm.tokenizers import Tokenizer
 

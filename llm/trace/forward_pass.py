@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 import llm
 from llm.config import Implementation
+from llm.loss import next_token_loss
 from llm.model import Transformer
 
 T = TypeVar("T")
@@ -108,7 +109,7 @@ def recording(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Generator
         yield (place + 1) / (2 * len(chain) + 1)
     logits = given.requires_grad_()
     with torch.enable_grad():
-        loss = next_token_loss(logits, tokens)
+        loss = next_token_loss(logits[:, :-1], tokens[:, 1:]) if tokens.shape[1] > 1 else None
     if loss is not None:
         loss.backward()
         gradient = logits.grad
@@ -171,15 +172,6 @@ def walk(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Generator[None
         outputs.append(given)
         yield
     return outputs, seconds
-
-
-def next_token_loss(
-    logits: Float[Tensor, "batch pos d_vocab"], tokens: Int[Tensor, "batch pos"]
-) -> Float[Tensor, ""] | None:
-    """Mean cross-entropy of each next token of the text; None where there is none."""
-    if tokens.shape[1] < 2:
-        return None
-    return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
 
 
 def complete(parts: Generator[Any, None, T]) -> T:

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from llm.checkpoints import load_run
+from llm.loss import next_token_loss
 from llm.model import Transformer
-from llm.trace.forward_pass import next_token_loss
 from llm.trace.lines import TracedLine, shape_of, trace
 from llm.trace.reading import MOST_TOKENS
 
@@ -88,7 +88,8 @@ def _loss(
 
     def run() -> None:
         try:
-            found.append(next_token_loss(model(tokens), tokens))
+            logits = model(tokens)  # [batch, pos, d_vocab]
+            found.append(next_token_loss(logits[:, :-1], tokens[:, 1:]) if tokens.shape[1] > 1 else None)
         except (Exception, SystemExit) as error:
             failures.append(error)
 

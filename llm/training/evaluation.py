@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from llm.data import TextData
+from llm.loss import next_token_loss
 from llm.model import Transformer
 from llm.tokenizers import Tokenizer
 from llm.world.skills import SkillScore as SkillScore
@@ -67,9 +68,9 @@ def evaluate(
     try:
         for start in range(0, len(inputs), batch_size):
             with autocast():
-                logits = model(inputs[start : start + batch_size]).float().flatten(0, 1)  # [batch · pos, d_vocab]
-            truth = targets[start : start + batch_size].flatten()  # [batch · pos]
-            nats += nn.functional.cross_entropy(logits, truth, reduction="sum").item()
+                logits = model(inputs[start : start + batch_size])  # [batch, pos, d_vocab]
+            truth = targets[start : start + batch_size]  # [batch, pos]
+            nats += next_token_loss(logits, truth, reduction="sum").item()
             right += int((logits.argmax(dim=-1) == truth).sum())
     finally:
         model.train(was_training)

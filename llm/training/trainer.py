@@ -16,12 +16,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from llm.checkpoints import RunFolder, snapshot_due
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
+from llm.loss import next_token_loss
 from llm.model import Transformer
 from llm.runtime.device import autocast, choose_device, choose_precision, random_source
 from llm.sampling import generate
@@ -57,16 +57,6 @@ class StepMetrics:
 
 class TrainingDiverged(RuntimeError):
     """The loss or a gradient is no longer a finite number; the weights are still those before that step."""
-
-
-def next_token_loss(logits: Float[Tensor, "batch pos d_vocab"], targets: Int[Tensor, "batch pos"]) -> Float[Tensor, ""]:
-    """Cross-entropy: how surprised the model is by the token that really follows, in nats per token.
-
-    loss = −mean over batch and pos of ln p[target],   p = softmax(logits) = exp(logits) / Σ exp(logits)
-
-    A model that knows nothing gives every token p = 1 / d_vocab, a loss of ln d_vocab.
-    """
-    return nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
 
 class Trainer(Iterator[StepMetrics]):

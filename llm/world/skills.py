@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from llm.loss import token_losses
 from llm.tokenizers import Tokenizer
 from llm.world.asking import SKILLS, Probe, first_probes
 from llm.world.checker import check
@@ -116,10 +117,9 @@ def _log_likelihoods(model: nn.Module, wanted: Sequence[_Continuation]) -> list[
                 for offset, target in enumerate(wanted[index].targets)
             ]
             lines, _, positions, targets = (list(column) for column in zip(*places, strict=True))
-            log_p = logits[lines, positions].float().log_softmax(dim=-1)  # [token, d_vocab]
-            chosen = log_p.gather(1, torch.tensor(targets, device=device)[:, None])[:, 0].tolist()
-            for (_, index, _, _), value in zip(places, chosen, strict=True):
-                result[index] += value
+            losses = token_losses(logits[lines, positions], torch.tensor(targets)).tolist()  # [token]
+            for (_, index, _, _), loss in zip(places, losses, strict=True):
+                result[index] -= loss
     finally:
         model.train(was_training)
     return result

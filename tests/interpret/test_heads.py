@@ -15,9 +15,9 @@ from llm.interpret import (
     pattern_scores,
     record,
     repeated_tokens,
-    token_losses,
     value_weighted_pattern,
 )
+from llm.loss import token_losses
 
 TWICE = torch.stack([torch.randperm(20, generator=torch.Generator().manual_seed(i))[:8].repeat(2) for i in range(4)])
 

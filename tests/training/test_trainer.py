@@ -11,7 +11,7 @@ from llm.checkpoints import RunFolder
 from llm.config import TrainingConfig
 from llm.presets import preset
 from llm.training.setup import resume_run, start_run
-from llm.training.trainer import Trainer, TrainingDiverged, next_token_loss
+from llm.training.trainer import Trainer, TrainingDiverged
 from llm.world import SKILLS, generate
 
 TEXT = "".join(f"the {word} fox saw {count} small birds.\n" for count in range(40) for word in ("red", "old", "shy"))
@@ -258,13 +258,6 @@ def test_a_run_that_another_process_trains_is_left_alone(tmp_path):
     file.write_text(json.dumps(json.loads(file.read_text()) | {"pid": 1}))
     with pytest.raises(ValueError, match=r"paused in another process \(number 1\)"):
         resume_run(trainer.folder.path)
-
-
-def test_loss_of_an_indifferent_model_is_the_logarithm_of_the_vocabulary():
-    targets = torch.randint(50, (2, 7))
-    assert next_token_loss(torch.zeros(2, 7, 50), targets).item() == pytest.approx(math.log(50))
-    certain = torch.nn.functional.one_hot(targets, 50) * 100.0
-    assert next_token_loss(certain, targets).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_on_the_worlds_text_an_evaluation_tells_of_sentences_and_now_and_then_of_skills(tmp_path):

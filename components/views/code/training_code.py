@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from llm import data, sampling
+from llm import data, loss, sampling
 from llm.checkpoints import Run, load_run
 from llm.config import SamplingConfig
 from llm.data import TextData
@@ -19,7 +19,7 @@ from llm.tokenizers.bpe import N_BYTES, train_merges
 from llm.trace.forward_pass import ForwardPass
 from llm.trace.live_code import LiveCode, Subject, weight_gradient
 from llm.trace.reading import Reading, keep
-from llm.training import adamw, trainer
+from llm.training import adamw
 
 WEIGHT = ("blocks.0.mlp", "W_in")  # the layer and its parameter that the AdamW step is shown on
 EXCERPT = 40_000  # characters of the run's text: enough to see what happens
@@ -36,7 +36,7 @@ def training_code(path: Path, step: int | None, text: str) -> tuple[str, Reading
     Raises:
         ValueError: the text is empty, or the tokenizer cannot express it.
     """
-    stamps = [file.stat().st_mtime_ns for file in map(_file, (data, sampling, bpe, adamw, trainer))]
+    stamps = [file.stat().st_mtime_ns for file in map(_file, (data, sampling, bpe, adamw, loss))]
     key = hashlib.sha256(repr((str(path), step, text, stamps)).encode()).hexdigest()[:24]
 
     def make() -> LiveCode:
@@ -61,8 +61,8 @@ def _subjects(run: Run, recorded: ForwardPass) -> dict[str, Subject]:
                        lambda: train_merges(run.folder.text()[:EXCERPT], N_BYTES + MERGES)),
     }  # fmt: skip
     if tokens.shape[1] > 1:
-        subjects["loss"] = Subject("Loss", _file(trainer), ("next_token_loss",),
-                                   lambda: trainer.next_token_loss(logits[:, :-1], tokens[:, 1:]))  # fmt: skip
+        subjects["loss"] = Subject("Loss", _file(loss), ("next_token_loss",),
+                                   lambda: loss.next_token_loss(logits[:, :-1], tokens[:, 1:]))  # fmt: skip
     return subjects
 
 

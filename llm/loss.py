@@ -1,0 +1,35 @@
+"""The next-token loss: how surprised a model is by the token that really follows, in nats.
+
+    loss = −ln p[target],   p = softmax(logits) = exp(logits) / Σ exp(logits)
+
+A model that knows nothing gives every token p = 1 / d_vocab, a loss of ln d_vocab. Logits of 16 bits are cast to
+float32 first.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+def next_token_loss(
+    logits: Float[Tensor, "batch pos d_vocab"],
+    targets: Int[Tensor, "batch pos"],
+    reduction: Literal["mean", "sum"] = "mean",
+) -> Float[Tensor, ""]:
+    """The mean (or sum) of the cross-entropy over batch and positions, in nats per token (or nats)."""
+    precise = _at_least_float32(logits).flatten(0, 1)  # [batch · pos, d_vocab]
+    return nn.functional.cross_entropy(precise, targets.flatten(), reduction=reduction)
+
+
+def token_losses(logits: Float[Tensor, "*batch d_vocab"], targets: Int[Tensor, " *batch"]) -> Float[Tensor, " *batch"]:
+    """The cross-entropy of each prediction on its own, in nats."""
+    precise = _at_least_float32(logits).movedim(-1, 1)  # torch wants the vocabulary second: [batch, d_vocab, pos]
+    return nn.functional.cross_entropy(precise, targets.to(logits.device, torch.int64), reduction="none")
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
