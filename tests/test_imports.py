@@ -28,7 +28,7 @@ def test_a_wrong_import_breaks_its_rule(tmp_path):
     wrong = [
         ("components.shared.style", "pages.home"),
         ("llm.runtime.files", "streamlit"),
-        ("llm.layers.norm", "llm.tokenizers"),
+        ("llm.layers.norm", "llm.runtime.files"),
         ("llm.model", "llm.trace.lines"),
         ("llm.presets", "llm.world.stories"),
     ]
@@ -36,6 +36,12 @@ def test_a_wrong_import_breaks_its_rule(tmp_path):
     assert result.returncode == 1
     for who, whom in wrong:
         assert f"{who} -> {whom}" in result.stdout
+
+
+def test_a_cycle_breaks_its_rule(tmp_path):
+    result = lint_with(tmp_path, {"llm/world/chance.py": "import llm.world.telling"})
+    assert result.returncode == 1
+    assert "No cycles are allowed in llm.world" in result.stdout
 
 
 def test_a_new_module_of_the_library_needs_a_place(tmp_path):
