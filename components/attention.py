@@ -8,7 +8,8 @@ from typing import Any
 from components.shared.answers import carry_links
 from components.shared.export import portable
 from components.shared.selection import Look
-from llm.interpret.views import NAMES, cell_span
+from llm.interpret.attention_patterns import thumbnail_span
+from llm.interpret.head_scores import LABELS
 
 heads_component = portable("attention_heads", "frontend/tiles", "views/attention_heads/view")
 head_component = portable(
@@ -21,7 +22,7 @@ head_component = portable(
 
 training_component = portable("attention_training", "frontend/tiles", "views/attention_training/view")
 
-ORDERS = {"layer": "by layer", **NAMES, "entropy": "entropy"}
+ORDERS = {"layer": "by layer", **LABELS, "entropy": "entropy"}
 MATRICES = {
     "pattern": "Pattern",
     "weighted": "Value-weighted",
@@ -94,9 +95,9 @@ def _grid(look: Look) -> dict[str, Any]:
     config = look.run().config
     return {
         "labels": look.labels(),
-        "span": cell_span(len(look.tokens)),
+        "span": thumbnail_span(len(look.tokens)),
         "layers": config.n_layers,
         "heads": config.n_heads,
         "group": config.n_heads // config.n_kv_heads,
-        "names": NAMES,
+        "names": LABELS,
     }

@@ -15,24 +15,16 @@ from typing import Any
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from torch import Tensor
 
 from components import attention
 from components.shared.answers import Answer, answered, numbers, octets, page_file, table_file, whole
 from components.shared.selection import Look, text_data
+from components.shared.texts import batch_of_one
 from llm.checkpoints import RUN_ID
-from llm.interpret.heads import HeadScores
-from llm.interpret.positions import in_context_score
-from llm.interpret.views import (
-    HeadView,
-    attention_layers,
-    head_label,
-    head_view,
-    held_out_losses,
-    one_text,
-    scores_by_layer,
-    small_pattern,
-)
+from llm.interpret.attention_patterns import attention_layers, pattern_thumbnails
+from llm.interpret.head_arithmetic import HeadArithmetic, head_arithmetic
+from llm.interpret.head_scores import HeadScores, head_label, head_scores
+from llm.interpret.loss_by_position import in_context_score, loss_by_position
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
@@ -43,9 +35,11 @@ ARRAYS = (
     "total", "by_distance",
 )  # fmt: skip
 
+WINDOWS = 32  # of held-out text, on which the loss by position is measured
+
 _scores: Kept[dict[str, Any]] = Kept(200)
 _contexts: Kept[dict[str, Any]] = Kept(200)
-_heads: Kept[HeadView] = Kept(8)
+_heads: Kept[HeadArithmetic] = Kept(8)
 
 
 def answer(request: Request) -> Response:
@@ -59,29 +53,29 @@ def grid_bytes(look: Look) -> bytes:
 
 
 def _small_layers(look: Look) -> Iterator[bytes]:
-    for layer in attention_layers(look.run().model, one_text(look.tokens)):
-        yield small_pattern(layer.pattern[0]).numpy().tobytes()
+    for layer in attention_layers(look.run().model, batch_of_one(look.tokens)):
+        yield pattern_thumbnails(layer.pattern[0]).numpy().tobytes()
 
 
 def scores_of(look: Look) -> dict[str, Any]:
     """Every head's scores, [layer][head], on random tokens repeated twice, and the name that they earn."""
     key = (look.run().folder.path, look.run().step)
-    return _scores.get(key, lambda: _as_json(list(compute.iterate(_score_layers(look, text_data(look).train)))))
+
+    def make() -> dict[str, Any]:
+        return _as_json(compute.finish(head_scores.steps(look.run().model, text_data(look).train)))
+
+    return _scores.get(key, make)
 
 
-def _score_layers(look: Look, occurring: Tensor) -> Iterator[HeadScores]:
-    yield from scores_by_layer(look.run().model, occurring)
-
-
-def _as_json(layers: list[HeadScores]) -> dict[str, Any]:
-    found: dict[str, Any] = {name: [getattr(layer, name).tolist() for layer in layers] for name in SCORES}
+def _as_json(scores: HeadScores) -> dict[str, Any]:
+    found: dict[str, Any] = {name: getattr(scores, name).tolist() for name in SCORES}
     if not all(math.isfinite(score) for row in found["entropy"] for score in row):
         raise ValueError("This model's attention is no number: its weights diverged. Look at an earlier step")
     found["label"] = [
         [head_label(*one) for one in zip(*(found[name][layer] for name in SCORES[:4]), strict=True)]
-        for layer in range(len(layers))
+        for layer in range(len(scores.entropy))
     ]
-    found["entropy_maximum"] = layers[0].entropy_maximum
+    found["entropy_maximum"] = scores.entropy_maximum
     return found
 
 
@@ -90,20 +84,21 @@ def context_of(look: Look) -> dict[str, Any]:
     run = look.run()
 
     def make() -> dict[str, Any]:
-        *_, context = compute.iterate(held_out_losses(run.model, text_data(look)))
-        score = in_context_score(context.by_position)
+        inputs, targets = compute.run(text_data(look).evaluation_windows, WINDOWS)
+        losses = compute.finish(loss_by_position.steps(run.model, inputs, targets))
+        score = in_context_score(losses)
         return {
-            "loss": context.loss,
-            "by_position": context.by_position.tolist(),
+            "loss": float(losses.mean()),
+            "by_position": losses.tolist(),
             "score": score.score,
             "published": score.published,
-            "windows": context.windows,
+            "windows": len(inputs),
         }
 
     return _contexts.get((run.folder.path, run.step), make)
 
 
-def head_of(look: Look, layer: int, head: int) -> HeadView:
+def head_of(look: Look, layer: int, head: int) -> HeadArithmetic:
     """One head of one layer, walked to layer by layer. Raises ValueError for one that does not exist."""
     config = look.run().config
     if not 0 <= layer < config.n_layers:
@@ -111,9 +106,9 @@ def head_of(look: Look, layer: int, head: int) -> HeadView:
 
     run = look.run()
 
-    def make() -> HeadView:
-        walk = compute.iterate(attention_layers(run.model, one_text(look.tokens)))
-        return compute.run(head_view, next(itertools.islice(walk, layer, None)), head)
+    def make() -> HeadArithmetic:
+        walk = compute.iterate(attention_layers(run.model, batch_of_one(look.tokens)))
+        return compute.run(head_arithmetic, next(itertools.islice(walk, layer, None)), head)
 
     return _heads.get((run.folder.path, run.step, look.tokens, layer, head), make)
 
@@ -127,7 +122,7 @@ def last_look(look: Look, layer: int, head: int) -> str:
     return f"Measured: the greatest share, {row[key]:.1%}, goes **{place}**."
 
 
-def head_bytes(view: HeadView) -> bytes:
+def head_bytes(view: HeadArithmetic) -> bytes:
     """The arrays of a head, one after the other as float32, in the order of `ARRAYS`."""
     return b"".join(getattr(view, name).astype("<f4").tobytes() for name in ARRAYS)
 

@@ -32,7 +32,8 @@ from components.shared.style import COLOURS
 from llm import TrainingConfig, preset
 from llm.checkpoints import RunFolder, load_run
 from llm.data import TextData, read_text
-from llm.interpret import head_scores, in_context_score, induction_loss, loss_by_position
+from llm.interpret.head_scores import head_scores, induction_loss
+from llm.interpret.loss_by_position import in_context_score, loss_by_position
 from llm.runtime import compute
 from llm.runtime.files import write_bytes
 from llm.training.setup import start_run
@@ -121,7 +122,6 @@ def measured(name: str, seed: int, folder: RunFolder) -> Iterator[Measured]:
         model = load_run(folder.path, step).model
         scores, copies = head_scores(model, data.train), induction_loss(model, data.train)
         losses = loss_by_position(model, *windows)  # [pos]
-        assert scores.induction is not None
         yield Measured(
             name, seed, step, float(scores.induction.max()), float(scores.previous.max()),
             copies.first, copies.second, in_context_score(losses).score, float(losses.mean()),

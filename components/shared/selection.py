@@ -11,10 +11,11 @@ from starlette.requests import Request
 
 from components.shared import folders, states
 from components.shared.checkpoint_choice import choose_run, pick_step
+from components.shared.texts import MAX_TOKENS, opening, token_texts
 from llm.background.opened import open_run
 from llm.checkpoints import RUN_ID, Run, RunFolder, list_runs
 from llm.data import TextData
-from llm.interpret.views import LONGEST, next_token, opening, readable
+from llm.interpret.intervention import greedy_continuation
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
@@ -38,7 +39,7 @@ class Look:
 
     def labels(self) -> list[str]:
         """The tokens for display."""
-        return readable(self.run().tokenizer, self.tokens)
+        return token_texts(self.run().tokenizer, self.tokens)
 
     def at(self, step: int | None) -> Look:
         """The same text at another step."""
@@ -72,8 +73,8 @@ def look_of(request: Request) -> Look:
         raise HTTPException(404, "There is no such step")
     tokens = [natural(part) for part in request.query_params.get("tokens", "").split(".")]
     known = tuple(token for token in tokens if token is not None)
-    if len(known) != len(tokens) or len(tokens) > LONGEST:
-        raise HTTPException(400, f"tokens must be 1 to {LONGEST} token ids with dots between them")
+    if len(known) != len(tokens) or len(tokens) > MAX_TOKENS:
+        raise HTTPException(400, f"tokens must be 1 to {MAX_TOKENS} token ids with dots between them")
     text = request.query_params.get("own", "0")
     own = natural(text)
     if own is None:
@@ -139,7 +140,7 @@ def choose_text(run: Run, look: Look) -> Look | None:
         st.text_area("Text that the model reads", first, key=key, height=80, on_change=lambda: forget("grown")) or ""
     )
     st.query_params["prompt"] = prompt
-    longest = min(LONGEST, run.config.n_ctx)
+    longest = min(MAX_TOKENS, run.config.n_ctx)
     ids = run.tokenizer.encode(prompt)
     grown = [int(part) for part in st.query_params.get("grown", "").split(".") if part.isdecimal()]
     tokens = [token for token in ids + grown if token < run.config.d_vocab][:longest]
@@ -149,7 +150,7 @@ def choose_text(run: Run, look: Look) -> Look | None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Append the next token", icon=":material/add:", key="look-append", disabled=len(tokens) >= longest,
                      help="The token that the model finds likeliest"):  # fmt: skip
-            token, _ = compute.run(next_token, run.model, tokens)
+            (token,) = compute.run(greedy_continuation, run.model, tokens, 1)
             grown.append(token)
             tokens.append(token)
             st.query_params["grown"] = ".".join(map(str, grown))

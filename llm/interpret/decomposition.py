@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from llm.interpret.recording import as_batch, blocks, head_outputs, record, twin
+from llm.interpret.recording import as_batch, blocks, head_outputs, hookable_copy, record
 from llm.layers.norm import LayerNorm, RMSNorm
 from llm.model import Transformer
 
@@ -54,7 +54,7 @@ def decompose(
     tokens = as_batch(model, tokens)
     wanted = ["embedding", "mlp_out", "mixed" if heads else "attention_out"]
     kept = record(model, tokens, wanted)
-    token = twin(model).embed(tokens)[:, positions]  # [batch, pos, d_model]
+    token = hookable_copy(model).embed(tokens)[:, positions]  # [batch, pos, d_model]
     names, parts = [Component("token")], [token]
     if model.positions is not None:
         names.append(Component("position"))

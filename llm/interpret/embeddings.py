@@ -1,4 +1,4 @@
-"""Embeddings as a map: which tokens the model holds for alike, and how near it holds positions to each other."""
+"""Embeddings: a map of the vocabulary, the nearest neighbours of a token, and how similar positions are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llm.model import Transformer
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """Tokens on their first principal components, and the share of all variance along each."""
+    """Tokens on their first principal components, and the fraction of all variance along each."""
 
     coordinates: Float[Tensor, "d_vocab dimension"]
     explained_variance: Float[Tensor, " dimension"]
@@ -31,18 +31,18 @@ class Neighbours:
 
 @torch.no_grad()
 def embedding_axes(model: Transformer, dimensions: int = 2) -> Float[Tensor, "d_model dimension"]:
-    """The leading eigenvectors of the token embeddings' covariance: along them the tokens spread most (Pearson 1901).
+    """The leading eigenvectors of the token embeddings' covariance: along them tokens vary most (Pearson 1901).
 
-    Of the two signs of an axis the one is taken in which its farthest token lies on the positive side.
+    The sign of an axis is chosen such that its farthest token lies on the positive side.
 
     Raises:
-        ValueError: fewer than 1 or more than d_model dimensions, or weights that are no numbers.
+        ValueError: fewer than 1 or more than d_model dimensions, or weights that contain NaN or infinity.
     """
     if not 1 <= dimensions <= model.config.d_model:
-        raise ValueError(f"dimensions={dimensions} is not possible: it must be 1 to d_model={model.config.d_model}")
+        raise ValueError(f"dimensions must be 1 to d_model={model.config.d_model}, got {dimensions}")
     centred = _centred_embeddings(model)  # [d_vocab, d_model]
     if not centred.isfinite().all():
-        raise ValueError("this model's embeddings are no numbers: its weights diverged. Look at an earlier step")
+        raise ValueError("this model's embeddings contain NaN or infinity: its weights diverged. Open an earlier step")
     axes = torch.linalg.eigh(centred.T @ centred).eigenvectors  # from the least variance on: [d_model, d_model]
     axes = axes.flip(1)[:, :dimensions]  # [d_model, dimension]
     along = centred @ axes  # [d_vocab, dimension]
@@ -75,7 +75,7 @@ def _centred_embeddings(model: Transformer) -> Float[Tensor, "d_vocab d_model"]:
 
 
 @torch.no_grad()
-def nearest(model: Transformer, token: int, count: int = 10) -> Neighbours:
+def nearest_tokens(model: Transformer, token: int, count: int = 10) -> Neighbours:
     """The other tokens whose embeddings have the greatest cosine with this one's: a · b / (|a| |b|).
 
     Raises:
@@ -110,7 +110,7 @@ def position_cosines(model: Transformer) -> Float[Tensor, "pos pos"]:
 
 @torch.no_grad()
 def distance_curves(model: Transformer) -> Float[Tensor, "curve distance"]:
-    """What a score owes to the distance d = q − k alone, for d = 0 … n_ctx − 1 (rope and alibi).
+    """What distance d = q − k alone adds to a score, for d = 0 … n_ctx − 1 (rope and alibi).
 
     rope   one curve per rotated pair i: cos(d · θ^(−2i/d_head)), the dot product of two equal unit vectors in that pair
     alibi  one curve per head: −slope · d, as it is added to the score

@@ -4,8 +4,8 @@ A name is the module's path without `hook_`: "embedding", "blocks.0.resid_pre", 
 "blocks.1.mlp.hidden", "blocks.1.norm_mlp", "final_norm", "logits". Its last part alone ("pattern") means that value in
 every layer. "blocks.0.attention.head_output" is what each head writes: mixed[head] · W_O[head], the bias b_O apart.
 
-The model itself is never run, hooked or switched. All work happens on a `twin`, which has modules and hooks of its own
-and the very same parameters.
+The model itself is never run, hooked or switched to another mode. All work happens on a `hookable_copy`, which has
+modules and hooks of its own and shares the parameters.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from llm.layers.position import AlibiFused, AlibiWithEinops
 from llm.model import Transformer
 
 
-def twin(model: Transformer, readable: bool = False) -> Transformer:
-    """A second model over the same parameters, in eval mode: what is hooked or switched there stays there.
+def hookable_copy(model: Transformer, materialize_pattern: bool = False) -> Transformer:
+    """A copy in eval mode that shares the model's parameters: hooks and switches on it never reach the model.
 
-    Hooks that `model` already carries are carried along, so that an altered model is recorded as altered. Readable:
-    fused attention, which never makes scores and pattern, is run as its einops form instead.
+    Hooks that `model` already carries are copied, so that an altered model is recorded as altered.
+    `materialize_pattern`: fused attention, which never computes scores and pattern, is run as its einops form instead.
     """
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    other = copy.deepcopy(model, shared).eval()
-    if readable:
-        for module in other.modules():  # both classes read the same attributes
+    copied = copy.deepcopy(model, shared).eval()
+    if materialize_pattern:
+        for module in copied.modules():  # both classes read the same attributes
             if isinstance(module, AttentionFused | AlibiFused):
-                readable_class = AttentionWithEinops if isinstance(module, AttentionFused) else AlibiWithEinops
-                object.__setattr__(module, "__class__", readable_class)
-    return other
+                einops_class = AttentionWithEinops if isinstance(module, AttentionFused) else AlibiWithEinops
+                object.__setattr__(module, "__class__", einops_class)
+    return copied
 
 
 def activation_names(model: Transformer) -> tuple[str, ...]:
@@ -70,19 +70,19 @@ def record(model: Transformer, tokens: Int[Tensor, "batch pos"], names: Iterable
     """
     tokens = as_batch(model, tokens)
     wanted = _resolve(model, names)
-    other = twin(model, readable=any(name.endswith((".scores", ".pattern")) for name in wanted))
-    sources = _sources(other)
+    copied = hookable_copy(model, any(name.endswith((".scores", ".pattern")) for name in wanted))
+    sources = _sources(copied)
     kept = Record()
 
     def keep(name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
         if name.endswith(".head_output"):
-            attention = other.get_submodule(name.removesuffix(".head_output"))
+            attention = copied.get_submodule(name.removesuffix(".head_output"))
             output = head_outputs(output, attention.get_parameter("W_O"))
         kept[name] = output.detach().clone()
 
     for name in wanted:
         sources[name].register_forward_hook(partial(keep, name))
-    other(tokens)
+    copied(tokens)
     return kept
 
 

@@ -23,10 +23,10 @@ from components.shared.answers import (
 from components.shared.export import portable
 from components.shared.help import explain
 from components.shared.selection import Look, forget, natural
+from components.shared.texts import batch_of_one
 from components.views.lens import lens_of
 from llm.interpret.decomposition import Component
-from llm.interpret.direct_attribution import Attribution, attribution
-from llm.interpret.views import one_text
+from llm.interpret.direct_logit_attribution import Attribution, direct_logit_attribution
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
@@ -117,7 +117,7 @@ def attribution_of(look: Look, position: int, pair: tuple[int, int]) -> Attribut
     run = look.run()
 
     def make() -> Attribution:
-        found = compute.run(attribution, run.model, one_text(look.tokens), pair, position)
+        found = compute.run(direct_logit_attribution, run.model, batch_of_one(look.tokens), pair, position)
         refuse_diverged("logits are no numbers", found.values)
         return found
 

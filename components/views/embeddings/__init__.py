@@ -20,15 +20,15 @@ from components.shared.answers import Answer, carry_links, choose_one, octets, p
 from components.shared.export import portable
 from components.shared.help import explain
 from components.shared.selection import END, Look, natural, text_data
+from components.shared.texts import token_texts
 from llm.interpret.embeddings import (
     EmbeddingMap,
     distance_curves,
     embedding_axes,
     embedding_map,
-    nearest,
+    nearest_tokens,
     position_cosines,
 )
-from llm.interpret.views import readable
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 from llm.tokenizers.kinds import KINDS, token_kind
@@ -150,7 +150,7 @@ def tokens_of(look: Look) -> dict[str, Any]:
         vocabulary = range(run.config.d_vocab)
         counts = np.bincount(text_data(look).train.numpy(), minlength=run.config.d_vocab)
         kinds = [KINDS.index(token_kind(run.tokenizer.token_bytes(token))) for token in vocabulary]
-        return {"texts": readable(run.tokenizer, vocabulary), "kinds": kinds, "counts": counts.tolist()}
+        return {"texts": token_texts(run.tokenizer, vocabulary), "kinds": kinds, "counts": counts.tolist()}
 
     return _tokens.get(run.folder.path, make)
 
@@ -161,7 +161,7 @@ def near_of(look: Look, token: int) -> list[list[float]]:
 
 
 def _near(look: Look, token: int, count: int) -> list[list[float]]:
-    found = compute.run(nearest, look.run().model, token, count)
+    found = compute.run(nearest_tokens, look.run().model, token, count)
     return [list(both) for both in zip(found.tokens.tolist(), found.cosines.tolist(), strict=True)]
 
 
@@ -186,7 +186,7 @@ def alike_of(look: Look) -> dict[str, float]:
 def _neighbours(look: Look, tokens: np.ndarray) -> Iterator[tuple[int, int]]:
     model = look.run().model
     for token in tokens.tolist():
-        found = nearest(model, token, 1).tokens
+        found = nearest_tokens(model, token, 1).tokens
         if len(found):
             yield token, int(found[0])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import streamlit as st
@@ -27,8 +27,16 @@ from components.shared.answers import (
 from components.shared.export import portable
 from components.shared.help import explain
 from components.shared.selection import Look, forget, natural, text_data
-from llm.interpret.intervening import Edit, Gaze, Intervention, Reaction, each_alone, likeliest, react
-from llm.interpret.views import one_text, readable
+from components.shared.texts import batch_of_one, token_texts
+from llm.interpret.attention_override import AttentionOverride, Target
+from llm.interpret.intervention import (
+    Intervention,
+    InterventionEffect,
+    TextPrediction,
+    ablation_effects,
+    greedy_continuation,
+    intervention_effect,
+)
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
@@ -144,8 +152,8 @@ def intervention_of(state: Mapping[str, str]) -> Intervention:
     gaze, edit = state.get("gaze", ""), None
     if gaze:
         row = state.get("row", ALL)
-        edit = Edit(
-            _position("layer", state.get("layer", "0")), _position("head", state.get("head", "0")), cast(Gaze, gaze),
+        edit = AttentionOverride(
+            _position("layer", state.get("layer", "0")), _position("head", state.get("head", "0")), cast(Target, gaze),
             None if row == ALL else _position("row", row), _position("key", state.get("key", "0")),
         )  # fmt: skip
     scale = float(state.get("scale", "0"))
@@ -195,9 +203,9 @@ def said(change: Intervention) -> str:
             else f"moved to {change.scale:g} × its distance from {instead}"
         )
         words.append(f"{', '.join(parts)}: output {how}")
-    if (edit := change.edit) is not None:
+    if (edit := change.override) is not None:
         who = "every token" if edit.query is None else f"the token at {edit.query}"
-        aim = f"to the token at {edit.key}" if edit.to == "token" else GAZES[edit.to].lower()
+        aim = f"to the token at {edit.key}" if edit.target == "token" else GAZES[edit.target].lower()
         words.append(f"head {edit.layer}.{edit.head}: {who} looks {aim}")
     return "; ".join(words) or "Nothing is altered yet: switch a part off"
 
@@ -206,7 +214,12 @@ def alone_of(look: Look) -> list[float]:
     """What each part alone is worth on this text, a task each."""
     run = look.run()
     key = (run.folder.path, run.step, look.tokens)
-    return _alone.get(key, lambda: list(compute.iterate(each_alone(run.model, one_text(look.tokens)))))
+
+    def make() -> list[float]:
+        steps = ablation_effects.steps(run.model, batch_of_one(look.tokens))
+        return compute.finish(steps).flatten().tolist()
+
+    return _alone.get(key, make)
 
 
 def effect_of(look: Look, change: Intervention) -> dict[str, Any]:
@@ -214,31 +227,25 @@ def effect_of(look: Look, change: Intervention) -> dict[str, Any]:
     run = look.run()
 
     def make() -> dict[str, Any]:
-        original, altered = compute.iterate(_reactions(look, change))
-        return _compared(look, original, altered)
+        steps = intervention_effect.steps(run.model, batch_of_one(look.tokens), change, _mean_over(look, change))
+        return _compared(look, compute.finish(steps))
 
     return _effects.get((run.folder.path, run.step, look.tokens, change), make)
 
 
-def _reactions(look: Look, change: Intervention) -> Iterator[Reaction]:
-    model, tokens = look.run().model, one_text(look.tokens)
-    yield react(model, tokens)
-    with change.ablate(model, _windows(look, change)) as altered:
-        yield react(altered, tokens, change.edit)
+def _mean_over(look: Look, change: Intervention) -> Tensor | None:
+    return compute.run(text_data(look).evaluation_windows, WINDOWS)[0] if change.mean else None
 
 
-def _windows(look: Look, change: Intervention) -> Tensor | None:
-    return text_data(look).evaluation_windows(WINDOWS)[0] if change.mean else None
-
-
-def _compared(look: Look, original: Reaction, altered: Reaction) -> dict[str, Any]:
+def _compared(look: Look, effect: InterventionEffect) -> dict[str, Any]:
+    original, altered = effect.original, effect.altered
     refuse_diverged("guesses are no numbers", original.logits, original.losses, altered.logits, altered.losses)
     probabilities = [one.logits.float().softmax(dim=-1) for one in (original, altered)]
     count = min(TOP, len(original.logits))
     favourites = torch.stack([one.topk(count).indices for one in probabilities]).flatten().unique()
     favourites = favourites[probabilities[0][favourites].argsort(descending=True)].tolist()
     pair = original.logits.topk(min(2, len(original.logits))).indices.tolist()
-    texts = readable(look.run().tokenizer, favourites + pair)
+    texts = token_texts(look.run().tokenizer, favourites + pair)
     return {
         "loss": [_mean(original), _mean(altered)],
         "losses": [one.losses.tolist() for one in (original, altered)],
@@ -249,9 +256,9 @@ def _compared(look: Look, original: Reaction, altered: Reaction) -> dict[str, An
     }  # fmt: skip
 
 
-def _mean(reaction: Reaction) -> float | None:
+def _mean(prediction: TextPrediction) -> float | None:
     """A text of one token has no loss."""
-    loss = float(reaction.losses.mean())
+    loss = float(prediction.losses.mean())
     return loss if math.isfinite(loss) else None
 
 
@@ -259,16 +266,16 @@ def written_of(look: Look, change: Intervention) -> list[int]:
     """What the altered model appends, always its likeliest token, a task each."""
     run = look.run()
 
-    def tokens() -> Iterator[int]:
-        with change.ablate(run.model, _windows(look, change)) as altered:
-            yield from likeliest(altered, look.tokens, WRITTEN, change.edit)
+    def make() -> list[int]:
+        steps = greedy_continuation.steps(run.model, look.tokens, WRITTEN, change, _mean_over(look, change))
+        return compute.finish(steps)
 
-    return _texts.get((run.folder.path, run.step, look.tokens, change), lambda: list(compute.iterate(tokens())))
+    return _texts.get((run.folder.path, run.step, look.tokens, change), make)
 
 
 def both_written(look: Look, change: Intervention) -> list[list[str]]:
     """The continuations of both models for display."""
-    return [readable(look.run().tokenizer, written_of(look, one)) for one in (Intervention(), change)]
+    return [token_texts(look.run().tokenizer, written_of(look, one)) for one in (Intervention(), change)]
 
 
 def _asked(request: Request) -> Intervention:

@@ -23,8 +23,8 @@ from components.shared.answers import (
 from components.shared.export import portable
 from components.shared.help import explain
 from components.shared.selection import Look
-from llm.interpret.logit_lens import Lens, lens_rows, together
-from llm.interpret.views import one_text, readable
+from components.shared.texts import batch_of_one, token_texts
+from llm.interpret.logit_lens import LogitLens, logit_lens
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
@@ -40,7 +40,7 @@ EXPLAINED = ("lens", "lens_truth", "probability")
 FINALLY = ["Already at the embedding", "In the first half of the layers", "In the second half", "Only in the last one"]
 
 component = portable("inside_lens", "frontend/grid", "frontend/parts", "views/lens/view")
-_lenses: Kept[Lens] = Kept(8)
+_lenses: Kept[LogitLens] = Kept(8)
 
 
 def show(look: Look) -> None:
@@ -57,12 +57,12 @@ def show(look: Look) -> None:
     explain("What do these figures mean?", *EXPLAINED)
 
 
-def lens_of(look: Look) -> Lens:
+def lens_of(look: Look) -> LogitLens:
     """The lens on a text, a task a row, so that a training goes on between them."""
     run = look.run()
 
-    def make() -> Lens:
-        lens = together(compute.iterate(lens_rows(run.model, one_text(look.tokens), MOST)))
+    def make() -> LogitLens:
+        lens = compute.finish(logit_lens.steps(run.model, batch_of_one(look.tokens), MOST))
         refuse_diverged("guesses are no numbers", lens.top_probabilities)
         return lens
 
@@ -118,7 +118,7 @@ def as_json(look: Look) -> dict[str, Any]:
         "probabilities": [round(one, 5) for one in lens.top_probabilities[:, 0, :, :TOP].flatten().tolist()],
         "truth": [round(one, 5) for one in lens.true_probability[:, 0].flatten().tolist()],
         "rank": lens.true_rank[:, 0].flatten().tolist(),
-        "texts": dict(zip(occurring, readable(look.run().tokenizer, occurring), strict=True)),
+        "texts": dict(zip(occurring, token_texts(look.run().tokenizer, occurring), strict=True)),
     }
 
 

@@ -16,9 +16,10 @@ from components.shared.answers import Answer, carry_links, page_file, remembered
 from components.shared.export import portable
 from components.shared.help import explain
 from components.shared.selection import Look, natural, text_data
-from llm.interpret.neurons import Excitations, growing_excitations, neuron_effect
+from components.shared.texts import token_texts
+from llm.interpret.max_activating_examples import MaxActivatingExamples, max_activating_examples
+from llm.interpret.neuron_effect import neuron_effect
 from llm.interpret.recording import record
-from llm.interpret.views import readable
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
@@ -33,7 +34,7 @@ BEFORE, AFTER = 28, 10  # tokens around a moment
 EXPLAINED = ("neuron", "neuron_effect")
 
 component = portable("inside_neurons", "frontend/parts", "views/neurons/view")
-_parts: Kept[Excitations] = Kept(64)
+_parts: Kept[MaxActivatingExamples] = Kept(64)
 
 
 def show(look: Look) -> None:
@@ -92,25 +93,25 @@ def parts_of(look: Look) -> tuple[int, int]:
     return min(PARTS, max(1, len(text_data(look).train) // length)), length
 
 
-def excitations_of(look: Look, layer: int, part: int) -> Excitations:
+def examples_of(look: Look, layer: int, part: int) -> MaxActivatingExamples:
     """The moments of all neurons of a layer in one part of the text, a few windows a task."""
     run = look.run()
     parts, length = parts_of(look)
     if part >= parts:
         raise ValueError(f"part {part} does not exist: the text's parts are 0 to {parts - 1}")
 
-    def make() -> Excitations:
+    def make() -> MaxActivatingExamples:
         stream = text_data(look).train[part * length : (part + 1) * length]
         batch = max(1, AT_ONCE // run.config.n_ctx)
-        *_, found = compute.iterate(growing_excitations(run.model, layer, stream, MOMENTS, batch_size=batch))
-        return Excitations(found.activation, found.position + part * length)
+        found = compute.finish(max_activating_examples.steps(run.model, layer, stream, MOMENTS, batch))
+        return MaxActivatingExamples(found.activation, found.position + part * length)
 
     return _parts.get((run.folder.path, run.step, layer, part), make)
 
 
 def moments_of(look: Look, layer: int, neuron: int, part: int) -> list[list[float]]:
     """Strength and position in the text of a neuron's strongest moments in one part."""
-    found = excitations_of(look, layer, part)
+    found = examples_of(look, layer, part)
     if neuron >= found.activation.shape[1]:
         raise ValueError(f"neuron {neuron} does not exist: a layer's neurons are 0 to {found.activation.shape[1] - 1}")
     activation = found.activation[:, neuron]
@@ -142,7 +143,7 @@ def snippets_of(look: Look, layer: int, neuron: int, positions: list[int]) -> li
             {
                 "position": position,
                 "peak": position - start - first,
-                "tokens": readable(run.tokenizer, tokens[first:end].tolist()),
+                "tokens": token_texts(run.tokenizer, tokens[first:end].tolist()),
                 "values": values[first:end].tolist(),
             }
         )
@@ -155,7 +156,7 @@ def effect_of(look: Look, layer: int, neuron: int) -> dict[str, list[list[Any]]]
     found = compute.run(neuron_effect, run.model, layer, neuron, EFFECTS)
     sides = {"raised": (found.raised, found.raised_by), "lowered": (found.lowered, found.lowered_by)}
     return {
-        name: [list(pair) for pair in zip(readable(run.tokenizer, tokens.tolist()), by.tolist(), strict=True)]
+        name: [list(pair) for pair in zip(token_texts(run.tokenizer, tokens.tolist()), by.tolist(), strict=True)]
         for name, (tokens, by) in sides.items()
     }
 

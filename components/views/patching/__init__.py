@@ -29,9 +29,9 @@ from components.shared.answers import (
 from components.shared.export import portable
 from components.shared.help import explain
 from components.shared.selection import Look
-from llm.interpret.patching import Site, logit_difference, patch_heads, patch_layer
+from components.shared.texts import MAX_TOKENS, token_texts
+from llm.interpret.activation_patching import Patch, Site, activation_patching, logit_difference
 from llm.interpret.prompts import PromptPair, prompt_pair
-from llm.interpret.views import LONGEST, readable
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 from llm.tokenizers import Tokenizer
@@ -73,7 +73,7 @@ def show(look: Look) -> None:
     chosen = _choose_contrast(look)
     site = choose_one("inside", "site", "What is put in", SITES, "resid_pre")
     pair = prompt_pair(look.run().tokenizer, chosen.clean, chosen.corrupt, chosen.right, chosen.wrong)
-    longest = min(LONGEST, look.run().config.n_ctx)
+    longest = min(MAX_TOKENS, look.run().config.n_ctx)
     if len(pair.clean) > longest:
         raise ValueError(f"These texts have {len(pair.clean)} tokens each; this view reads at most {longest}")
     there = replace(look, tokens=pair.clean, own=0)
@@ -164,7 +164,7 @@ def data_of(look: Look, pair: PromptPair, site: str, locked: str, guess: str) ->
         "sites": SITES,
         "changed": sorted({position // span for position in pair.changed}),
         "span": span,
-        "answers": readable(run.tokenizer, pair.answers),
+        "answers": token_texts(run.tokenizer, pair.answers),
         "locked": numbers(locked, (layers, len(columns))),
         "guess": guess,
         "sources": {str(layer): look.address("inside/patching", **state, layer=layer) for layer in range(layers)},
@@ -179,7 +179,7 @@ def span_of(pair: PromptPair) -> int:
 
 def _columns(look: Look, pair: PromptPair, span: int) -> list[str]:
     """The tokens of the clean prompt, and those of the corrupted one where they differ; of a span its two ends."""
-    texts, others = look.labels(), readable(look.run().tokenizer, pair.corrupt)
+    texts, others = look.labels(), token_texts(look.run().tokenizer, pair.corrupt)
     for position in pair.changed:
         texts[position] = f"{texts[position]}/{others[position].lstrip() or others[position]}"
     if span == 1:
@@ -198,19 +198,22 @@ def effects_of(look: Look, pair: PromptPair, site: str, layer: int) -> list[floa
     """
     run = look.run()
     prompts = torch.tensor(pair.clean), torch.tensor(pair.corrupt)
-    batch, span = max(1, AT_ONCE // len(pair.clean)), span_of(pair)
+    length, span = len(pair.clean), span_of(pair)
+    unaffected = pair.changed[0] // span if site != "head" else 0  # cells
+    if site not in SITES:
+        raise ValueError(f"site must be one of {', '.join(SITES)}, got {site[:40]!r}")
+    if site == "head":
+        patches = [Patch("head", layer, None, head) for head in range(run.config.n_heads)]
+    else:
+        cells = [tuple(range(at, min(at + span, length))) for at in range(unaffected * span, length, span)]
+        patches = [Patch(cast(Site, site), layer, positions) for positions in cells]
 
     def make() -> list[float]:
-        if site == "head":
-            found = patch_heads(run.model, *prompts, pair.answers, layer, batch)
-        else:
-            start = span * (pair.changed[0] // span)
-            found = patch_layer(run.model, *prompts, pair.answers, layer, cast(Site, site), batch, start, span)
-        effects = torch.cat(list(compute.iterate(found))).tolist()
-        return effects if site == "head" else [0.0] * (start // span) + effects
+        experiments = [[patch] for patch in patches]
+        batch = max(1, AT_ONCE // length)
+        steps = activation_patching.steps(run.model, *prompts, pair.answers, experiments, batch)
+        return [0.0] * unaffected + compute.finish(steps).tolist()
 
-    if site not in SITES:
-        raise ValueError(f"site={site[:40]} is unknown: choose one of {', '.join(SITES)}")
     return _layers.get((run.folder.path, run.step, pair, site, layer), make)
 
 

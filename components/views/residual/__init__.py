@@ -24,10 +24,10 @@ from components.shared.answers import (
 from components.shared.export import portable
 from components.shared.help import explain
 from components.shared.selection import Look
+from components.shared.texts import batch_of_one
 from components.views.lens import row_names
 from llm.interpret.decomposition import Component
-from llm.interpret.residual import ResidualStream, residual_stream
-from llm.interpret.views import one_text
+from llm.interpret.residual_stream import ResidualStream, residual_stream
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
@@ -59,8 +59,8 @@ def stream_of(look: Look) -> ResidualStream:
     run = look.run()
 
     def make() -> ResidualStream:
-        stream = compute.run(residual_stream, run.model, one_text(look.tokens))
-        refuse_diverged("vectors are no numbers", stream.size, stream.share)
+        stream = compute.run(residual_stream, run.model, batch_of_one(look.tokens))
+        refuse_diverged("vectors are no numbers", stream.norm, stream.fraction)
         return stream
 
     return _streams.get((run.folder.path, run.step, look.tokens), make)
@@ -68,7 +68,7 @@ def stream_of(look: Look) -> ResidualStream:
 
 def growth(look: Look) -> str:
     """How much longer vectors become, in a sentence."""
-    size = stream_of(look).size[:, 0].tolist()
+    size = stream_of(look).norm[:, 0].tolist()
     times = median(last / first for first, last in zip(size[0], size[-1], strict=True))
     return f"Measured: in the middle of all positions, a vector becomes **{times:.2f} times** as long."
 
@@ -105,9 +105,9 @@ def as_json(look: Look) -> dict[str, Any]:
     stream = stream_of(look)
     return {
         "parts": titles(stream.components),
-        "size": _rounded(stream.size[:, 0].tolist()),
-        "share": _rounded(stream.share[:, 0].tolist()),
-        "written": _rounded(stream.written[:, 0].tolist()),
+        "size": _rounded(stream.norm[:, 0].tolist()),
+        "share": _rounded(stream.fraction[:, 0].tolist()),
+        "written": _rounded(stream.component_norm[:, 0].tolist()),
     }
 
 
@@ -118,10 +118,10 @@ def _rounded(rows: list[list[float]]) -> list[list[float]]:
 def _csv(look: Look, _: Request) -> Response:
     stream, names, labels = stream_of(look), row_names(look), look.labels()
     rows: list[list[Any]] = [
-        ["size", name, position, label, float(stream.size[row, 0, position])]
+        ["size", name, position, label, float(stream.norm[row, 0, position])]
         for row, name in enumerate(names) for position, label in enumerate(labels)
     ]  # fmt: skip
-    for figure, values in (("share", stream.share), ("written", stream.written)):
+    for figure, values in (("share", stream.fraction), ("written", stream.component_norm)):
         rows += [
             [figure, part, position, label, float(values[row, 0, position])]
             for row, part in enumerate(titles(stream.components)) for position, label in enumerate(labels)

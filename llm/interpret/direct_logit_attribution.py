@@ -1,7 +1,8 @@
-"""Direct logit attribution: which component pushes one token over another.
+"""Direct logit attribution: how much each component adds to one token's logit over another's.
 
-The logit difference of two tokens is linear in what the unembedding reads, so every part's push is a number, and the
-numbers sum to the difference. *Direct* means: not by way of later layers, which read what earlier ones wrote.
+The logit difference of two tokens is linear in what the unembedding reads, so every component's contribution is a
+number, and the numbers sum to the difference. *Direct* means: not through later layers, which read what earlier ones
+wrote (Elhage et al. 2021).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from llm.model import Transformer
 
 @dataclass(frozen=True)
 class Attribution:
-    """Every component's push, and the model's own logit difference, which they sum to."""
+    """Every component's contribution, and the model's own logit difference, which they sum to."""
 
     components: list[Component]
     values: Float[Tensor, "component batch"]
@@ -27,12 +28,14 @@ class Attribution:
 
 
 @torch.no_grad()
-def attribution(
+def direct_logit_attribution(
     model: Transformer, tokens: Int[Tensor, "batch pos"], pair: tuple[int, int], position: int = -1
 ) -> Attribution:
-    """Push of each component's output c towards token y = pair[0] and away from y′ = pair[1], at one position.
+    """What each component's output c adds to logit[y] − logit[y′], y = pair[0], y′ = pair[1], at one position.
 
-    push = ((c − mean c, for LayerNorm only) / σ_final · γ) · (W_U[:, y] − W_U[:, y′]), σ_final from the real run.
+    contribution = ((c − mean c, for LayerNorm only) / σ_final · γ) · (W_U[:, y] − W_U[:, y′])
+
+    σ_final is frozen from the real run.
 
     Components: token embedding, position vector, every head, every attention bias b_O, every MLP, the norm's β. In a
     post-norm model c passes each later norm in the same way.
@@ -42,10 +45,10 @@ def attribution(
     """
     tokens = as_batch(model, tokens)
     check_pair(model, pair)
-    place = check_position(position, tokens.shape[1])
-    components, parts = decompose(model, tokens, slice(place, place + 1))
+    index = check_position(position, tokens.shape[1])
+    components, parts = decompose(model, tokens, slice(index, index + 1))
     direction = model.unembed.matrix()[:, pair[0]] - model.unembed.matrix()[:, pair[1]]  # [d_model]
-    logits = record(model, tokens, ["logits"])["logits"][:, place]  # [batch, d_vocab]
+    logits = record(model, tokens, ["logits"])["logits"][:, index]  # [batch, d_vocab]
     return Attribution(components, parts[:, :, 0] @ direction, logits[:, pair[0]] - logits[:, pair[1]])
 
 

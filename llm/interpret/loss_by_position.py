@@ -1,10 +1,12 @@
-"""Loss by position: a model that uses its context guesses better the further it has read.
+"""Loss by position: a model that uses its context predicts better the further it has read.
 
-In-context learning score (Olsson et al. 2022): how much lower the loss is late in the context than early.
+In-context learning score (Olsson et al. 2022, arXiv:2209.11895): how much lower the loss is late in the context than
+early.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +16,7 @@ from torch import Tensor
 from llm.interpret.recording import record
 from llm.loss import token_losses
 from llm.model import Transformer
+from llm.runtime.stepwise import stepwise
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,14 @@ class InContextScore:
     published: float | None  # loss at position 500 − loss at position 50
 
 
+@stepwise
 def loss_by_position(
     model: Transformer, inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"], batch_size: int = 8
-) -> Float[Tensor, " pos"]:
+) -> Generator[None, None, Float[Tensor, " pos"]]:
     """Mean over windows of the loss of predicting `targets` at each position, in nats.
 
     `inputs` and `targets` as `TextData.evaluation_windows` gives them: held-out text, and the tokens that follow.
+    Yields after each batch of windows.
 
     Raises:
         ValueError: the two differ in shape.
@@ -38,8 +43,10 @@ def loss_by_position(
         raise ValueError(f"inputs {list(inputs.shape)} and targets {list(targets.shape)} must have one shape")
     total = torch.zeros(inputs.shape[1], dtype=torch.float64)  # [pos]
     for start in range(0, len(inputs), batch_size):
-        logits = record(model, inputs[start : start + batch_size], ["logits"])["logits"]
-        total += token_losses(logits, targets[start : start + batch_size]).cpu().double().sum(dim=0)
+        batch = slice(start, start + batch_size)
+        logits = record(model, inputs[batch], ["logits"])["logits"]  # [batch, pos, d_vocab]
+        total += token_losses(logits, targets[batch]).cpu().double().sum(dim=0)
+        yield
     return total / len(inputs)
 
 

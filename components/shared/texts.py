@@ -1,0 +1,33 @@
+"""The text that a view of a model's inside reads: how long it may be, where it starts, and how its tokens are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from llm.checkpoints import Run
+from llm.data import split_text
+from llm.tokenizers import Tokenizer
+
+MAX_TOKENS = 512  # that a view shows
+
+
+def opening(run: Run, tokens: int = 32) -> str:
+    """The first words of the run's held-out text, about this many tokens: a text to begin with."""
+    start = split_text(run.folder.text())[1][: 20 * tokens]
+    ids = run.tokenizer.encode(start)[: min(tokens, run.config.n_ctx)]
+    words = run.tokenizer.decode(ids)
+    return words.rsplit(" ", 1)[0] if " " in words.strip() else words
+
+
+def batch_of_one(tokens: Sequence[int]) -> Int[Tensor, "batch pos"]:
+    """Token ids as a batch of one text."""
+    return torch.tensor([list(tokens)])
+
+
+def token_texts(tokenizer: Tokenizer, tokens: Iterable[int]) -> list[str]:
+    """Each token for display."""
+    return [tokenizer.token_text(token) for token in tokens]

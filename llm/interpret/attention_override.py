@@ -1,0 +1,93 @@
+"""Attention override: redirect a head's attention, to test whether what it attends to matters.
+
+The head's pattern is replaced row by row while everything after it is computed as usual, so whatever changes was caused
+by where the head attended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from llm.interpret.recording import blocks, check_heads, hookable_copy
+from llm.model import Transformer
+
+Target = Literal["itself", "previous", "first", "evenly", "token"]
+
+
+@dataclass(frozen=True)
+class AttentionOverride:
+    """Redirect one head's attention, for one query position or for all of them (None).
+
+    `target`: the query itself, the token before it, the first token, evenly all tokens up to the query, or the token at
+    position `key` (queries before that one, which cannot attend to it, keep their rows).
+    """
+
+    layer: int
+    head: int
+    target: Target
+    query: int | None = None
+    key: int = 0
+
+
+@contextmanager
+def override_attention(model: Transformer, override: AttentionOverride) -> Iterator[Transformer]:
+    """The model with one head's attention redirected, on texts of any length.
+
+    The given model stays as it is; the altered one computes like it again after the `with` block.
+
+    Raises:
+        ValueError: no such head. In the `with` block: as `overridden_pattern`.
+    """
+    check_heads(model, [(override.layer, override.head)])
+
+    def replace(_module: nn.Module, _inputs: object, pattern: Tensor) -> Tensor:
+        changed = pattern.clone()
+        changed[:, override.head] = overridden_pattern(pattern[:, override.head], override)
+        return changed
+
+    altered = hookable_copy(model, materialize_pattern=True)
+    handle = blocks(altered)[override.layer].attention.hook_pattern.register_forward_hook(replace)
+    try:
+        yield altered
+    finally:
+        handle.remove()
+
+
+def overridden_pattern(
+    pattern: Float[Tensor, "*batch query_pos key_pos"], override: AttentionOverride
+) -> Float[Tensor, "*batch query_pos key_pos"]:
+    """The pattern with the rows that `override` names replaced; each of them sums to 1, and none attends ahead.
+
+    Raises:
+        ValueError: a query or key that does not exist, a query that cannot attend to the key, an unknown target.
+    """
+    positions = pattern.shape[-1]
+    for name, position in (("query", override.query or 0), ("key", override.key)):
+        if not 0 <= position < positions:
+            raise ValueError(f"{name}={position} does not exist: this text's positions are 0 to {positions - 1}")
+    if override.target == "token" and override.query is not None and override.key > override.query:
+        raise ValueError(f"position {override.query} cannot attend to position {override.key}: that one comes later")
+    if override.target not in get_args(Target):
+        raise ValueError(f"target must be one of {', '.join(get_args(Target))}, got {override.target!r}")
+    query = torch.arange(positions, device=pattern.device)  # [query_pos]
+    if override.target == "evenly":
+        wanted = (query[:, None] >= query).to(pattern) / (query[:, None] + 1)  # [query_pos, key_pos]
+    else:
+        key = {
+            "itself": query,
+            "previous": (query - 1).clamp(min=0),
+            "first": torch.zeros_like(query),
+            "token": torch.full_like(query, override.key),
+        }[override.target]  # [query_pos]
+        wanted = nn.functional.one_hot(key, positions).to(pattern)  # [query_pos, key_pos]
+    changed = wanted.tril().sum(dim=-1) > 0  # [query_pos]
+    if override.query is not None:
+        changed &= query == override.query  # [query_pos]
+    return torch.where(changed[:, None], wanted, pattern)

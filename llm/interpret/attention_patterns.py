@@ -1,0 +1,120 @@
+"""Attention patterns of a text: a forward pass walked layer by layer, and three pictures of what it finds.
+
+The walk keeps one layer's patterns in memory, and each layer can be a task of its own
+(`llm.runtime.compute.iterate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+
+from llm.interpret.recording import as_batch, blocks, hookable_copy
+from llm.layers.attention import Attention
+from llm.layers.block import Block
+from llm.model import Transformer
+
+THUMBNAIL_CELLS = 128  # along each side of a thumbnail, at most
+
+
+@dataclass(frozen=True)
+class AttentionLayer:
+    """What one attention layer computes on a text; `plain_query` and `plain_key` precede rotary positions."""
+
+    attention: Attention
+    plain_query: Float[Tensor, "batch head pos d_head"]
+    plain_key: Float[Tensor, "batch kv_head pos d_head"]
+    query: Float[Tensor, "batch head pos d_head"]
+    key: Float[Tensor, "batch kv_head pos d_head"]
+    value: Float[Tensor, "batch kv_head pos d_head"]
+    scores: Float[Tensor, "batch head query_pos key_pos"]
+    pattern: Float[Tensor, "batch head query_pos key_pos"]
+
+
+def attention_layers(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Iterator[AttentionLayer]:
+    """One forward pass, a layer at a time. The model itself is never hooked or switched to another mode.
+
+    Raises:
+        ValueError: tokens that the model cannot read.
+    """
+    tokens = as_batch(model, tokens)
+    copy = hookable_copy(model, materialize_pattern=True)
+    resid = _embed(copy, tokens)  # [batch, pos, d_model]
+    for block in blocks(copy):
+        resid, layer = _run_block(block, resid)
+        yield layer
+
+
+# Gradients are switched off inside these two alone: a generator that waits must leave its thread as it found it.
+
+
+@torch.no_grad()
+def _embed(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+    resid = model.embed(tokens)  # [batch, pos, d_model]
+    return model.hook_embedding(resid if model.positions is None else model.positions(resid, 0))
+
+
+@torch.no_grad()
+def _run_block(
+    block: Block, resid: Float[Tensor, "batch pos d_model"]
+) -> tuple[Float[Tensor, "batch pos d_model"], AttentionLayer]:
+    attention = block.attention
+    kept: dict[str, Tensor] = {}
+
+    def keep(name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        kept[name] = output.clone()
+
+    sources = {name: getattr(attention, f"hook_{name}") for name in ("query", "key", "value", "scores", "pattern")}
+    sources |= {"plain_query": attention.norm_query, "plain_key": attention.norm_key}
+    hooks = [module.register_forward_hook(partial(keep, name)) for name, module in sources.items()]
+    resid = block(resid)  # [batch, pos, d_model]
+    for hook in hooks:
+        hook.remove()
+    return resid, AttentionLayer(attention, **kept)
+
+
+def pattern_thumbnails(
+    pattern: Float[Tensor, "head query_pos key_pos"], cells: int = THUMBNAIL_CELLS
+) -> UInt8[Tensor, "head query_cell key_cell"]:
+    """Patterns as 8-bit pictures: round(255 · sqrt(A)), so that small weights can be told from zero.
+
+    With more than `cells` positions, a cell stands for a square of `thumbnail_span` positions a side and shows the
+    greatest weight in it.
+    """
+    span = thumbnail_span(pattern.shape[-1], cells)
+    if span > 1:
+        pattern = nn.functional.max_pool2d(pattern[None], span, ceil_mode=True)[0]
+    return (255 * pattern.float().sqrt()).round().to(torch.uint8).cpu()
+
+
+def thumbnail_span(positions: int, cells: int = THUMBNAIL_CELLS) -> int:
+    """How many positions one cell of a thumbnail stands for, along each side."""
+    return -(-positions // cells)
+
+
+def pattern_without_first(pattern: Float[Tensor, "query_pos key_pos"]) -> Float[Tensor, "query_pos key_pos"]:
+    """The pattern over all keys but the first: A[q, k] / (1 − A[q, 0]) for k ≥ 1. The first query's row becomes 0.
+
+    Many heads attend to the first token when they find nothing (an attention sink, Xiao et al. 2023,
+    arXiv:2309.17453); without it, the rest of what they attend to can be seen.
+    """
+    rest = pattern.clone()
+    rest[:, 0] = 0
+    return rest / rest.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(rest.dtype).tiny)
+
+
+def value_weighted_pattern(
+    pattern: Float[Tensor, "batch head query_pos key_pos"], value: Float[Tensor, "batch kv_head pos d_head"]
+) -> Float[Tensor, "batch head query_pos key_pos"]:
+    """How much each key contributes: A[q, k] · |value[k]|, each row scaled to sum to 1 (Kobayashi et al. 2020).
+
+    A head can attend to a position whose value is nearly zero, such as a sink, and take nothing from it.
+    """
+    sizes = value.norm(dim=-1).repeat_interleave(pattern.shape[1] // value.shape[1], dim=1)  # [batch, head, key_pos]
+    weighted = pattern * sizes[:, :, None]  # [batch, head, query_pos, key_pos]
+    return weighted / weighted.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(weighted.dtype).tiny)

@@ -1,0 +1,42 @@
+"""A neuron's direct effect on the output: the tokens whose logits it raises and lowers most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llm.interpret.decomposition import read_direction
+from llm.interpret.recording import blocks, check_layer
+from llm.model import Transformer
+
+
+@dataclass(frozen=True)
+class NeuronEffect:
+    """The tokens that a neuron raises most and lowers most."""
+
+    raised: Int[Tensor, " count"]
+    raised_by: Float[Tensor, " count"]
+    lowered: Int[Tensor, " count"]
+    lowered_by: Float[Tensor, " count"]
+
+
+@torch.no_grad()
+def neuron_effect(model: Transformer, layer: int, neuron: int, count: int = 10) -> NeuronEffect:
+    """What a neuron's activation adds directly to every token's logit, per unit, up to each position's own 1/σ.
+
+    effect = W_out[neuron] · W_U, where W_out[neuron] first passes the norms on its way (see `read_direction`): centred
+    for LayerNorm only, times γ. The tokens raised and lowered most.
+
+    Raises:
+        ValueError: no such layer or neuron.
+    """
+    check_layer(model, layer)
+    if not 0 <= neuron < model.config.d_mlp:
+        raise ValueError(f"neuron {neuron} does not exist: a layer's neurons are 0 to {model.config.d_mlp - 1}")
+    written = blocks(model)[layer].mlp.W_out[neuron]  # [d_model]
+    effect = read_direction(model, written, layer) @ model.unembed.matrix()  # [d_vocab]
+    raised, lowered = effect.topk(min(count, len(effect))), (-effect).topk(min(count, len(effect)))
+    return NeuronEffect(raised.indices, raised.values, lowered.indices, -lowered.values)
