@@ -11,7 +11,7 @@ import pytest
 
 from llm.checkpoints import list_runs, load_run
 from llm.data import TextData, read_text
-from llm.interpret import head_scores, induction_loss
+from llm.interpret.head_scores import head_scores, induction_loss
 
 PROJECT = Path(__file__).parents[1]
 

@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from llm.checkpoints import load_run
-from llm.interpret import record
+from llm.interpret.recording import record
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -11,7 +11,8 @@ from app_server import HENS, HOSTILE, PROMPT, address, assert_accessible_and_fit
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import load_run
-from llm.interpret import ablation_effect, nearest
+from llm.interpret.embeddings import nearest_tokens
+from llm.interpret.intervention import Intervention, intervention_effect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -56,9 +57,10 @@ def test_parts_are_switched_off_and_the_loss_follows(page, server, run):
     expect(page.locator(".llm-part-title").first).to_have_text("head 0.2, MLP 1: output replaced by zero")
     page.wait_for_selector(".llm-change:not(.llm-change-waits)")  # until then it shows what was switched off before
     loaded = load_run(run)
-    wanted = ablation_effect(loaded.model, torch.tensor([loaded.tokenizer.encode(PROMPT)]), [(0, 2)], [1])
+    tokens = torch.tensor([loaded.tokenizer.encode(PROMPT)])
+    wanted = intervention_effect(loaded.model, tokens, Intervention(((0, 2),), (1,)))
     assert [read(part) for part in loss.inner_text().split(" → ")] == pytest.approx(
-        [wanted.loss, wanted.altered_loss], abs=6e-4
+        [float(one.losses.mean()) for one in (wanted.original, wanted.altered)], abs=6e-4
     )
     switch.click()
     expect(page.locator(".llm-part-title").first).to_have_text("MLP 1: output replaced by zero")
@@ -91,7 +93,7 @@ def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, serv
     page.wait_for_function(f"location.search.includes('chosen={token}')")
     shown = page.locator(".llm-part-line .llm-part-number")
     expect(shown).to_have_count(10)
-    wanted = nearest(loaded.model, token).cosines.tolist()
+    wanted = nearest_tokens(loaded.model, token).cosines.tolist()
     assert [read(one) for one in shown.all_inner_texts()] == pytest.approx(wanted, abs=6e-4)
     drawn(page, "embeddings")
     page.get_by_role("slider", name="Snapshot").press("Home")

@@ -11,7 +11,7 @@ from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fit
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import load_run
-from llm.interpret import lens
+from llm.interpret.logit_lens import logit_lens
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -58,7 +58,7 @@ def cell(page: Page, view: str, row: int, position: int) -> dict[str, float]:
 def test_a_hover_shows_the_five_likeliest_and_a_click_holds_them(page, server, run):
     look(page, server, run, "lens")
     loaded = load_run(run)
-    wanted = lens(loaded.model, torch.tensor([loaded.tokenizer.encode(PROMPT)]))
+    wanted = logit_lens(loaded.model, torch.tensor([loaded.tokenizer.encode(PROMPT)]))
     cells, heading, lines = (
         page.locator(".llm-grid-cells"),
         page.locator(".llm-lens-heading"),

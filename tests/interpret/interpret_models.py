@@ -49,3 +49,24 @@ def by_hand(implementation: str = "fused") -> Transformer:
         second.W_V[0, :, token] = torch.eye(tokens)
         second.W_O[0, :, token] = 10 * torch.eye(tokens)
     return model
+
+
+def grouped() -> Transformer:
+    """Four query heads that all ask for the position before; key/value head 0 answers, 1 answers always from 0."""
+    config = ModelConfig(
+        d_vocab=5, d_model=17, n_layers=1, n_heads=4, n_kv_heads=2, d_head=12, d_mlp=4, n_ctx=12, norm="rmsnorm",
+        bias=False,
+    )  # fmt: skip
+    model = Transformer(config)
+    attention = model.blocks[0].attention
+    with torch.no_grad():
+        attention.W_Q.zero_()
+        attention.W_K.zero_()
+        model.embed.W_E.zero_()[:, :5] = torch.eye(5)
+        model.positions.W_pos.zero_()[:, 5:] = torch.eye(12)
+        asked = torch.eye(12).roll(1, dims=1)
+        asked[:, 0] = 0
+        attention.W_Q[:, :, 5:] = asked * 10
+        attention.W_K[0, :, 5:] = torch.eye(12) * 10
+        attention.W_K[1, :, 5] = 10
+    return model

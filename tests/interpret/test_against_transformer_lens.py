@@ -7,7 +7,9 @@ from model_configs import config_name
 
 from llm import Transformer
 from llm.config import ModelConfig
-from llm.interpret import attribution, lens_logits, record
+from llm.interpret.direct_logit_attribution import direct_logit_attribution
+from llm.interpret.logit_lens import lens_logits
+from llm.interpret.recording import record
 
 hooked = pytest.importorskip("transformer_lens.HookedTransformer", reason="needs TransformerLens below 4")
 lens_config = pytest.importorskip("transformer_lens.config.hooked_transformer_config")
@@ -91,7 +93,7 @@ def test_patterns_lens_and_attribution_agree(config, capsys):
             other.state_dict(), center_writing_weights=False, center_unembed=False, fold_value_biases=False
         )
         _, cache = other.run_with_cache(tokens)
-        found = attribution(model, tokens, (4, 9))
+        found = direct_logit_attribution(model, tokens, (4, 9))
         stack, labels = cache.get_full_resid_decomposition(
             expand_neurons=False, pos_slice=-1, return_labels=True, apply_ln=True
         )

@@ -9,7 +9,8 @@ from model_configs import IMPLEMENTATIONS, SIZES, every_config
 
 from llm import Transformer
 from llm.config import ModelConfig
-from llm.interpret import ablate, activation_names, record, records, twin
+from llm.interpret.ablation import ablate
+from llm.interpret.recording import activation_names, hookable_copy, record, records
 
 
 @every_config
@@ -102,9 +103,9 @@ def test_what_a_reader_does_to_a_record_reaches_neither_model_nor_other_entries(
     assert torch.equal(record(model, tokens)["blocks.0.attention.pattern"], pristine["blocks.0.attention.pattern"])
 
 
-def test_a_twin_shares_every_parameter():
+def test_a_hookable_copy_shares_every_parameter():
     model = randomised(ModelConfig(**SIZES, tie_embeddings=True, positional="alibi"))
-    other = twin(model, readable=True)
+    other = hookable_copy(model, materialize_pattern=True)
     assert all(mine is its for mine, its in zip(model.parameters(), other.parameters(), strict=True))
     assert all(mine is its for mine, its in zip(model.buffers(), other.buffers(), strict=True))
     assert type(model.blocks[0].attention).__name__ == "AttentionFused"

@@ -23,7 +23,9 @@ from components.shared.selection import look_of
 from llm.checkpoints import load_run
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.data import TextData
-from llm.interpret import head_scores, in_context_score, loss_by_position, record
+from llm.interpret.head_scores import LABEL_ABOVE, head_scores
+from llm.interpret.loss_by_position import in_context_score, loss_by_position
+from llm.interpret.recording import record
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
@@ -161,7 +163,7 @@ def test_scores_are_the_librarys_and_only_high_ones_give_a_name(run):
     for layer, labels in enumerate(found["label"]):
         for head, label in enumerate(labels):
             highest = max(found[name][layer][head] for name in attention_routes.SCORES[:4])
-            assert (label is not None) == (highest > 0.5)
+            assert (label is not None) == (highest > LABEL_ABOVE)
 
 
 def test_a_heads_arrays_lie_one_after_the_other(run):

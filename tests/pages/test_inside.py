@@ -20,7 +20,9 @@ from components.views import lens as lens_view
 from components.views.attribution import typed
 from components.views.inside_answers import answer
 from llm.checkpoints import load_run
-from llm.interpret import attribution, lens, residual_stream
+from llm.interpret.direct_logit_attribution import direct_logit_attribution
+from llm.interpret.logit_lens import logit_lens
+from llm.interpret.residual_stream import residual_stream
 from llm.runtime import compute
 
 MODELS = {
@@ -146,7 +148,7 @@ def test_what_is_typed_is_read_as_a_token(run):
 def test_the_lens_is_the_librarys_and_ends_in_the_models_output(home, name):
     path = trained(home, name)
     model, tokens = load_run(path).model, torch.tensor([ids(path)])
-    wanted, found = lens(model, tokens), json.loads(ask(path, "lens"))
+    wanted, found = logit_lens(model, tokens), json.loads(ask(path, "lens"))
     assert found["guesses"] == wanted.top_tokens.flatten().tolist()
     assert found["rank"] == wanted.true_rank.flatten().tolist()
     np.testing.assert_allclose(found["probabilities"], wanted.top_probabilities.flatten(), atol=1e-5)
@@ -162,7 +164,7 @@ def test_bars_sum_to_the_models_own_difference(home, name):
     path = trained(home, name)
     model, tokens = load_run(path).model, torch.tensor([ids(path)])
     found = json.loads(ask(path, "attribution", position=6, token=3, against=5))
-    wanted = attribution(model, tokens, (3, 5), 6)
+    wanted = direct_logit_attribution(model, tokens, (3, 5), 6)
     logits = model(tokens)[0, 6].detach()
     assert found["difference"] == pytest.approx(float(logits[3] - logits[5]), abs=1e-5)
     assert sum(bar["value"] for bar in found["bars"]) == pytest.approx(found["difference"], abs=1e-4)
@@ -177,8 +179,8 @@ def test_sizes_and_shares_are_the_librarys(home, name):
     path = trained(home, name)
     wanted = residual_stream(load_run(path).model, torch.tensor([ids(path)]))
     found = json.loads(ask(path, "residual"))
-    for figure in ("size", "share", "written"):
-        np.testing.assert_allclose(found[figure], getattr(wanted, figure)[:, 0], rtol=1e-4, atol=1e-7)
+    for figure, values in (("size", wanted.norm), ("share", wanted.fraction), ("written", wanted.component_norm)):
+        np.testing.assert_allclose(found[figure], values[:, 0], rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(np.sum(found["share"], axis=0), 1, atol=1e-3)
     assert len(set(found["parts"])) == len(found["share"])
 

@@ -14,8 +14,9 @@ from components.views import patching
 from components.views.inside_answers import answer
 from llm.checkpoints import load_run
 from llm.data import TextData
-from llm.interpret import Patch, ablate, effect, patch, patch_effect
-from llm.interpret.intervening import Edit, each_alone, react
+from llm.interpret.activation_patching import Patch, activation_patching, logit_difference
+from llm.interpret.attention_override import AttentionOverride
+from llm.interpret.intervention import Intervention, ablation_effects, greedy_continuation, intervention_effect
 from llm.interpret.prompts import prompt_pair
 from llm.runtime import compute
 from llm.tokenizers import build_tokenizer
@@ -69,13 +70,14 @@ def test_losses_and_guesses_are_those_of_the_library(run, kind):
     opened, tokens = loaded(run)
     windows = TextData.from_text(TEXT, opened.tokenizer, 24).evaluation_windows(4)[0]
     found = json.loads(ask(run, "intervene-effect", off="0.1,0.2,1.m", kind=kind, scale="0.5").body)
-    with ablate(opened.model, [(0, 1), (0, 2)], [1], 0.5, windows if kind == "mean" else None) as altered:
-        texts = [opened.tokenizer.token_text(token) for token in range(opened.config.d_vocab)]
-        pair = tuple(texts.index(text) for text in found["pair"])
-        wanted = effect(opened.model, altered, tokens, pair)
-        probabilities = react(altered, tokens).logits.softmax(dim=-1)
-    assert found["loss"] == pytest.approx([wanted.loss, wanted.altered_loss], rel=1e-5)
-    assert found["difference"] == pytest.approx([wanted.logit_difference, wanted.altered_logit_difference], abs=1e-5)
+    change = Intervention(((0, 1), (0, 2)), (1,), 0.5, kind == "mean")
+    wanted = intervention_effect(opened.model, tokens, change, windows)
+    both = (wanted.original, wanted.altered)
+    texts = [opened.tokenizer.token_text(token) for token in range(opened.config.d_vocab)]
+    y, other = (texts.index(text) for text in found["pair"])
+    probabilities = wanted.altered.logits.softmax(dim=-1)
+    assert found["loss"] == pytest.approx([float(one.losses.mean()) for one in both], rel=1e-5)
+    assert found["difference"] == pytest.approx([float(one.logits[y] - one.logits[other]) for one in both], abs=1e-5)
     for text, _, after in found["next"]:
         assert after == pytest.approx(float(probabilities[texts.index(text)]), rel=1e-4)
     assert max(after for _, _, after in found["next"]) == pytest.approx(float(probabilities.max()), rel=1e-4)
@@ -84,8 +86,9 @@ def test_losses_and_guesses_are_those_of_the_library(run, kind):
 def test_a_steered_gaze_is_the_librarys(run):
     opened, tokens = loaded(run)
     found = json.loads(ask(run, "intervene-effect", gaze="token", layer=1, head=3, row=9, key=4).body)
-    wanted = react(opened.model, tokens, Edit(1, 3, "token", 9, 4))
-    assert found["losses"][1] == pytest.approx(wanted.losses.tolist(), rel=1e-5)
+    change = Intervention(override=AttentionOverride(1, 3, "token", 9, 4))
+    wanted = intervention_effect(opened.model, tokens, change)
+    assert found["losses"][1] == pytest.approx(wanted.altered.losses.tolist(), rel=1e-5)
     assert found["losses"][0] != pytest.approx(found["losses"][1], rel=1e-5)
 
 
@@ -100,15 +103,14 @@ def test_nothing_switched_off_changes_nothing(run):
 def test_both_models_write_on_by_their_likeliest_token(run):
     opened, tokens = loaded(run)
     _, altered = json.loads(ask(run, "intervene-written", off="0.m,1.m").body)
-    with ablate(opened.model, mlps=[0, 1]) as without:
-        first = int(react(without, tokens).logits.argmax())
-    assert altered[0] == opened.tokenizer.token_text(first)
+    written = greedy_continuation(opened.model, tokens[0].tolist(), 24, Intervention(mlps=(0, 1)))
+    assert altered == [opened.tokenizer.token_text(token) for token in written]
 
 
 def test_every_part_alone_is_the_librarys(run):
     opened, tokens = loaded(run)
     found = json.loads(ask(run, "intervene-alone").body)
-    assert found == pytest.approx(list(each_alone(opened.model, tokens)), abs=1e-6)
+    assert found == pytest.approx(ablation_effects(opened.model, tokens).flatten().tolist(), abs=1e-6)
     assert len(found) == 2 * (4 + 1)
 
 
@@ -145,8 +147,8 @@ def test_an_intervention_is_carried_away_whole(run):
         ({"off": "0.7"}, "head 7 does not exist"),
         ({"off": "x.0"}, "off=x is not possible"),
         ({"scale": "7"}, "scale=7 is not possible"),
-        ({"gaze": "up"}, "to='up' is unknown"),
-        ({"gaze": "token", "row": "3", "key": "5"}, "position 3 cannot look at position 5"),
+        ({"gaze": "up"}, "target must be one of itself, previous, first, evenly, token, got 'up'"),
+        ({"gaze": "token", "row": "3", "key": "5"}, "position 3 cannot attend to position 5"),
         ({"gaze": "first", "row": "99"}, "query=99 does not exist"),
         ({"gaze": "first", "head": "4"}, "head 4 does not exist"),
     ],
@@ -225,11 +227,14 @@ def test_texts_of_different_length_are_a_sentence_on_the_page(home, run):
 @pytest.mark.parametrize("site", ["resid_pre", "attention_out", "mlp_out"])
 def test_every_effect_of_a_patch_is_the_librarys(run, site):
     pair, model = pair_of(run), load_run(run).model
-    wanted = patch(model, torch.tensor(pair.clean), torch.tensor(pair.corrupt), pair.answers, site)
+    prompts = torch.tensor(pair.clean), torch.tensor(pair.corrupt)
+    ends = logit_difference(model, torch.stack(prompts), pair.answers).tolist()
     for layer in range(2):
+        patches = [[Patch(site, layer, (position,))] for position in range(len(pair.clean))]
+        wanted = activation_patching(model, *prompts, pair.answers, patches)
         found = json.loads(ask_patching(run, site=site, layer=layer).body)
-        assert found["effects"] == pytest.approx(wanted.effect[layer].tolist(), abs=1e-4)
-        assert found["ends"] == pytest.approx([wanted.clean, wanted.corrupt], abs=1e-5)
+        assert found["effects"] == pytest.approx(wanted.tolist(), abs=1e-4)
+        assert found["ends"] == pytest.approx(ends, abs=1e-5)
     if site == "resid_pre":  # before the first layer the prompts differ nowhere else
         alike = [at for at in range(len(pair.clean)) if at not in pair.changed]
         first = json.loads(ask_patching(run, site=site, layer=0).body)["effects"]
@@ -241,19 +246,16 @@ def test_in_long_texts_neighbouring_positions_are_patched_together(run, monkeypa
     pair, model = pair_of(run), load_run(run).model
     found = json.loads(ask_patching(run, site="mlp_out", layer=1).body)["effects"]
     prompts = torch.tensor(pair.clean), torch.tensor(pair.corrupt)
-    wanted = [
-        patch_effect(model, *prompts, pair.answers, [Patch("mlp_out", 1, tuple(range(at, at + 4)))]) for at in (0, 4, 8)
-    ]
-    assert found == pytest.approx(wanted, abs=1e-4)
+    patches = [[Patch("mlp_out", 1, tuple(range(at, at + 4)))] for at in (0, 4, 8)]
+    assert found == pytest.approx(activation_patching(model, *prompts, pair.answers, patches).tolist(), abs=1e-4)
 
 
 def test_each_head_is_patched_at_all_positions(run):
     pair, model = pair_of(run), load_run(run).model
     found = json.loads(ask_patching(run, site="head", layer=1).body)["effects"]
-    for head in range(4):
-        wanted = patch_effect(model, torch.tensor(pair.clean), torch.tensor(pair.corrupt), pair.answers,
-                              [Patch("head", 1, None, head)])  # fmt: skip
-        assert found[head] == pytest.approx(wanted, abs=1e-4)
+    patches = [[Patch("head", 1, None, head)] for head in range(4)]
+    prompts = torch.tensor(pair.clean), torch.tensor(pair.corrupt)
+    assert found == pytest.approx(activation_patching(model, *prompts, pair.answers, patches).tolist(), abs=1e-4)
 
 
 def test_ready_pairs_are_of_the_world_and_fit_the_tokenizer(ready_texts):
@@ -283,7 +285,7 @@ def test_patching_is_carried_away_whole(run):
         ({"corrupt": "x"}, "corrupt must be 12 token ids"),
         ({"answers": "1.1"}, "answers two that differ"),
         ({"answers": "1.999"}, "answers two that differ"),
-        ({"site": "nose"}, "site=nose is unknown"),
+        ({"site": "nose"}, "site must be one of resid_pre, attention_out, mlp_out, head, got 'nose'"),
         ({"layer": "9"}, "layer 9 does not exist"),
         ({"layer": "-1"}, "layer=-1 is not possible"),
     ],

@@ -15,8 +15,9 @@ from components.views import neurons
 from components.views.inside_answers import answer
 from llm.checkpoints import load_run
 from llm.data import split_text
-from llm.interpret import distance_curves, embedding_map, excitations, nearest, neuron_effect, position_cosines
-from llm.interpret.embeddings import embedding_axes
+from llm.interpret.embeddings import distance_curves, embedding_axes, embedding_map, nearest_tokens, position_cosines
+from llm.interpret.max_activating_examples import max_activating_examples
+from llm.interpret.neuron_effect import neuron_effect
 from llm.runtime import compute
 from llm.tokenizers.kinds import KINDS
 
@@ -85,7 +86,7 @@ def test_tokens_have_their_kind_and_their_count_in_the_text(run):
 
 
 def test_neighbours_are_the_librarys(run):
-    wanted = nearest(load_run(run).model, 5)
+    wanted = nearest_tokens(load_run(run).model, 5)
     found = json.loads(ask(run, "embeddings-near", token=5).body)
     assert [token for token, _ in found] == wanted.tokens.tolist()
     assert [cosine for _, cosine in found] == pytest.approx(wanted.cosines.tolist(), abs=1e-6)
@@ -94,7 +95,7 @@ def test_neighbours_are_the_librarys(run):
 def test_alike_counts_neighbours_of_ones_own_kind(run):
     model = load_run(run).model
     kinds = json.loads(ask(run, "embeddings-tokens").body)["kinds"]
-    same = [kinds[int(nearest(model, token, 1).tokens[0])] == kinds[token] for token in range(len(kinds))]
+    same = [kinds[int(nearest_tokens(model, token, 1).tokens[0])] == kinds[token] for token in range(len(kinds))]
     chance = [(kinds.count(kind) - 1) / (len(kinds) - 1) for kind in kinds]
     found = json.loads(ask(run, "embeddings-alike").body)
     assert found == pytest.approx({"same": np.mean(same), "chance": np.mean(chance), "tokens": len(kinds)})
@@ -142,7 +143,7 @@ def test_a_link_opens_the_same_neuron(home, run):
 def test_the_strongest_moments_are_the_librarys(run):
     opened = load_run(run)
     stream = torch.tensor(opened.tokenizer.encode(split_text(TEXT)[0]))
-    wanted = excitations(opened.model, 1, stream)
+    wanted = max_activating_examples(opened.model, 1, stream)
     found = json.loads(ask(run, "neurons-part", layer=1, neuron=9, part=0).body)
     assert [activation for activation, _ in found] == pytest.approx(wanted.activation[:, 9].tolist(), rel=1e-4)
     positions = [int(position) for _, position in found]
@@ -161,7 +162,7 @@ def test_a_long_text_is_read_in_parts(run, monkeypatch):
     monkeypatch.setattr(neurons, "PARTS", 3)
     opened = load_run(run)
     stream = torch.tensor(opened.tokenizer.encode(split_text(TEXT)[0]))[: 24 * 4 * 3]
-    wanted = excitations(opened.model, 0, stream)
+    wanted = max_activating_examples(opened.model, 0, stream)
     found = [one for part in range(3) for one in json.loads(ask(run, "neurons-part", neuron=3, part=part).body)]
     strongest = sorted(found, reverse=True)[:10]
     assert [activation for activation, _ in strongest] == pytest.approx(wanted.activation[:, 3].tolist(), rel=1e-4)

@@ -241,7 +241,7 @@ def _asked(look: Look, request: Request) -> tuple[PromptPair, str]:
         )
     site = query.get("site", "resid_pre")
     if site not in SITES:
-        raise ValueError(f"site={site[:40]} is unknown: choose one of {', '.join(SITES)}")
+        raise ValueError(f"site must be one of {', '.join(SITES)}, got {site[:40]!r}")
     return PromptPair(look.tokens, tuple(corrupt), (answers[0], answers[1])), site
 
 

@@ -4,29 +4,23 @@ import math
 
 import pytest
 import torch
-from interpret_models import by_hand, randomised
+from interpret_models import by_hand, grouped, randomised
 from model_configs import IMPLEMENTATIONS, SIZES, every_config
 
 from llm import Transformer
 from llm.config import ModelConfig
-from llm.interpret import (
-    head_scores,
-    induction_loss,
-    pattern_scores,
-    record,
-    repeated_tokens,
-    value_weighted_pattern,
-)
+from llm.interpret.head_scores import head_label, head_scores, induction_loss, pattern_scores, repeated_tokens
 from llm.loss import token_losses
+from llm.interpret.recording import record
 
 TWICE = torch.stack([torch.randperm(20, generator=torch.Generator().manual_seed(i))[:8].repeat(2) for i in range(4)])
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_heads_built_by_hand_score_one(implementation):
-    """On tokens without a chance repeat within a copy, of which an induction head would look at both."""
+    """On tokens without a chance repeat within a copy, to both of which an induction head would attend."""
     patterns = record(by_hand(implementation), TWICE, ["pattern"])
-    first, second = (pattern_scores(pattern, length=8) for pattern in patterns.values())
+    first, second = (pattern_scores(pattern) for pattern in patterns.values())
     assert first.previous[0] > 0.99
     assert first.induction[0] < 0.2
     assert second.induction[0] > 0.99
@@ -59,7 +53,7 @@ def test_induction_loss_counts_every_token_of_the_second_copy():
 
 
 def rope_head(distance: int, n_kv_heads: int) -> Transformer:
-    """Every query the same, every key the same, their angles `distance` apart: all heads look back that far."""
+    """Every query the same, every key the same, their angles `distance` apart: all heads attend that far back."""
     config = ModelConfig(
         d_vocab=5, d_model=16, n_layers=1, n_heads=4, n_kv_heads=n_kv_heads, d_head=8, d_mlp=4, n_ctx=16,
         positional="rope",
@@ -83,27 +77,6 @@ def test_a_rotary_head_scores_where_its_angle_points(n_kv_heads):
     assert (head_scores(rope_head(5, n_kv_heads), occurring, length=6).induction > 0.99).all()
 
 
-def grouped() -> Transformer:
-    """Four query heads that all ask for the position before; key/value head 0 answers, 1 answers always from 0."""
-    config = ModelConfig(
-        d_vocab=5, d_model=17, n_layers=1, n_heads=4, n_kv_heads=2, d_head=12, d_mlp=4, n_ctx=12, norm="rmsnorm",
-        bias=False,
-    )  # fmt: skip
-    model = Transformer(config)
-    attention = model.blocks[0].attention
-    with torch.no_grad():
-        attention.W_Q.zero_()
-        attention.W_K.zero_()
-        model.embed.W_E.zero_()[:, :5] = torch.eye(5)
-        model.positions.W_pos.zero_()[:, 5:] = torch.eye(12)
-        asked = torch.eye(12).roll(1, dims=1)
-        asked[:, 0] = 0
-        attention.W_Q[:, :, 5:] = asked * 10
-        attention.W_K[0, :, 5:] = torch.eye(12) * 10
-        attention.W_K[1, :, 5] = 10
-    return model
-
-
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_each_query_head_reads_its_groups_key_head(implementation):
     model = Transformer(grouped().config, implementation)
@@ -116,22 +89,10 @@ def test_each_query_head_reads_its_groups_key_head(implementation):
     assert (scores.first[0, :2] < 0.2).all()
 
 
-def test_values_weigh_with_their_groups_size():
-    model = grouped()
-    attention = model.blocks[0].attention
-    with torch.no_grad():  # value head 1 is nothing but at token 3
-        attention.W_V[1].zero_()[0, 3] = 1
-    tokens = torch.tensor([[3, 1, 3, 0, 2]])
-    weighted, pattern = value_weighted_pattern(model, tokens, 0), record(model, tokens)["blocks.0.attention.pattern"]
-    torch.testing.assert_close(weighted.sum(dim=-1), torch.ones(1, 4, 5))
-    assert not weighted[:, 2:, :, [1, 3, 4]].any()
-    torch.testing.assert_close(weighted[:, :2], pattern[:, :2])  # at one position each: nothing to weigh
-
-
 def test_scores_are_their_definitions():
     pattern = torch.rand(3, 2, 8, 8).tril()
     pattern = pattern / pattern.sum(dim=-1, keepdim=True)
-    scores = pattern_scores(pattern, length=4)
+    scores = pattern_scores(pattern)
 
     def mean(first_query, key):
         return torch.stack([pattern[:, :, q, key(q)] for q in range(first_query, 8)]).mean(dim=(0, 1))
@@ -146,16 +107,15 @@ def test_scores_are_their_definitions():
     even = pattern_scores(even / even.sum(dim=-1, keepdim=True))
     assert even.entropy.item() == pytest.approx(even.entropy_maximum)
     assert even.entropy_maximum == pytest.approx(sum(math.log(q + 1) for q in range(8)) / 8)
-    assert even.duplicate is even.induction is None
 
 
 @every_config
-def test_scores_of_batches_are_the_scores_of_all(config):
+def test_head_scores_are_the_scores_of_recorded_patterns(config):
     model = randomised(config)
     scores = head_scores(model, torch.tensor([3, 4, 9, 9, 30]), sequences=6, seed=3)
-    tokens, length = repeated_tokens(model, torch.tensor([3, 4, 9, 9, 30]), sequences=6, seed=3)
+    tokens, _ = repeated_tokens(model, torch.tensor([3, 4, 9, 9, 30]), sequences=6, seed=3)
     for layer, pattern in enumerate(record(model, tokens, ["pattern"]).values()):
-        expected = pattern_scores(pattern, length)
+        expected = pattern_scores(pattern)
         for name in ("previous", "duplicate", "induction", "first", "entropy"):
             torch.testing.assert_close(getattr(scores, name)[layer], getattr(expected, name), check_dtype=False)
     assert scores.entropy_maximum == expected.entropy_maximum
@@ -179,13 +139,16 @@ def test_impossible_sequences_are_refused():
     model = randomised(ModelConfig(**SIZES))
     with pytest.raises(ValueError, match="no token ids were given"):
         head_scores(model, torch.tensor([], dtype=torch.long))
-    with pytest.raises(ValueError, match=r"length=9 is not possible.*n_ctx=16"):
+    with pytest.raises(ValueError, match=r"length must be 2 to 8.*n_ctx=16, got 9"):
         head_scores(model, torch.arange(5), length=9)
-    with pytest.raises(ValueError, match="sequences=0 is not possible"):
+    with pytest.raises(ValueError, match="sequences must be 1 or more, got 0"):
         head_scores(model, torch.arange(5), sequences=0)
-    with pytest.raises(ValueError, match="length=3 does not fit 8 positions"):
-        pattern_scores(torch.eye(8)[None, None], length=3)
-    with pytest.raises(ValueError, match="2 positions or more"):
-        pattern_scores(torch.ones(1, 1, 1, 1))
-    with pytest.raises(ValueError, match="layer 2 does not exist"):
-        value_weighted_pattern(model, torch.tensor([[1, 2]]), 2)
+    for shape in ((1, 1, 7, 7), (1, 1, 2, 2), (1, 1, 8, 6)):
+        with pytest.raises(ValueError, match="pattern must be square, of an even number of positions, 4 or more"):
+            pattern_scores(torch.ones(shape))
+
+
+def test_a_head_is_named_only_after_a_high_score():
+    assert head_label(0.94, 0.01, 0.02, 0.03) == ("previous", 0.94)
+    assert head_label(0.1, 0.2, 0.7, 0.0) == ("induction", 0.7)
+    assert head_label(0.5, 0.1, 0.1, 0.2) is None

@@ -1,0 +1,72 @@
+"""What components contribute to a logit difference adds up to the model's own."""
+
+import pytest
+import torch
+from interpret_models import randomised
+from model_configs import IMPLEMENTATIONS, SIZES, every_config
+
+from llm.config import ModelConfig
+from llm.interpret.ablation import ablate
+from llm.interpret.direct_logit_attribution import direct_logit_attribution
+
+
+@every_config
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_attributions_sum_to_the_logit_difference(config, implementation):
+    model = randomised(config, implementation)
+    tokens = torch.randint(config.d_vocab, (3, 9))
+    logits = model(tokens)
+    for position in (4, -1):
+        found = direct_logit_attribution(model, tokens, (5, 11), position)
+        expected = logits[:, position, 5] - logits[:, position, 11]
+        torch.testing.assert_close(found.logit_difference, expected, rtol=1e-10, atol=1e-10)
+        scale = found.values.abs().sum(dim=0)
+        assert ((found.values.sum(dim=0) - expected).abs() <= 1e-10 * scale).all()
+        assert (scale > 0.01).all()
+
+
+@every_config
+def test_every_component_is_attributed_once(config):
+    found = direct_logit_attribution(randomised(config), torch.randint(config.d_vocab, (1, 5)), (0, 1))
+    labels = [component.label for component in found.components]
+    assert len(set(labels)) == len(labels) - (config.norm_position == "post" and config.norm == "layernorm") * (
+        config.bias * config.n_layers
+    )  # two norm biases a layer there
+    assert [label for label in labels if label.startswith("head")] == [
+        f"head {layer}.{head}" for layer in range(2) for head in range(6)
+    ]
+    assert ("position" in labels) == (config.positional in ("learned", "sinusoidal"))
+    assert labels.count("mlp 0") == labels.count("mlp 1") == labels.count("token") == 1
+
+
+def test_a_head_without_output_contributes_nothing():
+    model = randomised(ModelConfig(**SIZES))
+    tokens = torch.randint(31, (2, 9))
+    with ablate(model, heads=[(0, 3)], mlps=[1]) as altered:
+        found = direct_logit_attribution(altered, tokens, (1, 2))
+    values = dict(zip([component.label for component in found.components], found.values, strict=True))
+    assert not values["head 0.3"].any()
+    assert not values["mlp 1"].any()
+    assert values["head 0.4"].all()
+    torch.testing.assert_close(found.values.sum(dim=0), found.logit_difference)
+
+
+def test_an_rmsnorm_is_not_centred():
+    """Adding a constant to every coordinate of a component's output matters to RMSNorm, not to LayerNorm."""
+    for norm, matters in (("rmsnorm", True), ("layernorm", False)):
+        model = randomised(ModelConfig(**SIZES, norm=norm))
+        tokens = torch.randint(31, (2, 9))
+        before = direct_logit_attribution(model, tokens, (1, 2)).values
+        with torch.no_grad():
+            model.blocks[1].mlp.b_out += 3
+        after = direct_logit_attribution(model, tokens, (1, 2)).values
+        assert torch.allclose(before, after) != matters
+
+
+def test_impossible_questions_are_refused():
+    model = randomised(ModelConfig(**SIZES))
+    tokens = torch.randint(31, (2, 9))
+    with pytest.raises(ValueError, match="token 31 is not in the vocabulary"):
+        direct_logit_attribution(model, tokens, (31, 0))
+    with pytest.raises(ValueError, match="position 9 does not exist: this text's positions are 0 to 8"):
+        direct_logit_attribution(model, tokens, (1, 0), position=9)
