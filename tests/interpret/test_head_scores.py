@@ -10,8 +10,8 @@ from model_configs import IMPLEMENTATIONS, SIZES, every_config
 from llm import Transformer
 from llm.config import ModelConfig
 from llm.interpret.head_scores import head_label, head_scores, induction_loss, pattern_scores, repeated_tokens
-from llm.loss import token_losses
 from llm.interpret.recording import record
+from llm.loss import token_losses
 
 TWICE = torch.stack([torch.randperm(20, generator=torch.Generator().manual_seed(i))[:8].repeat(2) for i in range(4)])
 
