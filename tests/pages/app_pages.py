@@ -1,5 +1,8 @@
 """What the tests of pages share: a tiny run, and the app as AppTest runs it."""
 
+import functools
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ PROJECT = Path(__file__).parents[2]
 TEXT = "The hen sat on the gate.\nThe fox sat under it & waited.\n\n" * 60
 HEN = "The hen sat on t"
 SOON = 30  # seconds: far more than any of these need
+ORIGINALS = tempfile.TemporaryDirectory(prefix="llm-runs-")  # removed when the process ends
 
 
 def tiny_run(home: Path, steps: int = 3, **settings) -> Path:
@@ -24,12 +28,26 @@ def tiny_run(home: Path, steps: int = 3, **settings) -> Path:
     return finished_run(home, "gpt", settings | {"steps": steps}, d_model=8, n_layers=1, n_heads=1, n_ctx=16)
 
 
-def finished_run(home: Path, architecture: str, training: Mapping[str, Any] | None = None, **model) -> Path:
+def finished_run(home: Path, architecture: str, training: Mapping[str, Any] | None = None, **model: Any) -> Path:
     """A finished run of a small model, by default with two layers and a step or two; returns its folder."""
+    original = _trained(architecture, tuple((training or {}).items()), tuple(model.items()))
+    checkpoints = home / "checkpoints"
+    if (checkpoints / original.name).exists():  # a second run with the same settings, so with an id of its own
+        return _train(checkpoints, architecture, dict(training or {}), model)
+    return Path(shutil.copytree(original, checkpoints / original.name))
+
+
+@functools.cache
+def _trained(architecture: str, training: tuple[tuple[str, Any], ...], model: tuple[tuple[str, Any], ...]) -> Path:
+    """A run that is trained once in this process and copied from then on."""
+    return _train(Path(ORIGINALS.name), architecture, dict(training), dict(model))
+
+
+def _train(checkpoints: Path, architecture: str, training: dict[str, Any], model: dict[str, Any]) -> Path:
     config = preset(architecture, d_vocab=1, **({"d_model": 16, "n_layers": 2} | model))
     settings = {"steps": 2, "batch_size": 2, "eval_every": 2, "eval_windows": 2, "sample_tokens": 4, "device": "cpu"}
     trainer = start_run(
-        config, TrainingConfig(**(settings | dict(training or {}))), "char", TEXT, "hens.txt", home / "checkpoints",
+        config, TrainingConfig(**(settings | training)), "char", TEXT, "hens.txt", checkpoints,
         architecture=architecture, size="small",
     )  # fmt: skip
     for _ in trainer:
