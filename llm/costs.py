@@ -13,6 +13,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from llm.config import ModelConfig, TrainingConfig
+from llm.registry import registry
 
 BYTES_PER_FLOAT = 4  # float32: weights, gradients and optimizer state always are
 BYTES_PER_INDEX = 8  # int64 token ids
@@ -110,19 +111,18 @@ def memory(config: ModelConfig, training: TrainingConfig) -> Memory:
 
     weights      4 · parameters (also under autocast, which casts copies of them)
     gradients    4 · parameters
-    optimizer    AdamW: 8 · parameters, for m and v. Muon: 4 for each weight of the blocks' matrices, for one running
-                 mean, and AdamW's 8 for every other parameter.
+    optimizer    4 · (what its entry keeps for each weight of the blocks' matrices, and for each other parameter)
     activations  what the CPU's backward pass of one batch needs: see `_activation_bytes`. Autocast to 16 bits keeps
                  less, other implementations and accelerators' kernels keep more or less.
     """
     parameters = parameter_count(config).total
-    moments = 2 * parameters
-    if training.optimizer == "muon":
-        moments -= config.n_layers * (_attention_weights(config) + _mlp_weights(config))
+    hidden = config.n_layers * (_attention_weights(config) + _mlp_weights(config))
+    optimizer = registry("optimizer")[training.optimizer]
+    state = optimizer.state_per_hidden_weight * hidden + optimizer.state_per_other_parameter * (parameters - hidden)
     return Memory(
         weights=BYTES_PER_FLOAT * parameters,
         gradients=BYTES_PER_FLOAT * parameters,
-        optimizer=BYTES_PER_FLOAT * moments,
+        optimizer=BYTES_PER_FLOAT * state,
         activations=_activation_bytes(config, training.batch_size),
     )
 

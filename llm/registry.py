@@ -8,7 +8,9 @@ equations and exports read the entry. Registries import no torch, so that a form
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 Entry = TypeVar("Entry")
@@ -38,3 +40,25 @@ def registry(kind: str) -> Registry[Any]:
     """The registry of this kind, imported when it is first asked for. Raises KeyError for an unknown kind."""
     found: Registry[Any] = importlib.import_module(HOMES[kind]).REGISTRY
     return found
+
+
+@dataclass(frozen=True)
+class Equation:
+    """What a part computes, as the code reader shows it beside the code, with an explanation in everyday words.
+
+    In a line `{name}` is the variable `name` of the code, and `{name|symbol}` the same written as `symbol`. `source` is
+    the paper, or empty.
+    """
+
+    lines: tuple[str, ...]
+    words: str
+    source: str
+
+
+def imported(module: str, name: str) -> Callable[..., Any]:
+    """The function of this name in that module, which is imported at the first call."""
+    return partial(_call, module, name)
+
+
+def _call(module: str, name: str, *args: Any, **kwargs: Any) -> Any:
+    return getattr(importlib.import_module(module), name)(*args, **kwargs)

@@ -15,7 +15,8 @@ from llm.config import ModelConfig, TrainingConfig
 from llm.costs import flops_per_token, memory, parameter_count
 from llm.model import Transformer
 from llm.presets import ARCHITECTURES, SIZES, preset
-from llm.training.optim import build_optimizers
+from llm.training.optimizers import REGISTRY
+from llm.training.optimizers.build import build_optimizers
 
 BATCH_SIZE = 3
 # No two widths are equal: of the stream, of all heads, of the key/value heads, of one head, of the MLP.
@@ -79,7 +80,7 @@ def test_full_gpt_has_gpt2_smalls_published_size() -> None:
     assert parameter_count(preset("gpt", "full", d_vocab=50257)).total == 124_439_808
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", REGISTRY)
 def test_optimizer_bytes_are_the_moments_held_after_one_step(optimizer: str) -> None:
     training = TrainingConfig(optimizer=optimizer)
     for config in configs():

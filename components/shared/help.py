@@ -60,7 +60,7 @@ EXPLANATIONS: dict[str, Explanation] = {
         "Learning rate",
         "How far each step moves the weights. It rises during warm-up, and falls at the end so that the model settles.",
         r"\theta \leftarrow \theta - \eta_t \cdot \frac{\hat m}{\sqrt{\hat v} + \epsilon}",
-        "llm/training/optim.py, schedule; llm/training/adamw.py",
+        "llm/training/schedule.py, learning_rate_multiplier; llm/training/optimizers/adamw.py, adamw_step",
         "Loshchilov & Hutter 2019, arXiv:1711.05101",
     ),
     "gradient": Explanation(

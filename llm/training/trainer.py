@@ -27,7 +27,8 @@ from llm.runtime.device import autocast, choose_device, choose_precision, random
 from llm.sampling import generate
 from llm.tokenizers import Tokenizer
 from llm.training.evaluation import Evaluation, evaluate
-from llm.training.optim import build_optimizers, schedule, set_learning_rate
+from llm.training.optimizers.build import build_optimizers, set_learning_rate
+from llm.training.schedule import learning_rate_multiplier
 from llm.world import check
 from llm.world.skills import skills, tells_of_the_world
 
@@ -140,8 +141,8 @@ class Trainer(Iterator[StepMetrics]):
         if config.grad_clip > 0:
             nn.utils.clip_grads_with_norm_(self.model.parameters(), config.grad_clip, grad_norm)
 
-        share = schedule(self.step + 1, config)
-        set_learning_rate(self.optimizers, share)
+        multiplier = learning_rate_multiplier(self.step + 1, config)
+        set_learning_rate(self.optimizers, multiplier)
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
         self.scaler.update()
@@ -153,7 +154,7 @@ class Trainer(Iterator[StepMetrics]):
             step=self.step,
             tokens=self.step * self._tokens_per_step,
             loss=measured[0],
-            learning_rate=share * config.learning_rate,
+            learning_rate=multiplier * config.learning_rate,
             grad_norm=_finite_or_none(measured[1]),
             grad_norms={
                 name: norm for name, norm in zip(self.layers, measured[2:], strict=True) if math.isfinite(norm)
@@ -315,7 +316,7 @@ class Trainer(Iterator[StepMetrics]):
         if math.isfinite(loss) and self.scaler.is_enabled() and self.scaler.get_scale() >= 1:
             return  # an overflow in float16: the scaler skips this update and tries a smaller scale
         what = f"loss became {loss}" if not math.isfinite(loss) else f"gradient's length became {grad_norm}"
-        rate = schedule(self.step + 1, self.config) * self.config.learning_rate
+        rate = learning_rate_multiplier(self.step + 1, self.config) * self.config.learning_rate
         kept = "Its weights and the last snapshot are those before that step" if self.folder else "Its weights are kept"
         message = (
             f"Training diverged in step {self.step + 1}: the {what} at learning rate {rate:.2g}. {kept}. "

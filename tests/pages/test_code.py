@@ -164,7 +164,7 @@ def test_sampling_and_training_code_is_read_on_live_data(home, client):
     app = open_page("code", run=path.name, prompt="The hen sat.", read="training")
     assert not [area for area in app.text_area if area.label == "Code"]
     key, live = training_code(path, None, "The hen sat.")
-    assert list(live.layers) == ["sampling", "adamw", "windows", "bpe", "loss"]
+    assert list(live.layers) == ["sampling", "adamw", "windows", "bpe", "schedule", "loss"]
     made = {}
     for name in live.layers:
         described = client.get(f"/live/code/{key}/layer", params={"path": name}).json()["implementations"]["code"]

@@ -6,9 +6,12 @@ equation `{name}` is the variable `name` of the code, and `{name|symbol}` the sa
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from llm.config import ModelConfig
+from llm.training import schedule
+from llm.training.optimizers import REGISTRY as OPTIMIZERS
 
 Equation = dict[str, Any]  # lines, words, source
 
@@ -25,6 +28,8 @@ def equations(config: ModelConfig) -> dict[str, Equation]:
         "Unembedding": _unembedding(config),
         **FIXED,
         **TRAINING,
+        **{step.title: asdict(step.equation) for entry in OPTIMIZERS.values() for step in entry.steps},
+        **{schedule.title(name): asdict(schedule.equation(name)) for name in schedule.REGISTRY},
     }
 
 
@@ -195,16 +200,6 @@ TRAINING = {
         "The model's scores are made sharper or flatter, and unlikely tokens ruled out (−∞), before one is drawn. Each "
         "filter reads what the one before it left.",
         "Keskar et al. 2019; Ackley et al. 1985; Fan et al. 2018; Holtzman et al. 2020; Nguyen et al. 2024",
-    ),
-    "AdamW step": _told(
-        ["{mean|m} ← β₁ {mean|m} + (1 − β₁) g", "{mean_square|v} ← β₂ {mean_square|v} + (1 − β₂) g²",
-         "{unbiased_mean|m̂} = {mean|m} / (1 − β₁ᵗ),  {unbiased_mean_square|v̂} = {mean_square|v} / (1 − β₂ᵗ)",
-         "{weight|θ} ← {weight|θ} − η λ {weight|θ}",
-         "{weight|θ} ← {weight|θ} − η {unbiased_mean|m̂} / (√{unbiased_mean_square|v̂} + ε)"],
-        "Remember which way the gradient points lately and how large it usually is, and step by their ratio: every "
-        "weight moves by about the learning rate η, however small its gradient. Apart from that, all weights shrink a "
-        "little.",
-        "Loshchilov & Hutter 2017, arXiv:1711.05101",
     ),
     "Data windows": _told(
         ["{shares}[b] = ({begin} + {window}[b] · golden ratio) mod 1",

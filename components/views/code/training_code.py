@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from llm.tokenizers.bpe import N_BYTES, train_merges
 from llm.trace.forward_pass import ForwardPass
 from llm.trace.live_code import LiveCode, Subject, weight_gradient
 from llm.trace.reading import Reading, keep
-from llm.training import adamw
+from llm.training import schedule
+from llm.training.optimizers import REGISTRY as OPTIMIZERS
+from llm.training.optimizers import ShownStep
 
 WEIGHT = ("blocks.0.mlp", "W_in")  # the layer and its parameter that the AdamW step is shown on
 EXCERPT = 40_000  # characters of the run's text: enough to see what happens
@@ -36,7 +39,7 @@ def training_code(path: Path, step: int | None, text: str) -> tuple[str, Reading
     Raises:
         ValueError: the text is empty, or the tokenizer cannot express it.
     """
-    stamps = [file.stat().st_mtime_ns for file in map(_file, (data, sampling, bpe, adamw, loss))]
+    stamps = [file.stat().st_mtime_ns for file in map(_file, (data, sampling, bpe, loss, schedule))]
     key = hashlib.sha256(repr((str(path), step, text, stamps)).encode()).hexdigest()[:24]
 
     def make() -> LiveCode:
@@ -55,31 +58,42 @@ def _subjects(run: Run, recorded: ForwardPass) -> dict[str, Subject]:
             lambda: sampling.apply_filters(logits[0, -1], tokens[0].tolist(), FILTERS),
             {"logits": ("d_vocab",), "return": ("d_vocab",)},
         ),
-        "adamw": _adamw(run, recorded),
+        **{step.name: _optimizer_step(run, recorded, step) for step in _steps(run)},
         "windows": _windows(run),
         "bpe": Subject("BPE merges", _file(bpe), ("train_merges",),
                        lambda: train_merges(run.folder.text()[:EXCERPT], N_BYTES + MERGES)),
     }  # fmt: skip
+    subjects["schedule"] = _schedule(run)
     if tokens.shape[1] > 1:
         subjects["loss"] = Subject("Loss", _file(loss), ("next_token_loss",),
                                    lambda: loss.next_token_loss(logits[:, :-1], tokens[:, 1:]))  # fmt: skip
     return subjects
 
 
-def _adamw(run: Run, recorded: ForwardPass) -> Subject:
-    """The first AdamW step on one weight, with the gradient of this text."""
-    settings = run.folder.config().training
+def _steps(run: Run) -> tuple[ShownStep, ...]:
+    """The steps to be shown of the optimizer that trained this run."""
+    return OPTIMIZERS[run.folder.config().training.optimizer].steps
 
-    def step() -> None:
-        weight, gradient = weight_gradient(recorded, *WEIGHT)
-        adamw.adamw_step(
-            weight, gradient, torch.zeros_like(weight), torch.zeros_like(weight), 1,
-            learning_rate=settings.learning_rate, beta1=settings.beta1, beta2=settings.beta2,
-            weight_decay=settings.weight_decay,
-        )  # fmt: skip
 
-    names = ("weight", "mean", "mean_square", "unbiased_mean", "unbiased_mean_square")
-    return Subject("AdamW step", _file(adamw), ("adamw_step",), step, dict.fromkeys(names, ("d_model", "d_mlp")))
+def _optimizer_step(run: Run, recorded: ForwardPass, step: ShownStep) -> Subject:
+    """The optimizer's first step on one weight, with the gradient of this text."""
+
+    def first() -> None:
+        step.first(*weight_gradient(recorded, *WEIGHT), run.folder.config().training)
+
+    axes = dict.fromkeys(step.variables, ("d_model", "d_mlp"))
+    return Subject(step.title, _file(import_module(step.module)), step.functions, first, axes)
+
+
+def _schedule(run: Run) -> Subject:
+    """The learning rate in the middle of the run."""
+    training = run.folder.config().training
+    functions = ("learning_rate_multiplier", schedule.REGISTRY[training.schedule].fall.__name__)
+
+    def middle() -> None:
+        schedule.learning_rate_multiplier(1 + training.steps // 2, training)
+
+    return Subject(schedule.title(training.schedule), _file(schedule), functions, middle)
 
 
 def _windows(run: Run) -> Subject:

@@ -4,47 +4,58 @@ Jordan 2024, kellerjordan.github.io/posts/muon. For a matrix W with gradient G:
 
     M ← μ M + (1 − μ) G                running mean of the gradient
     U = μ M + (1 − μ) G                a look ahead (Nesterov)
-    O = orthogonalized(U)              U = A Σ Bᵀ becomes nearly A Bᵀ: no direction is louder than another
-    W ← W − η λ W                      weight decay, apart from the gradient
+    O = orthogonalized(U)              U = A Σ Bᵀ becomes nearly A Bᵀ: no direction is stronger than another
+    W ← W − η λ W                      weight decay, separate from the gradient
     W ← W − η √max(1, rows / columns) O
 
-A small model has many small matrices, and two cores spend longer on waking each other for one of them than on its
-product. So matrices of one shape are stepped together, as one stack.
+A small model has many small matrices, and multiplying one of them takes less time than handing it to a second core.
+So matrices of one shape are stepped together, as one stack.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from llm.config import TrainingConfig
 from llm.runtime.device import has_bfloat16
+from llm.training.optimizers import adamw
 
-MEMORY = 0.95  # μ
-STEPS = 5  # of the iteration: more change little
+if TYPE_CHECKING:
+    from llm.training.optimizers.build import ParameterGroups
+
+MOMENTUM = 0.95  # μ
+ITERATIONS = 5  # of Newton and Schulz: more make little difference
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # the author's: small singular values rise fastest
 
 
 def orthogonalized(
     matrices: Float[Tensor, "matrix row column"], eps: float = 1e-7
 ) -> Float[Tensor, "matrix row column"]:
-    """Each matrix A Σ Bᵀ as A S Bᵀ, with all of S between about 0.7 and 1.2, by five steps of Newton and Schulz.
+    """Each matrix A Σ Bᵀ as A S Bᵀ, with all of S between about 0.7 and 1.2, by five iterations of Newton and Schulz.
 
-    X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X leaves A and B alone and sends each singular value s to a s + b s³ + c s⁵, which
-    drives all that are in (0, 1] towards 1. Only products of matrices are needed, and no decomposition.
+    X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X leaves A and B unchanged and maps each singular value s to a s + b s³ + c s⁵,
+    which moves all that are in (0, 1] towards 1. It needs products of matrices alone, and no decomposition.
     """
     a, b, c = COEFFICIENTS
     wide = matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.mT  # [matrix, short, long]
     # no singular value exceeds the root of the sum of their squares
     x = wide / wide.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
-    for _ in range(STEPS):
+    for _ in range(ITERATIONS):
         gram = x @ x.mT  # [matrix, short, short]
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)  # [matrix, short, long]
     return x if wide is matrices else x.mT
+
+
+def build(groups: ParameterGroups, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+    """Muon over the blocks' matrices, AdamW over every other parameter."""
+    muon = Muon(groups.hidden_matrices, config.muon_learning_rate, config.weight_decay)
+    return [muon, adamw.over(groups.other_matrices, groups.others, config)]
 
 
 class Muon(torch.optim.Optimizer):
@@ -77,8 +88,8 @@ class Muon(torch.optim.Optimizer):
             self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(gradient))
             for parameter, gradient in zip(parameters, gradients, strict=True)
         ]
-        torch._foreach_lerp_(means, gradients, 1 - MEMORY)
-        ahead = torch.stack(gradients).lerp(torch.stack(means), MEMORY)  # [matrix, row, column]
+        torch._foreach_lerp_(means, gradients, 1 - MOMENTUM)
+        ahead = torch.stack(gradients).lerp(torch.stack(means), MOMENTUM)  # [matrix, row, column]
         steps = orthogonalized(ahead.bfloat16() if has_bfloat16(ahead.device) else ahead).to(ahead.dtype)
         rows, columns = steps.shape[-2:]
         matrices = [_as_matrix(parameter) for parameter in parameters]

@@ -1,0 +1,81 @@
+"""Optimizers: how a gradient becomes a step.
+
+This module imports no torch: each optimizer's file holds its code, its entry here says the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from llm.registry import Equation, Registry, imported
+
+
+@dataclass(frozen=True)
+class ShownStep:
+    """One optimizer step as the Code page shows it: real functions, run on one weight and its gradient."""
+
+    name: str  # in the page's address
+    title: str
+    equation: Equation
+    module: str  # whose file is shown
+    functions: tuple[str, ...]  # of that module, those whose lines are followed
+    first: Callable[..., None]  # (weight, gradient, TrainingConfig): takes the first step on the weight, in place
+    variables: tuple[str, ...]  # the functions' variables that have the weight's shape
+
+
+@dataclass(frozen=True)
+class OptimizerEntry:
+    """What others need to know of an optimizer."""
+
+    label: str
+    help: str  # what it does, as the end of a sentence
+    build: Callable[..., Any]  # (ParameterGroups, TrainingConfig): a list of torch optimizers; see `build`
+    state_per_hidden_weight: int  # float32 numbers that it keeps for each weight of the blocks' matrices
+    state_per_other_parameter: int  # and for each of all other parameters
+    steps: tuple[ShownStep, ...]
+
+
+_ADAMW_STEP = ShownStep(
+    name="adamw",
+    title="AdamW step",
+    equation=Equation(
+        (
+            "{mean|m} ← β₁ {mean|m} + (1 − β₁) g",
+            "{mean_square|v} ← β₂ {mean_square|v} + (1 − β₂) g²",
+            "{unbiased_mean|m̂} = {mean|m} / (1 − β₁ᵗ),  {unbiased_mean_square|v̂} = {mean_square|v} / (1 − β₂ᵗ)",
+            "{weight|θ} ← {weight|θ} − η λ {weight|θ}",
+            "{weight|θ} ← {weight|θ} − η {unbiased_mean|m̂} / (√{unbiased_mean_square|v̂} + ε)",
+        ),
+        "Keep running means of the gradient and of its square, and step by their ratio: every weight moves by about "
+        "the learning rate η, however small its gradient. In addition, all weights shrink a little.",
+        "Loshchilov & Hutter 2017, arXiv:1711.05101",
+    ),
+    module="llm.training.optimizers.adamw",
+    functions=("adamw_step",),
+    first=imported("llm.training.optimizers.adamw", "first_step"),
+    variables=("weight", "mean", "mean_square", "unbiased_mean", "unbiased_mean_square"),
+)
+
+REGISTRY: Registry[OptimizerEntry] = Registry(
+    "optimizer",
+    {
+        "adamw": OptimizerEntry(
+            label="AdamW",
+            help="AdamW for every parameter",
+            build=imported("llm.training.optimizers.adamw", "build"),
+            state_per_hidden_weight=2,  # running means of the gradient and of its square
+            state_per_other_parameter=2,
+            steps=(_ADAMW_STEP,),
+        ),
+        "muon": OptimizerEntry(
+            label="Muon",
+            help="Muon for the blocks' matrices, AdamW for the rest",
+            build=imported("llm.training.optimizers.muon", "build"),
+            state_per_hidden_weight=1,  # a running mean of the gradient
+            state_per_other_parameter=2,  # AdamW's
+            steps=(_ADAMW_STEP,),
+        ),
+    },
+)

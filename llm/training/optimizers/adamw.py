@@ -1,0 +1,81 @@
+"""AdamW: every weight moves by about the learning rate, whatever the size of its gradient.
+
+Loshchilov & Hutter 2017, arXiv:1711.05101:
+
+    m ← β₁ m + (1 − β₁) g              running mean of the gradient: where it has pointed lately
+    v ← β₂ v + (1 − β₂) g²             running mean of its square: how large it usually is
+    m̂ = m / (1 − β₁ᵗ)                  both start at 0; this makes up for it
+    v̂ = v / (1 − β₂ᵗ)
+    θ ← θ − η λ θ                      weight decay, separate from the gradient: the W in AdamW
+    θ ← θ − η m̂ / (√v̂ + ε)             a step of about η
+
+`adamw_step` is one step, to be read. Training uses torch's fused one; a test shows that they agree.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from llm.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from llm.training.optimizers.build import ParameterGroups
+
+
+@torch.no_grad()
+def adamw_step(
+    weight: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    mean_square: Tensor,
+    step: int,
+    *,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    weight_decay: float,
+    eps: float = 1e-8,
+) -> None:
+    """Update `weight`, `mean` (m) and `mean_square` (v), all of one shape, in place. `step` counts from 1."""
+    mean.mul_(beta1).add_((1 - beta1) * gradient)
+    mean_square.mul_(beta2).add_((1 - beta2) * gradient**2)
+    unbiased_mean = mean / (1 - beta1**step)
+    unbiased_mean_square = mean_square / (1 - beta2**step)
+    weight.sub_(learning_rate * weight_decay * weight)
+    weight.sub_(learning_rate * unbiased_mean / (unbiased_mean_square.sqrt() + eps))
+
+
+def first_step(weight: Tensor, gradient: Tensor, config: TrainingConfig) -> None:
+    """`adamw_step` from a fresh state, with the config's settings and its peak learning rate."""
+    adamw_step(
+        weight,
+        gradient,
+        mean=torch.zeros_like(weight),
+        mean_square=torch.zeros_like(weight),
+        step=1,
+        learning_rate=config.learning_rate,
+        beta1=config.beta1,
+        beta2=config.beta2,
+        weight_decay=config.weight_decay,
+    )
+
+
+def build(groups: ParameterGroups, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+    """AdamW over every parameter."""
+    return [over([*groups.hidden_matrices, *groups.other_matrices], groups.others, config)]
+
+
+def over(decayed: list[nn.Parameter], others: list[nn.Parameter], config: TrainingConfig) -> torch.optim.AdamW:
+    """Torch's AdamW over these parameters, weight decay on the first of the two lists alone."""
+    peak = config.learning_rate
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "peak": peak, "weight_decay": config.weight_decay},
+        {"params": others, "peak": peak, "weight_decay": 0.0},
+    ]
+    # fused: one pass over all parameters in place of a dozen
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=peak, betas=(config.beta1, config.beta2), fused=True
+    )

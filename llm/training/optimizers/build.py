@@ -1,0 +1,52 @@
+"""From a model's parameters to the optimizers that step them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from llm.config import TrainingConfig
+from llm.training.optimizers import REGISTRY
+
+
+@dataclass(frozen=True)
+class ParameterGroups:
+    """A model's parameters by what an optimizer does with them, each in the model's order.
+
+    Weight decay is for the matrices alone: not for biases and norms, nor for embedding tables, whose rows are looked up
+    and not multiplied (a tied W_E counts as a table).
+    """
+
+    hidden_matrices: list[nn.Parameter]  # the blocks'
+    other_matrices: list[nn.Parameter]  # the unembedding
+    others: list[nn.Parameter]  # biases, norms and embedding tables
+
+
+def parameter_groups(model: nn.Module) -> ParameterGroups:
+    """The parameters of a `Transformer`, each in one group."""
+    groups = ParameterGroups([], [], [])
+    for name, parameter in model.named_parameters():
+        module, leaf = name.split(".")[0], name.split(".")[-1]
+        if not leaf.startswith("W_") or module in ("embed", "positions"):
+            groups.others.append(parameter)
+        elif module == "blocks":
+            groups.hidden_matrices.append(parameter)
+        else:
+            groups.other_matrices.append(parameter)
+    return groups
+
+
+def build_optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+    """The optimizers of the config's kind. Each of their groups names its peak learning rate, `peak`."""
+    optimizers: list[torch.optim.Optimizer] = REGISTRY[config.optimizer].build(parameter_groups(model), config)
+    return optimizers
+
+
+def set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], multiplier: float) -> None:
+    """Give every group of parameters `multiplier` times its own peak learning rate."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = multiplier * group["peak"]
