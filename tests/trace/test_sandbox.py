@@ -1,5 +1,6 @@
 """Edited code runs apart: its mistakes, loops and appetites end there, and what it changed is told."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,16 +85,15 @@ def test_what_breaks_is_told_and_breaks_nothing_here(run, trace, new, error):
 
 
 def test_an_endless_loop_is_stopped(run, trace):
-    before = set(Path("/proc").iterdir())
-    trial = attempt(run, trace, "query = einsum(", "while True: pass\n    query = einsum(", seconds=15)
+    trial = attempt(run, trace, "query = einsum(", "while True: pass\n    query = einsum(", seconds=6)
     assert "was stopped" in trial.error and trial.loss_after is None
-    left = [entry for entry in set(Path("/proc").iterdir()) - before if _is_worker(entry)]
-    assert left == []
+    assert [entry for entry in Path("/proc").iterdir() if _is_worker_of_this_process(entry)] == []
 
 
-def _is_worker(process: Path) -> bool:
+def _is_worker_of_this_process(process: Path) -> bool:
     try:
-        return b"sandbox_worker" in (process / "cmdline").read_bytes()
+        parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+        return parent == str(os.getpid()) and b"sandbox_worker" in (process / "cmdline").read_bytes()
     except OSError:
         return False
 
