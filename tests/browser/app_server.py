@@ -3,6 +3,7 @@
 The server runs on a copy of the sources, so that a test may edit one under it.
 """
 
+import filecmp
 import json
 import os
 import shutil
@@ -45,22 +46,28 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "home"
-        self.home.mkdir(exist_ok=True)
-        for name in SOURCES:
-            if (PROJECT / name).is_dir():
-                shutil.copytree(
-                    PROJECT / name, folder / name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
-                )
-            else:
-                shutil.copy(PROJECT / name, folder / name)
+        self.reset()
         self.start()
+
+    def reset(self) -> None:
+        """Forget every run, upload and setting, the log of errors, and what a test changed in the sources."""
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir()
+        self._log_begins = self._log_path.stat().st_size if self._log_path.exists() else 0
+        for name in SOURCES:
+            for source in [PROJECT / name, *(PROJECT / name).rglob("*")]:
+                copy = self.folder / source.relative_to(PROJECT)
+                if source.is_dir():
+                    copy.mkdir(exist_ok=True)
+                elif "__pycache__" not in source.parts and not (copy.exists() and filecmp.cmp(source, copy, False)):
+                    shutil.copyfile(source, copy)
 
     def start(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://localhost:{port}"
-        self.log = (self.folder / "server.log").open("ab")
+        self.log = self._log_path.open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "main.py", "--server.port", str(port)],
             cwd=self.folder,
@@ -73,7 +80,7 @@ class Server:
                 urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=5).close()
                 return
             except OSError:
-                assert self.process.poll() is None, (self.folder / "server.log").read_text()
+                assert self.process.poll() is None, self._log_path.read_text()
                 time.sleep(0.1)
         raise AssertionError("the server does not answer")
 
@@ -84,8 +91,12 @@ class Server:
 
     @property
     def errors(self) -> list[str]:
-        """Tracebacks in the server's log, each with what follows it."""
-        return (self.folder / "server.log").read_text().split("Traceback")[1:]
+        """Tracebacks in the server's log since the last reset, each with what follows it."""
+        return self._log_path.read_bytes()[self._log_begins :].decode(errors="replace").split("Traceback")[1:]
+
+    @property
+    def _log_path(self) -> Path:
+        return self.folder / "server.log"
 
 
 def assert_accessible_and_fitting(page: Page, name: str, within: str = ".stMain") -> None:

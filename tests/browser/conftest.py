@@ -10,15 +10,27 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 expect.set_options(timeout=PATIENCE)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
+@pytest.fixture(scope="session")
+def _running_server(tmp_path_factory) -> Iterator[Server]:
+    """Starting one takes longer than most tests here."""
     if CHROMIUM is None:
         assert not os.environ.get("CI"), "with CI set the browser tests must run, and there is no chromium"
         pytest.skip("there is no chromium on this machine: `apt install chromium`")
     running = Server(tmp_path_factory.mktemp("server"))
     yield running
     running.stop()
-    assert running.errors == []
+
+
+@pytest.fixture(scope="module")
+def server(_running_server: Server, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The server without any run or upload, and with the sources of the project."""
+    failed_before = request.session.testsfailed
+    _running_server.reset()
+    yield _running_server
+    if request.session.testsfailed > failed_before:  # whatever a failed test left running ends with its file
+        _running_server.stop()
+        _running_server.start()
+    assert _running_server.errors == []
 
 
 @pytest.fixture(scope="module")
