@@ -18,7 +18,8 @@ from typing import Any
 import streamlit as st
 
 from components.shared.browser import COMPONENTS
-from components.shared.help import EXPLANATIONS
+from components.shared.explanation import computed_in
+from components.shared.help import explanation_of
 from components.shared.style import css_variables
 
 # Nothing is loaded, sent or run but what the page itself holds.
@@ -74,8 +75,9 @@ def standalone(
     literal = json.dumps({**data, "sources": held}, ensure_ascii=True).replace("<", "\\u003c")
     notes = "".join(
         f"<dt><strong>{html.escape(one.title)}</strong></dt><dd>{html.escape(one.words)} "
-        f"<code>{html.escape(one.equation)}</code> Computed in <code>{html.escape(one.computed_in)}</code>.</dd>"
-        for one in (EXPLANATIONS[name] for name in explained)
+        f"<code>{html.escape(one.equation)}</code> Computed in "
+        f"<code>{html.escape('; '.join(computed_in(one)))}</code>.</dd>"
+        for one in map(explanation_of, explained)
     )
     script = component.script.replace("export default function draw", "function draw")
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
