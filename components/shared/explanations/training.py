@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from components.shared.explanation import Explanation
 from llm.loss import next_token_loss
-from llm.training.optimizers.adamw import adamw_step
 from llm.training.evaluation import baselines, evaluate
+from llm.training.optimizers.adamw import adamw_step
 from llm.training.schedule import learning_rate_multiplier
 from llm.training.trainer import Trainer
 
