@@ -15,7 +15,8 @@ from llm.costs import flops_per_token, memory, parameter_count
 from llm.data import decode_text, read_text
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
 from llm.runtime.files import write_bytes
-from llm.tokenizers import DEFAULT_D_VOCAB, TOKENIZERS
+from llm.tokenizers import DEFAULT_TOKENIZER
+from llm.tokenizers import REGISTRY as TOKENIZERS
 
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
 TITLES = {"gpt": "GPT", "llama": "LLaMA", "olmo": "OLMo"}
@@ -133,15 +134,14 @@ def choose_run() -> NewRun:
         st.caption(SIZE_DESCRIPTIONS[size])
     with row, st.container(width=400):
         tokenizer = st.segmented_control(
-            "Tokenizer", list(TOKENIZERS), default="bpe", required=True, key="train-tokenizer"
+            "Tokenizer", list(TOKENIZERS), default=DEFAULT_TOKENIZER, required=True, key="train-tokenizer"
         )
-        st.caption(TOKENIZERS[tokenizer])
+        entry = TOKENIZERS[tokenizer]
+        st.caption(f"{entry.label}. {entry.help}")
         d_vocab = None
-        if tokenizer in DEFAULT_D_VOCAB:
-            d_vocab = int(
-                st.number_input("Vocabulary size", 260, 65536, DEFAULT_D_VOCAB[tokenizer], 256, key="train-vocab")
-            )
-    expected = d_vocab or (len(set(text)) if tokenizer == "char" else 50257)
+        if entry.default_d_vocab is not None:
+            d_vocab = int(st.number_input("Vocabulary size", 260, 65536, entry.default_d_vocab, 256, key="train-vocab"))
+    expected = d_vocab or entry.expected_d_vocab(text)
     model = choose_model(architecture, size, expected)
     training = choose_training()
     return NewRun(model, training, tokenizer, d_vocab, text, text_name, architecture, size)

@@ -7,7 +7,7 @@ from components.shared import folders, states
 from components.views.pathway import pathway
 from llm.config import TrainingConfig
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, preset
-from llm.tokenizers import DEFAULT_D_VOCAB
+from llm.tokenizers import DEFAULT_D_VOCAB, DEFAULT_TOKENIZER
 
 LATEST = 5
 
@@ -30,7 +30,7 @@ def page() -> None:
         format_func=lambda name: TITLES.get(name, name), label_visibility="collapsed",
     )  # fmt: skip
     st.caption(DESCRIPTIONS[architecture] + " These are the shapes of its small size.")
-    pathway(preset(architecture, "small", d_vocab=DEFAULT_D_VOCAB["bpe"]), key="home-pathway")
+    pathway(preset(architecture, "small", d_vocab=DEFAULT_D_VOCAB), key="home-pathway")
     st.subheader("Latest runs")
     latest_runs()
 
@@ -44,7 +44,7 @@ def train() -> None:
     try:
         with states.loading("Reading the text, learning its tokens and building the model"):
             run = under_way[0] if under_way else trainings.start(
-                preset("gpt", "small", d_vocab=DEFAULT_D_VOCAB["bpe"]), TrainingConfig(), "bpe",
+                preset("gpt", "small", d_vocab=DEFAULT_D_VOCAB), TrainingConfig(), DEFAULT_TOKENIZER,
                 read_text(folders.DEFAULT_TEXT), folders.DEFAULT_TEXT.name, folders.checkpoints(),
                 architecture="gpt", size="small",
             )  # fmt: skip

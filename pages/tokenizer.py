@@ -7,7 +7,7 @@ from components.shared.help import explain
 from components.views.tokens import strip
 from llm.checkpoints import list_runs
 from llm.data import read_text
-from llm.tokenizers import DEFAULT_D_VOCAB, TOKENIZERS, Tokenizer, build_tokenizer, load_tokenizer
+from llm.tokenizers import DEFAULT_D_VOCAB, REGISTRY, Tokenizer, build_tokenizer, load_tokenizer, with_a_size
 
 EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
 
@@ -38,7 +38,7 @@ def page() -> None:
     left, right = st.columns(2)
     with left:
         d_vocab = st.select_slider(
-            "Vocabulary of bpe and sentencepiece", [512, 1024, 2048, 4096], DEFAULT_D_VOCAB["bpe"],
+            f"Vocabulary of {' and '.join(with_a_size())}", [512, 1024, 2048, 4096], DEFAULT_D_VOCAB,
             key="tokenizer-vocab", help="How many different pieces they may learn from training.txt",
         )  # fmt: skip
     with right:
@@ -47,14 +47,14 @@ def page() -> None:
             "And the tokenizer of a run", [None, *runs], key="tokenizer-run",
             format_func=lambda one: runs[one].label if one else "none",
         )  # fmt: skip
-    names = list(TOKENIZERS) + ([run_id] if run_id else [])
+    names = list(REGISTRY) + ([run_id] if run_id else [])
     for start in range(0, len(names), 2):
         for column, name in zip(st.columns(2), names[start : start + 2], strict=False):
             with column, st.container(border=True, height="stretch"):
-                st.subheader(name if name in TOKENIZERS else f"Run {name}")
-                st.caption(TOKENIZERS.get(name, "As it was saved with the run."))
+                st.subheader(name if name in REGISTRY else f"Run {name}")
+                st.caption(REGISTRY[name].help if name in REGISTRY else "As it was saved with the run.")
                 try:
-                    if name in TOKENIZERS:
+                    if name in REGISTRY:
                         with states.loading("Learning its pieces from training.txt"):
                             tokenizer = trained(name, d_vocab)
                     else:

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
+from llm import tokenizers
 from llm.cli.flags import (
     CHECKPOINTS,
     TEXT,
@@ -37,7 +38,7 @@ from llm.cli.train import train
 from llm.config import Device, Implementation, ModelConfig, SamplingConfig, TrainingConfig, describe
 from llm.presets import DESCRIPTIONS, SIZE_DESCRIPTIONS
 from llm.runtime.files import write_bytes
-from llm.tokenizers import DEFAULT_D_VOCAB, TOKENIZERS, Tokenizer, build_tokenizer, load_tokenizer
+from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
 from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate
 
 ABOUT = "Train a language model on a text, and have it write."
@@ -134,7 +135,9 @@ def _tokenizer(given: Given) -> Tokenizer:
         return load_tokenizer(run_folder(given["checkpoint"]))
     from llm.data import read_text
 
-    return build_tokenizer(given.get("tokenizer", "bpe"), read_text(given.get("data", TEXT)), given.get("d_vocab"))
+    return build_tokenizer(
+        given.get("tokenizer", tokenizers.DEFAULT_TOKENIZER), read_text(given.get("data", TEXT)), given.get("d_vocab")
+    )
 
 
 def _world(given: Given) -> int:
@@ -163,10 +166,16 @@ def _choice(about: str, choices: dict[str, str], default: str) -> Any:
     return flag(str, f"{about} {explained}", default, list(choices))
 
 
-_TOKENIZER = _choice("How the text becomes numbers.", TOKENIZERS, "bpe")
+_TOKENIZER = _choice(
+    "How the text becomes numbers.",
+    {kind: entry.help for kind, entry in tokenizers.REGISTRY.items()},
+    tokenizers.DEFAULT_TOKENIZER,
+)
 _CHECKPOINTS_DIR = flag(str, "Folder that holds the runs.", CHECKPOINTS)
 _D_VOCAB = flag(
-    int, f"{describe(ModelConfig)['d_vocab'].help} Only with bpe and sentencepiece.", str(DEFAULT_D_VOCAB["bpe"])
+    int,
+    f"{describe(ModelConfig)['d_vocab'].help} Only with {' and '.join(tokenizers.with_a_size())}.",
+    str(tokenizers.DEFAULT_D_VOCAB),
 )
 
 COMMANDS = {

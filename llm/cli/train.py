@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm import tokenizers
 from llm.cli.flags import CHECKPOINTS, TEXT, Given, fields_of, refuse_beside, run_folder
 from llm.cli.signals import StopSignals
 from llm.cli.terminal import TrainingView, command_line, complain, console, describe_run, visible
 from llm.config import ModelConfig, TrainingConfig
 from llm.costs import memory
 from llm.presets import preset
-from llm.tokenizers import DEFAULT_D_VOCAB, build_tokenizer
+from llm.tokenizers import build_tokenizer
 
 if TYPE_CHECKING:  # torch is imported once the flags have been checked
     from llm.training.trainer import Trainer
@@ -44,11 +45,11 @@ def train(given: Given) -> int:
 def _new_trainer(given: Given) -> Callable[[], Trainer]:
     """Check and prepare all that a new run needs; its folder is only made by the function that this returns."""
     architecture, size = given.get("architecture", "gpt"), given.get("size", "small")
-    kind = given.get("tokenizer", "bpe")
+    kind = given.get("tokenizer", tokenizers.DEFAULT_TOKENIZER)
     changes = fields_of(ModelConfig, given)
     wanted = changes.pop("d_vocab", None)
-    if wanted is not None and kind not in DEFAULT_D_VOCAB:
-        sized = " and ".join(DEFAULT_D_VOCAB)
+    if wanted is not None and tokenizers.REGISTRY[kind].default_d_vocab is None:
+        sized = " and ".join(tokenizers.with_a_size())
         raise ValueError(f"d_vocab={wanted} is not possible with the {kind} tokenizer: only {sized} can choose a size")
     training = TrainingConfig(**fields_of(TrainingConfig, given))
     model = preset(architecture, size, d_vocab=1 if wanted is None else wanted, **changes)

@@ -1,64 +1,118 @@
-"""Text to token ids and back: characters, byte-pair encoding, SentencePiece, and GPT-2's own."""
+"""Text to token ids and back: characters, byte-pair encoding, SentencePiece, and GPT-2's own.
+
+Each kind's file holds its code, its entry here says the rest.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from llm.registry import Registry
 from llm.tokenizers.base import MODEL_FILE, SETTINGS_FILE, TextDecoder, Tokenizer, UnknownCharacterError
 from llm.tokenizers.bpe import BpeTokenizer, Merge
 from llm.tokenizers.char import CharTokenizer
-from llm.tokenizers.gpt2 import Gpt2Tokenizer
+from llm.tokenizers.gpt2 import N_TOKENS, Gpt2Tokenizer
 from llm.tokenizers.sentencepiece import SentencePieceTokenizer
 
 __all__ = [
     "DEFAULT_D_VOCAB",
-    "TOKENIZERS",
+    "DEFAULT_TOKENIZER",
+    "REGISTRY",
     "Merge",
     "TextDecoder",
     "Tokenizer",
+    "TokenizerEntry",
     "UnknownCharacterError",
     "build_tokenizer",
     "load_tokenizer",
+    "with_a_size",
 ]
 
-TOKENIZERS: dict[str, str] = {
-    "char": "Every different character of the text is a token. Small and easy to see through.",
-    "bpe": "Starts from bytes and joins the pairs seen most often, learned from the text. Knows every script.",
-    "sentencepiece": "Pieces of words that make the text most likely (a unigram model), learned from the text.",
-    "gpt2": "GPT-2's 50,257 tokens, learned from web pages. Needs the internet the first time.",
-}
-DEFAULT_D_VOCAB: dict[str, int] = {"bpe": 2048, "sentencepiece": 2048}
+DEFAULT_TOKENIZER = "bpe"
+DEFAULT_D_VOCAB = 2048  # of the kinds whose size can be chosen
 
-_CLASSES: dict[str, type[Tokenizer]] = {
-    tokenizer.kind: tokenizer for tokenizer in (CharTokenizer, BpeTokenizer, SentencePieceTokenizer, Gpt2Tokenizer)
-}
+
+@dataclass(frozen=True)
+class TokenizerEntry:
+    """What others need to know of a kind of tokenizer."""
+
+    label: str
+    help: str  # in one or two sentences
+    default_d_vocab: int | None  # of a kind whose vocabulary size can be chosen, else None
+    expected_d_vocab: Callable[[str], int]  # vocabulary size for a text, before it is built, if none is chosen
+    build: Callable[[str, int | None], Tokenizer]  # from a text and the size to aim for
+    restore: Callable[[dict[str, Any], bytes], Tokenizer]  # from what `Tokenizer.save` wrote; see `Tokenizer.restore`
+
+
+def _sentencepiece(text: str, d_vocab: int | None) -> Tokenizer:
+    least = len(set(text)) + 256  # every character of the text needs a token, so leave room for longer pieces
+    return SentencePieceTokenizer.train(text, max(DEFAULT_D_VOCAB, least) if d_vocab is None else d_vocab)
+
+
+REGISTRY: Registry[TokenizerEntry] = Registry(
+    "tokenizer",
+    {
+        "char": TokenizerEntry(
+            label="Characters",
+            help="Every distinct character of the text is a token. Small and easy to follow.",
+            default_d_vocab=None,
+            expected_d_vocab=lambda text: len(set(text)),
+            build=lambda text, d_vocab: CharTokenizer.train(text),
+            restore=CharTokenizer.restore,
+        ),
+        "bpe": TokenizerEntry(
+            label="Byte-pair encoding",
+            help="Starts from bytes and joins the pairs seen most often, learned from the text. Knows every script.",
+            default_d_vocab=DEFAULT_D_VOCAB,
+            expected_d_vocab=lambda text: DEFAULT_D_VOCAB,
+            build=lambda text, d_vocab: BpeTokenizer.train(text, DEFAULT_D_VOCAB if d_vocab is None else d_vocab),
+            restore=BpeTokenizer.restore,
+        ),
+        "sentencepiece": TokenizerEntry(
+            label="SentencePiece",
+            help="Pieces of words that make the text most likely (a unigram model), learned from the text.",
+            default_d_vocab=DEFAULT_D_VOCAB,
+            expected_d_vocab=lambda text: DEFAULT_D_VOCAB,
+            build=_sentencepiece,
+            restore=SentencePieceTokenizer.restore,
+        ),
+        "gpt2": TokenizerEntry(
+            label="GPT-2",
+            help="GPT-2's 50,257 tokens, learned from web pages. Needs the internet the first time.",
+            default_d_vocab=None,
+            expected_d_vocab=lambda text: N_TOKENS,
+            build=lambda text, d_vocab: Gpt2Tokenizer.fetch(),
+            restore=Gpt2Tokenizer.restore,
+        ),
+    },
+)
+
+
+def with_a_size() -> list[str]:
+    """The kinds whose vocabulary size can be chosen."""
+    return [kind for kind, entry in REGISTRY.items() if entry.default_d_vocab is not None]
 
 
 def build_tokenizer(kind: str, text: str, d_vocab: int | None = None) -> Tokenizer:
     """A tokenizer for a text.
 
     Args:
-        kind: a key of TOKENIZERS.
+        kind: a name in REGISTRY.
         text: what it learns from (gpt2 does not).
-        d_vocab: the size of vocabulary to aim for, with bpe and sentencepiece; the tokenizer's own d_vocab tells what
-            came out, less where the text is too short. Left out: DEFAULT_D_VOCAB, and for sentencepiece at least 256
-            more than the text has different characters. char and gpt2 have the size that they have, whatever it says.
+        d_vocab: the vocabulary size to aim for, with bpe and sentencepiece; the tokenizer's own d_vocab is what came
+            out, less where the text is too short. None: 2048, and for sentencepiece at least 256 more than the text
+            has distinct characters. char and gpt2 ignore it.
 
     Raises ValueError for an unknown kind, an empty text, and a d_vocab too small for the kind and text.
     """
-    _require_known(kind)
+    entry = _entry(kind)
     if not text:
         raise ValueError("The text is empty: a tokenizer needs at least one character to learn from")
-    if kind == "char":
-        return CharTokenizer.train(text)
-    if kind == "gpt2":
-        return Gpt2Tokenizer.fetch()
-    if kind == "bpe":
-        return BpeTokenizer.train(text, DEFAULT_D_VOCAB[kind] if d_vocab is None else d_vocab)
-    if d_vocab is None:
-        d_vocab = max(DEFAULT_D_VOCAB[kind], len(set(text)) + 256)
-    return SentencePieceTokenizer.train(text, d_vocab)
+    return entry.build(text, d_vocab)
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:
@@ -72,21 +126,21 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     if not path.is_file():
         raise FileNotFoundError(f"There is no tokenizer in {folder}: it has no file {SETTINGS_FILE}")
     try:
-        description = json.loads(path.read_bytes())
-        if not isinstance(description, dict):
+        settings = json.loads(path.read_bytes())
+        if not isinstance(settings, dict):
             raise ValueError("it is not a JSON object")
-        _require_known(description.get("kind"))
+        entry = _entry(settings.get("kind"))
         model = model_path.read_bytes() if model_path.is_file() else b""
-        tokenizer = _CLASSES[description["kind"]].restore(description, model)
-        if tokenizer.d_vocab != description.get("d_vocab"):
-            raise ValueError(
-                f"it tells of d_vocab={description.get('d_vocab')!r:.80} but has {tokenizer.d_vocab} tokens"
-            )
+        tokenizer = entry.restore(settings, model)
+        if tokenizer.d_vocab != settings.get("d_vocab"):
+            raise ValueError(f"it says d_vocab={settings.get('d_vocab')!r:.80} but has {tokenizer.d_vocab} tokens")
     except (ValueError, RecursionError) as error:  # RecursionError: JSON nested too deeply
         raise ValueError(f"The tokenizer file {path} is damaged: {error}") from error
     return tokenizer
 
 
-def _require_known(kind: object) -> None:
-    if not isinstance(kind, str) or kind not in _CLASSES:
-        raise ValueError(f"There is no tokenizer {kind!r:.80}: choose one of {', '.join(_CLASSES)}")
+def _entry(kind: object) -> TokenizerEntry:
+    """The entry of this kind, which may come from a damaged file: anything, of any length."""
+    if not isinstance(kind, str) or kind not in REGISTRY:
+        raise ValueError(f"tokenizer must be one of {', '.join(REGISTRY)}, got {kind!r:.80}")
+    return REGISTRY[kind]

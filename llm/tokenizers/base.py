@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import codecs
 import json
-import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
+
+from llm.runtime.files import write_bytes
 
 SETTINGS_FILE = "tokenizer.json"
 MODEL_FILE = "tokenizer.model"
@@ -23,7 +24,7 @@ class UnknownCharacterError(ValueError):
         self,
         kind: str,
         characters: Iterable[str],
-        remedy: str = "not in its training text. Leave that out, or train with bpe, which knows every character.",
+        remedy: str = "not in its training text. Leave it out, or train with bpe, which knows every character.",
     ) -> None:
         self.characters = sorted(set(characters))
         shown = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in self.characters[:5])
@@ -53,7 +54,7 @@ class Tokenizer(ABC):
         """Token ids of a text. Raises UnknownCharacterError for what the vocabulary cannot express."""
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Text of token ids. Bytes that are not UTF-8 (a character cut in half) become U+FFFD, the sign �."""
+        """Text of token ids. Bytes that are not UTF-8 (a character cut in half) become U+FFFD, the character �."""
         return b"".join(map(self.token_bytes, ids)).decode("utf-8", errors="replace")
 
     def token_bytes(self, token: int) -> bytes:
@@ -80,9 +81,9 @@ class Tokenizer(ABC):
         """Write all that `load_tokenizer` needs into an existing folder, file by file atomically."""
         model = self.model_file()
         if model is not None:
-            _write_atomically(Path(folder) / MODEL_FILE, model)
-        description = {"kind": self.kind, "d_vocab": self.d_vocab, **self.settings()}
-        _write_atomically(Path(folder) / SETTINGS_FILE, json.dumps(description, ensure_ascii=False).encode())
+            write_bytes(Path(folder) / MODEL_FILE, model)
+        settings = {"kind": self.kind, "d_vocab": self.d_vocab, **self.settings()}
+        write_bytes(Path(folder) / SETTINGS_FILE, json.dumps(settings, ensure_ascii=False).encode())
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -131,13 +132,3 @@ def require_valid_unicode(kind: str, text: str) -> None:
 def _partial_bytes(match: re.Match[str]) -> str:
     escaped = match.group().encode("utf-8", errors="surrogateescape")
     return f"‹{escaped.hex(' ')}›"
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the file, then rename over it: a reader sees the old file or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

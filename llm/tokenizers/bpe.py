@@ -21,11 +21,13 @@ from llm.tokenizers.base import Tokenizer, require_valid_unicode
 
 N_BYTES = 256  # the tokens before any merge: token b is the byte b
 
-# Merges stay inside a chunk: an English contraction's ending; letters, digits or other signs, each with the space
+# Merges stay inside a chunk: an English contraction's ending; letters, digits or other characters, each with the space
 # before them; or white space (all but its last character, when a word follows, since that one goes with the word).
 SPLIT_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 
-MAX_VOCABULARY_BYTES = 2**28  # tokens double at most, so a file of a few merges could else ask for any amount of memory
+MAX_VOCABULARY_BYTES = (
+    2**28
+)  # a merge at most doubles the longest token, so without a limit a small file could ask for any amount of memory
 
 
 class Merge(NamedTuple):
@@ -40,14 +42,14 @@ def train_merges(text: str, d_vocab: int) -> list[Merge]:
     """The merges, in order, that build a vocabulary of d_vocab tokens from a text.
 
     Each step merges the pair of neighbouring tokens with the highest count; of equals, the one with the lowest ids.
-    It ends early when no pair occurs twice, since a token for it would shorten nothing else: then there are fewer.
+    It ends early, with fewer tokens, when no pair occurs twice: a token for it would shorten nothing else.
 
-    A chunk that occurs often is kept once, with its count, and a merge visits only the places of its pair: the counts
-    of all other pairs stay true by adding and subtracting what changes there. All merges together therefore make at
-    most as many joins as the different chunks have bytes.
+    A chunk that occurs often is kept once, with its count, and a merge visits only the positions of its pair: the
+    counts of all other pairs are updated by what changes there. All merges together therefore make at most as many
+    joins as the distinct chunks have bytes.
     """
     chunks = _Chunks(text)
-    # A heap of (−count, pair): the next merge is on top. Counts that have fallen since are mended when they surface.
+    # A heap of (−count, pair): the next merge is on top. Counts that have fallen since are corrected on top.
     heap = [(-count, pair) for pair, count in chunks.pair_counts.items()]
     heapq.heapify(heap)
     merges: list[Merge] = []
@@ -67,19 +69,18 @@ def train_merges(text: str, d_vocab: int) -> list[Merge]:
 
 
 class _Chunks:
-    """The different chunks of a text as one long row of tokens, with the count and the places of every pair in it.
+    """The distinct chunks of a text as one long row of tokens, with the count and the positions of every pair in it.
 
-    A place is an index into the row. Tokens are linked to their neighbours in the same chunk, so that joining two is
-    a change of links.
+    Tokens are linked to their neighbours in the same chunk, so that joining two is a change of links.
     """
 
     def __init__(self, text: str) -> None:
         self.tokens: list[int] = []
-        self.weights: list[int] = []  # how often the chunk at this place occurs in the text
-        self.before: list[int | None] = []  # the place of the neighbour, None at the chunk's end
+        self.weights: list[int] = []  # how often the chunk at this position occurs in the text
+        self.before: list[int | None] = []  # the position of the neighbour, None at the chunk's end
         self.after: list[int | None] = []
         self.pair_counts: Counter[tuple[int, int]] = Counter()
-        self.pair_places: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        self.pair_positions: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         occurrences = Counter(match.group() for match in regex.finditer(SPLIT_PATTERN, text))
         for chunk, weight in occurrences.items():
             self._append(chunk.encode(), weight)
@@ -91,34 +92,34 @@ class _Chunks:
         self.weights += [weight] * len(chunk)
         self.before += [None, *range(start, last)]
         self.after += [*range(start + 1, last + 1), None]
-        for place, pair in enumerate(pairwise(chunk), start):
+        for position, pair in enumerate(pairwise(chunk), start):
             self.pair_counts[pair] += weight
-            self.pair_places[pair].append(place)
+            self.pair_positions[pair].append(position)
 
     def apply(self, merge: Merge) -> set[tuple[int, int]]:
         """Join the merge's pair everywhere, from left to right, and return the pairs that came into being."""
         left, right, new = merge
         created = set()
-        for place in self.pair_places.pop((left, right)):
-            partner = self.after[place]
-            if partner is None or (self.tokens[place], self.tokens[partner]) != (left, right):
-                continue  # an earlier join took one of the two: in "aaa" the pair (a, a) has two places, but joins once
-            weight, before, after = self.weights[place], self.before[place], self.after[partner]
-            self.tokens[place] = new
+        for position in self.pair_positions.pop((left, right)):
+            partner = self.after[position]
+            if partner is None or (self.tokens[position], self.tokens[partner]) != (left, right):
+                continue  # an earlier join took one of the two: "aaa" has the pair (a, a) twice, but it joins once
+            weight, before, after = self.weights[position], self.before[position], self.after[partner]
+            self.tokens[position] = new
             self.tokens[partner] = -1
-            self.after[place] = after
+            self.after[position] = after
             if before is not None:
                 neighbour = self.tokens[before]
                 self.pair_counts[neighbour, left] -= weight
                 self.pair_counts[neighbour, new] += weight
-                self.pair_places[neighbour, new].append(before)
+                self.pair_positions[neighbour, new].append(before)
                 created.add((neighbour, new))
             if after is not None:
-                self.before[after] = place
+                self.before[after] = position
                 neighbour = self.tokens[after]
                 self.pair_counts[right, neighbour] -= weight
                 self.pair_counts[new, neighbour] += weight
-                self.pair_places[new, neighbour].append(place)
+                self.pair_positions[new, neighbour].append(position)
                 created.add((new, neighbour))
         del self.pair_counts[left, right]
         return created
@@ -151,7 +152,7 @@ class BpeTokenizer(Tokenizer):
     def train(cls, text: str, d_vocab: int) -> Self:
         """Learn from a text. The vocabulary is smaller than d_vocab where the text has too few pairs that repeat."""
         if d_vocab < N_BYTES:
-            raise ValueError(f"d_vocab={d_vocab} is not possible with bpe: it must be 256 or more, one for each byte")
+            raise ValueError(f"d_vocab must be {N_BYTES} or more with bpe, one for each byte, got {d_vocab}")
         require_valid_unicode(cls.kind, text)
         return cls(train_merges(text, d_vocab))
 

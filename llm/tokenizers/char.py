@@ -1,4 +1,4 @@
-"""The simplest tokenizer: one token for each different character of the training text."""
+"""The simplest tokenizer: one token for each distinct character of the training text."""
 
 from __future__ import annotations
 

@@ -15,8 +15,9 @@ from tiktoken_ext.openai_public import r50k_pat_str
 
 from llm.tokenizers.base import Tokenizer, require_valid_unicode
 
+N_TOKENS = 50_257
 END_OF_TEXT = b"<|endoftext|>"
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 
 
 class Gpt2Tokenizer(Tokenizer):
@@ -27,7 +28,7 @@ class Gpt2Tokenizer(Tokenizer):
     def __init__(self, tokens: list[bytes]) -> None:
         """`tokens` in the order of their ids, which is the order of merging; without end of text."""
         if not set(tokens) >= {bytes([byte]) for byte in range(256)} or len(set(tokens)) < len(tokens):
-            raise ValueError("its tokens lack some byte or hold one twice")
+            raise ValueError("its tokens lack some byte or contain a duplicate")
         super().__init__([*tokens, END_OF_TEXT])
         self._encoding = tiktoken.Encoding(
             name="gpt2",
@@ -37,7 +38,7 @@ class Gpt2Tokenizer(Tokenizer):
         )
 
     @classmethod
-    def fetch(cls, patience_seconds: float = PATIENCE_SECONDS) -> Self:
+    def fetch(cls, timeout_seconds: float = TIMEOUT_SECONDS) -> Self:
         """GPT-2's tokenizer from tiktoken's folder or, the first time, the internet; ValueError when neither works."""
         encodings: list[tiktoken.Encoding] = []
         problems: list[Exception] = []
@@ -48,12 +49,12 @@ class Gpt2Tokenizer(Tokenizer):
             except Exception as error:  # handed to the caller below, whatever it is
                 problems.append(error)
 
-        # tiktoken downloads without a time limit, so it waits in a thread of its own.
+        # tiktoken downloads without a timeout, so wait for it in a separate thread
         fetching = threading.Thread(target=get, daemon=True)
         fetching.start()
-        fetching.join(patience_seconds)
+        fetching.join(timeout_seconds)
         if not encodings:
-            reason = type(problems[0]).__name__ if problems else f"no answer in {patience_seconds:g} s"
+            reason = type(problems[0]).__name__ if problems else f"no answer in {timeout_seconds:g} s"
             raise ValueError(
                 f"GPT-2's tokenizer file could not be fetched from the internet ({reason}). Connect once, or set "
                 "TIKTOKEN_CACHE_DIR to tiktoken's folder from a machine that has it; or choose bpe, which needs none."

@@ -1,4 +1,4 @@
-"""What kind of text a token is: a word's beginning, a piece from inside one, a number, a sign, a space, a bare byte."""
+"""What kind of text a token is: the start of a word, a piece of one, a number, punctuation, a space or a byte."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 def token_kind(token: bytes) -> Kind:
     """The kind of one token.
 
-    A word starts with a space before it, or with a capital letter. A piece has letters, whatever else it has. A single
-    letter is only that. "byte" is what is no whole character, or one that controls a terminal. All else is
-    punctuation: any sign that is neither letter, number nor space.
+    A word starts with a space before it, or with a capital letter. An inner piece has letters, whatever else it has. A
+    single letter is a kind of its own. "byte" is an incomplete character, or a control character. All else is
+    punctuation: any character that is neither letter, number nor space.
     """
     try:
         text = token.decode("utf-8")

@@ -4,7 +4,8 @@ Kudo 2018, "Subword regularization: improving neural network translation models 
 Kudo and Richardson 2018, "SentencePiece". Training and encoding are done by the package of that name.
 
 The package is made for clean sentences: it drops line ends, and some characters mean something to it. Here every text
-is data and has to come back exactly, so those characters travel as private-use code points that the text has not.
+is data and has to come back exactly, so those characters are replaced by private-use code points that the text does
+not contain.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import sentencepiece
 
 from llm.tokenizers.base import Tokenizer, UnknownCharacterError, require_valid_unicode
 
-# Line ends; the package's own separators (NUL, unit separator or, in earlier versions, tab); its picture of a space, ▁;
-# its sign for unknown characters, ▅. All other code points up to U+10FFFF were seen to pass unchanged (0.2.3).
+# Line ends; the package's own separators (NUL, unit separator or, in earlier versions, tab); its symbol for a space, ▁;
+# its symbol for unknown characters, ▅. All other code points up to U+10FFFF were seen to pass unchanged (0.2.3).
 RESERVED = "\n\r\0\x1f\t▁▅"
 PRIVATE_USE = range(0xF0000, 0xFFFFE)
 # Beyond 1,000 characters (4,000 bytes) a line is cut: the package would leave out longer ones in training, and adds up
@@ -28,12 +29,12 @@ LONGEST_SENTENCE = 1000
 
 
 class SentencePieceTokenizer(Tokenizer):
-    """A unigram model over characters. It knows the characters of its training text and no others."""
+    """A unigram model over characters. It knows the characters of its training text only."""
 
     kind = "sentencepiece"
 
     def __init__(self, model: bytes, stand_ins: dict[str, str]) -> None:
-        """`model`: the package's own file; `stand_ins`: the character that travels in place of each reserved one."""
+        """`model`: the package's own file; `stand_ins`: the character that replaces each reserved one."""
         self._model = model
         self._stand_ins = stand_ins
         reserved, replacements = "".join(stand_ins), "".join(stand_ins.values())
@@ -53,8 +54,8 @@ class SentencePieceTokenizer(Tokenizer):
         characters = set(text)
         if d_vocab < len(characters):
             raise ValueError(
-                f"d_vocab={d_vocab} is not possible with sentencepiece on this text: "
-                f"it must be {len(characters)} or more, the number of different characters in the text"
+                f"d_vocab must be {len(characters)} or more with sentencepiece, the number of distinct characters in "
+                f"this text, got {d_vocab}"
             )
         free = (chr(code) for code in PRIVATE_USE if chr(code) not in characters)
         stand_ins = dict(zip(RESERVED, free, strict=False))

@@ -151,7 +151,7 @@ BAD_TRAINING = [
     (["--positional", "rope", "--d-head", "3"], "d_head=3 is not possible"),
     (["--warmup", "0.9"], "decay=0.8 is not possible"),
     (["--d-vocab", "300"], "d_vocab=300 is not possible with the char tokenizer"),
-    (["--tokenizer", "bpe", "--d-vocab", "3"], "d_vocab=3"),
+    (["--tokenizer", "bpe", "--d-vocab", "3"], "d_vocab must be 256 or more with bpe"),
     (["--sample-prompt", "жук"], "does not know 'ж'"),
     (["--precision", "float16"], "float16"),
     (["--d-model", "2000000", "--n-layers", "1000"], "GB of memory"),

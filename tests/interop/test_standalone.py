@@ -17,7 +17,7 @@ from llm import TrainingConfig, Transformer, preset
 from llm.checkpoints import load_run
 from llm.interop.standalone import standalone_script
 from llm.presets import ARCHITECTURES
-from llm.tokenizers import TOKENIZERS as KINDS
+from llm.tokenizers import REGISTRY as KINDS
 from llm.tokenizers import build_tokenizer
 from llm.tokenizers.gpt2 import Gpt2Tokenizer
 from llm.training.setup import start_run

@@ -113,7 +113,7 @@ def test_a_text_with_few_pairs_gives_a_smaller_vocabulary_and_says_so():
 
 @pytest.mark.parametrize("d_vocab", [255, 0, -1])
 def test_fewer_tokens_than_bytes_are_refused(d_vocab):
-    with pytest.raises(ValueError, match=f"d_vocab={d_vocab} .* 256 or more"):
+    with pytest.raises(ValueError, match=f"d_vocab must be 256 or more .* got {d_vocab}"):
         BpeTokenizer.train("text", d_vocab)
 
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm.tokenizers import (
-    DEFAULT_D_VOCAB,
-    TOKENIZERS,
+    REGISTRY,
     TextDecoder,
     Tokenizer,
     UnknownCharacterError,
     build_tokenizer,
     load_tokenizer,
+    with_a_size,
 )
 from llm.tokenizers.gpt2 import Gpt2Tokenizer
 
@@ -33,26 +33,26 @@ TOKENIZER_OF = {kind: build_tokenizer(kind, TRAINING_TEXT, d_vocab=d_vocab) for 
 TOKENIZER_OF["gpt2"] = tiny_gpt2()
 
 
-@pytest.fixture(params=TOKENIZERS)
+@pytest.fixture(params=REGISTRY)
 def tokenizer(request) -> Tokenizer:
     return TOKENIZER_OF[request.param]
 
 
-@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("kind", REGISTRY)
 @given(text=KNOWN_TEXT)
 def test_text_of_known_characters_round_trips(kind, text):
     tokenizer = TOKENIZER_OF[kind]
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("kind", REGISTRY)
 @given(text=KNOWN_TEXT)
 def test_characters_per_token_sum_to_the_length_of_the_text(kind, text):
     tokenizer = TOKENIZER_OF[kind]
     assert sum(tokenizer.characters_per_token[token] for token in tokenizer.encode(text)) == len(text)
 
 
-@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("kind", REGISTRY)
 @given(data=st.data())
 def test_joined_token_bytes_decode_to_what_decode_gives(kind, data):
     tokenizer = TOKENIZER_OF[kind]
@@ -61,7 +61,7 @@ def test_joined_token_bytes_decode_to_what_decode_gives(kind, data):
     assert joined.decode("utf-8", errors="replace") == tokenizer.decode(ids)
 
 
-@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("kind", REGISTRY)
 @given(data=st.data())
 def test_streamed_text_concatenates_to_the_decoded_text_for_any_ids(kind, data):
     tokenizer = TOKENIZER_OF[kind]
@@ -163,18 +163,24 @@ def test_special_looking_text_is_only_text(tokenizer):
 
 
 def test_an_unknown_kind_names_those_that_exist():
-    with pytest.raises(ValueError, match=r"'words'.*char, bpe, sentencepiece, gpt2"):
+    with pytest.raises(ValueError, match="tokenizer must be one of char, bpe, sentencepiece, gpt2, got 'words'"):
         build_tokenizer("words", "a text")
 
 
-@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("kind", REGISTRY)
 def test_an_empty_text_is_refused(kind):
     with pytest.raises(ValueError, match="empty"):
         build_tokenizer(kind, "")
 
 
 def test_the_kinds_with_a_default_size_are_those_that_learn_one():
-    assert DEFAULT_D_VOCAB == {"bpe": 2048, "sentencepiece": 2048}
+    assert {kind: REGISTRY[kind].default_d_vocab for kind in with_a_size()} == {"bpe": 2048, "sentencepiece": 2048}
+
+
+@pytest.mark.parametrize("kind", D_VOCAB)
+def test_a_tokenizer_has_the_size_that_was_expected_of_it_or_less_where_the_text_is_short(kind):
+    built, expected = build_tokenizer(kind, TRAINING_TEXT), REGISTRY[kind].expected_d_vocab(TRAINING_TEXT)
+    assert built.d_vocab == expected if REGISTRY[kind].default_d_vocab is None else built.d_vocab <= expected
 
 
 def test_a_folder_without_a_tokenizer_is_named(tmp_path):

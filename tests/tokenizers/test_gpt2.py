@@ -52,7 +52,7 @@ def test_an_internet_that_never_answers_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(tiktoken, "get_encoding", lambda name: time.sleep(5))
     started = time.monotonic()
     with pytest.raises(ValueError, match=r"no answer in 0\.1 s"):
-        Gpt2Tokenizer.fetch(patience_seconds=0.1)
+        Gpt2Tokenizer.fetch(timeout_seconds=0.1)
     assert time.monotonic() - started < 3
 
 

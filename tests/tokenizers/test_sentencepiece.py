@@ -56,7 +56,7 @@ def test_a_short_text_gives_a_smaller_vocabulary_and_says_so():
 
 
 def test_too_few_tokens_for_the_characters_name_the_least_possible():
-    with pytest.raises(ValueError, match=r"d_vocab=6 is not possible .* 7 or more"):
+    with pytest.raises(ValueError, match=r"d_vocab must be 7 or more .* got 6"):
         SentencePieceTokenizer.train("abc def", 6)
     assert SentencePieceTokenizer.train("abc def", 7).d_vocab == 7
 
