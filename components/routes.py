@@ -7,9 +7,7 @@ after the server has started to answer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
 
 import plotly.offline
 from starlette.exceptions import HTTPException
@@ -77,82 +75,11 @@ def generation_progress(request: Request) -> JSONResponse:
     )
 
 
-def code_layer(request: Request) -> JSONResponse:
-    """The code of a layer in its three implementations, and what each of its lines made of the text."""
-    return JSONResponse(_computed_in_parts(_reading(request).describing(_layer(request))))
+def code(request: Request) -> Response:
+    """What the code reader shows of a forward pass."""
+    from components.views.code.routes import answer
 
-
-def code_comparison(request: Request) -> JSONResponse:
-    """How far the implementations of a layer are apart on the text, and the time of each."""
-    return JSONResponse([vars(one) for one in _computed_in_parts(_reading(request).comparing(_layer(request)))])
-
-
-def code_array(request: Request) -> Response:
-    """Two axes of a tensor or its gradient: float32, row by row; the header X-Shape says how many rows and columns."""
-    reading, query = _reading(request), request.query_params
-    _, variable = _computed(reading.variable, _layer(request), *_variable(request))
-    gradient = query.get("gradient") == "1"
-    rows, columns = _whole(request, "rows"), _whole(request, "columns")
-    array = _computed(reading.array, variable, gradient, rows, columns, _place(request))
-    shape = {"X-Shape": ",".join(map(str, array.shape))}
-    return Response(array.astype("<f4").tobytes(), media_type="application/octet-stream", headers=shape)
-
-
-def code_cell(request: Request) -> JSONResponse:
-    """One number of a tensor and the numbers that it was made of."""
-    reading = _reading(request)
-    return JSONResponse(_computed(reading.origin, _layer(request), *_variable(request), _place(request)))
-
-
-def _reading(request: Request) -> Any:
-    from llm.trace.reading import get
-
-    reading = get(request.path_params["key"])
-    if reading is None:
-        raise HTTPException(404, "This forward pass is no longer in memory: reload the page")
-    return reading
-
-
-def _computed(function: Callable[..., Any], *arguments: Any) -> Any:
-    """The result of `function`, computed in the one thread that runs torch; bad input becomes an answer of status 400.
-
-    An edited source file can make any line fail: what it raises is shown, not hidden.
-    """
-    from llm.runtime import compute
-
-    try:
-        return compute.run(function, *arguments)
-    except Exception as error:
-        raise HTTPException(400, str(error) or type(error).__name__) from error
-
-
-def _computed_in_parts(parts: Iterator[Any]) -> Any:
-    """The last item of an iterator, each of its parts a task of its own, so that a training goes on between them."""
-    from llm.runtime import compute
-
-    try:
-        *_, last = compute.iterate(parts)
-    except Exception as error:
-        raise HTTPException(400, str(error) or type(error).__name__) from error
-    return last
-
-
-def _layer(request: Request) -> str:
-    return request.query_params.get("path", "")
-
-
-def _variable(request: Request) -> tuple[str, int, str]:
-    query = request.query_params
-    return query.get("implementation", ""), _whole(request, "step"), query.get("name", "")
-
-
-def _place(request: Request) -> list[int]:
-    numbers = [part for part in request.query_params.get("at", "").split(",") if part]
-    return [_number("at", part) for part in numbers]
-
-
-def _whole(request: Request, name: str) -> int:
-    return _number(name, request.query_params.get(name, "0"))
+    return answer(request)
 
 
 def attention(request: Request) -> Response:
@@ -185,22 +112,16 @@ def plotly_script(request: Request) -> Response:
 
 
 def _offset(request: Request) -> int:
-    return _whole(request, "from")
-
-
-def _number(name: str, text: str) -> int:
+    text = request.query_params.get("from", "0")
     if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise HTTPException(400, f"{name}={text[:40]} is not possible: it must be a whole number of 0 or more")
+        raise HTTPException(400, f"from={text[:40]} is not possible: it must be a whole number of 0 or more")
     return int(text)
 
 
 ROUTES = [
     Route("/live/run/{run_id}", run_progress),
     Route("/live/generation/{generation_id}", generation_progress),
-    Route("/live/code/{key}/layer", code_layer),
-    Route("/live/code/{key}/comparison", code_comparison),
-    Route("/live/code/{key}/array", code_array),
-    Route("/live/code/{key}/cell", code_cell),
+    Route("/live/code/{key}/{what}", code),
     Route("/look/{run_id}/{step}/attention/{what}", attention),
     Route("/look/{run_id}/{step}/inside/{what}", inside),
     Route(PLOTLY_URL, plotly_script),

@@ -1,4 +1,4 @@
-"""Code: the source of the forward pass that runs, line by line, beside the tensors of a model and text of one's own."""
+"""Code: the source of the forward pass that runs, line by line, beside the tensors that it computes from your text."""
 
 from functools import partial
 
@@ -8,109 +8,125 @@ from components.shared import states
 from components.shared.checkpoint_choice import choose_checkpoint
 from components.shared.help import explain
 from components.shared.selection import forget
-from components.views.code import read_code
+from components.views.code import SELECTED, code_reader
 from components.views.code.editor import editor
-from components.views.code.training_code import training_code
+from components.views.code.training_code import open_training_code
 from llm.checkpoints import RunFolder, RunSummary
 from llm.interop.standalone import standalone_script
 from llm.runtime import compute
-from llm.trace.layers import LayerTrace
-from llm.trace.reading import Reading, open_reading
+from llm.trace.code_session import CodeSession
+from llm.trace.forward_pass import IMPLEMENTATIONS
+from llm.trace.layer_trace import LayerTrace, locate_code
+from llm.trace.sessions import open_session
+from llm.trace.traced_text import TracedText
 
-BEGINNING = 70  # characters of the run's own text that stand there at first: every tokenizer knows its own text
-READ = {"forward": "The forward pass", "training": "Sampling and training"}
-PLACE = ("layer", "implementation", "line")
+DEFAULT_TEXT_LENGTH = 70  # characters of the run's own text, which its tokenizer can always encode
+SUBJECTS = {"forward": "The forward pass", "training": "Sampling and training"}
 
 
 def page() -> None:
     """Run, step and text; then the map and the code."""
     st.title("Code")
     st.markdown(
-        "The lines below are the ones that run, read from their files just now. Pick a box of the forward pass, step "
-        "through its code, and see what each line makes of your text."
+        "These are the lines that run, read from their files just now. Choose a layer of the forward pass, step "
+        "through its code, and see what each line computes from your text."
     )
-    names = list(READ)
-    wanted = st.query_params.get("read", names[0])
-    what = st.segmented_control("What to read", names, default=wanted if wanted in READ else names[0], required=True,
-                                format_func=READ.__getitem__, key="code-read", label_visibility="collapsed",
-                                on_change=lambda: forget(*PLACE))  # fmt: skip
-    st.query_params["read"] = what
+    subject = choose_subject()
     checkpoint = choose_checkpoint("Reading the code with live numbers")
     if checkpoint is None:
         return
     run, step = checkpoint
     try:
-        first = st.query_params.get("prompt")
-        first = RunFolder(run.path).text().strip().split("\n")[0][:BEGINNING] if first is None else first
-        text = st.text_input("Text", first, key=f"code-text-{run.id}")
-        st.query_params["prompt"] = text
+        text = choose_text(run)
         with states.loading("Opening the model"):
-            opened = training_code if what == "training" else open_reading
-            key, reading = compute.run(opened, run.path, step, text)
-        record(reading)
+            open_code = open_training_code if subject == "training" else open_session
+            session = compute.run(open_code, run.path, step, text)
+        record(session.text)
     except (ValueError, OSError) as error:
         states.failed(error)
         return
-    if what == "training":
-        show(key, reading)
+    if subject == "training":
+        show_code(session)
         return
-    summary(reading)
-    place = show(key, reading)
+    show_summary(session.text)
+    selected = show_code(session)
     with st.expander("Change a line, and see what breaks", icon=":material/experiment:"):
-        editor(run.path, step, text, chosen(reading, place))
+        editor(run.path, step, text, selected_code(session, selected))
     with st.container(horizontal=True, vertical_alignment="center"):
-        download(run, reading)
+        download(run, session.text)
         explain("What is being compared?", "trace", "gradient_of_tensor")
 
 
-def record(reading: Reading) -> None:
-    """Have the model run on the text, a layer at a time, and say how far it is."""
-    place = st.empty()
-    for share in compute.iterate(reading.record()):
-        place.progress(share, "Running the model on the text, forward and back")
-    place.empty()
+def choose_subject() -> str:
+    """Which code to read; the address remembers it, and forgets the selected line when it changes."""
+    default = st.query_params.get("read", "forward")
+    subject: str = st.segmented_control(
+        "What to read", list(SUBJECTS), default=default if default in SUBJECTS else "forward", required=True,
+        format_func=SUBJECTS.__getitem__, key="code-read", label_visibility="collapsed",
+        on_change=lambda: forget(*SELECTED),
+    )  # fmt: skip
+    st.query_params["read"] = subject
+    return subject
 
 
-def show(key: str, reading: Reading) -> dict[str, str]:
-    """The reader at the place that the address names; returns the place now looked at, and has the address say it."""
-    place = read_code(key, reading.layers, reading.config, {name: st.query_params.get(name, "") for name in PLACE})
-    for name, value in place.items():
+def choose_text(run: RunSummary) -> str:
+    """The text that the model reads; at first the beginning of its own."""
+    default = st.query_params.get("prompt")
+    if default is None:
+        default = RunFolder(run.path).text().strip().split("\n")[0][:DEFAULT_TEXT_LENGTH]
+    text: str = st.text_input("Text", default, key=f"code-text-{run.id}")
+    st.query_params["prompt"] = text
+    return text
+
+
+def record(text: TracedText) -> None:
+    """Run the model on the text, a layer at a time, under a progress bar."""
+    bar = st.empty()
+    for fraction in compute.iterate(text.record()):
+        bar.progress(fraction, "Running the model on the text, forward and backward")
+    bar.empty()
+
+
+def show_summary(text: TracedText) -> None:
+    """How many tokens the text has, and the model's loss on it."""
+    loss = text.forward_pass.loss
+    parts = [f"{len(text.token_ids)} tokens"]
+    parts += [f"loss on this text {loss:.3f}" if loss is not None else "no loss: a single token has no next token"]
+    if text.n_omitted:
+        parts += [f"the last {text.n_omitted} tokens are omitted: the limit is {len(text.token_ids)}"]
+    st.caption(" · ".join(parts))
+
+
+def show_code(session: CodeSession) -> dict[str, str]:
+    """The reader, at what the address selects; returns what is selected now, which the address then says."""
+    selected = code_reader(session, {name: st.query_params.get(name, "") for name in SELECTED})
+    for name, value in selected.items():
         if value:
             st.query_params[name] = value
         else:
-            st.query_params.pop(name, None)
-    return place
+            forget(name)
+    return selected
 
 
-def chosen(reading: Reading, place: dict[str, str]) -> LayerTrace:
-    """The code of the layer and implementation that is looked at; attention where the address names none."""
-    layers = reading.layers
-    path = "" if place["layer"] == "model" else place["layer"]
-    if not place["layer"] or path not in layers:
-        path = next(path for path, kind in layers.items() if kind == "Attention")
-    implementation = next((name for name in reading.names if name == place["implementation"]), reading.names[0])
-    return reading.code(path, implementation)
+def selected_code(session: CodeSession, selected: dict[str, str]) -> LayerTrace:
+    """The code of the selected layer and implementation; of attention where no layer is selected."""
+    kinds = session.code.kinds
+    path = "" if selected["layer"] == "model" else selected["layer"]
+    if not selected["layer"] or path not in kinds:
+        path = next(path for path, kind in kinds.items() if kind == "Attention")
+    implementation = selected["implementation"]
+    return locate_code(session.text.models[implementation if implementation in IMPLEMENTATIONS else "einops"], path)
 
 
-def download(run: RunSummary, reading: Reading) -> None:
-    """This model as one script, in the implementation of one's choice."""
-    implementation = st.selectbox("Implementation", list(reading.models), key="code-script", width=180,
+def download(run: RunSummary, text: TracedText) -> None:
+    """The model as one script, in an implementation of your choice."""
+    implementation = st.selectbox("Implementation", IMPLEMENTATIONS, key="code-script", width=180,
                                   label_visibility="collapsed")  # fmt: skip
-    # made when asked for, in the thread that traces: Python 3.11 cannot parse in two at once (cpython issue 106905)
-    script = partial(compute.run, standalone_script, reading.config, implementation, run.tokenizer or "")
+    # made on request, on the thread that traces: Python 3.11 cannot parse on two at once (cpython issue 106905)
+    script = partial(compute.run, standalone_script, text.config, implementation, run.tokenizer or "")
     st.download_button("This model as one script", script, f"{run.id}_{implementation}.py", "text/x-python",
                        icon=":material/download:", key="code-download", on_click="ignore",
-                       help="Loads this run's weights and writes text; needs torch and safetensors")  # fmt: skip
-
-
-def summary(reading: Reading) -> None:
-    """The text as the model sees it, and how well it does on it."""
-    loss = reading.recorded.loss
-    said = f"{len(reading.ids)} tokens"
-    said += f" · loss on this text {loss:.3f}" if loss is not None else " · one token alone has no next, so no loss"
-    if reading.left_out:
-        said += f" · the last {reading.left_out} tokens are left out: it reads {len(reading.ids)} at most"
-    st.caption(said)
+                       help="Loads this run's weights and generates text; needs torch and safetensors")  # fmt: skip
 
 
 page()

@@ -29,8 +29,9 @@ def test_a_wrong_import_breaks_its_rule(tmp_path):
         ("components.shared.style", "pages.home"),
         ("llm.runtime.files", "streamlit"),
         ("llm.layers.norm", "llm.runtime.files"),
-        ("llm.model", "llm.trace.lines"),
+        ("llm.model", "llm.trace.line_trace"),
         ("llm.presets", "llm.world.stories"),
+        ("llm.trace.statements", "llm.trace.sessions"),
     ]
     result = lint_with(tmp_path, {f"{who.replace('.', '/')}.py": f"import {whom}" for who, whom in wrong})
     assert result.returncode == 1

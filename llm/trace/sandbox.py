@@ -1,9 +1,9 @@
-"""Try an edited forward pass in a process of its own: what breaks, and what becomes of the loss.
+"""Try an edited forward pass in a separate process: what breaks, and how the loss changes.
 
 The edited code never runs in this process. It runs in a fresh interpreter (`llm.trace.sandbox_worker`) that limits
-its own processor time and memory before it touches the code, may write one small file, and is killed when its time is
-over. That protects from mistakes, endless loops and memory that runs out. It is no wall against malice: whoever may
-edit code here must be the person whose machine it is.
+its own processor time, memory and file size before it touches the code, and is killed when its time is over. That
+protects against mistakes, endless loops and running out of memory. It does not protect against malice: only the person
+whose machine it is may edit code here.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm.trace.forward_pass import PACKAGE
-from llm.trace.layers import LayerTrace
-from llm.trace.lines import source
+from llm.trace.layer_trace import LayerTrace
+from llm.trace.statements import source_text
 
-SECONDS = 40  # of the clock, start of the interpreter included
-MOST_CHARACTERS = 20_000
+SECONDS = 40  # wall time, including the start of the interpreter
+MAX_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
 class Remark:
-    """Something about a line of the edited text, counted from 1."""
+    """Something about a line of the edited code; lines count from 1."""
 
     line: int
     text: str
@@ -37,33 +37,33 @@ class Remark:
 
 @dataclass(frozen=True)
 class Trial:
-    """What an edit did. `error` is None where the model still ran; a loss is None where there is none."""
+    """What an edit did. `error` is None where the model still ran; a loss is None for a text of one token."""
 
     loss_before: float | None
     loss_after: float | None
     error: str | None = None
     error_line: int | None = None
-    shapes: tuple[Remark, ...] = ()  # tensors that no longer have the shape that their comment states
-    first_change: Remark | None = None  # the first tensor that is no longer what it was
+    wrong_shapes: tuple[Remark, ...] = ()  # tensors that no longer have the shape that their comment states
+    first_change: Remark | None = None  # the first tensor that is different
 
 
 def forward_source(trace: LayerTrace) -> str:
-    """The layer's `forward` as it stands in its file now, without the indentation."""
-    lines = source(trace.file).split("\n")[trace.first - 1 : trace.last]
+    """The layer's `forward` as its file has it now, without the indentation."""
+    lines = source_text(trace.file).split("\n")[trace.first - 1 : trace.last]
     return textwrap.dedent("\n".join(lines)) + "\n"
 
 
 def try_edit(
     run: Path | str, step: int | None, text: str, trace: LayerTrace, code: str, seconds: float = SECONDS
 ) -> Trial:
-    """Run the checkpoint on the text with every layer of this class computing by `code` in place of its `forward`.
+    """Run the checkpoint on the text, `code` replacing the `forward` of every layer of the traced layer's class.
 
     Raises:
-        ValueError: the edited text is too long.
+        ValueError: the edited code is too long.
     """
-    if len(code) > MOST_CHARACTERS:
-        raise ValueError(f"The edited code is too long: {len(code):,} characters, and {MOST_CHARACTERS:,} are allowed")
-    lines = source(trace.file).split("\n")
+    if len(code) > MAX_CHARACTERS:
+        raise ValueError(f"The edited code must have at most {MAX_CHARACTERS:,} characters, got {len(code):,}")
+    lines = source_text(trace.file).split("\n")
     indented = textwrap.indent(code.rstrip("\n"), "    ").split("\n")
     with tempfile.TemporaryDirectory(prefix="llm-sandbox-") as name:
         folder = Path(name)
@@ -80,12 +80,12 @@ def try_edit(
             "last": trace.first + len(indented) - 1,
         }
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        outcome = _run_worker(folder, seconds)
-        return _trial(folder / "result.json", outcome, seconds)
+        exit_status = _run_worker(folder, seconds)
+        return _read_trial(folder / "result.json", exit_status, seconds)
 
 
 def _run_worker(folder: Path, seconds: float) -> int | None:
-    """Start the worker and wait; its exit status, None if it had to be killed."""
+    """Start the worker and wait for it; returns its exit status, None if it had to be killed."""
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "HOME": str(folder),
@@ -112,26 +112,28 @@ def _run_worker(folder: Path, seconds: float) -> int | None:
         worker.wait()
 
 
-def _trial(path: Path, outcome: int | None, seconds: float) -> Trial:
-    """What the worker wrote; where it could not, why. Its file comes from edited code, so it is only read as data."""
+def _read_trial(path: Path, exit_status: int | None, seconds: float) -> Trial:
+    """What the worker wrote, or why it could not. Edited code may have written the file, so it is only read as data."""
     try:
         raw = json.loads(path.read_bytes())
-        remarks = [Remark(int(one["line"]), str(one["text"])[:500]) for one in raw["shapes"][:20]]
-        change = raw["first_change"]
         trial = Trial(
             loss_before=None if raw["loss_before"] is None else float(raw["loss_before"]),
             loss_after=None if raw["loss_after"] is None else float(raw["loss_after"]),
             error=None if raw["error"] is None else str(raw["error"])[:500],
             error_line=None if raw["error_line"] is None else int(raw["error_line"]),
-            shapes=tuple(remarks),
-            first_change=None if change is None else Remark(int(change["line"]), str(change["text"])[:500]),
+            wrong_shapes=tuple(map(_remark, raw["wrong_shapes"][:20])),
+            first_change=None if raw["first_change"] is None else _remark(raw["first_change"]),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         trial = Trial(None, None, "The process ended without an answer")
-    if outcome is None:
+    if exit_status is None:
         return Trial(trial.loss_before, None, f"It did not end within {seconds:g} seconds and was stopped")
-    if outcome == -signal.SIGXCPU or outcome == -signal.SIGKILL:
-        return Trial(trial.loss_before, None, "It used up the processor time that it may have, and was stopped")
-    if outcome != 0 and trial.error is None:
+    if exit_status in (-signal.SIGXCPU, -signal.SIGKILL):
+        return Trial(trial.loss_before, None, "It exceeded its limit of processor time and was stopped")
+    if exit_status != 0 and trial.error is None:
         return Trial(trial.loss_before, None, "The process ended without an answer")
     return trial
+
+
+def _remark(raw: dict[str, object]) -> Remark:
+    return Remark(int(str(raw["line"])), str(raw["text"])[:500])

@@ -1,7 +1,7 @@
-"""The other side of `llm.trace.sandbox`: run in a process of its own, in a folder with request.json and edited.py.
+"""The worker of `llm.trace.sandbox`: a separate process, in a folder with request.json and edited.py.
 
-First the model as it is, then, with processor time, memory and file size limited, the model with the edited `forward`.
-What happened is written to result.json, as soon as something is known and again at the end.
+It runs the model as it is and then, with processor time, memory and file size limited, with the edited `forward`. The
+result is written to result.json: the loss before the edit as soon as it is known, everything at the end.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from torch import Tensor
 from llm.checkpoints import load_run
 from llm.loss import next_token_loss
 from llm.model import Transformer
-from llm.trace.lines import TracedLine, shape_of, trace
-from llm.trace.reading import MOST_TOKENS
+from llm.trace.line_trace import TracedLine, trace_lines
+from llm.trace.statements import shape_mismatch
+from llm.trace.traced_text import MAX_TOKENS
 
 PROCESSOR_SECONDS = 20
-EXTRA_MEMORY = 3 * 2**30  # bytes beyond what the interpreter, torch and the model have taken
-LARGEST_FILE = 2**20
+EXTRA_MEMORY = 3 * 2**30  # bytes beyond what the interpreter, torch and the model already use
+MAX_FILE_BYTES = 2**20
 EDITED = Path("edited.py")
 
 
@@ -34,38 +35,40 @@ def main() -> None:
     request = json.loads(Path("request.json").read_bytes())
     torch.set_num_threads(1)
     run = load_run(request["run"], request["step"], request["implementation"])
-    ids = run.tokenizer.encode(request["text"])[: min(run.config.n_ctx, MOST_TOKENS)]
+    ids = run.tokenizer.encode(request["text"])[: min(run.config.n_ctx, MAX_TOKENS)]
     tokens = torch.tensor([ids])
     of_class = [module for module in run.model.modules() if type(module).__name__ == request["class"]]
-    answer: dict[str, Any] = {"loss_after": None, "error": None, "error_line": None, "shapes": [], "first_change": None}
+    result: dict[str, Any] = {
+        "loss_after": None, "error": None, "error_line": None, "wrong_shapes": [], "first_change": None,
+    }  # fmt: skip
     before: list[TracedLine] = []
     with torch.no_grad():
-        answer["loss_before"] = _loss(run.model, tokens, Path(request["file"]), of_class, before)
-    write(answer)
+        result["loss_before"] = _loss(run.model, tokens, Path(request["file"]), of_class, before)
+    write(result)
 
     limit()
     after: list[TracedLine] = []
     try:
         with torch.no_grad():
             type(of_class[0]).forward = edited_forward(request["class"], type(of_class[0]).__module__)
-            answer["loss_after"] = _loss(run.model, tokens, EDITED, of_class, after)
+            result["loss_after"] = _loss(run.model, tokens, EDITED, of_class, after)
     except (Exception, SystemExit) as error:
-        answer["error"] = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        answer["error_line"] = _line_of(error, request)
-    answer["shapes"] = wrong_shapes(run.model, after, request["first"])
-    answer["first_change"] = first_change(before, after, request["first"])
-    write(answer)
+        result["error"] = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        result["error_line"] = _line_of(error, request)
+    result["wrong_shapes"] = wrong_shapes(run.model, after, request["first"])
+    result["first_change"] = first_change(before, after, request["first"])
+    write(result)
 
 
 def limit() -> None:
-    """From here on little time, little memory, no large file, no core dump."""
+    """Limit this process's time and memory from here on; no large file, no core dump."""
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
     used = math.ceil(resource.getrusage(resource.RUSAGE_SELF).ru_utime)
     resource.setrlimit(resource.RLIMIT_CPU, (used + PROCESSOR_SECONDS, used + PROCESSOR_SECONDS + 1))
     if pages:
-        room = pages * resource.getpagesize() + EXTRA_MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (room, room))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+        memory = pages * resource.getpagesize() + EXTRA_MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -75,44 +78,44 @@ def edited_forward(class_name: str, module_name: str) -> Any:
     exec(compile(EDITED.read_text("utf-8"), str(EDITED), "exec", dont_inherit=True), names)
     forward = vars(names[class_name]).get("forward")
     if forward is None:
-        raise ValueError(f"The edited text defines no forward for {class_name}")
+        raise ValueError(f"The edited code defines no forward for {class_name}")
     return forward
 
 
 def _loss(
     model: Transformer, tokens: Tensor, file: Path, modules: list[torch.nn.Module], lines: list[TracedLine]
 ) -> float | None:
-    """The loss; what the lines of these modules made is appended to `lines`, also if one of them fails."""
-    found: list[Tensor | None] = []
+    """The loss; the traced lines of these modules are appended to `lines`, even if one of them fails."""
+    losses: list[Tensor | None] = []
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
             logits = model(tokens)  # [batch, pos, d_vocab]
-            found.append(next_token_loss(logits[:, :-1], tokens[:, 1:]) if tokens.shape[1] > 1 else None)
+            losses.append(next_token_loss(logits[:, :-1], tokens[:, 1:]) if tokens.shape[1] > 1 else None)
         except (Exception, SystemExit) as error:
             failures.append(error)
 
-    lines += trace(run, [file], of=lambda module: any(module is one for one in modules))
+    lines += trace_lines(run, [file], only=lambda called: any(called is module for module in modules))
     if failures:
         raise failures[0]
-    value = found[0]
-    if value is None:
+    loss = losses[0]
+    if loss is None:
         return None
-    return value.item() if value.isfinite() else math.inf
+    return loss.item() if loss.isfinite() else math.inf
 
 
 def wrong_shapes(model: Transformer, lines: list[TracedLine], first: int) -> list[dict[str, Any]]:
-    """Tensors whose shape is not the one that their line's comment states, each line once."""
+    """The lines that made a tensor of another shape than their comment states, each line once."""
     wrong: dict[int, str] = {}
     for line in lines:
         for name, tensor in line.tensors.items():
             if line.statement.axes is None:
                 continue
             try:
-                problem = shape_of(tensor, line.statement.axes, _sizes(model, line))
+                problem = shape_mismatch(tuple(tensor.shape), line.statement.axes, _sizes(model, line))
             except KeyError as axis:
-                problem = f"names an axis that is unknown: {axis}"
+                problem = f"names an unknown axis: {axis}"
             if problem:
                 wrong.setdefault(line.statement.first - first + 1, f"{name}: the comment {problem}")
     return [{"line": line, "text": text} for line, text in wrong.items()]
@@ -120,22 +123,23 @@ def wrong_shapes(model: Transformer, lines: list[TracedLine], first: int) -> lis
 
 def _sizes(model: Transformer, line: TracedLine) -> dict[str, int]:
     config = model.config
-    given = next((one for one in line.before.values() if isinstance(one, Tensor) and one.ndim >= 2), None)
-    pos = (
-        line.before["query_pos"] if given is None else given.shape[-2] if given.is_floating_point() else given.shape[1]
-    )
-    heads = given.shape[1] if given is not None and given.ndim == 4 else config.n_heads
-    width = getattr(line.module, "width", config.d_model)
-    half = (config.d_model if "Sinusoidal" in type(line.module).__name__ else config.d_head) // 2
+    tensors = (value for value in line.before.values() if isinstance(value, Tensor))
+    resid = next((tensor for tensor in tensors if tensor.ndim >= 2), None)  # or vectors of heads, or token ids
+    if resid is None:
+        pos = line.before["query_pos"]
+    else:
+        pos = resid.shape[-2] if resid.is_floating_point() else resid.shape[1]
     return {
-        "batch": 1, "pos": pos, "query_pos": pos, "key_pos": pos, "d_model": config.d_model, "head": heads,
+        "batch": 1, "pos": pos, "query_pos": pos, "key_pos": pos, "d_model": config.d_model,
+        "head": resid.shape[1] if resid is not None and resid.ndim == 4 else config.n_heads,
         "kv_head": config.n_kv_heads, "d_head": config.d_head, "d_mlp": config.d_mlp, "d_vocab": config.d_vocab,
-        "width": width, "half": half,
+        "width": getattr(line.module, "width", config.d_model),
+        "half": getattr(line.module, "d_head", config.d_model) // 2,
     }  # fmt: skip
 
 
 def first_change(before: list[TracedLine], after: list[TracedLine], first: int) -> dict[str, Any] | None:
-    """The first tensor that is not what the tensor of that name was, counting each name's tensors one by one."""
+    """The first tensor that the edit changed. The k-th tensor of a name is compared with the k-th of that name."""
     earlier: dict[str, list[Tensor]] = defaultdict(list)
     for line in before:
         for name, tensor in line.tensors.items():
@@ -145,31 +149,32 @@ def first_change(before: list[TracedLine], after: list[TracedLine], first: int) 
             if not earlier[name]:
                 continue
             old = earlier[name].pop(0)
-            place = line.statement.first - first + 1
+            number = line.statement.first - first + 1
             if old.shape != tensor.shape:
-                return {"line": place, "text": f"{name} was {list(old.shape)} and is now {list(tensor.shape)}"}
-            apart = torch.where(old == tensor, 0.0, (old.double() - tensor.double()).abs()).max().item()
-            if apart != 0:
-                return {"line": place, "text": f"{name} is no longer what it was: it differs by up to {apart:.3g}"}
+                return {"line": number, "text": f"{name} was {list(old.shape)} and is now {list(tensor.shape)}"}
+            difference = torch.where(old == tensor, 0.0, (old.double() - tensor.double()).abs()).max().item()
+            if difference != 0:
+                return {"line": number, "text": f"{name} has changed: it differs by up to {difference:.3g}"}
     return None
 
 
 def _line_of(error: BaseException, request: dict[str, Any]) -> int | None:
-    """The line of the edited text in which an error arose."""
+    """The line of the edited code in which an error arose; None where the traceback has none."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         number = error.lineno
     else:
-        frames = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == str(EDITED)]
-        inside = [line for line in frames if line is not None and request["first"] <= line <= request["last"]]
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(EDITED)]
+        inside = [line for line in lines if line is not None and request["first"] <= line <= request["last"]]
         if not inside:
             return None
         number = inside[-1]
     return max(1, number - request["first"] + 1)
 
 
-def write(answer: dict[str, Any]) -> None:
-    """Leave result.json."""
-    Path("result.json").write_text(json.dumps(answer), encoding="utf-8")
+def write(result: dict[str, Any]) -> None:
+    """Write result.json."""
+    Path("result.json").write_text(json.dumps(result), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -145,14 +145,14 @@ def test_an_edit_is_tried_in_a_process_of_its_own_and_told(page, server, run):
     expect(box).to_have_value(re.compile("-> batch head d_head pos"))
     page.get_by_text("It breaks", exact=True).click()
     page.get_by_role("button", name="Try it").click()
-    expect(page.get_by_text("You guessed it.")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("As you predicted.")).to_be_visible(timeout=90_000)
     expect(page.get_by_text("query was [1, 2, 11, 8] and is now [1, 2, 8, 11]")).to_be_visible()
-    page.get_by_role("button", name="Drop the scale").click()
+    page.get_by_role("button", name="Remove the scaling").click()
     expect(box).not_to_have_value(re.compile("math.sqrt"))
     page.get_by_text("Loss rises", exact=True).click()
     page.get_by_role("button", name="Try it").click()
     expect(page.get_by_text("With the edit")).to_be_visible(timeout=90_000)
-    expect(page.get_by_text("scores is no longer what it was")).to_be_visible()
+    expect(page.get_by_text("scores has changed")).to_be_visible()
 
 
 def test_sampling_and_training_are_read_the_same_way(page, server, run):

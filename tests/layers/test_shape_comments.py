@@ -9,7 +9,8 @@ from model_configs import IMPLEMENTATIONS, component_configs
 import llm
 from llm import Transformer
 from llm.layers.cache import KeyValueCache
-from llm.trace.lines import shape_of, statements, trace
+from llm.trace.line_trace import trace_lines
+from llm.trace.statements import shape_mismatch, statements
 
 PACKAGE = Path(llm.__file__).parent
 PATHS = [*sorted((PACKAGE / "layers").glob("*.py")), PACKAGE / "model.py"]
@@ -25,7 +26,7 @@ def executed_lines() -> list:
             cache = KeyValueCache(config)
             with torch.no_grad():
                 for positions in (tokens[:, :6], tokens[:, 6:]):  # the second call has 5 queries and 11 keys
-                    for line in trace(lambda model=model, p=positions, c=cache: model(p, c), PATHS):
+                    for line in trace_lines(lambda model=model, p=positions, c=cache: model(p, c), PATHS):
                         lines.append((config, positions.shape[1], line))
     return lines
 
@@ -54,7 +55,7 @@ def test_every_shape_comment_is_true_of_the_running_code(executed):
             vectors = next((t for t in line.tensors.values() if t.ndim == 4), None)
             named["head"] = vectors.shape[1] if vectors is not None else named["head"]
         for name, tensor in line.tensors.items():
-            problem = shape_of(tensor, line.statement.axes, named)
+            problem = shape_mismatch(tuple(tensor.shape), line.statement.axes, named)
             if problem:
                 wrong.add(f"{line.path.name}:{line.statement.first}: {name} {problem}")
     assert not wrong, "\n" + "\n".join(sorted(wrong))
@@ -88,7 +89,9 @@ def test_a_wrong_comment_is_found(tmp_path):
     path.write_text(source)
     namespace: dict = {}
     exec(compile(source, str(path), "exec"), namespace)
-    lines = trace(lambda: namespace["forward"](torch.zeros(2, 3)), [path])
+    lines = trace_lines(lambda: namespace["forward"](torch.zeros(2, 3)), [path])
     named = {"rows": 2, "columns": 3}
-    problems = [shape_of(t, line.statement.axes, named) for line in lines for t in line.tensors.values()]
+    problems = [
+        shape_mismatch(tuple(t.shape), line.statement.axes, named) for line in lines for t in line.tensors.values()
+    ]
     assert problems == ["states [rows, columns] = [2, 3], but the tensor is [3, 2]", None]

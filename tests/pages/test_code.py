@@ -16,13 +16,14 @@ from starlette.testclient import TestClient
 from components.routes import ROUTES
 from components.shared.browser import COMPONENTS
 from components.views.code.equations import equations
-from components.views.code.training_code import WEIGHT, training_code
+from components.views.code.training_code import WEIGHT, open_training_code
 from llm import Transformer, preset
 from llm.checkpoints import load_run
 from llm.presets import ARCHITECTURES
-from llm.trace import reading
-from llm.trace.forward_pass import implementations
-from llm.trace.layers import record_pass, trace_layer
+from llm.trace import description
+from llm.trace.forward_pass import PACKAGE, implementations, record_forward_pass
+from llm.trace.layer_trace import trace_layer
+from llm.trace.sessions import find_session, open_session
 
 PRESETS = {name: preset(name, d_vocab=65) for name in ARCHITECTURES}
 
@@ -34,7 +35,7 @@ def client():
 
 @pytest.fixture
 def key(home):
-    return reading.open_reading(tiny_run(home), None, "The hen sat.")[0]
+    return open_session(tiny_run(home), None, "The hen sat.").key
 
 
 def test_without_a_run_it_leads_to_training(home):
@@ -56,10 +57,10 @@ def test_the_first_text_is_the_runs_own(home):
 
 def test_a_text_that_is_too_long_or_of_one_token_says_so(home):
     path = tiny_run(home)
-    assert "the last 14 tokens are left out: it reads 16 at most" in texts(
+    assert "the last 14 tokens are omitted: the limit is 16" in texts(
         open_page("code", run=path.name, prompt="The hen sat on the gate.\nThe f")
     )
-    assert "one token alone has no next" in texts(open_page("code", run=path.name, prompt="T"))
+    assert "a single token has no next token" in texts(open_page("code", run=path.name, prompt="T"))
 
 
 @pytest.mark.parametrize(("prompt", "problem"), [("猫", "does not know '猫'"), ("", "The text is empty")])
@@ -71,7 +72,7 @@ def test_the_layer_route_gives_code_as_it_stands_in_the_files(client, key):
     described = client.get(f"/live/code/{key}/layer", params={"path": "blocks.0.attention"}).json()
     assert described["tokens"] == list("The hen sat.")
     for one in described["implementations"].values():
-        file = reading.PACKAGE.parent / one["file"]
+        file = PACKAGE.parent / one["file"]
         lines = file.read_text().split("\n")
         assert one["code"] == lines[one["first"] - 1 : one["first"] - 1 + len(one["code"])]
         assert one["code"][0].strip().startswith("def forward(")
@@ -90,7 +91,7 @@ def test_the_array_route_gives_float32(client, key):
     answer = client.get(f"/live/code/{key}/array", params=asked | {"at": "0,0,0,0"})
     rows, columns = map(int, answer.headers["x-shape"].split(","))
     numbers = np.frombuffer(answer.content, "<f4").reshape(rows, columns)
-    _, variable = reading.get(key).variable("blocks.0.attention", "einops", 0, "query")
+    variable = description.find_variable(find_session(key), "blocks.0.attention", "einops", 0, "query")
     assert np.array_equal(numbers, variable.tensor[0, 0].numpy())
     gradient = client.get(f"/live/code/{key}/array", params=asked | {"at": "0,0,0,0", "gradient": 1})
     assert np.array_equal(np.frombuffer(gradient.content, "<f4"), variable.gradient[0, 0].numpy().flatten())
@@ -98,7 +99,7 @@ def test_the_array_route_gives_float32(client, key):
 
 def test_what_is_drawn_at_once_is_what_the_server_hands_out():
     drawn = re.search(r"const WINDOW = (\d+);", (COMPONENTS / "views/code/tensor.js").read_text("utf-8"))
-    assert drawn and int(drawn[1]) == reading.WIDEST
+    assert drawn and int(drawn[1]) == description.WINDOW
 
 
 def test_the_comparison_route_measures_all_three(client, key):
@@ -114,9 +115,17 @@ def test_the_comparison_route_measures_all_three(client, key):
         ("KEY/layer?path=blocks.7", 400, "There is no layer 'blocks.7'"),
         ("KEY/layer?path=../../etc", 400, "There is no layer"),
         ("KEY/array?path=embed&implementation=einops&step=-1&name=one_hot", 400, "step=-1 is not possible"),
-        ("KEY/array?path=embed&implementation=einops&step=0&name=one_hot&at=0,0", 400, "no place in a tensor"),
-        ("KEY/cell?path=embed&implementation=fast&step=0&name=one_hot&at=0", 400, "implementation='fast' is unknown"),
-        ("KEY/cell?path=embed&implementation=einops&step=0&name=one_hot&at=0,0,99", 400, "has no cell"),
+        (
+            "KEY/array?path=embed&implementation=einops&step=0&name=one_hot&at=0,0",
+            400,
+            "index must be within the tensor's shape",
+        ),
+        (
+            "KEY/cell?path=embed&implementation=fast&step=0&name=one_hot&at=0",
+            400,
+            "implementation must be one of einops, torch, fused, got 'fast'",
+        ),
+        ("KEY/cell?path=embed&implementation=einops&step=0&name=one_hot&at=0,0,99", 400, "has no element"),
     ],
 )
 def test_routes_refuse_in_a_sentence(client, key, route, status, problem):
@@ -124,8 +133,8 @@ def test_routes_refuse_in_a_sentence(client, key, route, status, problem):
     assert (answer.status_code, problem in answer.text) == (status, True), answer.text
 
 
-def test_every_layer_of_the_reading_can_be_sent_as_json(client, key):
-    for layer in reading.get(key).layers:
+def test_every_layer_can_be_sent_as_json(client, key):
+    for layer in find_session(key).code.kinds:
         answer = client.get(f"/live/code/{key}/layer", params={"path": layer})
         assert json.loads(answer.text)["path"] == layer
 
@@ -147,7 +156,7 @@ def test_the_editor_holds_the_running_code_and_suggests_changes(home, monkeypatc
     app = open_page("code", run=tiny_run(home).name, layer="blocks.0.norm_mlp", implementation="torch")
     area = next(area for area in app.text_area if area.label == "Code")
     assert area.value.startswith("def forward(self, x:") and "centred.square()" in area.value
-    button = next(button for button in app.button if button.label == "Do not centre")
+    button = next(button for button in app.button if button.label == "Do not subtract the mean")
     button.click().run()
     area = next(area for area in app.text_area if area.label == "Code")
     assert "centred = x  #" in area.value
@@ -163,12 +172,13 @@ def test_sampling_and_training_code_is_read_on_live_data(home, client):
     path = tiny_run(home)
     app = open_page("code", run=path.name, prompt="The hen sat.", read="training")
     assert not [area for area in app.text_area if area.label == "Code"]
-    key, live = training_code(path, None, "The hen sat.")
-    assert list(live.layers) == ["sampling", "adamw", "windows", "bpe", "schedule", "loss"]
+    live = open_training_code(path, None, "The hen sat.")
+    key = live.key
+    assert list(live.code.kinds) == ["sampling", "adamw", "windows", "bpe", "schedule", "loss"]
     made = {}
-    for name in live.layers:
+    for name in live.code.kinds:
         described = client.get(f"/live/code/{key}/layer", params={"path": name}).json()["implementations"]["code"]
-        lines = (reading.PACKAGE.parent / described["file"]).read_text().split("\n")
+        lines = (PACKAGE.parent / described["file"]).read_text().split("\n")
         assert described["code"] == lines[described["first"] - 1 : described["first"] - 1 + len(described["code"])]
         made[name] = [variable["name"] for step in described["steps"] for variable in step["variables"]]
         assert all("?" not in variable["axes"] for step in described["steps"] for variable in step["variables"]), name
@@ -201,8 +211,8 @@ def test_the_adamw_step_that_is_shown_is_torchs_own(home):
     parameter.grad = gradient
     torch.optim.AdamW([parameter], lr=settings.learning_rate, betas=(settings.beta1, settings.beta2),
                       weight_decay=settings.weight_decay).step()  # fmt: skip
-    _, live = training_code(path, None, "The hen sat.")
-    steps = live.traces("adamw")["code"].steps
+    live = open_training_code(path, None, "The hen sat.")
+    steps = live.trace("adamw", "code").steps
     torch.testing.assert_close(steps[-1].variables[0].tensor, parameter.detach())
     decayed = next(step for step in steps if step.variables[0].name == "weight").variables[0].tensor
     torch.testing.assert_close(decayed, weight * (1 - settings.learning_rate * settings.weight_decay))
@@ -215,7 +225,7 @@ PARAMETERS = {"γ": "w", "β": "b"}  # as the equations write them, and as the c
 def test_every_equation_is_of_this_very_model(config):
     """Its symbols are variables of the code; its weights and biases are those that the layer has, all of them."""
     models = implementations(Transformer(config))
-    recorded = record_pass(models["fused"], torch.randint(config.d_vocab, (1, 5)))
+    recorded = record_forward_pass(models["fused"], torch.randint(config.d_vocab, (1, 5)))
     told = equations(config)
     seen = set()
     for path in recorded.calls:
@@ -250,9 +260,10 @@ def test_equations_follow_what_no_parameter_shows():
 
 
 def test_the_training_code_has_equations_of_its_own_variables(home, client):
-    key, live = training_code(tiny_run(home), None, "The hen sat.")
-    told = equations(live.config)
-    for name, title in live.layers.items():
+    live = open_training_code(tiny_run(home), None, "The hen sat.")
+    key = live.key
+    told = equations(live.text.config)
+    for name, title in live.code.kinds.items():
         symbols = set(re.findall(r"{([^}|]*)", " ".join(told[title]["lines"])))
         steps = described_steps(client, key, name)
         made = {variable["name"] for step in steps for variable in step["variables"]}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from llm import TrainingConfig, preset
-from llm.trace.reading import open_reading
 from llm.trace.sandbox import forward_source, try_edit
+from llm.trace.sessions import open_session
 from llm.training.setup import start_run
 
 pytestmark = pytest.mark.slow
@@ -28,8 +28,7 @@ def run(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def trace(run):
-    _, reading = open_reading(run, None, PROMPT)
-    return reading.traces("blocks.0.attention")["einops"]
+    return open_session(run, None, PROMPT).trace("blocks.0.attention", "einops")
 
 
 def attempt(run, trace, old: str, new: str, **limits):
@@ -40,9 +39,11 @@ def attempt(run, trace, old: str, new: str, **limits):
 
 def test_code_that_is_not_changed_changes_nothing(run, trace):
     trial = attempt(run, trace, "query", "query")
-    assert trial.error is None and trial.first_change is None and trial.shapes == ()
+    assert trial.error is None and trial.first_change is None and trial.wrong_shapes == ()
     assert (
-        trial.loss_after == trial.loss_before == pytest.approx(open_reading(run, None, PROMPT)[1].recorded.loss, 1e-5)
+        trial.loss_after
+        == trial.loss_before
+        == pytest.approx(open_session(run, None, PROMPT).text.forward_pass.loss, 1e-5)
     )
 
 
@@ -50,14 +51,14 @@ def test_a_forgotten_mask_changes_scores_and_loss(run, trace):
     trial = attempt(run, trace, "scores.masked_fill(_future(scores), -torch.inf)", "scores")
     assert trial.error is None and trial.loss_after != trial.loss_before
     changed = forward_source(trace).split("\n")[trial.first_change.line - 1]
-    assert "masked_fill" in changed and trial.first_change.text.startswith("scores is no longer")
+    assert "masked_fill" in changed and trial.first_change.text.startswith("scores has changed")
 
 
 def test_swapped_axes_are_named_with_their_line(run, trace):
     trial = attempt(run, trace, "-> batch head pos d_head", "-> batch head d_head pos")
     assert trial.first_change.text == "query was [1, 2, 11, 8] and is now [1, 2, 8, 11]"
-    assert trial.first_change.line == trial.shapes[0].line
-    assert "states [batch, head, pos, d_head]" in trial.shapes[0].text
+    assert trial.first_change.line == trial.wrong_shapes[0].line
+    assert "states [batch, head, pos, d_head]" in trial.wrong_shapes[0].text
     assert trial.error is not None and trial.loss_after is None
     assert forward_source(trace).split("\n")[trial.error_line - 1] != ""
 
@@ -99,5 +100,5 @@ def _is_worker_of_this_process(process: Path) -> bool:
 
 
 def test_an_endless_text_is_refused(run, trace):
-    with pytest.raises(ValueError, match="too long"):
+    with pytest.raises(ValueError, match="at most 20,000 characters, got 30,000"):
         try_edit(run, None, PROMPT, trace, "#" * 30_000)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from components.shared.explanation import Explanation
-from llm.trace.layers import compare, record_pass, trace_layer
+from llm.trace.comparison import compare_implementations
+from llm.trace.forward_pass import record_forward_pass
+from llm.trace.layer_trace import trace_layer
 
 EXPLANATIONS = {
     "trace": Explanation(
@@ -13,13 +15,13 @@ EXPLANATIONS = {
         "largest over all elements. They come from rounding alone: additions in another order round differently.",
         r"\max_i \lvert y_i - y'_i \rvert \quad \text{and} \quad \max_i \left\lvert \frac{\partial L}{\partial x_i} - "
         r"\frac{\partial L'}{\partial x_i} \right\rvert",
-        (trace_layer, compare),
+        (trace_layer, compare_implementations),
     ),
     "gradient_of_tensor": Explanation(
         "The gradient of a tensor",
         "How much the loss on this text would change if an element of the tensor were slightly larger. Where it is "
         "large, a training step changes much.",
         r"\frac{\partial \text{loss}}{\partial x_i}",
-        (record_pass, trace_layer),
+        (record_forward_pass, trace_layer),
     ),
 }

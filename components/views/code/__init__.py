@@ -1,12 +1,14 @@
-"""The code reader: a map of the forward pass, each layer's code line by line, and the tensors that the lines made."""
+"""The code reader: a map of the forward pass, each layer's code line by line, and the tensors that its lines made."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.shared.browser import browser_component
 from components.views.code.equations import equations
-from llm.config import ModelConfig
+
+if TYPE_CHECKING:
+    from llm.trace.code_session import CodeSession
 
 _code = browser_component(
     "code",
@@ -36,21 +38,22 @@ TITLES = {
 }
 
 
-def read_code(key: str, layers: dict[str, str], config: ModelConfig, place: dict[str, str]) -> dict[str, str]:
-    """Show the forward pass that is served under `key`, beginning at `place`; returns the place now looked at.
+SELECTED = ("layer", "implementation", "line")  # what a reader has selected, as the address names it
 
-    `layers` are path and kind of each layer; a place has layer, implementation and line, as the address has them.
-    """
-    told = equations(config)
+
+def code_reader(session: CodeSession, selected: dict[str, str]) -> dict[str, str]:
+    """Show the code of a session, first at what is `selected`; returns what is selected now. Both have `SELECTED`."""
+    kinds = session.code.kinds
+    by_kind = equations(session.text.config)
     result = _code(
-        key=f"code-{key}",
+        key=f"code-{session.key}",
         data={
-            "url": f"/live/code/{key}",
-            "layers": [{"path": path, "kind": kind, "title": TITLES.get(kind, kind)} for path, kind in layers.items()],
-            "equations": {kind: told[kind] for kind in set(layers.values()) if kind in told},
-            "place": place,
+            "url": f"/live/code/{session.key}",
+            "layers": [{"path": path, "kind": kind, "title": TITLES.get(kind, kind)} for path, kind in kinds.items()],
+            "equations": {kind: by_kind[kind] for kind in set(kinds.values()) if kind in by_kind},
+            "place": selected,
         },
         on_place_change=lambda: None,
     )
     now: Any = result.place
-    return {name: str(now.get(name, "")) for name in ("layer", "implementation", "line")} if now else place
+    return {name: str(now.get(name, "")) for name in SELECTED} if now else selected

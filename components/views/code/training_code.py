@@ -1,112 +1,130 @@
-"""Training and sampling to be read on live data: which functions are shown, and what they are run on."""
+"""Training and sampling to be read on live data: which functions are shown, and what they run on."""
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from llm import data, loss, sampling
+from llm import data, sampling
 from llm.checkpoints import Run, load_run
-from llm.config import SamplingConfig
+from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
+from llm.loss import next_token_loss
 from llm.tokenizers import bpe
 from llm.tokenizers.bpe import N_BYTES, train_merges
+from llm.trace.code_example import CodeExample, weight_gradient
+from llm.trace.code_session import CodeSession, ExampleCode
 from llm.trace.forward_pass import ForwardPass
-from llm.trace.live_code import LiveCode, Subject, weight_gradient
-from llm.trace.reading import Reading, keep
+from llm.trace.sessions import keep_session, session_key
+from llm.trace.traced_text import TracedText
 from llm.training import schedule
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 from llm.training.optimizers import ShownStep
 
-WEIGHT = ("blocks.0.mlp", "W_in")  # the layer and its parameter that the AdamW step is shown on
+WEIGHT = ("blocks.0.mlp", "W_in")  # the layer and its parameter that the optimizer step is shown on
 EXCERPT = 40_000  # characters of the run's text: enough to see what happens
 MERGES = 12
 WINDOWS = 3
 FILTERS = SamplingConfig(repetition_penalty=1.2, temperature=0.8, top_k=20, top_p=0.9, min_p=0.02)
 
 
-def training_code(path: Path, step: int | None, text: str) -> tuple[str, Reading]:
-    """The code of sampling and training, on this checkpoint and text, and the key under which it is served.
-
-    Reads the model: call it in the compute thread.
+def open_training_code(path: Path, step: int | None, text: str) -> CodeSession:
+    """The code of sampling and training, on this checkpoint and text. Reads the model: call it on the compute thread.
 
     Raises:
-        ValueError: the text is empty, or the tokenizer cannot express it.
+        ValueError: the text is empty, or the tokenizer cannot encode it.
     """
-    stamps = [file.stat().st_mtime_ns for file in map(_file, (data, sampling, bpe, loss, schedule))]
-    key = hashlib.sha256(repr((str(path), step, text, stamps)).encode()).hexdigest()[:24]
+    optimizers = (import_module(shown.module) for entry in OPTIMIZERS.values() for shown in entry.steps)
+    files = [_file(code) for code in (data, sampling, bpe, schedule, next_token_loss, *optimizers)]
+    key = session_key(path, step, text, files)
 
-    def make() -> LiveCode:
+    def make() -> CodeSession:
         run = load_run(path, step)
-        return LiveCode(run.model, run.tokenizer, text, partial(_subjects, run))
+        traced = TracedText(run.model, run.tokenizer, text)
+        return CodeSession(traced, ExampleCode(traced, _examples(run, len(traced.token_ids))), key)
 
-    return key, keep(key, make)
+    return keep_session(key, make)
 
 
-def _subjects(run: Run, recorded: ForwardPass) -> dict[str, Subject]:
-    logits, tokens = recorded.logits, recorded.tokens
-    subjects = {
-        "sampling": Subject(
-            "Sampling filters", _file(sampling),
-            ("repetition_penalty", "temperature", "top_k", "top_p", "min_p", "apply_filters"),
-            lambda: sampling.apply_filters(logits[0, -1], tokens[0].tolist(), FILTERS),
-            {"logits": ("d_vocab",), "return": ("d_vocab",)},
-        ),
-        **{step.name: _optimizer_step(run, recorded, step) for step in _steps(run)},
+def _examples(run: Run, n_tokens: int) -> dict[str, CodeExample]:
+    training = run.folder.config().training
+    examples = {
+        "sampling": _sampling(),
+        **{shown.name: _optimizer_step(shown, training) for shown in OPTIMIZERS[training.optimizer].steps},
         "windows": _windows(run),
-        "bpe": Subject("BPE merges", _file(bpe), ("train_merges",),
-                       lambda: train_merges(run.folder.text()[:EXCERPT], N_BYTES + MERGES)),
-    }  # fmt: skip
-    subjects["schedule"] = _schedule(run)
-    if tokens.shape[1] > 1:
-        subjects["loss"] = Subject("Loss", _file(loss), ("next_token_loss",),
-                                   lambda: loss.next_token_loss(logits[:, :-1], tokens[:, 1:]))  # fmt: skip
-    return subjects
+        "bpe": _bpe(run),
+        "schedule": _schedule(training),
+    }
+    if n_tokens > 1:
+        examples["loss"] = _loss()
+    return examples
 
 
-def _steps(run: Run) -> tuple[ShownStep, ...]:
-    """The steps to be shown of the optimizer that trained this run."""
-    return OPTIMIZERS[run.folder.config().training.optimizer].steps
+def _sampling() -> CodeExample:
+    """All filters on the logits of the last token."""
+
+    def filter_logits(forward_pass: ForwardPass) -> None:
+        sampling.apply_filters(forward_pass.logits[0, -1], forward_pass.tokens[0].tolist(), FILTERS)
+
+    functions = ("repetition_penalty", "temperature", "top_k", "top_p", "min_p", "apply_filters")
+    axes = {"logits": ("d_vocab",), "return": ("d_vocab",)}
+    return CodeExample("Sampling filters", _file(sampling), functions, filter_logits, axes)
 
 
-def _optimizer_step(run: Run, recorded: ForwardPass, step: ShownStep) -> Subject:
+def _optimizer_step(shown: ShownStep, training: TrainingConfig) -> CodeExample:
     """The optimizer's first step on one weight, with the gradient of this text."""
 
-    def first() -> None:
-        step.first(*weight_gradient(recorded, *WEIGHT), run.folder.config().training)
+    def take_step(forward_pass: ForwardPass) -> None:
+        shown.first(*weight_gradient(forward_pass, *WEIGHT), training)
 
-    axes = dict.fromkeys(step.variables, ("d_model", "d_mlp"))
-    return Subject(step.title, _file(import_module(step.module)), step.functions, first, axes)
+    axes = dict.fromkeys(shown.variables, ("d_model", "d_mlp"))
+    return CodeExample(shown.title, _file(import_module(shown.module)), shown.functions, take_step, axes)
 
 
-def _schedule(run: Run) -> Subject:
+def _schedule(training: TrainingConfig) -> CodeExample:
     """The learning rate in the middle of the run."""
-    training = run.folder.config().training
     functions = ("learning_rate_multiplier", schedule.REGISTRY[training.schedule].fall.__name__)
 
-    def middle() -> None:
+    def multiplier(_: ForwardPass) -> None:
         schedule.learning_rate_multiplier(1 + training.steps // 2, training)
 
-    return Subject(schedule.title(training.schedule), _file(schedule), functions, middle)
+    return CodeExample(schedule.title(training.schedule), _file(schedule), functions, multiplier)
 
 
-def _windows(run: Run) -> Subject:
+def _windows(run: Run) -> CodeExample:
     """A batch of training windows, drawn from the beginning of the run's text."""
-    excerpt = run.folder.text()[: EXCERPT + 40 * run.config.n_ctx]
 
-    def batch() -> None:
-        whole = TextData.from_text(excerpt, run.tokenizer, run.config.n_ctx)
-        whole.batch(WINDOWS, 0, 0, torch.device("cpu"))
+    def batch(_: ForwardPass) -> None:
+        excerpt = run.folder.text()[: EXCERPT + 40 * run.config.n_ctx]
+        text_data = TextData.from_text(excerpt, run.tokenizer, run.config.n_ctx)
+        text_data.batch(WINDOWS, 0, 0, torch.device("cpu"))
 
     axes = {"windows": ("batch", "pos + 1")}
-    return Subject("Data windows", _file(data), ("batch", "_windows"), batch, axes)
+    return CodeExample("Data windows", _file(data), ("batch", "_windows"), batch, axes)
 
 
-def _file(module: Any) -> Path:
-    return Path(inspect.getsourcefile(module) or "")
+def _bpe(run: Run) -> CodeExample:
+    """The first merges that BPE learns from the beginning of the run's text."""
+
+    def merge(_: ForwardPass) -> None:
+        train_merges(run.folder.text()[:EXCERPT], N_BYTES + MERGES)
+
+    return CodeExample("BPE merges", _file(bpe), ("train_merges",), merge)
+
+
+def _loss() -> CodeExample:
+    """The loss of this text."""
+
+    def loss(forward_pass: ForwardPass) -> None:
+        next_token_loss(forward_pass.logits[:, :-1], forward_pass.tokens[:, 1:])
+
+    return CodeExample("Loss", _file(next_token_loss), ("next_token_loss",), loss)
+
+
+def _file(code: Any) -> Path:
+    """The source file of a module or function."""
+    return Path(inspect.getsourcefile(code) or "")

@@ -10,14 +10,17 @@ from model_configs import IMPLEMENTATIONS
 
 from llm import Transformer, preset
 from llm.tokenizers import build_tokenizer
-from llm.trace.lines import source, trace
-from llm.trace.reading import Reading
+from llm.trace.code_session import CodeSession, LayerCode
+from llm.trace.description import array_window, describe_cell
+from llm.trace.line_trace import trace_lines
+from llm.trace.statements import source_text, statements
+from llm.trace.traced_text import TracedText
 
 TEXT = "The hen sat on the gate, and so on."
 
 
 @pytest.fixture(scope="module", params=["gpt", "llama", "olmo"])
-def reading(request):
+def session(request):
     torch.manual_seed(0)
     torch.set_num_threads(1)
     tokenizer = build_tokenizer("char", TEXT)
@@ -26,22 +29,23 @@ def reading(request):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))  # no bias of 0 that could hide a mistake
-    return Reading(model, tokenizer, TEXT[:13])
+    text = TracedText(model, tokenizer, TEXT[:13])
+    return CodeSession(text, LayerCode(text))
 
 
-def cells(reading, layer, implementation):
+def cells(session, layer, implementation):
     """The last cell of everything that the layer's lines made."""
-    for index, step in enumerate(reading.traces(layer)[implementation].steps):
+    for index, step in enumerate(session.trace(layer, implementation).steps):
         for variable in step.variables:
             cell = [size - 1 for size in variable.tensor.shape]
-            yield step, variable, reading.origin(layer, implementation, index, variable.name, cell)
+            yield step, variable, describe_cell(session, layer, implementation, index, variable.name, cell)
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_every_cell_has_its_value_and_a_making_that_adds_up(reading, implementation):
+def test_every_cell_has_its_value_and_a_making_that_adds_up(session, implementation):
     kinds = set()
-    for layer in reading.layers:
-        for step, variable, found in cells(reading, layer, implementation):
+    for layer in session.code.kinds:
+        for step, variable, found in cells(session, layer, implementation):
             value = variable.tensor[tuple(s - 1 for s in variable.tensor.shape)].item()
             assert found["value"] == pytest.approx(
                 value, rel=1e-6, abs=1e-7
@@ -53,23 +57,23 @@ def test_every_cell_has_its_value_and_a_making_that_adds_up(reading, implementat
                 total = math.fsum(a * b for a, b in zip(left, right, strict=True))
                 assert found["facts"]["sum of products"] == pytest.approx(total, abs=1e-6)
                 bias = sum(part["numbers"][0] for part in found["parts"][3:])
-                scale = math.sqrt(reading.config.d_head) if variable.name == "scores" else 1
+                scale = math.sqrt(session.text.config.d_head) if variable.name == "scores" else 1
                 wrapped = "hook_" in found["expression"] or "alibi" in layer  # more happens on the line
                 if not wrapped:
                     assert (total / scale) + bias == pytest.approx(found["value"], abs=1e-5), (layer, step.statement)
             if found["kind"] == "softmax":
                 exponents = found["parts"][1]["numbers"]
-                assert exponents[-1] / found["facts"]["sum of exponents"] == pytest.approx(found["value"], abs=1e-6)
+                assert exponents[-1] / found["facts"]["sum of exponentials"] == pytest.approx(found["value"], abs=1e-6)
     assert "contraction" in kinds
 
 
-def test_a_score_is_the_dot_product_of_its_query_and_key(reading):
+def test_a_score_is_the_dot_product_of_its_query_and_key(session):
     attention = "blocks.0.attention"
-    steps = reading.traces(attention)["einops"].steps
+    steps = session.trace(attention, "einops").steps
     index = next(i for i, step in enumerate(steps) if [v.name for v in step.variables] == ["scores"])
     query = [v.tensor for step in steps[:index] for v in step.variables if v.name == "query"][-1]
     key = [v.tensor for step in steps[:index] for v in step.variables if v.name == "key"][-1]
-    found = reading.origin(attention, "einops", index, "scores", [0, 4, 9, 2])
+    found = describe_cell(session, attention, "einops", index, "scores", [0, 4, 9, 2])
     assert found["parts"][0]["numbers"] == pytest.approx(query[0, 4, 9].tolist())
     assert found["parts"][1]["numbers"] == pytest.approx(key[0, 4, 2].tolist())
     assert found["labels"][2:] == [TEXT[9], TEXT[2]]
@@ -77,56 +81,56 @@ def test_a_score_is_the_dot_product_of_its_query_and_key(reading):
     assert facts["sum of products"] / facts["divided by math.sqrt(self.d_head)"] == pytest.approx(found["value"])
 
 
-def test_a_norm_tells_its_statistics(reading):
-    _, _, found = list(cells(reading, "blocks.0.norm_mlp", "einops"))[-1]
-    layernorm = reading.layers["blocks.0.norm_mlp"] == "LayerNorm"
+def test_a_norm_tells_its_statistics(session):
+    _, _, found = list(cells(session, "blocks.0.norm_mlp", "einops"))[-1]
+    layernorm = session.code.kinds["blocks.0.norm_mlp"] == "LayerNorm"
     assert set(found["facts"]) == ({"mean", "variance"} if layernorm else {"mean_square"})
 
 
-def test_what_a_kernel_hides_is_told_by_the_einops_line(reading):
-    found = {variable.name: found for _, variable, found in cells(reading, "blocks.0.attention", "fused")}
-    index = next(i for i, step in enumerate(reading.traces("blocks.0.attention")["fused"].steps)
-                 if "scaled_dot" in source(step.line.path).split("\n")[step.statement.first - 1])  # fmt: skip
-    made = reading.origin("blocks.0.attention", "fused", index, "mixed", [0, 0, 5, 3])
+def test_what_a_kernel_hides_is_told_by_the_einops_line(session):
+    found = {variable.name: found for _, variable, found in cells(session, "blocks.0.attention", "fused")}
+    index = next(i for i, step in enumerate(session.trace("blocks.0.attention", "fused").steps)
+                 if "scaled_dot" in source_text(step.line.path).split("\n")[step.statement.first - 1])  # fmt: skip
+    made = describe_cell(session, "blocks.0.attention", "fused", index, "mixed", [0, 0, 5, 3])
     assert made["borrowed"] and made["kind"] == "contraction"
     assert made["facts"]["sum of products"] == pytest.approx(made["value"], abs=1e-5)
     assert found["mixed"]["value"] is not None
 
 
-def test_masked_scores_are_minus_infinity_and_can_be_sent_as_json(reading):
-    steps = reading.traces("blocks.0.attention")["einops"].steps
+def test_masked_scores_are_minus_infinity_and_can_be_sent_as_json(session):
+    steps = session.trace("blocks.0.attention", "einops").steps
     index = [i for i, step in enumerate(steps) if [v.name for v in step.variables] == ["scores"]][-1]
-    assert reading.origin("blocks.0.attention", "einops", index, "scores", [0, 0, 2, 9])["value"] == "−∞"
+    assert describe_cell(session, "blocks.0.attention", "einops", index, "scores", [0, 0, 2, 9])["value"] == "−∞"
 
 
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        ((0, "query", [0, 0, 0, 99]), "query has no cell"),
-        ((0, "query", [0, 0]), "query has no cell"),
+        ((0, "query", [0, 0, 0, 99]), "query has no element"),
+        ((0, "query", [0, 0]), "query has no element"),
         ((0, "nothing", [0, 0, 0, 0]), "made no 'nothing': it made query"),
-        ((999, "query", [0, 0, 0, 0]), "step 999 does not exist"),
+        ((999, "query", [0, 0, 0, 0]), "step must be from 0 to \\d+, got 999"),
     ],
 )
-def test_what_does_not_exist_is_refused_in_a_sentence(reading, asked, problem):
+def test_what_does_not_exist_is_refused_in_a_sentence(session, asked, problem):
     step, name, cell = asked
     with pytest.raises(ValueError, match=problem):
-        reading.origin("blocks.0.attention", "einops", step, name, cell)
+        describe_cell(session, "blocks.0.attention", "einops", step, name, cell)
 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_an_array_is_the_tensors_own_numbers(reading, data):
+def test_an_array_is_the_tensors_own_numbers(session, data):
     implementation = data.draw(st.sampled_from(IMPLEMENTATIONS))
-    layer = data.draw(st.sampled_from([layer for layer in reading.layers if layer]))
-    steps = reading.traces(layer)[implementation].steps
+    layer = data.draw(st.sampled_from([layer for layer in session.code.kinds if layer]))
+    steps = session.trace(layer, implementation).steps
     step = data.draw(st.integers(0, len(steps) - 1))
     for variable in steps[step].variables:
         if variable.tensor.ndim < 2:
             continue
         rows, columns = data.draw(st.permutations(range(variable.tensor.ndim)))[:2]
         at = [data.draw(st.integers(0, size - 1)) for size in variable.tensor.shape]
-        array = reading.array(variable, False, rows, columns, at)
+        array = array_window(variable, False, rows, columns, at)
         place = list(at)
         assert array[0, 0] == variable.tensor[tuple(place)].item()
         place[rows] += array.shape[0] - 1
@@ -145,14 +149,12 @@ def test_a_line_that_failed_made_nothing(tmp_path):
         with pytest.raises(RuntimeError):
             names["forward"](torch.zeros(2, 3))
 
-    assert [line.statement.first for line in trace(run, [path])] == [2]
+    assert [line.statement.first for line in trace_lines(run, [path])] == [2]
 
 
 def test_an_edited_file_shows_its_new_text(tmp_path):
     path = tmp_path / "edited.py"
     path.write_text("def forward(x):\n    return x  # [pos]\n")
-    from llm.trace.lines import statements
-
     assert statements(path)[2].axes == ("pos",)
     path.write_text("def forward(x):\n    return x  # [key]\n")
     assert statements(path)[2].axes == ("key",)

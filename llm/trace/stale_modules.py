@@ -1,6 +1,6 @@
-"""Is the code that runs the code in the files? An edited file is imported again before it is shown as running.
+"""Whether the code that runs is the code in the files: an edited file is imported again before it is shown as running.
 
-Streamlit notices edited files too, but forgets what it noticed when a page is reloaded before it has rerun.
+The app's own watcher notices edited files too, but forgets what it noticed when a page is reloaded before it reran.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from llm.trace.lines import source
+from llm.trace.statements import source_text
 
 
 def stale_files(paths: Sequence[Path]) -> list[Path]:
-    """The files whose `forward` functions, as they were imported, are not those that the file holds now.
+    """Those of these files whose `forward` functions differ from the ones that were imported.
 
     Raises:
-        ValueError: a file is not Python (somebody is in the middle of an edit).
+        ValueError: a file is not valid Python (somebody is in the middle of an edit).
     """
     wanted = {path.resolve() for path in paths}
     stale = []
@@ -27,22 +27,22 @@ def stale_files(paths: Sequence[Path]) -> list[Path]:
         if file is None or not module.__name__.startswith("llm.") or (path := Path(file).resolve()) not in wanted:
             continue
         try:
-            written = dict(_functions(compile(source(path), str(path), "exec", dont_inherit=True)))
+            written = dict(_functions(compile(source_text(path), str(path), "exec", dont_inherit=True)))
         except SyntaxError as error:
             raise ValueError(f"{path.name} cannot be run: line {error.lineno}: {error.msg}") from None
-        if any(written.get(name) != code for name, code in _running(module)):
+        if any(written.get(name) != code for name, code in _imported_forwards(module)):
             stale.append(path)
     return stale
 
 
-def forget_modules() -> None:
-    """Have every module of this library imported anew by whoever asks for it next. Objects made before stay as are."""
+def drop_modules() -> None:
+    """Drop every module of this library, so that the next import reads the files. Existing objects stay as they are."""
     for name in [name for name in sys.modules if name == "llm" or name.startswith("llm.")]:
         del sys.modules[name]
 
 
-def _running(module: ModuleType) -> Iterator[tuple[str, CodeType]]:
-    """The `forward` functions of the classes that a module defines; decorated ones are passed over."""
+def _imported_forwards(module: ModuleType) -> Iterator[tuple[str, CodeType]]:
+    """The `forward` functions of the classes that a module defines, except decorated ones."""
     for owner in vars(module).values():
         forward: Any = vars(owner).get("forward") if isinstance(owner, type) else None
         if forward is not None and owner.__module__ == module.__name__ and not hasattr(forward, "__wrapped__"):

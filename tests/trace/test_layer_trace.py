@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -10,17 +9,10 @@ from model_configs import IMPLEMENTATIONS, component_configs, every_config
 
 from llm import Transformer, preset
 from llm.presets import ARCHITECTURES
-from llm.trace.forward_pass import implementations, layer_paths, recording
-from llm.trace.layers import (
-    axis_names,
-    compare,
-    comparing,
-    counterparts,
-    record_pass,
-    trace_layer,
-    trace_model,
-    tracing,
-)
+from llm.trace.comparison import compare_implementations, corresponding_steps
+from llm.trace.forward_pass import implementations, layer_paths, record_forward_pass
+from llm.trace.layer_trace import trace_layer
+from llm.trace.statements import axis_names
 
 PRESETS = {name: preset(name, "small", d_vocab=65) for name in ARCHITECTURES}
 
@@ -37,7 +29,7 @@ def one_thread():
 def recorded_pass(config, implementation="einops", length=11):
     models = implementations(Transformer(config))
     tokens = torch.randint(config.d_vocab, (1, length))
-    return record_pass(models[implementation], tokens), models
+    return record_forward_pass(models[implementation], tokens), models
 
 
 def plain_outputs(model, tokens) -> dict[str, list[torch.Tensor]]:
@@ -59,16 +51,13 @@ def plain_outputs(model, tokens) -> dict[str, list[torch.Tensor]]:
 def test_every_layers_trace_is_the_plain_forward_pass_to_the_last_bit(config, implementation):
     recorded, models = recorded_pass(config, implementation)
     plain = plain_outputs(models[implementation], recorded.tokens)
-    whole = trace_model(recorded, models[implementation])
-    assert set(plain) == set(whole)
+    assert set(plain) == set(recorded.calls)
     for path, outputs in plain.items():
         assert outputs, path
-        alone = trace_layer(recorded, path, models[implementation])
-        assert len(alone.output) == len(outputs) == len(whole[path].output)
-        for expected, of_layer, of_model in zip(outputs, alone.output, whole[path].output, strict=True):
-            assert torch.equal(expected, of_layer), path
-            assert torch.equal(expected, of_model), path
-        returned = [variable.tensor for step in alone.steps for variable in step.variables if variable.name == "return"]
+        trace = trace_layer(recorded, path, models[implementation])
+        for expected, output in zip(outputs, trace.outputs, strict=True):
+            assert torch.equal(expected, output), path
+        returned = [variable.tensor for step in trace.steps for variable in step.variables if variable.name == "return"]
         assert all(torch.equal(one, other) for one, other in zip(returned, outputs, strict=True)), path
 
 
@@ -87,7 +76,7 @@ def test_gradients_are_those_of_the_loss(config):
     """A traced tensor moved a little moves the loss by its gradient: checked on the stream between two blocks."""
     models = implementations(Transformer(config).double())
     tokens = torch.randint(config.d_vocab, (1, 9))
-    recorded = record_pass(models["einops"], tokens)
+    recorded = record_forward_pass(models["einops"], tokens)
     trace = trace_layer(recorded, "blocks.1", models["einops"])
     resid = next(variable for step in trace.steps for variable in step.variables if variable.name == "resid")
     direction = torch.randn_like(resid.tensor)
@@ -97,7 +86,7 @@ def test_gradients_are_those_of_the_loss(config):
             models["einops"].blocks[1].hook_resid_pre.register_forward_hook(lambda _m, _i, o: o + shift * direction)
         )
         try:
-            return record_pass(models["einops"], tokens).loss
+            return record_forward_pass(models["einops"], tokens).loss
         finally:
             handle.remove()
 
@@ -112,7 +101,7 @@ def test_a_layers_own_gradients_are_those_of_the_whole_models_backward_pass(conf
     kept = []
     hook = models["einops"].blocks[1].attention.hook_scores
     handle = hook.register_forward_hook(lambda _m, _i, output: (output.retain_grad(), kept.append(output))[1])
-    record_pass(models["einops"], recorded.tokens)
+    record_forward_pass(models["einops"], recorded.tokens)
     handle.remove()
     trace = trace_layer(recorded, "blocks.1.attention", models["einops"])
     scores = [variable for step in trace.steps for variable in step.variables if variable.name == "scores"][-1]
@@ -124,7 +113,7 @@ def test_recording_and_tracing_leave_the_model_as_it_was():
     model = Transformer(PRESETS["gpt"]).train()
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
     models = implementations(model)
-    recorded = record_pass(models["fused"], torch.randint(65, (1, 8)))
+    recorded = record_forward_pass(models["fused"], torch.randint(65, (1, 8)))
     trace_layer(recorded, "blocks.0.mlp", models["torch"])
     assert model.training and all(parameter.requires_grad for parameter in model.parameters())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -136,7 +125,7 @@ def test_recording_and_tracing_leave_the_model_as_it_was():
 def test_implementations_agree_on_the_same_input(config):
     recorded, models = recorded_pass(config, "fused")
     for path in recorded.calls:
-        for found in compare(recorded, path, models):
+        for found in compare_implementations(recorded, path, models):
             if "alibi" in path and found.implementation == "fused":
                 continue  # equal only after softmax: a constant of each query apart
             assert found.output < 1e-5 and (found.gradient or 0) < 1e-5, (path, found)
@@ -148,7 +137,7 @@ def test_a_comparison_measures_a_difference():
     models["torch"].load_state_dict(
         {name: one * 1.01 for name, one in models["torch"].state_dict().items()}, assign=True
     )
-    found = {one.implementation: one for one in compare(recorded, "blocks.0.mlp", models)}
+    found = {one.implementation: one for one in compare_implementations(recorded, "blocks.0.mlp", models)}
     assert found["torch"].output > 1e-4
 
 
@@ -156,7 +145,7 @@ def test_lines_that_make_the_same_variable_are_paired():
     recorded, models = recorded_pass(PRESETS["gpt"])
     traces = {name: trace_layer(recorded, "blocks.0.attention", models[name]) for name in IMPLEMENTATIONS}
     for other in ("torch", "fused"):
-        pairs = counterparts(traces["einops"], traces[other])
+        pairs = corresponding_steps(traces["einops"], traces[other])
         paired = set()
         for here, there in pairs.items():
             names = {variable.name for variable in traces["einops"].steps[here].variables}
@@ -170,7 +159,7 @@ def test_the_second_call_of_a_layer_is_told_apart():
     recorded, models = recorded_pass(PRESETS["llama"])
     trace = trace_layer(recorded, "blocks.0.attention.rotary", models["einops"])
     assert {step.call for step in trace.steps} == {0, 1}  # queries, then keys
-    assert len(trace.output) == 2
+    assert len(trace.outputs) == 2
 
 
 def test_a_text_of_one_token_has_a_trace_but_no_loss():
@@ -194,24 +183,6 @@ def test_axis_names():
     assert axis_names(None, 1) == ("?",)
 
 
-def test_how_long_tracing_the_small_preset_takes(capsys):
-    """Prints a figure; no test asserts a time."""
-    for name, config in PRESETS.items():
-        recorded, models = recorded_pass(config, length=64)
-        for implementation in IMPLEMENTATIONS:
-            best = float("inf")
-            for _ in range(3):
-                start = time.perf_counter()
-                traces = trace_model(recorded, models[implementation])
-                best = min(best, time.perf_counter() - start)
-            lines = sum(len(trace.steps) for trace in traces.values())
-            assert lines > 50 or implementation == "fused"
-            with capsys.disabled():
-                print(
-                    f"\n{name} small, {implementation}, 64 tokens: {lines} lines traced in {1000 * best:.0f} ms", end=""
-                )
-
-
 def test_a_part_of_the_work_runs_one_stage_at_most():
     """On the compute thread others wait for a part: it must never be the whole model."""
     recorded, models = recorded_pass(PRESETS["llama"])
@@ -220,9 +191,9 @@ def test_a_part_of_the_work_runs_one_stage_at_most():
         for path in ("embed", *(f"blocks.{layer}" for layer in range(model.config.n_layers)), "final_norm", "unembed"):
             model.get_submodule(path).register_forward_hook(lambda *_, path=path: ran.append(path))
     walks = {
-        "record": recording(models["fused"], recorded.tokens),
-        "trace": tracing(recorded, "", models["einops"]),
-        "compare": comparing(recorded, "", models),
+        "record": record_forward_pass.steps(models["fused"], recorded.tokens),
+        "trace": trace_layer.steps(recorded, "", models["einops"]),
+        "compare": compare_implementations.steps(recorded, "", models),
     }
     for name, parts in walks.items():
         total = 0
@@ -257,9 +228,10 @@ def test_the_models_own_lines_have_the_gradients_of_a_whole_backward_pass():
 def test_the_way_back_does_not_import_an_algebra_system():
     """It takes torch seconds, at the first layer that a person opens."""
     code = (
-        "import sys, torch; from llm import Transformer, preset; from llm.trace.layers import *;"
+        "import sys, torch; from llm import Transformer, preset; from llm.trace.layer_trace import trace_layer;"
+        "from llm.trace.forward_pass import record_forward_pass;"
         "model = Transformer(preset('gpt', d_vocab=9, n_layers=1)); tokens = torch.tensor([[1, 2, 3]]);"
-        "trace_layer(record_pass(model, tokens), 'blocks.0.mlp', model); print('sympy' in sys.modules)"
+        "trace_layer(record_forward_pass(model, tokens), 'blocks.0.mlp', model); print('sympy' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert ran.stdout.strip() == "False"

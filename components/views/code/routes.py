@@ -1,0 +1,79 @@
+"""What the code reader asks the server for: a layer's code and steps, a comparison, windows of tensors, origins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from components.shared.answers import whole
+from llm.runtime import compute
+from llm.trace.code_session import CodeSession
+from llm.trace.description import array_window, compare_code, describe_cell, describe_code, find_variable
+from llm.trace.sessions import find_session
+
+Answer = Callable[[CodeSession, Request], Response]
+
+
+def answer(request: Request) -> Response:
+    """The answer to one request. Invalid input becomes one sentence and the status 400."""
+    what = ANSWERS.get(request.path_params["what"])
+    session = find_session(request.path_params["key"])
+    if what is None:
+        raise HTTPException(404, "There is no such data of the code")
+    if session is None:
+        raise HTTPException(404, "This forward pass is no longer in memory: reload the page")
+    try:
+        return what(session, request)
+    except Exception as error:  # in an edited file any line can fail: what it raises is shown, not hidden
+        raise HTTPException(400, str(error) or type(error).__name__) from error
+
+
+def _layer(session: CodeSession, request: Request) -> Response:
+    """The code of a layer in every implementation, and what each of its lines made of the text."""
+    return JSONResponse(compute.finish(describe_code.steps(session, _path(request))))
+
+
+def _comparison(session: CodeSession, request: Request) -> Response:
+    """How much the implementations of a layer differ on the text, and the time of each."""
+    return JSONResponse([vars(one) for one in compute.finish(compare_code.steps(session, _path(request)))])
+
+
+def _array(session: CodeSession, request: Request) -> Response:
+    """Two axes of a tensor or its gradient: float32, row by row; the header X-Shape gives the rows and columns."""
+    variable = compute.finish(find_variable.steps(session, _path(request), *_variable(request)))
+    gradient = request.query_params.get("gradient") == "1"
+    rows, columns = whole(request, "rows"), whole(request, "columns")
+    array = compute.run(array_window, variable, gradient, rows, columns, _index(request))
+    shape = {"X-Shape": ",".join(map(str, array.shape))}
+    return Response(array.astype("<f4").tobytes(), media_type="application/octet-stream", headers=shape)
+
+
+def _cell(session: CodeSession, request: Request) -> Response:
+    """One element of a tensor and the numbers that it was computed from."""
+    steps = describe_cell.steps(session, _path(request), *_variable(request), _index(request))
+    return JSONResponse(compute.finish(steps))
+
+
+ANSWERS: dict[str, Answer] = {"layer": _layer, "comparison": _comparison, "array": _array, "cell": _cell}
+
+
+def _path(request: Request) -> str:
+    return request.query_params.get("path", "")
+
+
+def _variable(request: Request) -> tuple[str, int, str]:
+    """Implementation, step and name of the variable that is asked for."""
+    query = request.query_params
+    return query.get("implementation", ""), whole(request, "step"), query.get("name", "")
+
+
+def _index(request: Request) -> list[int]:
+    """An index into a tensor, as "0,3,2"."""
+    text = request.query_params.get("at", "")
+    parts = [part for part in text.split(",") if part]
+    if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in parts):
+        raise ValueError(f"at must be whole numbers of 0 or more with commas between them, got {text!r:.60}")
+    return [int(part) for part in parts]

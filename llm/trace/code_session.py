@@ -1,0 +1,109 @@
+"""What a reader of the code has open: a text, the code that can be traced on it, and the traces made so far."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any, Protocol
+
+from torch import nn
+
+from llm.runtime.stepwise import finish
+from llm.trace.code_example import CodeExample, trace_example
+from llm.trace.forward_pass import IMPLEMENTATIONS, layer_paths
+from llm.trace.layer_trace import LayerTrace, trace_layer
+from llm.trace.traced_text import TracedText
+
+KEPT_LAYERS = 2  # whose tensors a session keeps
+
+
+class Code(Protocol):
+    """Pieces of code by path, each in one or more implementations."""
+
+    @property
+    def implementations(self) -> tuple[str, ...]:
+        """The names of the implementations, the one to compare with first."""
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The path of every piece, in the order to show them, and what kind of piece it is."""
+
+    def trace(self, path: str, implementation: str) -> Generator[Any, None, LayerTrace]:
+        """Trace one piece in one implementation, in parts. Raises ValueError for an unknown path."""
+
+
+class LayerCode:
+    """The forward passes of a model's layers, in every implementation."""
+
+    implementations: tuple[str, ...] = IMPLEMENTATIONS
+
+    def __init__(self, text: TracedText) -> None:
+        self._text = text
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Path and kind ("Attention", "LayerNorm", …) of all layers, in the order of the data; "" is the model."""
+        model = self._text.models["einops"]
+        return {path: _parameter_class(type(model.get_submodule(path))).__name__ for path in layer_paths(model)}
+
+    def trace(self, path: str, implementation: str) -> Generator[Any, None, LayerTrace]:
+        """Trace one layer. Raises ValueError for a path that is no layer."""
+        forward_pass = yield from self._text.record()
+        return (yield from trace_layer.steps(forward_pass, path, self._text.models[implementation]))
+
+
+class ExampleCode:
+    """Code examples, each of which there is once."""
+
+    implementations: tuple[str, ...] = ("code",)
+
+    def __init__(self, text: TracedText, examples: Mapping[str, CodeExample]) -> None:
+        self._text = text
+        self._examples = examples
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Name and title of each example."""
+        return {name: example.title for name, example in self._examples.items()}
+
+    def trace(self, path: str, implementation: str) -> Generator[Any, None, LayerTrace]:
+        """Trace one example, as a single part. Raises ValueError for an unknown name."""
+        if path not in self._examples:
+            raise ValueError(f"There is no code example {path!r:.80}: choose one of {', '.join(self._examples)}")
+        forward_pass = yield from self._text.record()
+        return trace_example(self._examples[path], path, implementation, forward_pass)
+
+
+class CodeSession:
+    """Some code and a text that it runs on. Each piece is traced when it is first asked for; the last few are kept."""
+
+    def __init__(self, text: TracedText, code: Code, key: str = "") -> None:
+        self.key = key
+        self.text = text
+        self.code = code
+        self._traces: dict[str, dict[str, LayerTrace]] = {}
+
+    def trace_steps(self, path: str, implementation: str) -> Generator[Any, None, LayerTrace]:
+        """`trace` in parts."""
+        if implementation not in self.code.implementations:
+            known = ", ".join(self.code.implementations)
+            raise ValueError(f"implementation must be one of {known}, got {implementation!r:.40}")
+        if implementation not in self._traces.get(path, {}):
+            trace = yield from self.code.trace(path, implementation)
+            self._traces.setdefault(path, {})[implementation] = trace
+            for oldest in list(self._traces)[:-KEPT_LAYERS]:
+                del self._traces[oldest]
+        return self._traces[path][implementation]
+
+    def trace(self, path: str, implementation: str) -> LayerTrace:
+        """One piece of code in one implementation. Raises ValueError for an unknown path or implementation."""
+        return finish(self.trace_steps(path, implementation))
+
+    def clear_traces(self) -> None:
+        """Free the tensors of all traces; whoever asks for one has it made again."""
+        self._traces.clear()
+
+
+def _parameter_class(layer: type) -> type:
+    """The class that owns a layer's parameters: the parent of its implementations, or the class itself."""
+    parent = layer.__mro__[1]
+    return layer if parent is nn.Module else parent

@@ -1,0 +1,71 @@
+"""The code sessions of this process: the last few, each found again by its key."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from llm.checkpoints import load_run
+from llm.runtime.process import process_wide
+from llm.trace.code_session import CodeSession, LayerCode
+from llm.trace.forward_pass import source_files
+from llm.trace.stale_modules import drop_modules, stale_files
+from llm.trace.traced_text import TracedText
+
+KEPT_SESSIONS = 3
+
+
+def open_session(run: Path | str, step: int | None, text: str) -> CodeSession:
+    """The layers of a run's checkpoint on a text. Reads the model: call it on the compute thread.
+
+    After an edit of a layer's file this is another session, of the new code: code and trace always belong together.
+
+    Raises:
+        ValueError, FileNotFoundError: as `llm.checkpoints.load_run`, or a text that has no tokens or cannot be encoded.
+    """
+    if stale_files(source_files()):
+        drop_modules()
+        opened: CodeSession = importlib.import_module(__name__).open_imported(run, step, text)
+        return opened
+    return open_imported(run, step, text)
+
+
+def open_imported(run: Path | str, step: int | None, text: str) -> CodeSession:
+    """`open_session` of the code as it was imported."""
+    key = session_key(run, step, text, source_files())
+
+    def make() -> CodeSession:
+        loaded = load_run(run, step)
+        traced = TracedText(loaded.model, loaded.tokenizer, text)
+        return CodeSession(traced, LayerCode(traced), key)
+
+    return keep_session(key, make)
+
+
+def session_key(run: Path | str, step: int | None, text: str, files: Sequence[Path]) -> str:
+    """A key that differs for every checkpoint and text, and after every edit of one of these files."""
+    stamps = [(str(file), file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr((str(run), step, text, stamps)).encode()).hexdigest()[:24]
+
+
+def keep_session(key: str, make: Callable[[], CodeSession]) -> CodeSession:
+    """The session with this key; if there is none it is made, and kept among the last few."""
+    registry = _registry()
+    if key not in registry:
+        for earlier in registry.values():
+            earlier.clear_traces()
+        registry[key] = make()
+        for oldest in list(registry)[:-KEPT_SESSIONS]:
+            registry.pop(oldest, None)
+    return registry[key]
+
+
+def find_session(key: str) -> CodeSession | None:
+    """The session with this key, if it is still among the last few."""
+    return _registry().get(key)
+
+
+def _registry() -> dict[str, CodeSession]:
+    return process_wide("code_sessions", dict)

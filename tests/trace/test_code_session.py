@@ -1,0 +1,47 @@
+"""Sessions: only the traces last asked for are kept, and work is done in parts."""
+
+import pytest
+from model_configs import BASE
+
+from llm import Transformer
+from llm.tokenizers import build_tokenizer
+from llm.trace.code_session import CodeSession, LayerCode
+from llm.trace.description import describe_code
+from llm.trace.traced_text import TracedText
+
+
+def traced_text(text: str) -> TracedText:
+    tokenizer = build_tokenizer("char", "".join(map(chr, range(65, 65 + BASE.d_vocab))))
+    return TracedText(Transformer(BASE), tokenizer, text)
+
+
+@pytest.fixture
+def session() -> CodeSession:
+    text = traced_text("ABCDE")
+    return CodeSession(text, LayerCode(text))
+
+
+def test_a_text_longer_than_the_context_is_cut_and_says_by_how_much():
+    text = traced_text("ABCDE" * 5)
+    assert (len(text.token_ids), text.n_omitted) == (16, 9)
+    assert text.tokens[:3] == ["A", "B", "C"]
+
+
+def test_only_the_layers_last_asked_for_keep_their_tensors(session):
+    first = session.trace("blocks.0.mlp", "einops")
+    assert session.trace("blocks.0.mlp", "einops") is first
+    session.trace("blocks.0", "einops")
+    session.trace("blocks.1", "einops")
+    assert session.trace("blocks.0.mlp", "einops") is not first
+
+
+def test_a_session_without_its_traces_makes_the_same_again(session):
+    before = describe_code(session, "blocks.0.attention")
+    session.clear_traces()
+    assert describe_code(session, "blocks.0.attention") == before
+
+
+def test_a_description_takes_a_part_for_each_trace_and_a_stage_for_each_part_of_the_forward_pass(session):
+    parts = sum(1 for _ in describe_code.steps(session, "blocks.0.attention"))
+    n_stages = BASE.n_layers + 4  # embedding, positions, final norm, unembedding
+    assert parts == 2 * n_stages + 2 * len(session.code.implementations)
