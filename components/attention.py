@@ -6,21 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from components.shared.answers import carry_links
-from components.shared.export import portable
+from components.shared.browser import BrowserComponent
 from components.shared.selection import Look
 from llm.interpret.attention_patterns import thumbnail_span
 from llm.interpret.head_scores import LABELS
 
-heads_component = portable("attention_heads", "frontend/tiles", "views/attention_heads/view")
-head_component = portable(
-    "attention_head",
-    "views/attention_head/matrix",
-    "views/attention_head/strip",
-    "views/attention_head/arithmetic",
-    "views/attention_head/view",
-)
+heads_component = BrowserComponent("attention_heads", "views/attention_heads/view.js")
+head_component = BrowserComponent("attention_head", "views/attention_head/view.js")
 
-training_component = portable("attention_training", "frontend/tiles", "views/attention_training/view")
+training_component = BrowserComponent("attention_training", "views/attention_training/view.js")
 
 ORDERS = {"layer": "by layer", **LABELS, "entropy": "entropy"}
 MATRICES = {

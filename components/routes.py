@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from components.shared import folders
+from components.shared.assets import ASSETS_URL, asset
 
 PLOTLY_URL = "/assets/plotly.js"
 
@@ -125,4 +126,5 @@ ROUTES = [
     Route("/look/{run_id}/{step}/attention/{what}", attention),
     Route("/look/{run_id}/{step}/inside/{what}", inside),
     Route(PLOTLY_URL, plotly_script),
+    Route(ASSETS_URL, asset),
 ]

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from components.shared import style
-from components.shared.browser import FRONTEND
+from components.shared.assets import COMPONENTS
 
-st.set_page_config(page_title="LLM from Scratch", page_icon=str(FRONTEND / "icon.svg"), layout="wide")
+st.set_page_config(page_title="LLM from Scratch", page_icon=str(COMPONENTS / "frontend" / "icon.svg"), layout="wide")
 style.apply()
 st.navigation(
     {

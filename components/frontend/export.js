@@ -1,56 +1,6 @@
-// What views of a model's inside share: reading their numbers, showing tokens, and carrying a view away.
+// The row of buttons that export a view: as a picture, as a table, as a page that stands alone.
 
-/** The bytes at an address; the server's own words where it refuses. */
-async function bytesOf(address) {
-  let response;
-  try {
-    response = await fetch(address);
-  } catch {
-    throw new Error("The server does not answer. Is it still running?");
-  }
-  if (!response.ok) throw new Error((await response.text()).slice(0, 500) || response.statusText);
-  return response.arrayBuffer();
-}
-
-const jsonOf = async (address) => JSON.parse(new TextDecoder().decode(await bytesOf(address)));
-
-/** A token as it can be read on one line: what has no shape of its own, or would reorder its neighbours, is spelt. */
-function visible(text) {
-  return text
-    .replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll(" ", "·")
-    .replace(/[\u0000-\u001f]/g, (sign) => String.fromCharCode(0x2400 + sign.charCodeAt(0)))
-    .replace(/[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]/g,
-      (sign) => `‹${sign.charCodeAt(0).toString(16)}›`);
-}
-
-/** Red, green and blue, 0 … 255, of a colour by meaning. */
-function channels(place, name) {
-  const pixel = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  pixel.fillStyle = colour(place, name);
-  pixel.fillRect(0, 0, 1, 1);
-  return [...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3);
-}
-
-const mixed = (from, to, share) => from.map((value, index) => Math.round(value + share * (to[index] - value)));
-
-const SVG = "http://www.w3.org/2000/svg";
-
-/** A new SVG element; `text` becomes a text node. */
-function shape(name, attributes = {}, text = "") {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== "") made.textContent = text;
-  return made;
-}
-
-/** An SVG picture of this size on the page's own background, with a title, in colours that stand by themselves. */
-function picture(place, width, height, title) {
-  const svg = shape("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`,
-    "font-family": "system-ui, sans-serif", "font-size": 12, fill: colour(place, "--st-text-color") });
-  svg.append(shape("rect", { width, height, fill: colour(place, "panel") }),
-    shape("text", { x: 16, y: 26, "font-size": 15, "font-weight": 600 }, title));
-  return svg;
-}
+import { element } from "./dom.js";
 
 function save(content, name) {
   const link = element("a");
@@ -75,7 +25,7 @@ async function rasterised(svg) {
 }
 
 /** The row that carries a view away. `links` name the files that the server makes; `draw()` gives the view as SVG. */
-function carryRow(links, draw) {
+export function exportRow(links, draw) {
   const row = element("div", "llm-carry");
   row.append(element("span", "llm-carry-title", "Carry away"));
   const said = element("span", "llm-carry-said");
@@ -111,6 +61,6 @@ function carryRow(links, draw) {
 }
 
 /** Once a view's state has changed, `carry()` makes a row whose links name the new one. */
-function renewCarryRow(root, before, after, carry) {
+export function renewExportRow(root, before, after, carry) {
   if (before.carry.html !== after.carry.html) root.querySelector(".llm-carry").replaceWith(carry());
 }

@@ -1,15 +1,19 @@
 // Rows × positions under token labels. A long text is seen through a window, which a small map of all of it moves.
 
+import { CellColours, colour } from "./colours.js";
+import { element } from "./dom.js";
+import { escapeToken, truncate } from "./format.js";
+
 const GRID_LEFT = 96; // room for the names of rows
 const SLANT = 26; // room to the right for the last slanted label
 
-class Grid {
+export class Grid {
   /**
    * `rows`: their names. `size`: { width: the narrowest column, widest, height: of a row }.
    * `hear.hover(row, position)`, `.choose(row, position)` and `.free()` say what pointer and keyboard do.
    */
   constructor(labels, rows, size, hear) {
-    Object.assign(this, { labels: labels.map(visible), rows, size, hear });
+    Object.assign(this, { labels: labels.map(escapeToken), rows, size, hear });
     this.start = 0; // the first position in the window
     this.focus = null;
     this.top = size.width >= 60 ? 24 : 66;
@@ -111,7 +115,7 @@ class Grid {
     Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
     const brush = this.canvas.getContext("2d");
     brush.scale(sharp, sharp);
-    this.inks = new Inks(this.root, this.more);
+    this.colours = new CellColours(this.root, this.more);
     this.mapped = null;
     for (let row = 0; row < this.rows.length; row++) {
       for (let position = this.start; position < this.start + this.shown; position++) this.fill(brush, row, position);
@@ -125,17 +129,17 @@ class Grid {
     const [share, ...lines] = this.paint(row, position);
     const [x, y] = this.corner(row, position);
     if (!Number.isNaN(share)) {
-      brush.fillStyle = this.inks.back(share);
+      brush.fillStyle = this.colours.background(share);
       brush.fillRect(x, y, this.cell - 1, this.size.height - 1);
     }
     brush.textAlign = "center";
     brush.textBaseline = "middle";
-    brush.fillStyle = this.inks.front(share);
+    brush.fillStyle = this.colours.text(share);
     lines.forEach((line, index) => {
       const small = index > 0 || this.slanted;
       brush.font = small ? "10px sans-serif" : "12px ui-monospace, monospace";
       const height = (this.size.height * (index + 1)) / (lines.length + 1) + (lines.length > 1 ? 2 * index - 1 : 0);
-      const fitting = shortened(line, Math.floor(this.cell / (small ? 5.2 : 7.4)));
+      const fitting = truncate(line, Math.floor(this.cell / (small ? 5.2 : 7.4)));
       brush.fillText(fitting, x + this.cell / 2, y + height, this.cell - 4);
     });
   }
@@ -156,7 +160,7 @@ class Grid {
       brush.textAlign = this.slanted ? "left" : "center";
       brush.font = "12px ui-monospace, monospace";
       const room = this.slanted ? 10 : Math.floor(this.cell / 7.4);
-      brush.fillText(shortened(this.labels[position], room), 0, 0, this.slanted ? 200 : this.cell - 4);
+      brush.fillText(truncate(this.labels[position], room), 0, 0, this.slanted ? 200 : this.cell - 4);
       brush.restore();
     }
   }
@@ -176,7 +180,7 @@ class Grid {
       for (let row = 0; row < height; row++) {
         for (let position = 0; position < width; position++) {
           const [share] = this.paint(row, position);
-          brush.fillStyle = this.inks.back(Number.isNaN(share) ? 0 : share);
+          brush.fillStyle = this.colours.background(Number.isNaN(share) ? 0 : share);
           brush.fillRect(position, row, 1, 1);
         }
       }
@@ -211,37 +215,3 @@ class Grid {
     return [row, this.start + column];
   }
 }
-
-/** The colours of cells, from full "negative" over "neutral" to full `more`, and a readable one for text on each. */
-class Inks {
-  constructor(place, more) {
-    this.ends = { zero: channels(place, "neutral"), more: channels(place, more), less: channels(place, "negative") };
-    this.texts = ["--st-text-color", "--st-background-color"].map((name) => channels(place, name));
-    this.plain = `rgb(${this.texts[0].join(" ")})`;
-  }
-
-  mix = (share) => mixed(this.ends.zero, share < 0 ? this.ends.less : this.ends.more, Math.min(1, Math.abs(share)));
-
-  back = (share) => `rgb(${this.mix(share).join(" ")})`;
-
-  front(share) {
-    if (Number.isNaN(share)) return this.plain;
-    const behind = luminance(this.mix(share));
-    const contrast = (text) => {
-      const [low, high] = [luminance(text), behind].sort((one, other) => one - other);
-      return (high + 0.05) / (low + 0.05);
-    };
-    const [text, ground] = this.texts;
-    return `rgb(${(contrast(text) >= contrast(ground) ? text : ground).join(" ")})`;
-  }
-}
-
-/** How bright a colour looks, 0 … 1 (WCAG 2). */
-function luminance(rgb) {
-  const linear = (share) => (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4);
-  const [red, green, blue] = rgb.map((one) => linear(one / 255));
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-}
-
-const shortened = (text, most) =>
-  ([...text].length > most ? `${[...text].slice(0, Math.max(1, most - 1)).join("")}…` : text);

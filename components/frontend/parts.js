@@ -1,12 +1,9 @@
 // Small parts that views of the page Inside share: bars beside names, and a line over the layers.
 
-const withSign = (number, digits = 3) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
-
-/** A token in a sentence. */
-const quoted = (text) => `“${visible(text)}”`;
+import { element, shape } from "./dom.js";
 
 /** Bars of [name, share 0 … 1, text], under a title. */
-function barList(title, lines) {
+export function barList(title, lines) {
   const box = element("div", "llm-part-bars");
   box.append(element("div", "llm-part-title", title));
   for (const [name, share, text] of lines) {
@@ -22,7 +19,7 @@ function barList(title, lines) {
 }
 
 /** Values by row as a line with dots, from 0 up; `at` is the row in focus, `written` writes a value. */
-function rowChart(title, rows, values, at, written) {
+export function rowChart(title, rows, values, at, written) {
   const box = element("figure", "llm-part-figure");
   box.append(element("figcaption", "llm-part-title", title));
   const svg = shape("svg", { viewBox: "0 0 340 150", class: "llm-part-chart", role: "img" });
@@ -51,7 +48,7 @@ function rowChart(title, rows, values, at, written) {
 }
 
 /** Where a view says what it is doing, and what went wrong. */
-class Status {
+export class Status {
   constructor(text) {
     this.root = element("div", "llm-part-status", text);
     this.root.dataset.live = ""; // how to point at things: nothing for a picture
@@ -68,23 +65,8 @@ class Status {
   }
 }
 
-/** Calls `look(…)` with the last place that a pointer reported, once a frame at most. */
-function framewise(look) {
-  let wanted = null;
-  return (...place) => {
-    if (!wanted) {
-      requestAnimationFrame(() => {
-        const last = wanted;
-        wanted = null;
-        look(...last);
-      });
-    }
-    wanted = place;
-  };
-}
-
 /** Bars of [name, value, text] to both sides of zero, under a title; `most` is a full half. */
-function signedBars(title, lines, most) {
+export function signedBars(title, lines, most) {
   const box = element("div", "llm-part-bars llm-part-signed");
   box.append(element("div", "llm-part-title", title));
   for (const [name, value, text] of lines) {

@@ -1,7 +1,10 @@
 // A view as a picture: whatever stands in it is drawn again as SVG, just where and as the browser drew it.
 
+import { colour } from "./colours.js";
+import { shape, SVG } from "./dom.js";
+
 /** What is seen of `root` as one SVG with a title. */
-function asSeen(root, title) {
+export function asSeen(root, title) {
   const frame = root.getBoundingClientRect();
   const foot = root.querySelector(".llm-carry")?.getBoundingClientRect().top ?? frame.bottom;
   const svg = picture(root, Math.ceil(frame.width) + 32, Math.ceil(foot - frame.top) + 60, title);
@@ -67,9 +70,9 @@ class Redrawing {
     }
   }
 
-  stroke(colour, width, kind) {
+  stroke(paint, width, kind) {
     const dashes = { dashed: `${3 * width} ${2 * width}`, dotted: `${width} ${width}` }[kind];
-    return { ...this.paint("stroke", colour), "stroke-width": width, ...(dashes && { "stroke-dasharray": dashes }) };
+    return { ...this.paint("stroke", paint), "stroke-width": width, ...(dashes && { "stroke-dasharray": dashes }) };
   }
 
   canvas(seen, { left, top, width, height }, style, target) {
@@ -82,14 +85,14 @@ class Redrawing {
   drawing(seen, { left, top, width, height }, target) {
     const copy = seen.cloneNode(true);
     const originals = [seen, ...seen.querySelectorAll("*")];
-    [copy, ...copy.querySelectorAll("*")].forEach((element, index) => {
+    [copy, ...copy.querySelectorAll("*")].forEach((part, index) => {
       const style = getComputedStyle(originals[index]);
-      for (const name of Redrawing.STYLES) element.setAttribute(name, style.getPropertyValue(name));
+      for (const name of Redrawing.STYLES) part.setAttribute(name, style.getPropertyValue(name));
       for (const name of ["fill", "stroke"]) {
         const value = style.getPropertyValue(name);
-        element.setAttribute(name, value === "none" ? value : this.paint(name, value)[name]);
+        part.setAttribute(name, value === "none" ? value : this.paint(name, value)[name]);
       }
-      for (const name of ["class", "role", "aria-label", "aria-hidden"]) element.removeAttribute(name);
+      for (const name of ["class", "role", "aria-label", "aria-hidden"]) part.removeAttribute(name);
     });
     for (const [name, value] of Object.entries({ x: left, y: top, width, height })) copy.setAttribute(name, value);
     target.append(copy);
@@ -149,4 +152,13 @@ class Redrawing {
     const [red, green, blue, alpha] = this.colours.get(given);
     return { [name]: `rgb(${red}, ${green}, ${blue})`, [`${name}-opacity`]: +(alpha / 255).toFixed(3) };
   }
+}
+
+/** An SVG picture of this size on the page's own background, with a title, in colours that stand by themselves. */
+export function picture(place, width, height, title) {
+  const svg = shape("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`,
+    "font-family": "system-ui, sans-serif", "font-size": 12, fill: colour(place, "--st-text-color") });
+  svg.append(shape("rect", { width, height, fill: colour(place, "panel") }),
+    shape("text", { x: 16, y: 26, "font-size": 15, "font-weight": 600 }, title));
+  return svg;
 }

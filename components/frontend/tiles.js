@@ -1,5 +1,9 @@
 // Every head's pattern as a small picture in a tile, with its name and score; hover says what a cell holds.
 
+import { channels, mixed } from "./colours.js";
+import { element } from "./dom.js";
+import { escapeToken } from "./format.js";
+
 /** The order in which heads stand: by layer, or by a score. A low entropy comes first: a head that has a clear aim. */
 function inOrder(data, scores, order) {
   const heads = [];
@@ -14,7 +18,7 @@ function inOrder(data, scores, order) {
 
 const NARROWEST = 124; // pixels that a tile needs for its name and the gap beside it
 
-class Tiles {
+export class Tiles {
   /** `open(layer, head)` is called when a person chooses a head. */
   constructor(place, data, open) {
     this.place = place;
@@ -156,7 +160,7 @@ class Tiles {
   tokens(cell) {
     const { labels, span } = this.data;
     const [first, last] = [cell * span, Math.min(labels.length, (cell + 1) * span) - 1];
-    const one = (position) => `${visible(labels[position])} (${position})`;
+    const one = (position) => `${escapeToken(labels[position])} (${position})`;
     return first === last ? one(first) : `${one(first)} … ${one(last)}`;
   }
 }

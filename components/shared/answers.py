@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from torch import Tensor
 
-from components.shared.export import Portable, csv_text, standalone
+from components.shared.browser import BrowserComponent
+from components.shared.export import csv_text, standalone
 from components.shared.selection import Look, forget, look_of, natural
 
 Answer = Callable[[Look, Request], Response]
@@ -110,7 +111,11 @@ def table_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
 
 
 def page_file(
-    look: Look, component: Portable, data: dict[str, Any], sources: Mapping[str, bytes], explained: Iterable[str]
+    look: Look,
+    component: BrowserComponent,
+    data: dict[str, Any],
+    sources: Mapping[str, bytes],
+    explained: Iterable[str],
 ) -> Response:
     """A page to keep, which holds the whole view. `data` is what the component is told on the app's page."""
     text = look.run().tokenizer.decode(look.tokens)

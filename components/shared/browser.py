@@ -1,27 +1,53 @@
-"""Parts of the page that draw themselves in the browser, from scripts and styles under components/."""
+"""Components that draw themselves in the browser, from the scripts and styles under components/."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
 
-COMPONENTS = Path(__file__).parent.parent
-FRONTEND = COMPONENTS / "frontend"
+from components.shared import assets
 
 
-def browser_component(name: str, *files: str) -> Any:
-    """Declare a component of these scripts, and of the style beside the last one; to be called once, at a module's top.
+@dataclass(frozen=True)
+class BrowserComponent:
+    """A view in the browser. What a person typed reaches it only as data, and gets onto the page only as text."""
 
-    `files` are paths below components/, without their ending; what all share (shared.js) comes before them. What a
-    person typed reaches a component only as data, and gets onto the page only as text.
-    """
-    style = COMPONENTS / f"{files[-1]}.css"
+    name: str
+    script: str  # below components/; its default export is what `mount` of frontend/mount.js makes of a class
+
+    @property
+    def html(self) -> str:
+        """The element that the view fills."""
+        return f'<div class="llm-{self.name}" data-view></div>'
+
+    def mount(self, **arguments: Any) -> Any:
+        """Put the component on the page; the arguments are those of Streamlit's component renderers."""
+        return _declared(self, assets.version())(**arguments)
+
+
+@lru_cache(200)
+def _declared(component: BrowserComponent, version: str) -> Any:
+    """The component as Streamlit knows it, declared anew after an edit of any script or style."""
     return st.components.v2.component(
-        f"llm_{name}",
-        html=f'<div class="llm-{name}"></div>',
-        css=style.read_text("utf-8") if style.exists() else "",
-        js="\n".join((COMPONENTS / f"{file}.js").read_text("utf-8") for file in ("frontend/shared", *files)),
+        f"llm_{component.name}",
+        html=component.html,
+        css=assets.style(component.script),
+        js=_loader(component.script, version),
         isolate_styles=False,
     )
+
+
+def _loader(script: str, version: str) -> str:
+    """Loads the script's modules, all at once, and exports what the script exports.
+
+    Streamlit runs this from a blob: URL, where relative imports lead nowhere.
+    """
+    addresses = ",\n".join(f'  "/assets/{version}/{path}"' for path in assets.modules(script))
+    return f"""const modules = await Promise.all([
+{addresses},
+].map((address) => import(location.origin + address)));
+export default modules.at(-1).default;
+"""

@@ -11,20 +11,20 @@ import csv
 import html
 import io
 import json
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import streamlit as st
-
-from components.shared.browser import COMPONENTS
+from components.shared import assets
+from components.shared.browser import BrowserComponent
 from components.shared.explanation import computed_in
 from components.shared.help import explanation_of
 from components.shared.style import css_variables
 
-# Nothing is loaded, sent or run but what the page itself holds.
+# The page loads, sends and runs nothing but what it holds: scripts are those with the page's own nonce, and what these
+# import from the page's import map.
 POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src data:"
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data: blob:; connect-src data:"
 )
 
 # What the app's theme says, for a page without it.
@@ -39,33 +39,8 @@ h1 { font-family: var(--st-heading-font); } code { font-family: var(--st-code-fo
 """
 
 
-@dataclass(frozen=True)
-class Portable:
-    """A component that can be carried away: how the app mounts it, and its script and style."""
-
-    name: str
-    mount: Any
-    script: str
-    style: str
-
-
-def portable(name: str, *parts: str) -> Portable:
-    """Declare a component of these scripts and styles, paths below components/ without ending; once, at a module's top.
-
-    The last script exports one function called `draw`.
-    """
-    files = ["frontend/shared", "frontend/export", "frontend/picture", *parts]
-    script = "\n".join((COMPONENTS / f"{file}.js").read_text("utf-8") for file in files)
-    styles = [COMPONENTS / f"{file}.css" for file in files]
-    style = "\n".join(path.read_text("utf-8") for path in styles if path.exists())
-    mount = st.components.v2.component(
-        f"llm_{name}", html=f'<div class="llm-{name}"></div>', css=style, js=script, isolate_styles=False
-    )
-    return Portable(name, mount, script, style)
-
-
 def standalone(
-    component: Portable, title: str, text: str, data: Mapping[str, Any], sources: Mapping[str, bytes],
+    component: BrowserComponent, title: str, text: str, data: Mapping[str, Any], sources: Mapping[str, bytes],
     explained: Iterable[str],
 ) -> bytes:  # fmt: skip
     """A page of the whole view: its numbers, its drawing, the text that was read, and the figures' definitions."""
@@ -79,14 +54,15 @@ def standalone(
         f"<code>{html.escape('; '.join(computed_in(one)))}</code>.</dd>"
         for one in map(explanation_of, explained)
     )
-    script = component.script.replace("export default function draw", "function draw")
+    nonce = secrets.token_urlsafe(16)
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{POLICY.format(nonce=nonce)}">
 <meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>
-<style>{THEME}{css_variables()}{component.style}</style></head>
+<style>{THEME}{css_variables()}{assets.style(component.script)}</style>
+<script type="importmap" nonce="{nonce}">{assets.import_map(component.script)}</script></head>
 <body class="stApp"><h1>{html.escape(title)}</h1><p class="text">{html.escape(text)}</p>
-<div id="view"><div class="llm-{component.name}"></div></div><dl>{notes}</dl>
-<script type="module">{script}
+<div id="view">{component.html}</div><dl>{notes}</dl>
+<script type="module" nonce="{nonce}">import draw from "{assets.bare_name(component.script)}";
 draw({{ data: {literal}, parentElement: document.getElementById("view"), setStateValue: () => {{}} }});
 </script></body></html>"""
     return page.encode()

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from components.routes import ROUTES
-from components.shared.browser import COMPONENTS
+from components.shared.assets import COMPONENTS
 from components.views.code.equations import equations
 from components.views.code.training_code import WEIGHT, open_training_code
 from llm import Transformer, preset

@@ -1,6 +1,7 @@
 // The arithmetic of one cell with its real numbers, and what distance alone does to a head's scores.
 
-const MINUS = (number, digits = 3) => number.toFixed(digits).replace("-", "−");
+import { element, shape } from "../../frontend/dom.js";
+import { escapeToken, fixed } from "../../frontend/format.js";
 
 /** Query · key → / √d_head → + bias → exp → share, as lines of [what, how, value]. */
 function arithmetic(head, data, query, key) {
@@ -11,18 +12,18 @@ function arithmetic(head, data, query, key) {
   const score = at("scores");
   const beforeBias = score - bias;
   const lines = [
-    ["query · key", `sum of ${data.dHead} products`, MINUS(beforeBias * scaled)],
-    ["÷ √d_head", `÷ √${data.dHead} = ${scaled.toFixed(3)}`, MINUS(beforeBias)],
+    ["query · key", `sum of ${data.dHead} products`, fixed(beforeBias * scaled)],
+    ["÷ √d_head", `÷ √${data.dHead} = ${scaled.toFixed(3)}`, fixed(beforeBias)],
   ];
   if (data.positional === "alibi") {
-    lines.push(["+ ALiBi", `−slope · distance ${query - key}`, MINUS(bias)]);
+    lines.push(["+ ALiBi", `−slope · distance ${query - key}`, fixed(bias)]);
   } else if (data.positional === "rope") {
-    lines.push(["content", "both unturned", MINUS(at("content"))],
-      ["+ position", `by turning ${query - key} apart`, MINUS(at("position"))]);
+    lines.push(["content", "both unturned", fixed(at("content"))],
+      ["+ position", `by turning ${query - key} apart`, fixed(at("position"))]);
   }
   lines.push(
-    ["score", "before softmax", MINUS(score)],
-    ["exp", `exp(score − row's top ${MINUS(arrays.highest[query])})`,
+    ["score", "before softmax", fixed(score)],
+    ["exp", `exp(score − row's top ${fixed(arrays.highest[query])})`,
       Math.exp(score - arrays.highest[query]).toFixed(4)],
     ["share", `÷ ${arrays.total[query].toFixed(4)}, the row's sum`, at("pattern").toFixed(4)],
     ["value-weighted", "share · |value|, rescaled", at("weighted").toFixed(4)],
@@ -31,8 +32,8 @@ function arithmetic(head, data, query, key) {
 }
 
 /** A panel with the arithmetic of a cell. */
-function arithmeticPanel(place, head, data, query, key) {
-  const names = [query, key].map((position) => `${visible(data.labels[position])} (${position})`);
+export function arithmeticPanel(place, head, data, query, key) {
+  const names = [query, key].map((position) => `${escapeToken(data.labels[position])} (${position})`);
   place.replaceChildren(element("div", "llm-head-title", `${names[0]} looks at ${names[1]}`));
   if (key > query) {
     place.append(element("p", "llm-head-note", "It comes later: the mask sets the score to −∞, so its share is 0."));
@@ -64,7 +65,7 @@ function productBars(head, data, query, key) {
 }
 
 /** What distance alone does to the scores: this head's line among its layer's. Returns what marks a distance on it. */
-function distanceChart(place, head, data) {
+export function distanceChart(place, head, data) {
   const lines = head.arrays.by_distance;
   const far = lines.length / data.heads;
   place.replaceChildren(element("div", "llm-head-title", "What distance alone does"));
@@ -90,8 +91,8 @@ function distanceChart(place, head, data) {
     svg.append(shape("path", { d: path, class: one === data.head ? "llm-line-chosen" : "llm-line" }));
   }
   svg.append(
-    shape("text", { x: 40, y: 16, "text-anchor": "end" }, MINUS(high, 2)),
-    shape("text", { x: 40, y: 114, "text-anchor": "end" }, MINUS(low, 2)),
+    shape("text", { x: 40, y: 16, "text-anchor": "end" }, fixed(high, 2)),
+    shape("text", { x: 40, y: 114, "text-anchor": "end" }, fixed(low, 2)),
     shape("text", { x: 44, y: 132 }, "distance 0"),
     shape("text", { x: 306, y: 132, "text-anchor": "end" }, String(far - 1)),
   );

@@ -1,12 +1,16 @@
 // A matrix of queries × keys with token labels. Long ones are seen through a window, which a small map moves.
 
+import { channels, colour, mixed } from "../../frontend/colours.js";
+import { element } from "../../frontend/dom.js";
+import { escapeToken, truncate } from "../../frontend/format.js";
+
 const WINDOW = 48; // positions along each side that are drawn with labels
 const MARGIN = { left: 96, top: 78 };
 
-class Matrix {
+export class Matrix {
   /** `hear.hover(query, key)` and `hear.choose(query, key)` say what the pointer does. */
   constructor(labels, hear) {
-    this.labels = labels.map(visible);
+    this.labels = labels.map(escapeToken);
     this.count = labels.length;
     this.shown = Math.min(this.count, WINDOW);
     this.top = this.left = 0; // first query and first key in the window
@@ -148,12 +152,12 @@ class Matrix {
     for (let place = 0; place < this.shown; place += stride) {
       const [x, y] = this.corner(place, place).map((corner) => corner + this.cell / 2);
       brush.textAlign = "right";
-      brush.fillText(shortened(this.labels[this.top + place]), MARGIN.left - 6, y);
+      brush.fillText(truncate(this.labels[this.top + place], 12), MARGIN.left - 6, y);
       brush.save();
       brush.translate(x, MARGIN.top - 6);
       brush.rotate(-Math.PI / 3.2);
       brush.textAlign = "left";
-      brush.fillText(shortened(this.labels[this.left + place]), 0, 0);
+      brush.fillText(truncate(this.labels[this.left + place], 12), 0, 0);
       brush.restore();
     }
   }
@@ -203,5 +207,3 @@ class Matrix {
     return [this.top + row, this.left + column];
   }
 }
-
-const shortened = (text, most = 12) => ([...text].length > most ? `${[...text].slice(0, most - 1).join("")}…` : text);

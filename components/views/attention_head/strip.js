@@ -1,10 +1,13 @@
 // The text on one line, with arcs: above, where a token looks; below, who looks at it.
 
+import { element, shape } from "../../frontend/dom.js";
+import { escapeToken } from "../../frontend/format.js";
+
 const ARC_ROOM = 64; // pixels above and below the text
 const FAINTEST = 0.1; // of the greatest weight: what is below has no arc
 const MOST_ARCS = 40;
 
-class Strip {
+export class Strip {
   /** The last `own` tokens are the model's own. */
   constructor(labels, own, hear) {
     this.root = element("div", "llm-strip");
@@ -15,7 +18,7 @@ class Strip {
     this.line = element("div", "llm-strip-line");
     this.arcs = shape("svg", { class: "llm-strip-arcs", "aria-hidden": "true" });
     this.tokens = labels.map((label, position) => {
-      const token = element("span", "llm-strip-token", visible(label));
+      const token = element("span", "llm-strip-token", escapeToken(label));
       token.llmPosition = position;
       if (position >= labels.length - own) {
         token.classList.add("llm-strip-own");
@@ -98,7 +101,7 @@ class Strip {
 }
 
 /** Positions with the greatest weights, greatest first; those far below the greatest are left out. */
-function strongest(weights, most) {
+export function strongest(weights, most) {
   const found = [];
   let greatest = 0;
   for (const weight of weights) if (weight > greatest) greatest = weight;

@@ -1,5 +1,15 @@
 // One head: hover over a token or a cell to see where it looks and who looks at it; click to hold it, again to let go.
 
+import { element } from "../../frontend/dom.js";
+import { exportRow, renewExportRow } from "../../frontend/export.js";
+import { fetchBytes } from "../../frontend/fetching.js";
+import { escapeToken } from "../../frontend/format.js";
+import { mount } from "../../frontend/mount.js";
+import { asSeen } from "../../frontend/picture.js";
+import { arithmeticPanel, distanceChart } from "./arithmetic.js";
+import { Matrix } from "./matrix.js";
+import { Strip, strongest } from "./strip.js";
+
 const ARRAYS = ["pattern", "weighted", "pattern_rest", "weighted_rest", "scores", "content", "position"];
 
 /** The arrays of a head, as the server lays them one after the other. */
@@ -15,12 +25,14 @@ function unpacked(buffer, count, dHead) {
 }
 
 class OneHead {
-  constructor(root, data) {
+  static identity = (data) => data.sources.head;
+
+  constructor(root, data, page) {
     this.root = root;
     this.data = data;
     this.held = data.locked;
     this.focus = null; // [query, key]
-    this.report = () => {};
+    this.report = (cell) => page.report("locked", cell);
     this.build();
     this.read();
   }
@@ -52,7 +64,7 @@ class OneHead {
   }
 
   carry() {
-    return carryRow(this.data.carry, () => asSeen(this.root, this.titled()));
+    return exportRow(this.data.carry, () => asSeen(this.root, this.titled()));
   }
 
   /** Which heads read the same keys and values as this one. */
@@ -67,7 +79,7 @@ class OneHead {
   async read() {
     const { labels, dHead, sources } = this.data;
     try {
-      this.head = unpacked(await bytesOf(sources.head), labels.length, dHead);
+      this.head = unpacked(await fetchBytes(sources.head), labels.length, dHead);
     } catch (error) {
       this.status.textContent = error.message;
       this.status.classList.add("llm-head-bad");
@@ -161,7 +173,7 @@ class OneHead {
   }
 
   list(query, row, column) {
-    const name = visible(this.data.labels[query]);
+    const name = escapeToken(this.data.labels[query]);
     this.lists.replaceChildren(
       this.ranking(`${name} looks at`, strongest(row, 5)),
       this.ranking(`${name} is looked at by`, strongest(column.fill(0, query, query + 1), 5)),
@@ -178,7 +190,7 @@ class OneHead {
       bar.style.width = `${100 * weight}%`;
       const track = element("span", "llm-head-track");
       track.append(bar);
-      line.append(element("span", "llm-head-token", visible(this.data.labels[position])),
+      line.append(element("span", "llm-head-token", escapeToken(this.data.labels[position])),
         element("span", "llm-head-at", String(position)), track, element("span", "", weight.toFixed(weight < 0.1 ? 3 : 2)));
       box.append(line);
     }
@@ -194,19 +206,8 @@ class OneHead {
     this.data = data;
     this.held = data.locked;
     if (this.head) this.paint();
-    renewCarryRow(this.root, before, data, () => this.carry());
+    renewExportRow(this.root, before, data, () => this.carry());
   }
 }
 
-export default function draw(component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-attention_head");
-  let view = root.llmView;
-  if (!view || view.data.sources.head !== data.sources.head) {
-    delete root.dataset.drawn;
-    view = root.llmView = new OneHead(root, data);
-  } else {
-    view.update(data);
-  }
-  view.report = (cell) => setStateValue("locked", cell);
-}
+export default mount(OneHead);

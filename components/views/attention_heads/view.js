@@ -1,29 +1,37 @@
 // All heads of a model on one text: the patterns come first, names and scores as soon as they are measured.
 
+import { element } from "../../frontend/dom.js";
+import { exportRow, renewExportRow } from "../../frontend/export.js";
+import { fetchBytes, fetchJson } from "../../frontend/fetching.js";
+import { mount } from "../../frontend/mount.js";
+import { asSeen } from "../../frontend/picture.js";
+import { Tiles } from "../../frontend/tiles.js";
+
 class AllHeads {
-  constructor(root, data) {
+  static identity = (data) => data.sources.grid;
+
+  constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.opened = () => {};
     this.status = element("div", "llm-tiles-status", "Computing the patterns …");
     this.status.setAttribute("role", "status");
     this.grid = element("div", "llm-tiles");
-    this.tiles = new Tiles(this.grid, data, (layer, head) => this.opened([layer, head]));
+    this.tiles = new Tiles(this.grid, data, (layer, head) => page.report("opened", [layer, head]));
     root.replaceChildren(this.status, this.grid, this.carry());
     this.read();
   }
 
   carry() {
-    return carryRow(this.data.carry, () => asSeen(this.root, this.data.title));
+    return exportRow(this.data.carry, () => asSeen(this.root, this.data.title));
   }
 
   async read() {
     try {
-      this.tiles.setGrid(await bytesOf(this.data.sources.grid));
+      this.tiles.setGrid(await fetchBytes(this.data.sources.grid));
       this.tiles.arrange("layer");
       this.status.textContent = "Measuring every head on random tokens that come twice …";
       this.root.dataset.drawn = "patterns";
-      this.tiles.setScores(await jsonOf(this.data.sources.scores));
+      this.tiles.setScores(await fetchJson(this.data.sources.scores));
       this.tiles.arrange(this.data.order);
       this.say();
       this.root.dataset.drawn = "scores";
@@ -44,20 +52,9 @@ class AllHeads {
     const before = this.data;
     this.data = this.tiles.data = data;
     this.tiles.paint(); // also after a change of theme
-    renewCarryRow(this.root, before, data, () => this.carry());
+    renewExportRow(this.root, before, data, () => this.carry());
     if (data.order !== before.order && this.tiles.grid) this.tiles.arrange(this.tiles.scores ? data.order : "layer");
   }
 }
 
-export default function draw(component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-attention_heads");
-  let view = root.llmView;
-  if (!view || view.data.sources.grid !== data.sources.grid) {
-    delete root.dataset.drawn;
-    view = root.llmView = new AllHeads(root, data);
-  } else {
-    view.update(data);
-  }
-  view.opened = (place) => setStateValue("opened", place);
-}
+export default mount(AllHeads);

@@ -1,17 +1,24 @@
 // Through training: one slider moves patterns, scores and loss; the chart shows every head's score at every snapshot.
 
+import { element, shape } from "../../frontend/dom.js";
+import { exportRow, renewExportRow } from "../../frontend/export.js";
+import { fetchBytes, fetchJson } from "../../frontend/fetching.js";
+import { fixed, withThousands } from "../../frontend/format.js";
+import { mount } from "../../frontend/mount.js";
+import { asSeen } from "../../frontend/picture.js";
+import { Tiles } from "../../frontend/tiles.js";
+
 const CHART = { width: 440, height: 190, left: 44, right: 14, top: 12, bottom: 28 };
 
 const LEAST_SCORE = 0.2; // the top of the score axis at least, so that noise near 0 does not look like a bump
 
-const signed = (number, digits) => number.toFixed(digits).replace("-", "−");
-
 class ThroughTraining {
-  constructor(root, data) {
+  static identity = (data) => [data.carry.name, ...data.labels].join("\n");
+
+  constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.opened = () => {};
-    this.moved = () => {};
+    this.page = page;
     this.found = new Map(); // step → { scores, context }
     this.grids = new Map(); // step → bytes
     this.at = Math.max(0, data.steps.indexOf(data.step));
@@ -28,17 +35,17 @@ class ThroughTraining {
     Object.assign(this.slider, { type: "range", min: 0, max: this.data.steps.length - 1, value: this.at });
     this.slider.setAttribute("aria-label", "Snapshot");
     this.slider.addEventListener("input", () => this.move(Number(this.slider.value)));
-    this.slider.addEventListener("change", () => this.moved(this.data.steps[this.at]));
+    this.slider.addEventListener("change", () => this.page.report("moved", this.data.steps[this.at]));
     this.where = element("span", "llm-training-where");
     row.append(this.slider, this.where);
     this.charts = element("div", "llm-training-charts");
     this.grid = element("div", "llm-tiles");
-    this.tiles = new Tiles(this.grid, this.data, (layer, head) => this.opened([this.data.steps[this.at], layer, head]));
+    this.tiles = new Tiles(this.grid, this.data, (layer, head) => this.page.report("opened", [this.data.steps[this.at], layer, head]));
     this.root.replaceChildren(row, this.status, this.charts, this.grid, this.carry());
   }
 
   carry() {
-    return carryRow(this.data.carry, () => asSeen(this.root, this.data.title));
+    return exportRow(this.data.carry, () => asSeen(this.root, this.data.title));
   }
 
   /** Scores, then loss and in-context score, one snapshot after the other, the first and the last before the rest. */
@@ -52,11 +59,11 @@ class ThroughTraining {
           this.status.textContent = `Measuring the snapshots: ${kind === "scores" ? "head scores" : "loss by position"}, `
             + `${done} of ${order.length} …`;
           const known = this.found.get(steps[index]) ?? {};
-          this.found.set(steps[index], { ...known, [kind]: await jsonOf(sources[`${kind}/${steps[index]}`]) });
+          this.found.set(steps[index], { ...known, [kind]: await fetchJson(sources[`${kind}/${steps[index]}`]) });
           this.draw();
         }
       }
-      if (sources.control) this.control = await jsonOf(sources.control);
+      if (sources.control) this.control = await fetchJson(sources.control);
       this.status.textContent = "";
       this.root.dataset.drawn = "training";
     } catch (error) {
@@ -75,7 +82,7 @@ class ThroughTraining {
     const step = this.data.steps[index];
     this.draw();
     try {
-      if (!this.grids.has(step)) this.grids.set(step, await bytesOf(this.data.sources[`grid/${step}`]));
+      if (!this.grids.has(step)) this.grids.set(step, await fetchBytes(this.data.sources[`grid/${step}`]));
     } catch (error) {
       this.fail(error);
       return;
@@ -88,7 +95,7 @@ class ThroughTraining {
     const step = steps[this.at];
     const { scores, context } = this.found.get(step) ?? {};
     this.where.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`
-      + (context ? ` · validation loss ${context.loss.toFixed(3)} · in-context score ${signed(context.score, 3)}` : "");
+      + (context ? ` · validation loss ${context.loss.toFixed(3)} · in-context score ${fixed(context.score, 3)}` : "");
     this.tiles.setScores(scores ?? null);
     this.tiles.arrange("layer");
     const through = (name) => steps.map((one) => this.found.get(one)?.context?.[name]);
@@ -149,7 +156,7 @@ class ThroughTraining {
     const y = (value) => top + ((height - top - bottom) * (high - value)) / (high - low || 1);
     svg.append(shape("line", { x1: left, x2: width - right, y1: y(0), y2: y(0), class: "llm-line-zero" }));
     for (const value of new Set([low, 0, high])) {
-      svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, signed(value, 2)));
+      svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, fixed(value, 2)));
     }
     const named = [];
     for (const [name, line, kind] of lines) {
@@ -163,8 +170,8 @@ class ThroughTraining {
     }
     named.sort(([one], [other]) => one - other);
     let free = top + 4;
-    for (const [height, name] of named) { // names that would cover each other move down
-      const place = Math.max(free, height - 5);
+    for (const [end, name] of named) { // names that would cover each other move down
+      const place = Math.max(free, end - 5);
       free = place + 13;
       svg.append(shape("text", { x: width - right - 4, y: place, "text-anchor": "end", class: "llm-line-name" }, name));
     }
@@ -189,20 +196,8 @@ class ThroughTraining {
     this.data = this.tiles.data = data;
     this.tiles.paint();
     this.draw();
-    renewCarryRow(this.root, before, data, () => this.carry());
+    renewExportRow(this.root, before, data, () => this.carry());
   }
 }
 
-export default function draw(component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-attention_training");
-  let view = root.llmView;
-  if (!view || view.data.carry.name !== data.carry.name || view.data.labels.join("\n") !== data.labels.join("\n")) {
-    delete root.dataset.drawn;
-    view = root.llmView = new ThroughTraining(root, data);
-  } else {
-    view.update(data);
-  }
-  view.opened = (place) => setStateValue("opened", place);
-  view.moved = (step) => setStateValue("moved", step);
-}
+export default mount(ThroughTraining);

@@ -20,7 +20,7 @@ from components.shared.answers import (
     table_file,
     whole,
 )
-from components.shared.export import portable
+from components.shared.browser import BrowserComponent
 from components.shared.help import explain
 from components.shared.selection import Look, forget, natural
 from components.shared.texts import batch_of_one
@@ -43,7 +43,7 @@ GROUPS = {
     "norm bias": "The biases",
 }
 
-component = portable("inside_attribution", "views/attribution/text", "frontend/parts", "views/attribution/view")
+component = BrowserComponent("inside_attribution", "views/attribution/view.js")
 _attributions: Kept[Attribution] = Kept(8)
 
 

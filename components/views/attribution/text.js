@@ -1,11 +1,14 @@
 // The text as tokens in a row that wraps, one of which is chosen: by a click, or with arrow keys and Enter.
 
-class TextLine {
+import { element } from "../../frontend/dom.js";
+import { escapeToken } from "../../frontend/format.js";
+
+export class TextLine {
   /** Without `choose(position)` the text only shows its chosen token. */
   constructor(labels, own, choose) {
     this.root = element("div", "llm-text");
     this.tokens = labels.map((label, position) => {
-      const token = element("span", "llm-text-token", visible(label));
+      const token = element("span", "llm-text-token", escapeToken(label));
       token.llmPosition = position;
       if (position >= labels.length - own) {
         token.classList.add("llm-text-own");

@@ -1,25 +1,35 @@
 // Direct logit attribution: a bar for each part of the model; all bars sum to the model's own logit difference.
 
+import { element } from "../../frontend/dom.js";
+import { exportRow, renewExportRow } from "../../frontend/export.js";
+import { fetchJson } from "../../frontend/fetching.js";
+import { escapeToken, quoted, withSign } from "../../frontend/format.js";
+import { mount } from "../../frontend/mount.js";
+import { signedBars, Status } from "../../frontend/parts.js";
+import { asSeen } from "../../frontend/picture.js";
+import { TextLine } from "./text.js";
+
 class AttributionBars {
-  constructor(root, data) {
+  static identity = (data) => data.labels.join("\n");
+
+  constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.move = () => {};
     this.status = new Status("Taking the last vector apart …");
     const alone = !data.carry.csv; // a page that was carried away holds a single position's numbers
-    this.text = new TextLine(data.labels, data.own, alone ? null : (position) => this.move(position));
+    this.text = new TextLine(data.labels, data.own, alone ? null : (position) => page.report("position", position));
     this.bars = element("div", "llm-attribution-columns");
     root.replaceChildren(this.status.root, this.text.root, this.bars, this.carry());
     this.read();
   }
 
-  carry = () => carryRow(this.data.carry, () => asSeen(this.root, this.titled()));
+  carry = () => exportRow(this.data.carry, () => asSeen(this.root, this.titled()));
 
   async read() {
     const address = this.data.sources.attribution;
     this.text.show(this.data.position);
     try {
-      this.found = await jsonOf(address);
+      this.found = await fetchJson(address);
     } catch (error) {
       this.status.fail(error);
       return;
@@ -88,7 +98,7 @@ class AttributionBars {
   }
 
   titled() {
-    const [token, against] = this.data.pair.map(visible);
+    const [token, against] = this.data.pair.map(escapeToken);
     return `${token} rather than ${against} · ${this.data.title}`;
   }
 
@@ -96,7 +106,7 @@ class AttributionBars {
     const before = this.data;
     const changed = data.sources.attribution !== before.sources.attribution;
     this.data = data;
-    renewCarryRow(this.root, before, data, this.carry);
+    renewExportRow(this.root, before, data, this.carry);
     if (changed) {
       delete this.root.dataset.drawn;
       this.read();
@@ -106,15 +116,4 @@ class AttributionBars {
   }
 }
 
-export default function draw(component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-inside_attribution");
-  let view = root.llmView;
-  if (!view || view.data.labels.join("\n") !== data.labels.join("\n")) {
-    delete root.dataset.drawn;
-    view = root.llmView = new AttributionBars(root, data);
-  } else {
-    view.update(data);
-  }
-  view.move = (position) => setStateValue("position", position);
-}
+export default mount(AttributionBars);

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from components.shared.browser import browser_component
+from components.shared.browser import BrowserComponent
 from components.views.code.equations import equations
 
 if TYPE_CHECKING:
     from llm.trace.code_session import CodeSession
 
-_code = browser_component(
-    "code",
-    "views/code/map",
-    "views/code/equation",
-    "views/code/source",
-    "views/code/origin",
-    "views/code/tensor",
-    "views/code/quiz",
-    "views/code/view",
-)
+_code = BrowserComponent("code", "views/code/view.js")
 
 TITLES = {
     "Transformer": "The model",
@@ -45,7 +36,7 @@ def code_reader(session: CodeSession, selected: dict[str, str]) -> dict[str, str
     """Show the code of a session, first at what is `selected`; returns what is selected now. Both have `SELECTED`."""
     kinds = session.code.kinds
     by_kind = equations(session.text.config)
-    result = _code(
+    result = _code.mount(
         key=f"code-{session.key}",
         data={
             "url": f"/live/code/{session.key}",

@@ -1,9 +1,11 @@
 // A layer's equation: its symbols lead to the lines that make them, and are marked while one of those is looked at.
 
+import { element } from "../../frontend/dom.js";
+
 const withSubscripts = (text) => text.split(/(?<=(?:[WbΣ]|slope))_([A-Za-z]+)/)
   .map((piece, index) => (index % 2 ? element("sub", "", piece) : piece)); // W_Q with its Q below the line
 
-function drawEquation(place, equation, goTo) {
+export function drawEquation(place, equation, goTo) {
   place.replaceChildren();
   if (!equation) return;
   const exact = element("div", "llm-code-exact");
@@ -28,4 +30,3 @@ function drawEquation(place, equation, goTo) {
   if (equation.source) words.append(element("div", "llm-code-quiet", equation.source));
   place.append(exact, words);
 }
-

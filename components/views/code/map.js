@@ -1,6 +1,8 @@
 // The map: one forward pass from the embedding to the unembedding, the residual stream drawn through. A block opens
 // where the reader is; the others stay closed.
 
+import { element } from "../../frontend/dom.js";
+
 const parentOf = (path) => path.split(".").slice(0, -1).join(".");
 
 /** The name of a layer in the map and the breadcrumbs: "Block 2", "Attention", "Norm before the MLP". */
@@ -20,7 +22,7 @@ function enclosing(layers, path) {
   return layers.find((layer) => layer.path === "");
 }
 
-function drawCrumbs(place, layers, path, pick) {
+export function drawCrumbs(place, layers, path, pick) {
   place.replaceChildren();
   const chain = [layers.find((layer) => layer.path === path)];
   for (let up = enclosing(layers, path); path && up; up = up.path ? enclosing(layers, up.path) : null) chain.unshift(up);
@@ -34,7 +36,7 @@ function drawCrumbs(place, layers, path, pick) {
   });
 }
 
-function drawMap(place, layers, path, pick) {
+export function drawMap(place, layers, path, pick) {
   place.replaceChildren();
   const box = (layer, className) => {
     const made = element("button", className, layerName(layer));
@@ -64,4 +66,3 @@ function drawMap(place, layers, path, pick) {
     place.append(stage);
   }
 }
-

@@ -1,5 +1,9 @@
 // Where a cell came from: the line that made it, the numbers that it read as strips of bars, and named results.
 
+import { colour } from "../../frontend/colours.js";
+import { element } from "../../frontend/dom.js";
+import { significant } from "../../frontend/format.js";
+
 const MAKINGS = {
   contraction: "The dot product of two vectors: multiply number by number, then add up.",
   softmax: "e to the power of each score, less the greatest one, as a share of their sum.",
@@ -10,27 +14,27 @@ const MAKINGS = {
 };
 
 /** Where a cell came from: the line, its parts as strips of bars, and named results. */
-function drawOrigin(place, name, cell, found) {
+export function drawOrigin(place, name, cell, found) {
   place.replaceChildren();
   const title = element("div", "llm-code-origin-title");
-  title.append(element("code", "", `${name}[${cell.join(", ")}]`), ` = ${shortNumber(found.value)}`);
+  title.append(element("code", "", `${name}[${cell.join(", ")}]`), ` = ${significant(found.value)}`);
   if (found.labels.some((label) => label !== null)) {
     title.append(element("span", "llm-code-quiet",
       ` at ${found.labels.filter((label) => label !== null).map((label) => JSON.stringify(label)).join(", ")}`));
   }
-  if (found.gradient !== null) title.append(element("span", "llm-code-quiet", ` · gradient ${shortNumber(found.gradient)}`));
+  if (found.gradient !== null) title.append(element("span", "llm-code-quiet", ` · gradient ${significant(found.gradient)}`));
   place.append(title, element("code", "llm-code-expression", found.expression));
   place.append(element("p", "llm-code-hint",
     MAKINGS[found.kind] + (found.borrowed ? " (Told by the einops line that makes the same tensor.)" : "")));
   for (const part of found.parts) {
     const row = element("div", "llm-code-origin-row");
     row.append(element("code", "llm-code-origin-name", part.name));
-    row.append(part.numbers.length === 1 ? element("span", "", shortNumber(part.numbers[0])) : bars(place, part.numbers));
+    row.append(part.numbers.length === 1 ? element("span", "", significant(part.numbers[0])) : bars(place, part.numbers));
     place.append(row);
   }
   for (const [fact, value] of Object.entries(found.facts)) {
     const row = element("div", "llm-code-origin-row llm-code-fact");
-    row.append(element("span", "llm-code-origin-name", fact), element("span", "", shortNumber(value)));
+    row.append(element("span", "llm-code-origin-name", fact), element("span", "", significant(value)));
     place.append(row);
   }
 }
@@ -51,9 +55,8 @@ function bars(place, numbers) {
     const tall = (18 * Math.abs(value)) / greatest;
     pen.fillRect(index * wide, value < 0 ? 18 : 18 - tall, Math.max(1, wide - 1), tall);
   });
-  canvas.title = `${numbers.length} numbers, largest size ${shortNumber(greatest)}`;
+  canvas.title = `${numbers.length} numbers, largest size ${significant(greatest)}`;
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", canvas.title);
   return canvas;
 }
-

@@ -1,6 +1,9 @@
 // The shapes quiz: which shape will the next line's tensor have? The answers to choose from come from the trace itself.
 
-class ShapesQuiz {
+import { element } from "../../frontend/dom.js";
+import { shapeText } from "./source.js";
+
+export class ShapesQuiz {
   constructor() {
     this.right = 0;
     this.asked = 0;
@@ -53,4 +56,3 @@ class ShapesQuiz {
     place.append(score);
   }
 }
-

@@ -1,5 +1,7 @@
 // One column of code: the forward pass of one implementation, its shape comments as chips at the end of each line.
 
+import { element } from "../../frontend/dom.js";
+
 const PYTHON = /(#.*$)|("[^"]*"|'[^']*')|\b(def|return|if|else|elif|for|in|is|not|None|True|False|and|or|lambda)\b|\b(self)\b/g;
 const SHAPE = /\s*#\s*\[([^\]]*)\]\s*$/;
 
@@ -21,9 +23,9 @@ function highlighted(text, prose) {
   return line;
 }
 
-const shapeText = (names, shape) => `[${names.map((name, index) => (shape ? shape[index] : name)).join(", ")}]`;
+export const shapeText = (names, shape) => `[${names.map((name, index) => (shape ? shape[index] : name)).join(", ")}]`;
 
-class CodeColumn {
+export class CodeColumn {
   constructor(name, described, choose) {
     this.name = name;
     this.described = described;
@@ -96,4 +98,3 @@ class CodeColumn {
     return `# ${variable && actual ? shapeText(variable.axes, variable.shape) : `[${row.llmAxes.join(", ")}]`}`;
   }
 }
-

@@ -1,24 +1,19 @@
 // A tensor: a heat map of two of its axes on a canvas, the other axes chosen by number.
 
+import { colour, mixed } from "../../frontend/colours.js";
+import { element } from "../../frontend/dom.js";
+import { significant, withThousands } from "../../frontend/format.js";
+import { drawOrigin } from "./origin.js";
+
 const POSITIONS = ["pos", "query_pos", "key_pos"];
 const LARGEST_CELL = 22;
 const MANY_ROWS = 128; // from more rows on all are shown at once, however flat
 const LABELLED_CELL = 11; // pixels from which on a token fits beside its row
 const WINDOW = 512; // rows or columns that are drawn at once, as the server hands them out; larger tensors are moved under it
 
-/** 0.00123 → "1.23e-3", 12.3456 → "12.35" */
-function shortNumber(value) {
-  if (typeof value === "string") return value;
-  if (value === null || value === undefined) return "–";
-  if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
-  const size = Math.abs(value);
-  return size >= 1e5 || size < 1e-3 ? value.toExponential(2).replace("-", "−").replace("e+", "e") : value.toPrecision(4).replace("-", "−");
-}
-
 const rgb = (text) => text.match(/[\d.]+/g).slice(0, 3).map(Number);
-const mixed = (from, to, share) => from.map((part, index) => part + (to[index] - part) * share);
 
-class TensorView {
+export class TensorView {
   constructor(root, ask) {
     this.root = root;
     this.ask = ask; // (what, parameters) => Promise of a Response
@@ -33,7 +28,7 @@ class TensorView {
     const { shape, name, values } = wanted.variable;
     if (!shape.length) {
       this.turn += 1;
-      this.root.replaceChildren(element("p", "llm-code-hint", `${name} is a single number: ${shortNumber(values.mean)}`));
+      this.root.replaceChildren(element("p", "llm-code-hint", `${name} is a single number: ${significant(values.mean)}`));
       return;
     }
     if (!same) {
@@ -239,7 +234,7 @@ class TensorView {
       const label = this.label(axis, at);
       return `${variable.axes[axis]} ${at}${label === null ? "" : ` ${JSON.stringify(label)}`}`;
     });
-    this.readout.textContent = `${shortNumber(this.numbers[cell[0] * this.width + cell[1]])} at ${place.join(", ")}`;
+    this.readout.textContent = `${significant(this.numbers[cell[0] * this.width + cell[1]])} at ${place.join(", ")}`;
   }
 
   place([row, column]) {
@@ -304,4 +299,3 @@ function visibleToken(text, most) {
   const shown = text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll(" ", "·");
   return shown.length > most ? `${shown.slice(0, most - 1)}…` : shown;
 }
-

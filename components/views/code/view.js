@@ -1,16 +1,27 @@
 // The code reader: map, code in three implementations, the variables so far, the tensor of one of them, its equation.
 // All that is stepped through is here in the browser; only the place reached is told to the page, for its address.
 
+import { element } from "../../frontend/dom.js";
+import { significant, withThousands } from "../../frontend/format.js";
+import { mount } from "../../frontend/mount.js";
+import { drawEquation } from "./equation.js";
+import { drawCrumbs, drawMap } from "./map.js";
+import { ShapesQuiz } from "./quiz.js";
+import { CodeColumn, shapeText } from "./source.js";
+import { TensorView } from "./tensor.js";
+
 const PLAY = 900; // milliseconds a line
 
 /** The names of what a step made: tensors, and numbers or texts. */
 const madeBy = (step) => [...step.variables.map((variable) => variable.name), ...step.values.map(([name]) => name)];
 
 class CodeReader {
-  constructor(root, data) {
+  static identity = (data) => data.url;
+
+  constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.report = () => {};
+    this.report = (place) => page.report("place", place);
     this.actual = true;
     this.gradient = false;
     this.quizzing = false;
@@ -21,6 +32,10 @@ class CodeReader {
     const known = data.layers.some((one) => one.path === layer);
     const first = data.layers.find((one) => one.kind === "Attention") ?? data.layers[0];
     this.open(known && layer ? layer : layer === "model" ? "" : first.path, implementation, Number(line) || null);
+  }
+
+  update(data) {
+    this.data = data;
   }
 
   build() {
@@ -216,7 +231,7 @@ class CodeReader {
       ? `[${variable.axes.map((axis, at) => `${axis} ${variable.shape[at]}`).join(", ")}]` : shapeText(variable.axes));
     const numbers = this.gradient ? variable.gradient : variable.values;
     const said = numbers
-      ? `min ${shortNumber(numbers.min)} · mean ${shortNumber(numbers.mean)} · max ${shortNumber(numbers.max)}`
+      ? `min ${significant(numbers.min)} · mean ${significant(numbers.mean)} · max ${significant(numbers.max)}`
         + (numbers.infinite ? ` · ${withThousands(numbers.infinite)} not finite` : "")
       : "no gradient";
     made.append(head, shape, element("span", "llm-code-numbers", said));
@@ -267,23 +282,11 @@ class CodeReader {
     this.proof.replaceChildren();
     if (compared.length) this.proof.replaceChildren(element("strong", "", "On this very input: "));
     for (const { implementation, output, gradient, seconds } of compared) {
-      const apart = implementation === "einops" ? "" : `, output differs by at most ${shortNumber(output)}`
-        + (gradient === null ? "" : `, gradient by ${shortNumber(gradient)}`);
+      const apart = implementation === "einops" ? "" : `, output differs by at most ${significant(output)}`
+        + (gradient === null ? "" : `, gradient by ${significant(gradient)}`);
       this.proof.append(element("span", "llm-code-proved", `${implementation} ${(1000 * seconds).toFixed(2)} ms${apart}`));
     }
   }
 }
 
-export default function (component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-code");
-  let reader = root.llmReader;
-  if (!reader || reader.data.url !== data.url) {
-    reader?.stop();
-    reader = root.llmReader = new CodeReader(root, data);
-  }
-  reader.report = (place) => setStateValue("place", place);
-  return () => {
-    if (!root.isConnected) reader.stop();
-  };
-}
+export default mount(CodeReader);

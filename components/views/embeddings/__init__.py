@@ -17,7 +17,7 @@ from torch import Tensor
 from components.attention import BY_DISTANCE
 from components.shared import expect
 from components.shared.answers import Answer, carry_links, choose_one, octets, page_file, table_file, whole
-from components.shared.export import portable
+from components.shared.browser import BrowserComponent
 from components.shared.help import explain
 from components.shared.selection import END, Look, natural, text_data
 from components.shared.texts import token_texts
@@ -41,13 +41,7 @@ MEASURED = 512  # tokens, the most frequent ones, whose neighbours are asked for
 MOST_KEPT = 4096  # tokens of a vocabulary whose neighbours are all put into a page to keep
 EXPLAINED = ("embedding_map", "cosine", "distance")
 
-component = portable(
-    "inside_embeddings",
-    "views/embeddings/cloud",
-    "views/embeddings/positions",
-    "frontend/parts",
-    "views/embeddings/view",
-)
+component = BrowserComponent("inside_embeddings", "views/embeddings/view.js")
 _axes: Kept[Tensor] = Kept(16)
 _maps: Kept[bytes] = Kept(64)
 _tokens: Kept[dict[str, Any]] = Kept(4)

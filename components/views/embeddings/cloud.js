@@ -1,10 +1,13 @@
 // Points on a plane or in space, each of a colour and a shape. Space is turned by dragging, or with the arrow keys.
 
+import { colour } from "../../frontend/colours.js";
+import { element, oncePerFrame } from "../../frontend/dom.js";
+
 const NAMED = 70; // tokens whose names are written, if there is room
 const NEAR_ENOUGH = 14; // pixels between pointer and point
 
 /** Shapes, so that kinds can be told apart without their colours. */
-const SHAPES = [
+export const SHAPES = [
   (brush, x, y, r) => brush.arc(x, y, r, 0, 7),
   (brush, x, y, r) => brush.rect(x - r, y - r, 2 * r, 2 * r),
   (brush, x, y, r) => polygon(brush, x, y, 1.3 * r, [0, 120, 240]),
@@ -22,7 +25,7 @@ function polygon(brush, x, y, r, angles) {
   brush.closePath();
 }
 
-class Cloud {
+export class Cloud {
   /** `hear.hover(point | null)` and `hear.choose(point)`. */
   constructor(hear) {
     this.turn = { yaw: 0.6, pitch: 0.4 };
@@ -39,7 +42,7 @@ class Cloud {
 
   listen(hear) {
     let from = null;
-    const look = framewise((event) => {
+    const look = oncePerFrame((event) => {
       const found = this.at(event);
       hear.hover(found);
       this.say(found, event);

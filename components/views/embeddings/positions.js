@@ -1,6 +1,9 @@
 // Positions: how alike their vectors are, or, where a score depends on distance, what distance alone does to it.
 
-class Positions {
+import { channels, colour, mixed } from "../../frontend/colours.js";
+import { element, shape } from "../../frontend/dom.js";
+
+export class Positions {
   constructor(data) {
     this.data = data;
     this.byDistance = data.positional === "rope" || data.positional === "alibi";

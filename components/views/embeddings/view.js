@@ -1,11 +1,23 @@
 // Embeddings: the vocabulary as a map on fixed axes, a slider over the snapshots, a token and its nearest neighbours.
 
+import { channels, colour, mixed } from "../../frontend/colours.js";
+import { element } from "../../frontend/dom.js";
+import { exportRow } from "../../frontend/export.js";
+import { fetchBytes, fetchJson } from "../../frontend/fetching.js";
+import { escapeToken, withThousands } from "../../frontend/format.js";
+import { mount } from "../../frontend/mount.js";
+import { barList, Status } from "../../frontend/parts.js";
+import { asSeen } from "../../frontend/picture.js";
+import { Cloud, SHAPES } from "./cloud.js";
+import { Positions } from "./positions.js";
+
 const KIND_COLOURS = ["train", "accent", "positive", "warning", "negative", "baseline", "validation"];
 
 class Embeddings {
-  constructor(root, data) {
-    Object.assign(this, { root, data, choose: () => {}, moved: () => {} });
-    root.llmView = this;
+  static identity = (data) => data.sources[`map/${data.axesOf}`];
+
+  constructor(root, data, page) {
+    Object.assign(this, { root, data, page });
     this.status = new Status("Reading the embeddings …");
     this.token = data.token;
     this.at = Math.max(0, data.steps.indexOf(data.at));
@@ -21,7 +33,7 @@ class Embeddings {
     this.map = element("div", "llm-embed-body");
     this.map.append(left, side);
     root.replaceChildren(this.slider(), this.status.root, this.map, this.positions.root, 
-      carryRow(data.carry, () => asSeen(root, this.data.title)));
+      exportRow(data.carry, () => asSeen(root, this.data.title)));
     this.read();
   }
 
@@ -34,7 +46,7 @@ class Embeddings {
       this.at = Number(input.value);
       this.draw();
     });
-    input.addEventListener("change", () => this.moved(this.data.steps[this.at]));
+    input.addEventListener("change", () => this.page.report("at", this.data.steps[this.at]));
     this.where = element("span", "llm-embed-where");
     row.append(input, this.where);
     return row;
@@ -48,7 +60,7 @@ class Embeddings {
     input.type = "search";
     const found = element("div", "llm-embed-found");
     input.addEventListener("input", () => {
-      const wanted = visible(input.value);
+      const wanted = escapeToken(input.value);
       const hits = wanted ? this.order.filter((token) => this.names[token].includes(wanted)).slice(0, 12) : [];
       found.replaceChildren(...hits.map((token) => {
         const button = element("button", "llm-embed-token", this.names[token]);
@@ -66,13 +78,13 @@ class Embeddings {
     const { sources } = this.data;
     this.maps = new Map();
     try {
-      this.tokens = await jsonOf(sources.tokens);
-      this.names = this.tokens.texts.map(visible);
+      this.tokens = await fetchJson(sources.tokens);
+      this.names = this.tokens.texts.map(escapeToken);
       this.order = [...this.names.keys()].sort((one, other) => this.tokens.counts[other] - this.tokens.counts[one]);
       // the step of the axes sets the scale of all
       this.reach = reachOf((await this.mapOf(this.data.axesOf)).points);
       await this.draw();
-      this.summary(await jsonOf(sources.alike));
+      this.summary(await fetchJson(sources.alike));
     } catch (error) {
       this.status.fail(error);
     }
@@ -81,7 +93,7 @@ class Embeddings {
   /** A snapshot's points and explained variance, fetched once. */
   async mapOf(step) {
     if (!this.maps.has(step)) {
-      const numbers = new Float32Array(await bytesOf(this.data.sources[`map/${step}`]));
+      const numbers = new Float32Array(await fetchBytes(this.data.sources[`map/${step}`]));
       this.maps.set(step, { points: numbers.subarray(0, -3), explained: numbers.slice(-3) });
     }
     return this.maps.get(step);
@@ -96,7 +108,7 @@ class Embeddings {
     this.where.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`;
     try {
       if (map === "positions") {
-        const found = await bytesOf(sources[`positions/${step}`]);
+        const found = await fetchBytes(sources[`positions/${step}`]);
         if (steps[this.at] === step) this.positions.show(found);
       } else {
         const found = await this.mapOf(step);
@@ -163,7 +175,7 @@ class Embeddings {
   take(token) {
     this.token = this.cloud.chosen = token;
     this.cloud.draw();
-    this.choose(token);
+    this.page.report("token", token);
     this.showNear();
   }
 
@@ -190,8 +202,8 @@ class Embeddings {
   /** In a page that was carried away only those of one step are held. */
   async neighbours(step, token) {
     const { sources, kept, axesOf } = this.data;
-    if (!kept) return jsonOf(`${sources[`near/${step}`]}&token=${token}`);
-    const held = step === axesOf ? (await jsonOf(sources[`near/${step}`]))[token] : null;
+    if (!kept) return fetchJson(`${sources[`near/${step}`]}&token=${token}`);
+    const held = step === axesOf ? (await fetchJson(sources[`near/${step}`]))[token] : null;
     if (!held) throw new Error(`This page holds the neighbours at step ${withThousands(axesOf)} only, as many as it has room for.`);
     return held;
   }
@@ -220,16 +232,4 @@ function reachOf(points) {
   return reach;
 }
 
-export default function draw(component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-inside_embeddings");
-  let view = root.llmView;
-  if (!view || view.data.sources[`map/${view.data.axesOf}`] !== data.sources[`map/${data.axesOf}`]) {
-    delete root.dataset.drawn;
-    view = new Embeddings(root, data);
-  } else {
-    view.update(data);
-  }
-  view.choose = (token) => setStateValue("token", token);
-  view.moved = (step) => setStateValue("at", step);
-}
+export default mount(Embeddings);

@@ -24,7 +24,7 @@ from components.shared.answers import (
     spelt,
     table_file,
 )
-from components.shared.export import portable
+from components.shared.browser import BrowserComponent
 from components.shared.help import explain
 from components.shared.selection import Look, forget, natural, text_data
 from components.shared.texts import batch_of_one, token_texts
@@ -58,7 +58,7 @@ WRITTEN = 24  # tokens that each model appends
 NOTICED = 0.01  # nats: a part whose absence costs no more than this is not missed on this text
 EXPLAINED = ("ablation", "edited_pattern", "loss")
 
-component = portable("inside_intervene", "frontend/parts", "views/intervene/view")
+component = BrowserComponent("inside_intervene", "views/intervene/view.js")
 _alone: Kept[list[float]] = Kept(8)
 _effects: Kept[dict[str, Any]] = Kept(32)
 _texts: Kept[list[int]] = Kept(32)

@@ -1,11 +1,22 @@
 // Intervene: a switch for each head and MLP; loss, next tokens and the text that follows, original beside altered.
 
+import { element } from "../../frontend/dom.js";
+import { exportRow } from "../../frontend/export.js";
+import { fetchJson } from "../../frontend/fetching.js";
+import { escapeToken, fixed, withSign } from "../../frontend/format.js";
+import { mount } from "../../frontend/mount.js";
+import { Status } from "../../frontend/parts.js";
+import { asSeen } from "../../frontend/picture.js";
+
 const WORTH = 1; // nats: a part worth so much is shaded fully
 
 class Intervene {
-  constructor(root, data) {
+  static identity = (data) => data.sources.alone;
+
+  constructor(root, data, page) {
     this.root = root;
     this.switches = new Map();
+    this.report = (off) => page.report("off", off);
     this.status = new Status("");
     this.said = element("p", "llm-part-title");
     this.said.setAttribute("aria-live", "polite");
@@ -18,7 +29,7 @@ class Intervene {
     this.texts = element("div", "llm-part-columns");
     this.build(data);
     root.replaceChildren(this.board, this.said, this.status.root, this.result, this.strip, this.texts,
-      carryRow(data.carry, () => asSeen(root, this.data.title)));
+      exportRow(data.carry, () => asSeen(root, this.data.title)));
     this.update(data);
     this.readAlone();
   }
@@ -68,7 +79,7 @@ class Intervene {
   /** What each part alone is worth: the loss that its absence (zero ablation) costs on this text. */
   async readAlone() {
     try {
-      this.alone = await jsonOf(this.data.sources.alone);
+      this.alone = await fetchJson(this.data.sources.alone);
     } catch (error) {
       this.status.fail(error);
       return;
@@ -98,11 +109,11 @@ class Intervene {
     this.result.classList.add("llm-change-waits");
     this.texts.classList.add("llm-change-waits");
     try {
-      const found = await jsonOf(effect);
+      const found = await fetchJson(effect);
       if (effect !== this.data.sources.effect) return; // a later click has been answered meanwhile
       this.effect = found;
       this.showEffect();
-      const texts = await jsonOf(written);
+      const texts = await fetchJson(written);
       if (written !== this.data.sources.written) return;
       this.written = texts;
       this.showTexts();
@@ -118,7 +129,7 @@ class Intervene {
       const box = element("div", "llm-part-panel");
       const change = after - before;
       box.append(element("div", "llm-part-title", title),
-        element("div", "llm-change-number", `${minus(before)} → ${minus(after)}`),
+        element("div", "llm-change-number", `${fixed(before)} → ${fixed(after)}`),
         element("div", "llm-part-note", Math.abs(change) < 5e-4 ? "no change" : `${withSign(change)} ${good(change)}`));
       return box;
     };
@@ -126,7 +137,7 @@ class Intervene {
     if (loss[0] !== null) {
       boxes.push(tile("Loss on this text, nats per token", loss, (change) => (change > 0 ? "(worse)" : "(better)")));
     }
-    const [one, other] = pair.map(visible);
+    const [one, other] = pair.map(escapeToken);
     if (other !== undefined) boxes.push(tile(`Logit difference: ${one} over ${other}`, difference, () => ""));
     const figures = element("div", "llm-change-figures");
     figures.append(...boxes);
@@ -141,7 +152,7 @@ class Intervene {
       element("div", "llm-part-note", "grey: original, coloured: altered"));
     for (const [text, before, after] of next) {
       const line = element("div", "llm-change-line");
-      line.append(element("span", "llm-part-token", visible(text)));
+      line.append(element("span", "llm-part-token", escapeToken(text)));
       for (const [share, kind] of [[before, " llm-change-before"], [after, ""]]) {
         const track = element("span", "llm-part-track");
         const bar = element("span", `llm-part-bar${kind}`);
@@ -162,7 +173,7 @@ class Intervene {
     text.setAttribute("role", "group");
     text.setAttribute("aria-label", "The text, shaded by the change in loss of each token");
     this.data.labels.forEach((label, position) => {
-      const token = element("span", "llm-change-token", visible(label));
+      const token = element("span", "llm-change-token", escapeToken(label));
       if (position > 0) {
         const change = after[position - 1] - before[position - 1];
         tint(token, change, 3 * WORTH);
@@ -181,7 +192,7 @@ class Intervene {
       const box = element("div", "llm-part-panel");
       const words = element("div", "llm-change-text");
       tokens.forEach((token, index) => words.append(
-        element("span", `llm-change-token${first >= 0 && index >= first ? " llm-change-differs" : ""}`, visible(token)), element("wbr")));
+        element("span", `llm-change-token${first >= 0 && index >= first ? " llm-change-differs" : ""}`, escapeToken(token)), element("wbr")));
       box.append(element("div", "llm-part-title", title),
         tokens.length ? words : element("p", "llm-part-note", "The text fills the context: there is no room to go on."));
       return box;
@@ -206,17 +217,4 @@ function tint(place, change, most) {
   place.style.setProperty("--share", `${Math.round(55 * Math.sqrt(Math.min(1, Math.abs(change) / most)))}%`);
 }
 
-const minus = (number) => number.toFixed(3).replace("-", "−");
-
-export default function draw(component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-inside_intervene");
-  let view = root.llmView;
-  if (!view || view.data.sources.alone !== data.sources.alone) {
-    delete root.dataset.drawn;
-    view = root.llmView = new Intervene(root, data);
-  } else {
-    view.update(data);
-  }
-  view.report = (off) => setStateValue("off", off);
-}
+export default mount(Intervene);

@@ -20,7 +20,7 @@ from components.shared.answers import (
     refuse_diverged,
     table_file,
 )
-from components.shared.export import portable
+from components.shared.browser import BrowserComponent
 from components.shared.help import explain
 from components.shared.selection import Look
 from components.shared.texts import batch_of_one, token_texts
@@ -39,7 +39,7 @@ COLOURS = {
 EXPLAINED = ("lens", "lens_truth", "probability")
 FINALLY = ["Already at the embedding", "In the first half of the layers", "In the second half", "Only in the last one"]
 
-component = portable("inside_lens", "frontend/grid", "frontend/parts", "views/lens/view")
+component = BrowserComponent("inside_lens", "views/lens/view.js")
 _lenses: Kept[LogitLens] = Kept(8)
 
 

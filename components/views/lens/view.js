@@ -1,14 +1,25 @@
 // The logit lens: every layer's guess at every position; hover over a cell for its five likeliest tokens.
 
+import { element, oncePerFrame } from "../../frontend/dom.js";
+import { exportRow, renewExportRow } from "../../frontend/export.js";
+import { fetchJson } from "../../frontend/fetching.js";
+import { escapeToken, percent, quoted } from "../../frontend/format.js";
+import { Grid } from "../../frontend/grid.js";
+import { mount } from "../../frontend/mount.js";
+import { barList, rowChart, Status } from "../../frontend/parts.js";
+import { asSeen } from "../../frontend/picture.js";
+
 class LogitLens {
-  constructor(root, data) {
+  static identity = (data) => data.sources.lens;
+
+  constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.report = () => {};
+    this.report = (cell) => page.report("locked", cell);
     this.status = new Status("Reading every layer …");
     const rows = [...data.rows.slice(0, -1), `${data.rows.at(-1)}: output`];
     this.grid = new Grid(data.labels, rows, { width: 62, widest: 110, height: 36 }, {
-      hover: framewise((row, position) => !this.held && this.look([row, position])),
+      hover: oncePerFrame((row, position) => !this.held && this.look([row, position])),
       choose: (...cell) => this.hold(this.held?.join() === cell.join() ? null : cell),
       free: () => this.hold(null),
     });
@@ -19,12 +30,12 @@ class LogitLens {
     this.read();
   }
 
-  carry = () => carryRow(this.data.carry, () =>
+  carry = () => exportRow(this.data.carry, () =>
     asSeen(this.root, `${this.data.colours[this.data.colour]} · ${this.data.title}`));
 
   async read() {
     try {
-      this.lens = await jsonOf(this.data.sources.lens);
+      this.lens = await fetchJson(this.data.sources.lens);
     } catch (error) {
       this.status.fail(error);
       return;
@@ -42,7 +53,7 @@ class LogitLens {
     const place = row * (count - 1) + position;
     return {
       guesses: Array.from({ length: top }, (_, index) =>
-        [visible(texts[guesses[start + index]]), probabilities[start + index]]),
+        [escapeToken(texts[guesses[start + index]]), probabilities[start + index]]),
       truth: known ? truth[place] : null,
       rank: known ? rank[place] : null,
     };
@@ -123,22 +134,9 @@ class LogitLens {
   update(data) {
     const before = this.data;
     this.data = data;
-    renewCarryRow(this.root, before, data, this.carry);
+    renewExportRow(this.root, before, data, this.carry);
     if (this.lens) this.paint();
   }
 }
 
-const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)}%`;
-
-export default function draw(component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-inside_lens");
-  let view = root.llmView;
-  if (!view || view.data.sources.lens !== data.sources.lens) {
-    delete root.dataset.drawn;
-    view = root.llmView = new LogitLens(root, data);
-  } else {
-    view.update(data);
-  }
-  view.report = (cell) => setStateValue("locked", cell);
-}
+export default mount(LogitLens);

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from components.shared import expect
 from components.shared.answers import Answer, carry_links, page_file, remembered, table_file, whole
-from components.shared.export import portable
+from components.shared.browser import BrowserComponent
 from components.shared.help import explain
 from components.shared.selection import Look, natural, text_data
 from components.shared.texts import token_texts
@@ -33,7 +33,7 @@ AT_ONCE = 2048  # tokens in a task: a training run goes on in between
 BEFORE, AFTER = 28, 10  # tokens around a moment
 EXPLAINED = ("neuron", "neuron_effect")
 
-component = portable("inside_neurons", "frontend/parts", "views/neurons/view")
+component = BrowserComponent("inside_neurons", "views/neurons/view.js")
 _parts: Kept[MaxActivatingExamples] = Kept(64)
 
 

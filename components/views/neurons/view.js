@@ -1,9 +1,19 @@
 // One neuron: the places of the text that excite it most, shaded token by token, and the tokens it argues for.
 
+import { element } from "../../frontend/dom.js";
+import { exportRow } from "../../frontend/export.js";
+import { fetchJson } from "../../frontend/fetching.js";
+import { escapeToken, fixed, withSign, withThousands } from "../../frontend/format.js";
+import { mount } from "../../frontend/mount.js";
+import { barList, Status } from "../../frontend/parts.js";
+import { asSeen } from "../../frontend/picture.js";
+
 class Neuron {
-  constructor(root, data) {
-    Object.assign(this, { root, move: () => {} });
-    root.llmView = this;
+  static identity = () => "";
+
+  constructor(root, data, page) {
+    this.root = root;
+    this.move = (neuron) => page.report("neuron", neuron);
     this.status = new Status("");
     this.name = element("span", "llm-neuron-name");
     this.name.setAttribute("aria-live", "polite");
@@ -26,10 +36,10 @@ class Neuron {
     button.type = "button";
     button.addEventListener("click", () => this.go(step));
     button.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (!step) return;
+      const stride = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!stride) return;
       event.preventDefault();
-      this.go(step);
+      this.go(stride);
     });
     return button;
   }
@@ -47,7 +57,7 @@ class Neuron {
     this.name.textContent = `Layer ${data.layer} · neuron ${data.neuron}`;
     this.back.disabled = data.kept || data.neuron === 0;
     this.next.disabled = data.kept || data.neuron === data.neurons - 1;
-    this.carry.replaceChildren(carryRow(data.carry, () => asSeen(this.root, this.data.title)));
+    this.carry.replaceChildren(exportRow(data.carry, () => asSeen(this.root, this.data.title)));
     this.body.classList.add("llm-neuron-waits");
     this.status.root.classList.remove("llm-part-bad");
     this.read(data);
@@ -58,13 +68,13 @@ class Neuron {
     const { sources, parts, partTokens, moments } = data;
     const current = () => this.data === data && this.root.isConnected;
     try {
-      const effect = await jsonOf(sources.effect);
+      const effect = await fetchJson(sources.effect);
       if (!current()) return;
       this.showEffect(effect);
       let best = [];
       for (let part = 0; part < parts; part++) {
         this.status.say(`Reading the text: ${withThousands(part * partTokens)} of ${withThousands(parts * partTokens)} tokens …`);
-        best = [...best, ...(await jsonOf(sources[`part/${part}`]))].sort(([one], [other]) => other - one).slice(0, moments);
+        best = [...best, ...(await fetchJson(sources[`part/${part}`]))].sort(([one], [other]) => other - one).slice(0, moments);
         if (!current()) return;
         if (part === 0 || part === parts - 1) await this.showMoments(data, best);
         if (!current()) return;
@@ -78,7 +88,7 @@ class Neuron {
 
   async showMoments(data, best) {
     const { sources, kept } = data;
-    const found = await jsonOf(kept ? sources.snippets : `${sources.snippets}&at=${best.map(([, position]) => position).join(".")}`);
+    const found = await fetchJson(kept ? sources.snippets : `${sources.snippets}&at=${best.map(([, position]) => position).join(".")}`);
     if (this.data !== data) return;
     this.found = found;
     const most = Math.max(...found.flatMap(({ values }) => values.map(Math.abs))) || 1;
@@ -91,13 +101,13 @@ class Neuron {
     const row = element("div", "llm-neuron-moment");
     const text = element("div", "llm-neuron-text");
     tokens.forEach((label, index) => {
-      const token = element("span", `llm-neuron-token ${values[index] < 0 ? "llm-neuron-less" : "llm-neuron-more"}`, visible(label));
+      const token = element("span", `llm-neuron-token ${values[index] < 0 ? "llm-neuron-less" : "llm-neuron-more"}`, escapeToken(label));
       token.style.setProperty("--share", `${Math.round((70 * Math.abs(values[index])) / most)}%`);
-      token.title = number(values[index]);
+      token.title = fixed(values[index], 2);
       if (index === peak) token.classList.add("llm-neuron-peak");
       text.append(token, element("wbr"));
     });
-    row.append(element("span", "llm-neuron-value", number(values[peak])), text);
+    row.append(element("span", "llm-neuron-value", fixed(values[peak], 2)), text);
     return row;
   }
 
@@ -106,7 +116,7 @@ class Neuron {
     const most = Math.max(...[...effect.raised, ...effect.lowered].map(([, by]) => Math.abs(by))) || 1;
     const list = (title, tokens, kind) => {
       const box = element("div", `llm-part-panel ${kind}`);
-      box.append(barList(title, tokens.map(([text, by]) => [visible(text), Math.abs(by) / most, withSign(by, 3)])));
+      box.append(barList(title, tokens.map(([text, by]) => [escapeToken(text), Math.abs(by) / most, withSign(by, 3)])));
       return box;
     };
     this.side.replaceChildren(list("Pushes up", effect.raised, "llm-neuron-up"), list("Pushes down", effect.lowered, "llm-neuron-down"),
@@ -121,17 +131,8 @@ class Neuron {
     const { guess, parts, partTokens } = this.data;
     this.status.say(`${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured, in up to ${withThousands(parts * partTokens)} tokens of the run's text: `
       + `the ${this.found.length} strongest moments fall on ${counts.size} different token${counts.size === 1 ? "" : "s"}, the commonest, `
-      + `${visible(token)}, ${often} times.`);
+      + `${escapeToken(token)}, ${often} times.`);
   }
 }
 
-const number = (value) => value.toFixed(2).replace("-", "−");
-
-export default function draw(component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-inside_neurons");
-  const view = root.llmView;
-  if (!view) new Neuron(root, data);
-  else view.update(data);
-  root.llmView.move = (neuron) => setStateValue("neuron", neuron);
-}
+export default mount(Neuron);

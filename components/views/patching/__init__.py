@@ -26,7 +26,7 @@ from components.shared.answers import (
     table_file,
     whole,
 )
-from components.shared.export import portable
+from components.shared.browser import BrowserComponent
 from components.shared.help import explain
 from components.shared.selection import Look
 from components.shared.texts import MAX_TOKENS, token_texts
@@ -59,7 +59,7 @@ FIELDS = {
 }
 EXPLAINED = ("patching",)
 
-component = portable("inside_patching", "frontend/grid", "frontend/parts", "views/patching/view")
+component = BrowserComponent("inside_patching", "views/patching/view.js")
 _ready: Kept[list[Contrast]] = Kept(8)
 _layers: Kept[list[float]] = Kept(512)
 _ends: Kept[list[float]] = Kept(64)

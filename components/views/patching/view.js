@@ -1,9 +1,20 @@
 // Patching as a heat map, filled layer by layer: how much of the clean answer each place brings back.
 
+import { element, oncePerFrame } from "../../frontend/dom.js";
+import { exportRow } from "../../frontend/export.js";
+import { fetchJson } from "../../frontend/fetching.js";
+import { duration, escapeToken, withSign } from "../../frontend/format.js";
+import { Grid } from "../../frontend/grid.js";
+import { mount } from "../../frontend/mount.js";
+import { Status } from "../../frontend/parts.js";
+import { asSeen } from "../../frontend/picture.js";
+
 class Patching {
-  constructor(root, data) {
-    Object.assign(this, { root, data, report: () => {}, effects: [] });
-    root.llmView = this;
+  static identity = (data) => data.sources[0];
+
+  constructor(root, data, page) {
+    Object.assign(this, { root, data, report: (cell) => page.report("locked", cell), effects: [] });
+    this.stopped = false;
     this.held = data.locked;
     this.status = new Status("Running both texts, then patching layer 0 …");
     this.ends = element("div", "llm-patch-ends");
@@ -11,13 +22,13 @@ class Patching {
     this.heading.setAttribute("aria-live", "polite");
     const rows = [...Array(data.layers).keys()].map((layer) => `layer ${layer}`);
     this.grid = new Grid(data.columns, rows, { width: 34, widest: 76, height: 34 }, {
-      hover: framewise((...cell) => !this.held && this.look(cell)),
+      hover: oncePerFrame((...cell) => !this.held && this.look(cell)),
       choose: (...cell) => this.hold(this.held?.join() === cell.join() ? null : cell),
       free: () => this.hold(null),
     });
     this.grid.root.hidden = true;
     root.replaceChildren(this.ends, this.status.root, this.grid.root, this.heading, 
-      carryRow(data.carry, () => asSeen(root, `${this.data.sites[this.data.site]} · ${this.data.title}`)));
+      exportRow(data.carry, () => asSeen(root, `${this.data.sites[this.data.site]} · ${this.data.title}`)));
     this.read();
   }
 
@@ -26,12 +37,12 @@ class Patching {
     const begun = performance.now();
     try {
       for (let layer = 0; layer < layers; layer++) {
-        if (!this.root.isConnected || this.root.llmView !== this) return; // nobody waits for the rest
+        if (this.stopped) return;
         if (layer > 0) {
           const rest = ((performance.now() - begun) / 1000 / layer) * (layers - layer);
           this.status.say(`Patching layer ${layer} of ${layers}, about ${duration(rest)} more …`);
         }
-        const { ends, effects } = await jsonOf(sources[layer]);
+        const { ends, effects } = await fetchJson(sources[layer]);
         this.effects.push(effects);
         if (layer === 0) this.showEnds(ends);
         this.grid.root.hidden = false;
@@ -46,7 +57,7 @@ class Patching {
   }
 
   showEnds([clean, corrupt]) {
-    const [right, wrong] = this.data.answers.map(visible);
+    const [right, wrong] = this.data.answers.map(escapeToken);
     const tile = (title, value, note) => {
       const box = element("div", "llm-part-panel");
       box.append(element("div", "llm-part-title", title), element("div", "llm-patch-number", withSign(value)),
@@ -97,7 +108,7 @@ class Patching {
     const effect = tidy(this.effects[layer][column], 3);
     if (site === "head") return `Layer ${layer}, ${columns[column]}, at all positions: ${effect} of the answer`;
     const place = site === "resid_pre" ? `before layer ${layer}` : `in layer ${layer}`;
-    return `${sites[site]} ${place} at ${visible(columns[column])} (${column * span}): ${effect} of the answer`;
+    return `${sites[site]} ${place} at ${escapeToken(columns[column])} (${column * span}): ${effect} of the answer`;
   }
 
   /** What was expected and what was found half-way; asked of the residual stream, and so said of it. */
@@ -109,7 +120,11 @@ class Patching {
     const [, column] = this.strongest(layer);
     const place = changed.includes(column) ? ", the changed word" : column === columns.length - 1 ? ", the last token" : ", in between";
     return `${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured: before layer ${layer} the greatest effect, `
-      + `${tidy(this.effects[layer][column], 2)}, is at ${visible(columns[column])} (${column * span})${place}.${doubt}`;
+      + `${tidy(this.effects[layer][column], 2)}, is at ${escapeToken(columns[column])} (${column * span})${place}.${doubt}`;
+  }
+
+  stop() {
+    this.stopped = true;
   }
 
   update(data) {
@@ -123,15 +138,4 @@ class Patching {
 /** Without a sign before what rounds to 0. */
 const tidy = (effect, digits) => effect.toFixed(digits).replace(/^-(?=0\.0*$)/, "").replace("-", "−");
 
-export default function draw(component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-inside_patching");
-  let view = root.llmView;
-  if (!view || view.data.sources[0] !== data.sources[0]) {
-    delete root.dataset.drawn;
-    view = new Patching(root, data);
-  } else {
-    view.update(data);
-  }
-  view.report = (cell) => setStateValue("locked", cell);
-}
+export default mount(Patching);

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from components.shared.browser import browser_component
+from components.shared.browser import BrowserComponent
 from llm.config import ModelConfig
 from llm.costs import parameter_count
 
-_pathway = browser_component("pathway", "views/pathway/view")
+_pathway = BrowserComponent("pathway", "views/pathway/view.js")
 
 POSITIONS = {
     "learned": "plus a learned vector for each position",
@@ -67,4 +67,4 @@ def pathway(config: ModelConfig, key: str) -> None:
             "parameters": 0,
         },
     ]
-    _pathway(key=key, data={"stages": stages, "total": counts.total})
+    _pathway.mount(key=key, data={"stages": stages, "total": counts.total})

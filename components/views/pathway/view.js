@@ -1,19 +1,18 @@
 // The way from text to text: a row of stages, or a column where the page is narrow. Each has a small drawing of what
 // the stage makes: lines of writing, pieces, vectors, shares. The drawings stand for any text, so they show no numbers.
 
-const SVG = "http://www.w3.org/2000/svg";
+import { element, shape } from "../../frontend/dom.js";
+import { withThousands } from "../../frontend/format.js";
+import { mount } from "../../frontend/mount.js";
+
 const PIECES = [26, 14, 34, 20]; // widths of the drawn tokens
 
 /** A drawing 124 wide and 44 high, of rectangles [x, y, width, height, colour, opacity]. */
 function drawing(rectangles) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 124 44");
-  svg.setAttribute("preserveAspectRatio", "xMinYMid");
-  svg.setAttribute("class", "llm-pathway-drawing");
-  svg.setAttribute("aria-hidden", "true");
+  const svg = shape("svg", { viewBox: "0 0 124 44", preserveAspectRatio: "xMinYMid", class: "llm-pathway-drawing",
+    "aria-hidden": "true" });
   for (const [x, y, width, height, fill, opacity = 1] of rectangles) {
-    const rectangle = document.createElementNS(SVG, "rect");
-    for (const [name, value] of Object.entries({ x, y, width, height, rx: 2 })) rectangle.setAttribute(name, value);
+    const rectangle = shape("rect", { x, y, width, height, rx: 2 });
     rectangle.style.fill = `var(--llm-${fill})`;
     rectangle.style.opacity = opacity;
     svg.append(rectangle);
@@ -32,7 +31,7 @@ const pieces = (y, height, after = []) => {
 
 /** A column of cells for each token; the shades come from a formula, so they are the same on every page. */
 const vectors = () =>
-  PIECES.flatMap((_, column) =>
+  PIECES.flatMap((_width, column) =>
     Array.from({ length: 5 }, (_, row) => [
       4 + column * 30, row * 9, 20, 7, "accent", 0.2 + 0.75 * Math.abs(Math.sin(3.1 * column + 1.7 * row + 0.4)),
     ]),
@@ -47,32 +46,41 @@ const DRAWINGS = {
   next: () => pieces(13, 18, [16]),
 };
 
-export default function (component) {
-  const { data, parentElement } = component;
-  const root = parentElement.querySelector(".llm-pathway");
-  root.replaceChildren();
-  const list = element("ol", "llm-pathway-list");
-  for (const stage of data.stages) {
-    const item = element("li", stage.inside ? "llm-pathway-stage llm-pathway-wide" : "llm-pathway-stage");
-    item.append(element("div", "llm-pathway-title", stage.title));
-    if (stage.drawing) item.append(drawing(DRAWINGS[stage.drawing]()));
-    for (const [name, what] of stage.inside ?? []) {
-      const part = element("div", "llm-pathway-part");
-      part.append(element("strong", "", name), ` ${what}`);
-      item.append(part);
-    }
-    item.append(element("div", "llm-pathway-note", stage.note));
-    const foot = element("div", "llm-pathway-foot");
-    if (stage.shape) foot.append(element("code", "llm-pathway-shape", stage.shape));
-    if (stage.parameters) {
-      const share = element("div", "llm-pathway-share");
-      const fill = element("div", "llm-pathway-fill");
-      fill.style.width = `${(100 * stage.parameters) / data.total}%`;
-      share.append(fill);
-      foot.append(element("div", "llm-pathway-count", `${withThousands(stage.parameters)} parameters`), share);
-    }
-    item.append(foot);
-    list.append(item);
+class Pathway {
+  static identity = () => "";
+
+  constructor(root, data) {
+    this.root = root;
+    this.update(data);
   }
-  root.append(list);
+
+  update(data) {
+    this.root.replaceChildren();
+    const list = element("ol", "llm-pathway-list");
+    for (const stage of data.stages) {
+      const item = element("li", stage.inside ? "llm-pathway-stage llm-pathway-wide" : "llm-pathway-stage");
+      item.append(element("div", "llm-pathway-title", stage.title));
+      if (stage.drawing) item.append(drawing(DRAWINGS[stage.drawing]()));
+      for (const [name, what] of stage.inside ?? []) {
+        const part = element("div", "llm-pathway-part");
+        part.append(element("strong", "", name), ` ${what}`);
+        item.append(part);
+      }
+      item.append(element("div", "llm-pathway-note", stage.note));
+      const foot = element("div", "llm-pathway-foot");
+      if (stage.shape) foot.append(element("code", "llm-pathway-shape", stage.shape));
+      if (stage.parameters) {
+        const share = element("div", "llm-pathway-share");
+        const fill = element("div", "llm-pathway-fill");
+        fill.style.width = `${(100 * stage.parameters) / data.total}%`;
+        share.append(fill);
+        foot.append(element("div", "llm-pathway-count", `${withThousands(stage.parameters)} parameters`), share);
+      }
+      item.append(foot);
+      list.append(item);
+    }
+    this.root.append(list);
+  }
 }
+
+export default mount(Pathway);

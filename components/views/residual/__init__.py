@@ -21,7 +21,7 @@ from components.shared.answers import (
     refuse_diverged,
     table_file,
 )
-from components.shared.export import portable
+from components.shared.browser import BrowserComponent
 from components.shared.help import explain
 from components.shared.selection import Look
 from components.shared.texts import batch_of_one
@@ -36,7 +36,7 @@ FIGURES = {"size": "Size after each layer", "share": "Share written by each part
 EXPLAINED = ("residual_size", "residual_share")
 GROWTH = ["They shrink", "Less than twice as long", "Two to five times", "More than five times"]
 
-component = portable("inside_residual", "frontend/grid", "frontend/parts", "views/residual/view")
+component = BrowserComponent("inside_residual", "views/residual/view.js")
 _streams: Kept[ResidualStream] = Kept(8)
 
 

@@ -1,11 +1,22 @@
 // The residual stream: length by layer and position, and how much of the last vector each part wrote.
 
+import { element, oncePerFrame } from "../../frontend/dom.js";
+import { exportRow, renewExportRow } from "../../frontend/export.js";
+import { fetchJson } from "../../frontend/fetching.js";
+import { quoted, short, wholePercent, withSign } from "../../frontend/format.js";
+import { Grid } from "../../frontend/grid.js";
+import { mount } from "../../frontend/mount.js";
+import { barList, rowChart, signedBars, Status } from "../../frontend/parts.js";
+import { asSeen } from "../../frontend/picture.js";
+
 class Residual {
-  constructor(root, data) {
+  static identity = (data) => data.sources.residual;
+
+  constructor(root, data, page) {
     this.root = root;
     this.data = data;
     this.held = null;
-    this.report = () => {};
+    this.report = (position) => page.report("locked", position);
     this.status = new Status("Reading every layer …");
     this.place = element("div");
     this.details = element("div", "llm-part-columns");
@@ -13,12 +24,12 @@ class Residual {
     this.read();
   }
 
-  carry = () => carryRow(this.data.carry, () =>
+  carry = () => exportRow(this.data.carry, () =>
     asSeen(this.root, `${this.data.figures[this.data.figure]} · ${this.data.title}`));
 
   async read() {
     try {
-      this.stream = await jsonOf(this.data.sources.residual);
+      this.stream = await fetchJson(this.data.sources.residual);
     } catch (error) {
       this.status.fail(error);
       return;
@@ -34,7 +45,7 @@ class Residual {
     const focus = this.grid?.focus?.[1] ?? labels.length - 1;
     this.held = this.data.locked;
     this.grid = new Grid(labels, names, { width: 22, widest: 64, height: 24 }, {
-      hover: framewise((row, position) => (this.held === null ? this.look(row, position) : null)),
+      hover: oncePerFrame((row, position) => (this.held === null ? this.look(row, position) : null)),
       choose: (row, position) => this.hold(this.held === position ? null : position, row),
       free: () => this.hold(null, this.grid.focus?.[0] ?? 0),
     });
@@ -100,16 +111,13 @@ class Residual {
     const before = this.data;
     const repaint = data.figure !== before.figure || data.locked !== this.held;
     this.data = data;
-    renewCarryRow(this.root, before, data, this.carry);
+    renewExportRow(this.root, before, data, this.carry);
     if (this.stream && repaint) this.paint();
     else this.grid?.draw(); // after a change of theme
   }
 }
 
-const short = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(2)).replace("-", "−");
 const signedPercent = (share) => (Math.abs(share) < 0.0005 ? "0.0%" : `${withSign(100 * share, 1)}%`);
-
-const wholePercent = (share) => `${Math.round(100 * share) || 0}%`.replace("-", "−");
 
 /** Lengths differ by orders of magnitude (first tokens are often far longer): colour follows their logarithm. */
 function lengthScale(values) {
@@ -126,15 +134,4 @@ function signedScale(values) {
   return [(value) => value / most, `Colour: from −${end} over 0 to ${end} of the last vector.`];
 }
 
-export default function draw(component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-inside_residual");
-  let view = root.llmView;
-  if (!view || view.data.sources.residual !== data.sources.residual) {
-    delete root.dataset.drawn;
-    view = root.llmView = new Residual(root, data);
-  } else {
-    view.update(data);
-  }
-  view.report = (place) => setStateValue("locked", place);
-}
+export default mount(Residual);

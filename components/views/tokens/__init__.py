@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from components.shared.browser import browser_component
+from components.shared.browser import BrowserComponent
 from llm.tokenizers import Tokenizer
 
-_tokens = browser_component("tokens", "views/tokens/view")
-_writing = browser_component("writing", "views/writing/view")
+_tokens = BrowserComponent("tokens", "views/tokens/view.js")
+_writing = BrowserComponent("writing", "views/writing/view.js")
 
 
 def strip(tokenizer: Tokenizer, ids: list[int], key: str) -> None:
     """Each token as a coloured piece with its id beneath."""
-    _tokens(key=key, data={"tokens": [[token, tokenizer.token_text(token)] for token in ids]})
+    _tokens.mount(key=key, data={"tokens": [[token, tokenizer.token_text(token)] for token in ids]})
 
 
 def writing(generation_id: str, prompt: str, waiting: bool, stop: Callable[[], None], key: str) -> None:
@@ -22,7 +22,7 @@ def writing(generation_id: str, prompt: str, waiting: bool, stop: Callable[[], N
     Only where something on the page is `waiting` for the end of the text is the page drawn once more then: each time
     takes some of the processor from a training under way.
     """
-    _writing(
+    _writing.mount(
         key=key,
         data={"url": f"/live/generation/{generation_id}", "prompt": prompt, "waiting": waiting},
         on_ended_change=lambda: None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from components.routes import PLOTLY_URL
-from components.shared.browser import browser_component
+from components.shared.browser import BrowserComponent
 
-_live = browser_component("live", "views/training_run/view")
+_live = BrowserComponent("live", "views/training_run/view.js")
 
 BASELINES = {
     "uniform": "every token equally likely",
@@ -22,7 +22,7 @@ def watch(run_id: str, config: dict[str, Any], state: str) -> None:
     The page is rerun when the state has become another, so that its buttons follow.
     """
     measured = config.get("baselines", {})
-    _live(
+    _live.mount(
         key=f"live-{run_id}",
         data={
             "url": f"/live/run/{run_id}",

@@ -1,5 +1,12 @@
 // A run as it trains: tiles, loss curves and samples, fetched from the run's route and drawn as they come.
 
+import { colour } from "../../frontend/colours.js";
+import { element } from "../../frontend/dom.js";
+import { poll } from "../../frontend/fetching.js";
+import { duration, withThousands } from "../../frontend/format.js";
+import { mount } from "../../frontend/mount.js";
+import { loadPlotly } from "../../frontend/plotly.js";
+
 const TILES = [
   ["step", "Step"],
   ["left", "Time left"],
@@ -21,36 +28,25 @@ const STATES = {
 };
 const SMOOTHING = 0.85; // share of the running mean that each step keeps; the first steps, a plain mean, keep less
 
-let plotlyScript = null;
-
-function loadPlotly(url) {
-  plotlyScript ??= new Promise((resolve, reject) => {
-    if (window.Plotly) return resolve();
-    const script = element("script");
-    script.src = url;
-    script.onload = resolve;
-    script.onerror = () => {
-      plotlyScript = null;
-      reject(new Error("the charts' script did not load"));
-    };
-    document.head.append(script);
-  });
-  return plotlyScript;
-}
-
 class LiveRun {
-  constructor(root, data) {
+  static identity = (data) => data.url;
+
+  constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.report = () => {};
+    this.page = page;
     this.offset = 0;
     this.state = "";
     this.behind = false; // whether there are rows that the chart does not show yet
     this.nextDrawing = 0;
     this.forget();
     this.build();
-    this.ready = loadPlotly(data.plotly).then(() => this.draw(), (error) => this.say(error.message, true));
-    this.halt = repeatedly(() => this.ask());
+    this.plotly = null;
+    loadPlotly(data.plotly).then((plotly) => {
+      this.plotly = plotly;
+      this.draw();
+    }, (error) => this.say(error.message, true));
+    this.halt = poll(() => this.ask());
   }
 
   forget() {
@@ -216,7 +212,7 @@ class LiveRun {
     }
     if (state !== this.state) {
       this.state = state;
-      this.report(state);
+      this.report();
     }
   }
 
@@ -241,7 +237,7 @@ class LiveRun {
   }
 
   draw() {
-    if (!window.Plotly || !this.chart.isConnected) return;
+    if (!this.plotly || !this.chart.isConnected) return;
     if (!this.steps.length && !this.evaluationSteps.length) return;
     const started = performance.now();
     this.chart.querySelector(".llm-live-loading")?.remove();
@@ -269,7 +265,7 @@ class LiveRun {
     }
     layout.yaxis.range = [0, highest * 1.08];
     layout.height = this.root.clientWidth < 700 ? 320 : 400;
-    Plotly.react(this.chart, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
+    this.plotly.react(this.chart, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
     this.drawSmall();
     this.behind = false;
     // training wants the cores: a chart that takes long is drawn the less often
@@ -284,7 +280,7 @@ class LiveRun {
   }
 
   drawSmall() {
-    if (!window.Plotly || !this.more.open || !this.steps.length) return;
+    if (!this.plotly || !this.more.open || !this.steps.length) return;
     const layout = this.layout(200, "Learning rate");
     const grey = colour(this.root, "baseline");
     layout.yaxis.rangemode = "tozero";
@@ -298,36 +294,24 @@ class LiveRun {
       { x: this.steps, y: this.norms, name: "gradient", mode: "lines", yaxis: "y2", line: { color: grey, width: 1 },
         hovertemplate: "%{y:.3f}" },
     ];
-    Plotly.react(this.small, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
+    this.plotly.react(this.small, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
+  }
+
+  report() {
+    if (this.state && this.state !== this.data.state) this.page.report("state", this.state);
+  }
+
+  update(data) {
+    this.data = data;
+    this.draw(); // also after a change of theme
+    this.report();
   }
 
   stop() {
     this.halt();
-    if (window.Plotly) {
-      Plotly.purge(this.chart);
-      Plotly.purge(this.small);
-    }
+    this.plotly?.purge(this.chart);
+    this.plotly?.purge(this.small);
   }
 }
 
-export default function (component) {
-  const { data, parentElement, setStateValue } = component;
-  const root = parentElement.querySelector(".llm-live");
-  let live = root.llmLive;
-  if (!live || live.data.url !== data.url) {
-    live?.stop();
-    live = root.llmLive = new LiveRun(root, data);
-  } else {
-    live.draw(); // also after a change of theme
-  }
-  live.report = (state) => {
-    if (state !== data.state) setStateValue("state", state);
-  };
-  if (live.state && live.state !== data.state) live.report(live.state);
-  return () => {
-    if (!root.isConnected) {
-      live.stop();
-      root.llmLive = null;
-    }
-  };
-}
+export default mount(LiveRun);

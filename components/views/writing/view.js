@@ -1,21 +1,26 @@
 // A text as a model writes it, each token shaded by its probability; hover or focus one for the alternatives.
 
+import { element } from "../../frontend/dom.js";
+import { poll } from "../../frontend/fetching.js";
+import { mount } from "../../frontend/mount.js";
+
 const WRITING_STATES = { loading: "Opening the checkpoint …", writing: "Writing …", finished: "Finished",
   stopped: "Stopped", failed: "That did not work" };
 
 class Writing {
-  constructor(root, data) {
+  static identity = (data) => data.url;
+
+  constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.ended = () => {};
-    this.stop = () => {};
+    this.page = page;
     this.count = 0;
     this.going = true;
     root.replaceChildren();
     this.status = element("div", "llm-writing-status");
     this.status.setAttribute("role", "status");
     this.button = element("button", "llm-writing-stop", "Stop");
-    this.button.addEventListener("click", () => this.stop());
+    this.button.addEventListener("click", () => page.trigger("stop", true));
     const head = element("div", "llm-writing-head");
     head.append(this.status, this.button);
     this.text = element("div", "llm-writing-text");
@@ -26,7 +31,7 @@ class Writing {
     this.text.addEventListener("pointerover", (event) => this.explain(event.target));
     this.text.addEventListener("focusin", (event) => this.explain(event.target));
     this.text.addEventListener("click", (event) => this.explain(event.target));
-    this.halt = repeatedly(() => this.ask());
+    this.halt = poll(() => this.ask());
   }
 
   async ask() {
@@ -53,6 +58,19 @@ class Writing {
     if (this.going) return answer.tokens.length > 2 ? 150 : 400; // beside a training, tokens come slowly
     this.ended();
     return 86400000;
+  }
+
+  ended() {
+    if (this.data.waiting) this.page.report("ended", this.data.url);
+  }
+
+  update(data) {
+    this.data = data;
+    if (!this.going) this.ended();
+  }
+
+  stop() {
+    this.halt();
   }
 
   add(token) {
@@ -92,20 +110,4 @@ class Writing {
   }
 }
 
-export default function (component) {
-  const { data, parentElement, setStateValue, setTriggerValue } = component;
-  const root = parentElement.querySelector(".llm-writing");
-  let writing = root.llmWriting;
-  if (!writing || writing.data.url !== data.url) {
-    writing?.halt();
-    writing = root.llmWriting = new Writing(root, data);
-  }
-  writing.stop = () => setTriggerValue("stop", true);
-  writing.ended = () => {
-    if (data.waiting) setStateValue("ended", data.url);
-  };
-  if (!writing.going) writing.ended();
-  return () => {
-    if (!root.isConnected) writing.halt();
-  };
-}
+export default mount(Writing);
