@@ -1,8 +1,11 @@
 """The files about the project say the same as the project."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,3 +26,47 @@ def test_license_and_version_are_stated_once_and_the_same():
     [author] = project["authors"]
     assert f"- name: {author['name']}" in (ROOT / "CITATION.cff").read_text()
     assert author["name"] in (ROOT / "LICENSE").read_text()
+
+
+GUIDES = ["docs/architecture.md", "README.md"]
+# a file or a folder/, and a name in it
+FILES = r"`((?:[\w.-]+/)*[\w.-]+(?:\.(?:py|js|css|md|txt|toml)|/))(?:::([\w.]+))?`"
+MADE_LATER = ["checkpoints/"]
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_file_and_function_that_a_guide_names_exists(guide):
+    named = re.findall(FILES, (ROOT / guide).read_text())
+    assert len(named) > 5
+    assert [path for path, _ in named if path not in MADE_LATER and not (ROOT / path).exists()] == []
+    assert [f"{path}::{name}" for path, name in named if name and not defines(ROOT / path, name)] == []
+
+
+def test_what_does_not_exist_is_noticed():
+    assert defines(ROOT / "llm" / "model.py", "Transformer.forward")
+    assert not defines(ROOT / "llm" / "model.py", "Transformer.backward")
+    assert re.findall(
+        FILES, "see `llm/nothing.py` and `llm/model.py::Transformer.x`, `uv run pytest` and `llm/none/`"
+    ) == [
+        ("llm/nothing.py", ""),
+        ("llm/model.py", "Transformer.x"),
+        ("llm/none/", ""),
+    ]
+
+
+def defines(path: Path, name: str) -> bool:
+    """Whether the file defines this function, class, method or variable at its top or in a class."""
+    inside = ast.parse(path.read_text()).body
+    for part in name.split("."):
+        found = [node for node in inside if part in names_of(node)]
+        if not found:
+            return False
+        inside = getattr(found[0], "body", [])
+    return True
+
+
+def names_of(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]

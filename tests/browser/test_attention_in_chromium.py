@@ -246,8 +246,7 @@ def test_an_error_of_the_server_is_a_sentence_in_its_place(page, server, run):
     expect(page.locator(".llm-tiles-status")).to_have_text("The weights are <b>gone</b>.")
 
 
-@pytest.mark.parametrize("width", [1440, 800])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
 def test_views_are_accessible_and_fit(browser, server, run, width, scheme):
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
     context.set_default_timeout(90_000)

@@ -215,8 +215,7 @@ def test_a_text_can_be_stopped_and_is_kept(page, server):
     expect(page.get_by_test_id("stExpanderDetails").get_by_text(written[:60]).first).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [1440, 800])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
 def test_pages_are_accessible_and_fit(browser, server, width, scheme):
     """No page scrolls sideways, and axe finds nothing serious in what this project draws."""
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
