@@ -2,11 +2,12 @@
 
     uv run python experiments/induction.py [--seeds 3] [--steps 1300] [--out docs] [--keep FOLDER] [--songs FILE]
 
-An induction head (Olsson et al. 2022, arXiv:2209.11895) looks for the earlier place where the same token stood, and at
-the token that came after it there. It needs two layers: one writes to each position which token came before, the next
-one searches for it. It pays where a text repeats what nobody could have guessed. So a two-layer model reads the story
-world with a skipping song after each story: words of the stories in random order, each line sung three times. There are
-three controls: the same with one layer, the same two layers on the stories alone, and the untrained model, step 0.
+An induction head (Olsson et al. 2022, arXiv:2209.11895) finds the earlier position of the same token, and attends to
+the token that followed it there. It needs two layers: one writes to each position which token came before, the next
+one searches for it. It helps where a text repeats what could not have been predicted. So a two-layer model reads the
+story world with a skipping song after each story: words of the stories in random order, each line sung three times.
+There are three controls: the same with one layer, the same two layers on the stories alone, and the untrained model,
+step 0.
 
 Writes induction.csv, induction.svg, and the table in the induction.md that stands beside them.
 """
@@ -50,15 +51,15 @@ MODEL = {
 }  # apart from these and the layers the small llama
 TRAINING: dict[str, Any] = {"batch_size": 42, "schedule": "constant"}
 D_VOCAB = 1_024  # small, so that each token is seen often, and many words take several
-WINDOWS = 128  # of held-out text: the in-context score compares two positions alone, and few windows leave it noisy
+WINDOWS = 128  # of held-out text: the in-context score compares only two positions, and few windows leave it noisy
 
-# what is trained: layers, and whether the stories have songs
+# what is trained: number of layers, and whether the stories have songs
 RUNS = {"two layers": (2, True), "one layer": (1, True), "two layers, stories": (2, False)}
 
 
 @dataclass(frozen=True)
 class Options:
-    """What can be chosen; the defaults are the experiment."""
+    """What can be set; the defaults are the experiment."""
 
     seeds: Annotated[int, Doc("Trainings of the model and of each control.")] = 3
     steps: Annotated[int, Doc("Optimizer steps of each.")] = 1_300
@@ -66,8 +67,10 @@ class Options:
     out: Annotated[Path, Doc("Folder for induction.csv, induction.svg and the table in induction.md.")] = (
         PROJECT / "docs"
     )
-    keep: Annotated[Path | None, Doc("Folder in which the runs stay, for the app to show. None: nowhere.")] = None
-    songs: Annotated[Path | None, Doc("Only write the stories with songs to this file, for the app to learn.")] = None
+    keep: Annotated[Path | None, Doc("Folder to keep the runs in, for the app to show. None: they are deleted.")] = None
+    songs: Annotated[Path | None, Doc("Only write the stories with songs to this file, for training in the app.")] = (
+        None
+    )
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Measured:
     step: int
     induction_score: float  # of the head that has the highest
     previous_score: float  # the same
-    first_copy_loss: float  # of random tokens that come twice
+    first_copy_loss: float  # of random tokens that are repeated once
     second_copy_loss: float
     in_context_score: float
     validation_loss: float
@@ -97,7 +100,7 @@ def with_songs(text: str) -> str:
 
 
 def trained(name: str, seed: int, story: str, steps: int, runs: Path) -> RunFolder:
-    """A run from start to end, with its snapshots."""
+    """Train a run from start to end, with its snapshots."""
     layers, songs = RUNS[name]
     text, text_name = (with_songs(story), "stories and songs") if songs else (story, "the story world")
     model = preset("llama", "small", d_vocab=D_VOCAB, **(MODEL | {"n_layers": layers}))
@@ -114,7 +117,7 @@ def trained(name: str, seed: int, story: str, steps: int, runs: Path) -> RunFold
 
 
 def measured(name: str, seed: int, folder: RunFolder) -> Iterator[Measured]:
-    """All snapshots of a run."""
+    """The figures of every snapshot of a run."""
     first = load_run(folder.path)
     data = TextData.from_text(folder.text(), first.tokenizer, first.config.n_ctx)
     windows = data.evaluation_windows(WINDOWS)
@@ -224,7 +227,7 @@ def table(rows: list[Measured]) -> str:
 
 
 def write(rows: list[Measured], out: Path) -> None:
-    """The three files; of an induction.md that is there, only what stands between its two marks is replaced."""
+    """The three files; of an existing induction.md, only what is between its two marks is replaced."""
     out.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

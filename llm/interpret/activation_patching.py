@@ -62,7 +62,7 @@ def activation_patching(
     if clean.shape != corrupt.shape or clean.ndim != 1:
         raise ValueError(
             f"the clean prompt has shape {list(clean.shape)} and the corrupted one {list(corrupt.shape)}: patching "
-            "goes position by position, so give two single prompts of as many tokens each"
+            "goes position by position, so give two single prompts of equal length"
         )
     for patches in experiments:
         for one in patches:

@@ -1,4 +1,4 @@
-"""Two prompts to compare token by token, and the two tokens that they must tell apart."""
+"""A pair of prompts for activation patching, and the two answers between which the model has to choose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llm.tokenizers import Tokenizer
 
 @dataclass(frozen=True)
 class PromptPair:
-    """Prompts of as many tokens each. After `clean` comes token answers[0], after `corrupt` answers[1]."""
+    """Two prompts of equal length. The right answer is token answers[0] after `clean`, answers[1] after `corrupt`."""
 
     clean: tuple[int, ...]
     corrupt: tuple[int, ...]
@@ -18,18 +18,19 @@ class PromptPair:
     @property
     def changed(self) -> list[int]:
         """The positions at which the prompts differ."""
-        return [at for at, (one, other) in enumerate(zip(self.clean, self.corrupt, strict=True)) if one != other]
+        pairs = zip(self.clean, self.corrupt, strict=True)
+        return [position for position, (clean, corrupt) in enumerate(pairs) if clean != corrupt]
 
 
 def prompt_pair(tokenizer: Tokenizer, clean: str, corrupt: str, right: str, wrong: str) -> PromptPair:
-    """From texts: `clean` should go on with `right`, `corrupt` with `wrong`.
+    """A pair from texts: `clean` should continue with `right`, `corrupt` with `wrong`.
 
-    What both answers begin with, such as a space, becomes the end of both prompts; their first difference is the
-    answer.
+    Tokens that both answers begin with, such as a space, become the end of both prompts; the first tokens that differ
+    are the answers.
 
     Raises:
-        ValueError: a text that is empty or that the tokenizer cannot express; answers that do not differ, or whose
-            first different token depends on the prompt; prompts that are alike or of different length.
+        ValueError: a text that is empty or that the tokenizer cannot encode; answers that do not differ, or whose
+            first different token depends on the prompt; prompts that are equal or of different length.
     """
     if not (clean and corrupt and right and wrong):
         raise ValueError("One of the texts is empty: patching takes two prompts and two answers")
@@ -37,13 +38,13 @@ def prompt_pair(tokenizer: Tokenizer, clean: str, corrupt: str, right: str, wron
     other, other_answers = _before_the_answers(tokenizer, corrupt, right, wrong)
     if answers != other_answers:
         raise ValueError(
-            f"After the two prompts, {right!r:.40} and {wrong!r:.40} begin with different tokens: let the prompts end "
-            "alike, with a whole word"
+            f"After the two prompts, {right!r:.40} and {wrong!r:.40} begin with different tokens: end both "
+            "prompts in the same way, with a whole word"
         )
     if len(prompt) != len(other):
         raise ValueError(
             f"The clean text has {len(prompt)} tokens and the corrupted one {len(other)}: patching goes position by "
-            "position, so change one word for another of as many tokens"
+            "position, so replace a word by one of as many tokens"
         )
     if prompt == other:
         raise ValueError("The two texts are the same tokens: change the word that the answer depends on")
@@ -51,7 +52,7 @@ def prompt_pair(tokenizer: Tokenizer, clean: str, corrupt: str, right: str, wron
 
 
 def _before_the_answers(tokenizer: Tokenizer, text: str, right: str, wrong: str) -> tuple[list[int], tuple[int, int]]:
-    """The tokens up to where the two continuations part, and the two tokens there."""
+    """The tokens that the two continuations share, and the two tokens that follow."""
     one, other = tokenizer.encode(text + right), tokenizer.encode(text + wrong)
     same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
     if not same:

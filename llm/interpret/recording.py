@@ -1,4 +1,4 @@
-"""Record what a model computes: every named intermediate value of a forward pass, through PyTorch's own forward hooks.
+"""Record what a model computes: the named activations of a forward pass, through PyTorch's own forward hooks.
 
 A name is the module's path without `hook_`: "embedding", "blocks.0.resid_pre", "blocks.0.attention.pattern",
 "blocks.1.mlp.hidden", "blocks.1.norm_mlp", "final_norm", "logits". Its last part alone ("pattern") means that value in
@@ -43,7 +43,7 @@ def hookable_copy(model: Transformer, materialize_pattern: bool = False) -> Tran
 
 
 def activation_names(model: Transformer) -> tuple[str, ...]:
-    """The full name of everything that `record` can keep."""
+    """The full name of every activation that `record` can keep."""
     return tuple(_sources(model))
 
 
@@ -89,7 +89,7 @@ def record(model: Transformer, tokens: Int[Tensor, "batch pos"], names: Iterable
 def records(
     model: Transformer, tokens: Int[Tensor, "batch pos"], names: Iterable[str], batch_size: int
 ) -> Iterator[Record]:
-    """The same, `batch_size` sequences at a time: memory stays bounded however many there are."""
+    """`record` of `batch_size` sequences at a time, so that memory stays bounded however many there are."""
     wanted = _resolve(model, names)
     for start in range(0, len(tokens), batch_size):
         yield record(model, tokens[start : start + batch_size], wanted)
@@ -111,11 +111,11 @@ def as_batch(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor
     config = model.config
     if tokens.ndim != 2 or tokens.numel() == 0 or tokens.is_floating_point():
         raise ValueError(
-            f"tokens of shape {list(tokens.shape)} and type {tokens.dtype} cannot be read: give whole numbers "
+            f"tokens of shape {list(tokens.shape)} and type {tokens.dtype} cannot be read: give integers "
             "[batch, pos], at least one sequence of at least one token"
         )
     if tokens.shape[1] > config.n_ctx:
-        raise ValueError(f"{tokens.shape[1]} tokens are too many: this model looks at n_ctx={config.n_ctx} at most")
+        raise ValueError(f"{tokens.shape[1]} tokens are too many: this model reads n_ctx={config.n_ctx} at most")
     lowest, highest = int(tokens.min()), int(tokens.max())
     if lowest < 0 or highest >= config.d_vocab:
         outside = lowest if lowest < 0 else highest
@@ -145,12 +145,12 @@ def check_pair(model: Transformer, pair: tuple[int, int]) -> None:
 
 
 def blocks(model: Transformer) -> list[Block]:
-    """The model's blocks, as what they are."""
+    """The model's blocks, typed."""
     return [block for block in model.blocks if isinstance(block, Block)]
 
 
 def _sources(model: Transformer) -> dict[str, nn.Module]:
-    """The module whose output each name stands for."""
+    """The module whose output each name refers to."""
     sources = {}
     for path, module in model.named_modules():
         parent, _, last = path.rpartition(".")
@@ -165,7 +165,7 @@ def _sources(model: Transformer) -> dict[str, nn.Module]:
 
 
 def _resolve(model: Transformer, names: Iterable[str] | None) -> Sequence[str]:
-    """Full names, each once; the last part of a name stands for every layer's."""
+    """Full names, each once; the last part of a name alone means that activation in every layer."""
     known = activation_names(model)
     if names is None:
         return known

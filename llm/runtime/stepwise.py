@@ -1,14 +1,14 @@
 """Long computations, written once as a generator of their parts, from which both uses come.
 
-@stepwise
-def logit_lens(model, tokens):
-for layer in …:
-…
-yield                      # others' tasks may run here
-return result
+    @stepwise
+    def logit_lens(model, tokens):
+        for layer in …:
+            …
+            yield  # others' tasks may run here
+        return result
 
-logit_lens(model, tokens)          # the value
-logit_lens.steps(model, tokens)    # the parts, for `compute.finish`: a training goes on between two of them
+`logit_lens(model, tokens)` is the value; `logit_lens.steps(model, tokens)` are the parts, for `compute.finish`: a
+training run goes on between two of them.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_impossible_patches_are_refused(patch, message):
 def test_prompts_that_cannot_be_compared_are_refused():
     model = randomised(ModelConfig(**SIZES))
     clean, corrupt = torch.tensor([1, 2, 3]), torch.tensor([1, 5, 3])
-    with pytest.raises(ValueError, match="as many tokens each"):
+    with pytest.raises(ValueError, match="of equal length"):
         activation_patching(model, clean, corrupt[:2], (1, 2), [])
     with pytest.raises(ValueError, match="nothing to restore"):
         activation_patching(model, clean, clean, (1, 2), [])
