@@ -78,8 +78,11 @@ def generation_progress(request: Request) -> JSONResponse:
 
 def code(request: Request) -> Response:
     """What the code reader shows of a forward pass."""
-    from components.views.code.routes import answer
+    from components.views.code.routes import LIVE
 
+    answer = LIVE.get(f"code/{request.path_params['what']}")
+    if answer is None:
+        raise HTTPException(404, "There is no such route")
     return answer(request)
 
 

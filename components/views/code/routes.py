@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,12 +18,9 @@ from llm.trace.sessions import find_session
 Answer = Callable[[CodeSession, Request], Response]
 
 
-def answer(request: Request) -> Response:
-    """The answer to one request. Invalid input becomes one sentence and the status 400."""
-    what = ANSWERS.get(request.path_params["what"])
+def _answer(what: Answer, request: Request) -> Response:
+    """One of the answers below. Invalid input becomes one sentence and the status 400."""
     session = find_session(request.path_params["key"])
-    if what is None:
-        raise HTTPException(404, "There is no such data of the code")
     if session is None:
         raise HTTPException(404, "This forward pass is no longer in memory: reload the page")
     try:
@@ -57,9 +55,6 @@ def _cell(session: CodeSession, request: Request) -> Response:
     return JSONResponse(compute.finish(steps))
 
 
-ANSWERS: dict[str, Answer] = {"layer": _layer, "comparison": _comparison, "array": _array, "cell": _cell}
-
-
 def _path(request: Request) -> str:
     return request.query_params.get("path", "")
 
@@ -77,3 +72,11 @@ def _index(request: Request) -> list[int]:
     if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in parts):
         raise ValueError(f"at must be whole numbers of 0 or more with commas between them, got {text!r:.60}")
     return [int(part) for part in parts]
+
+
+LIVE = {
+    "code/layer": partial(_answer, _layer),
+    "code/comparison": partial(_answer, _comparison),
+    "code/array": partial(_answer, _array),
+    "code/cell": partial(_answer, _cell),
+}
