@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llm.checkpoints import Run, RunFolder, load_run
+from llm.runs.folder import RunFolder
+from llm.runs.loading import Run, load_run
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
@@ -12,7 +13,7 @@ _runs: Kept[Run] = Kept(3)
 
 
 def open_run(path: Path, step: int | None) -> Run:
-    """The run at a step as `llm.checkpoints.load_run` gives it, its model on the CPU, shared by all who ask.
+    """The run at a step as `llm.runs.loading.load_run` gives it, its model on the CPU, shared by all who ask.
 
     Whoever wants to change the model copies it first. Weights that were saved anew since are read anew. Raises as
     `load_run`.

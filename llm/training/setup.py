@@ -13,10 +13,12 @@ from typing import Any
 
 import torch
 
-from llm.checkpoints import DamagedCheckpointError, RunFolder
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.data import TextData
 from llm.model import Transformer
+from llm.runs.errors import DamagedCheckpointError
+from llm.runs.folder import RunFolder
+from llm.runs.snapshots import snapshot_path
 from llm.runtime import compute
 from llm.runtime.device import choose_device, choose_precision
 from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
@@ -99,7 +101,7 @@ def resume_run(path: Path | str) -> Trainer:
         try:
             trainer.load_state(state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:  # a file of the right format, but not a state
-            path = folder.snapshot_path(steps[-1]) / "trainer.pt"
+            path = snapshot_path(folder.path, steps[-1]) / "trainer.pt"
             raise DamagedCheckpointError(path, f"it is no state of this run's trainer ({error})") from None
     return trainer
 

@@ -18,11 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from llm.checkpoints import RunFolder, snapshot_due
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
 from llm.loss import next_token_loss
 from llm.model import Transformer
+from llm.runs.folder import RunFolder
+from llm.runs.snapshots import snapshot_due
 from llm.runtime.device import autocast, choose_device, choose_precision, random_source
 from llm.sampling import generate
 from llm.tokenizers import Tokenizer

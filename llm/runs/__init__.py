@@ -1,0 +1,1 @@
+"""Run folders: everything that a training run leaves behind. `llm.checkpoints` is the public import."""

@@ -1,0 +1,43 @@
+"""config.json of a run folder, checked: whatever the file holds, an error is one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llm.config import ModelConfig, TrainingConfig
+from llm.runs.errors import DamagedCheckpointError, read_json_object
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """config.json: the two configs, and all of it as it was read."""
+
+    model: ModelConfig
+    training: TrainingConfig
+    raw: dict[str, Any]
+
+
+def read_config(path: Path) -> RunConfig:
+    """The content of a config.json. Raises DamagedCheckpointError, and FileNotFoundError where there is none."""
+    raw = read_json_object(path)
+    try:
+        return RunConfig(_config(ModelConfig, raw["model"]), _config(TrainingConfig, raw["training"]), raw)
+    except (KeyError, ValueError, OverflowError) as error:  # OverflowError: a whole number beyond all floats
+        problem = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise DamagedCheckpointError(path, problem) from None
+
+
+def _config(kind: Any, raw: dict[str, Any]) -> Any:
+    """A config from JSON: a field that the JSON lacks keeps its default, an unknown one is an error."""
+    if not isinstance(raw, dict):
+        raise ValueError(f"its {kind.__name__} is no JSON object")
+    defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+    if unknown := raw.keys() - defaults.keys():
+        raise ValueError(f"it has fields that no {kind.__name__} has: {', '.join(sorted(unknown))}")
+    required = {name for name, default in defaults.items() if default is dataclasses.MISSING}
+    if lacking := required - raw.keys():
+        raise ValueError(f"its {kind.__name__} lacks {', '.join(sorted(lacking))}")
+    return kind(**raw)

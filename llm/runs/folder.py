@@ -1,0 +1,181 @@
+"""A run folder, and the only place that knows the names of its files.
+
+    checkpoints/20260131120000/
+      config.json                model, training, tokenizer, text, baselines, seed, versions
+      tokenizer.json …           the tokenizer (`llm.tokenizers`)
+      text.txt                   the training text, so that a run can be resumed
+      metrics.jsonl              one line for each optimizer step, only ever appended to
+      status.json                running, paused, finished, stopped or failed, and why
+      step_000100/               a snapshot (`llm.runs.snapshots`)
+      best_model.safetensors     the weights with the lowest validation loss
+      final_model.safetensors    the weights after the last step
+      samples.jsonl              texts that a person generated with this run's models
+
+Every file is replaced atomically. Only safetensors, JSON and `torch.load(weights_only=True)` are ever read, so a
+hostile folder executes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from llm.model import Transformer
+from llm.runs import metrics, snapshots, status
+from llm.runs.config import RunConfig, read_config
+from llm.runs.errors import DamagedCheckpointError
+from llm.runs.metrics import MetricsChunk
+from llm.runs.status import RunStatus
+from llm.runs.weights import load_weights, weights_as_bytes
+from llm.runtime.files import write_bytes, write_json
+from llm.tokenizers import Tokenizer
+
+RUN_ID = re.compile(r"[0-9]{14}")
+ModelFile = Literal["best", "final"]
+
+
+class RunFolder:
+    """One run's folder; see the module's docstring for its files."""
+
+    def __init__(self, path: Path | str) -> None:
+        """An existing run folder. Raises FileNotFoundError where there is none."""
+        self.path = Path(path)
+        if not (self.path / "config.json").is_file():
+            raise FileNotFoundError(
+                f"{self.path} is not a run folder (it has no config.json): `uv run llm runs` lists the runs there are"
+            )
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @classmethod
+    def create(cls, checkpoints_dir: Path | str, config: dict[str, Any], tokenizer: Tokenizer, text: str) -> RunFolder:
+        """Make the folder of a new run, named after the time; if the name is taken, after the next free second."""
+        Path(checkpoints_dir).mkdir(parents=True, exist_ok=True)
+        moment = datetime.now()
+        while True:
+            path = Path(checkpoints_dir) / f"{moment:%Y%m%d%H%M%S}"
+            try:
+                path.mkdir()  # fails if it exists: whoever makes it owns it
+                break
+            except FileExistsError:
+                moment += timedelta(seconds=1)
+        tokenizer.save(path)
+        write_bytes(path / "text.txt", text.encode())
+        write_bytes(path / "metrics.jsonl", b"")
+        write_json(path / "config.json", config)  # last: without it the folder is no run yet
+        folder = cls(path)
+        folder.write_status("running", "", 0)
+        return folder
+
+    def config(self) -> RunConfig:
+        """config.json, checked. Raises DamagedCheckpointError."""
+        return read_config(self.path / "config.json")
+
+    def text(self) -> str:
+        """The training text, to the character: no line end is translated. Raises DamagedCheckpointError."""
+        path = self.path / "text.txt"
+        try:
+            return path.read_bytes().decode()
+        except FileNotFoundError:
+            raise DamagedCheckpointError(path, "it is missing, and without it training cannot continue") from None
+        except UnicodeDecodeError as error:
+            raise DamagedCheckpointError(path, f"it is not UTF-8 ({error})") from None
+
+    def write_status(self, state: str, message: str, step: int) -> None:
+        """Replace the run's status."""
+        status.write_status(self.path / "status.json", state, message, step)
+
+    def status(self) -> RunStatus:
+        """The run's status; "unknown" where no readable status.json says it."""
+        return status.read_status(self.path / "status.json")
+
+    def append_metrics(self, row: dict[str, Any]) -> None:
+        """Add one line to metrics.jsonl."""
+        metrics.append_row(self.path / "metrics.jsonl", row)
+
+    def read_metrics(self, offset: int = 0) -> MetricsChunk:
+        """The complete lines of metrics.jsonl from this byte on; see `llm.runs.metrics.read_metrics`."""
+        return metrics.read_metrics(self.path / "metrics.jsonl", offset)
+
+    def truncate_metrics(self, step: int) -> None:
+        """Remove the metrics after this step: a resumed run writes them again."""
+        metrics.truncate_metrics(self.path / "metrics.jsonl", step)
+
+    def last_validation_loss(self) -> float | None:
+        """The newest validation loss, in nats per token."""
+        return metrics.last_validation_loss(self.path / "metrics.jsonl")
+
+    def append_sample(self, sample: dict[str, Any]) -> None:
+        """Keep a text that a person generated with this run's model."""
+        metrics.append_row(self.path / "samples.jsonl", sample)
+
+    def samples(self) -> list[dict[str, Any]]:
+        """The texts kept by `append_sample`, oldest first."""
+        path = self.path / "samples.jsonl"
+        return metrics.parse_rows(path.read_bytes()) if path.exists() else []
+
+    def save_snapshot(
+        self, step: int, model: Transformer, info: dict[str, Any], trainer_state: dict[str, Any], keep_mb: int
+    ) -> None:
+        """Keep the weights of this step and the trainer's state; see `llm.runs.snapshots.save_snapshot`."""
+        snapshots.save_snapshot(self.path, step, model, info, trainer_state, keep_mb)
+
+    def snapshots(self) -> list[int]:
+        """Steps of the snapshots, ascending."""
+        return snapshots.snapshot_steps(self.path)
+
+    def trainer_state(self, step: int) -> dict[str, Any]:
+        """What `save_snapshot` was given. Raises DamagedCheckpointError."""
+        return snapshots.load_trainer_state(self.path, step)
+
+    def save_model(self, which: ModelFile, model: Transformer, step: int) -> None:
+        """Replace the best or the final weights."""
+        write_bytes(self._model_file(which), weights_as_bytes(model, step))
+
+    def has(self, which: ModelFile) -> bool:
+        """Whether there are best or final weights."""
+        return self._model_file(which).is_file()
+
+    def choose_weights(self, step: int | None) -> int | ModelFile:
+        """This step; None: the final weights, else the best, else those of the newest snapshot.
+
+        Raises FileNotFoundError where there are none yet.
+        """
+        if step is not None:
+            return step
+        if self.has("final"):
+            return "final"
+        if self.has("best"):
+            return "best"
+        if steps := self.snapshots():
+            return steps[-1]
+        raise FileNotFoundError(f"Run {self.id} has no weights yet: it has not taken its first step")
+
+    def weights_file(self, source: int | ModelFile) -> Path:
+        """The file of these weights. Raises FileNotFoundError where there is none."""
+        if isinstance(source, int):
+            path = snapshots.snapshot_path(self.path, source) / "model.safetensors"
+        else:
+            path = self._model_file(source)
+        if not path.is_file():
+            steps = ", ".join(map(str, self.snapshots())) or "none"
+            wanted = f"of step {source}" if isinstance(source, int) else f"called {source}"
+            raise FileNotFoundError(f"Run {self.id} has no weights {wanted}: its snapshots are {steps}")
+        return path
+
+    def load_weights(self, model: Transformer, source: int | ModelFile) -> int:
+        """Put saved weights into `model`; returns the step that they are of.
+
+        Raises:
+            FileNotFoundError: there are none of that step.
+            DamagedCheckpointError: the file cannot be read, or does not fit the model.
+        """
+        return load_weights(self.weights_file(source), model)
+
+    def _model_file(self, which: ModelFile) -> Path:
+        return self.path / f"{which}_model.safetensors"

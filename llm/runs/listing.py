@@ -1,0 +1,96 @@
+"""The list of runs: what a person picks one from, read without opening any model."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from llm.costs import parameter_count
+from llm.runs.errors import DamagedCheckpointError
+from llm.runs.folder import RUN_ID, RunFolder
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a list of runs shows of one; fields that a damaged folder does not tell are None."""
+
+    id: str
+    path: Path
+    architecture: str | None
+    size: str | None
+    text_name: str | None
+    tokenizer: str | None
+    state: str
+    step: int
+    steps: int | None
+    loss: float | None  # validation loss at the last evaluation, nats per token
+    parameters: int | None
+    created: datetime | None
+
+    @property
+    def label(self) -> str:
+        """The run in one line, for a person to pick."""
+        parts = [
+            " ".join(part for part in (self.architecture or "custom", self.size) if part),
+            self.tokenizer,
+            self.text_name,
+            f"step {self.step:,}",
+            f"loss {self.loss:.2f}" if self.loss is not None else None,
+            f"{self.created.day} {self.created:%b %H:%M}" if self.created else self.id,
+        ]
+        return " · ".join(part for part in parts if part)
+
+
+def list_runs(checkpoints_dir: Path | str = "checkpoints") -> list[RunSummary]:
+    """Every run, newest first; one whose files are damaged is listed too.
+
+    Of each run it reads config.json, status.json and the end of metrics.jsonl.
+    """
+    if not Path(checkpoints_dir).is_dir():
+        return []
+    names = sorted((entry.name for entry in os.scandir(checkpoints_dir) if RUN_ID.fullmatch(entry.name)), reverse=True)
+    paths = (Path(checkpoints_dir) / name for name in names)
+    return [summary for path in paths if (summary := _summary(path)) is not None]
+
+
+def _summary(path: Path) -> RunSummary | None:
+    """None where there is no run, or no more: somebody may be removing it."""
+    try:
+        folder = RunFolder(path)
+        config = folder.config()
+    except FileNotFoundError:
+        return None
+    except (DamagedCheckpointError, OSError):
+        return RunSummary(path.name, path, None, None, None, None, "damaged", 0, None, None, None, None)
+    raw, status = config.raw, folder.status()
+    return RunSummary(
+        id=folder.id,
+        path=folder.path,
+        architecture=_string(raw, "architecture"),
+        size=_string(raw, "size"),
+        text_name=_string(raw, "text", "name"),
+        tokenizer=_string(raw, "tokenizer", "kind"),
+        state=status.state,
+        step=status.step,
+        steps=config.training.steps,
+        loss=folder.last_validation_loss(),
+        parameters=parameter_count(config.model).total,
+        created=_moment(folder.id),
+    )
+
+
+def _string(content: Any, *keys: str) -> str | None:
+    """The string at content[key][key]…, if there is one: in a file from outside, anything may be anywhere."""
+    for key in keys:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content if isinstance(content, str) else None
+
+
+def _moment(run_id: str) -> datetime | None:
+    try:
+        return datetime.strptime(run_id, "%Y%m%d%H%M%S")
+    except ValueError:  # fourteen digits, but no time
+        return None

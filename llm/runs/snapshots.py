@@ -1,0 +1,97 @@
+"""Snapshots of a run: the weights at many of its steps, and the trainer's state in the newest alone.
+
+step_000100/
+  model.safetensors   the weights
+  snapshot.json       the step's losses
+  trainer.pt          what training needs to continue from here
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from llm.model import Transformer
+from llm.runs.errors import DamagedCheckpointError
+from llm.runs.weights import weights_as_bytes
+from llm.runtime.files import TEMPORARY, write_folder
+
+SNAPSHOT = re.compile(r"step_([0-9]{6}|[1-9][0-9]{6,})")
+
+
+def snapshot_due(step: int, steps: int) -> bool:
+    """Whether a snapshot is kept at this step: 0, 1, 2, 4, 8, then four for each doubling, and the last.
+
+    Dense while a model learns fastest, sparse later, so that learning can be replayed.
+    """
+    if step < 8 or step == steps:
+        return step in (0, 1, 2, 4) or step == steps
+    quarter = 2 ** (step.bit_length() - 3)  # a quarter of the doubling that step is in
+    return step % quarter == 0
+
+
+def snapshot_steps(run: Path) -> list[int]:
+    """Steps of the snapshots in a run folder, ascending."""
+    names = (SNAPSHOT.fullmatch(entry.name) for entry in os.scandir(run) if entry.is_dir())
+    return sorted(int(match[1]) for match in names if match)
+
+
+def snapshot_path(run: Path, step: int) -> Path:
+    """The folder of the snapshot of this step, whether it is there or not."""
+    return run / f"step_{step:06d}"
+
+
+def save_snapshot(
+    run: Path, step: int, model: Transformer, info: dict[str, Any], trainer_state: dict[str, Any], keep_mb: int
+) -> None:
+    """Keep the weights of this step, and the trainer's state in the newest snapshot alone.
+
+    Beyond `keep_mb` megabytes, snapshots are removed where they are closest together on a logarithmic scale of steps;
+    the first and the newest always stay.
+    """
+
+    def fill(folder: Path) -> None:
+        (folder / "model.safetensors").write_bytes(weights_as_bytes(model, step))
+        (folder / "snapshot.json").write_text(json.dumps(info, ensure_ascii=False), encoding="utf-8")
+        torch.save(trainer_state, folder / "trainer.pt")
+
+    write_folder(snapshot_path(run, step), fill)
+    for unfinished in run.glob(f"{TEMPORARY}step_*"):  # of a process that was killed while it wrote one
+        shutil.rmtree(unfinished, ignore_errors=True)
+    for older in snapshot_steps(run):
+        if older != step:
+            (snapshot_path(run, older) / "trainer.pt").unlink(missing_ok=True)
+    _thin(run, keep_mb * 1_000_000)
+
+
+def load_trainer_state(run: Path, step: int) -> dict[str, Any]:
+    """The `trainer_state` that `save_snapshot` was given. Raises DamagedCheckpointError."""
+    path = snapshot_path(run, step) / "trainer.pt"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DamagedCheckpointError(path, "it is missing, and without it training cannot continue") from None
+    except Exception as error:  # whatever a hostile or cut file makes the reader raise
+        raise DamagedCheckpointError(path, f"it cannot be read ({type(error).__name__})") from None
+    if not isinstance(state, dict):
+        raise DamagedCheckpointError(path, "it does not hold a trainer's state")
+    return state
+
+
+def _thin(run: Path, most_bytes: int) -> None:
+    steps = snapshot_steps(run)
+    sizes = {step: sum(file.stat().st_size for file in snapshot_path(run, step).iterdir()) for step in steps}
+    while len(steps) > 2 and sum(sizes[step] for step in steps) > most_bytes:
+        gaps = {
+            steps[i]: math.log((steps[i + 1] + 1) / (steps[i - 1] + 1)) for i in range(1, len(steps) - 1)
+        }  # how large a gap would be left by removing this one
+        removed = min(gaps, key=lambda step: gaps[step])
+        shutil.rmtree(snapshot_path(run, removed))
+        steps.remove(removed)

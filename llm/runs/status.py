@@ -1,0 +1,53 @@
+"""status.json of a run folder: whether the run is under way, and how it ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm.runtime.files import write_json
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """status.json. A run whose process died while it was running or paused reads as "interrupted"."""
+
+    state: str
+    message: str
+    step: int
+    pid: int
+    updated: float
+
+
+def write_status(path: Path, state: str, message: str, step: int) -> None:
+    """Replace a status.json; the process is this one, the time now."""
+    write_json(path, dataclasses.asdict(RunStatus(state, message, step, os.getpid(), time.time())))
+
+
+def read_status(path: Path) -> RunStatus:
+    """The content of a status.json; "unknown" where it cannot be read."""
+    try:
+        raw = json.loads(path.read_bytes())
+        status = RunStatus(
+            str(raw["state"]), str(raw["message"]), int(raw["step"]), int(raw["pid"]), float(raw["updated"])
+        )
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return RunStatus("unknown", "", 0, 0, 0.0)
+    if status.state in ("running", "paused") and not _is_alive(status.pid):
+        message = "its process ended; it can be resumed from its newest snapshot"
+        return dataclasses.replace(status, state="interrupted", message=message)
+    return status
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError, TypeError):
+        return False
+    except PermissionError:  # another user's process
+        return True
+    return pid > 0

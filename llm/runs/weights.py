@@ -1,0 +1,63 @@
+"""A model's weights as a safetensors file: named tensors and the step that they are of, nothing that executes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+
+from llm.config import ModelConfig
+from llm.costs import parameter_count
+from llm.model import Transformer
+from llm.runs.errors import DamagedCheckpointError
+
+
+def weights_as_bytes(model: Transformer, step: int) -> bytes:
+    """The content of a weights file."""
+    tensors = {name: parameter.detach().cpu().contiguous() for name, parameter in model.named_parameters()}
+    return safetensors.torch.save(tensors, metadata={"step": str(step)})
+
+
+def load_weights(path: Path, model: Transformer) -> int:
+    """Copy the weights in a file into `model`; returns the step that they are of.
+
+    Raises:
+        DamagedCheckpointError: the file cannot be read, or does not fit the model, which is left as it was.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            step = int((file.metadata() or {})["step"])
+        tensors = safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+        raise DamagedCheckpointError(path, f"it cannot be read as safetensors ({error})") from None
+    parameters = dict(model.named_parameters())
+    _check(path, parameters, tensors)
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(tensors[name])
+    return step
+
+
+def require_room(path: Path, config: ModelConfig) -> None:
+    """Raise DamagedCheckpointError if a file is too small to hold the weights of this config.
+
+    A damaged config.json may ask for more memory than there is: it is refused before the model is built.
+    """
+    needed, size = parameter_count(config).total, path.stat().st_size
+    if needed > size:
+        problem = f"its {size:,} bytes cannot hold the {needed:,} parameters of the model in config.json"
+        raise DamagedCheckpointError(path, problem)
+
+
+def _check(path: Path, parameters: dict[str, torch.nn.Parameter], tensors: dict[str, torch.Tensor]) -> None:
+    for name in sorted(parameters.keys() ^ tensors.keys()):
+        side = "lacks" if name in parameters else "has, beyond the model's parameters,"
+        raise DamagedCheckpointError(path, f"it {side} {name}")
+    for name, parameter in parameters.items():
+        if tensors[name].shape != parameter.shape:
+            found, wanted = list(tensors[name].shape), list(parameter.shape)
+            raise DamagedCheckpointError(path, f"{name} is {found}, and the model needs {wanted}")
+        if not tensors[name].is_floating_point():
+            raise DamagedCheckpointError(path, f"{name} holds {tensors[name].dtype}, which are no weights")
