@@ -1,133 +1,80 @@
 """Read-only routes: what the browser asks for again and again, answered without a rerun of any page.
 
-A rerun costs training a fifth of its speed; a route costs a look into a file. torch is imported in the endpoints, long
-after the server has started to answer.
+A rerun costs training a fifth of its speed; a route costs reading a file. Each view answers for itself (see
+components/views). Views are imported, and torch with them, when the first request comes: long after the server has
+started to answer.
 """
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import plotly.offline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from components.shared import folders
 from components.shared.assets import ASSETS_URL, asset
+from components.shared.plotly import PLOTLY_URL, plotly_script
 
-PLOTLY_URL = "/assets/plotly.js"
+if TYPE_CHECKING:
+    from components.shared.view import Subject
 
-# Functions without `async`: Starlette runs them in threads of their own, so that reading a file never holds up a page.
-
-
-def run_progress(request: Request) -> JSONResponse:
-    """How a run stands, and its metrics from byte `from` of metrics.jsonl on."""
-    from llm.background import trainings
-    from llm.checkpoints import RUN_ID, RunFolder
-
-    run_id = request.path_params["run_id"]
-    folder_path = folders.checkpoints() / run_id
-    if not RUN_ID.fullmatch(run_id) or not folder_path.is_dir():
-        raise HTTPException(404, "There is no such run")
-    folder = RunFolder(folder_path)
-    chunk = folder.read_metrics(_offset(request))
-    here = trainings.get(run_id)
-    status = folder.status()
-    return JSONResponse(
-        {
-            "state": here.state if here is not None and here.active else status.state,
-            "message": status.message,
-            "here": here is not None and here.active,
-            "reset": chunk.reset,
-            "next": chunk.next_offset,
-            # the norms of single layers are many numbers that these charts do not show
-            "rows": [{name: row[name] for name in row if name != "grad_norms"} for row in chunk.rows],
-        }
-    )
+# Functions without `async`: Starlette runs them in threads, so that reading a file never blocks a page.
 
 
-def generation_progress(request: Request) -> JSONResponse:
-    """How the writing of a text stands, and its tokens from number `from` on."""
-    from llm.background.generations import get
+def live(request: Request) -> Response:
+    """What changes while a page shows it, such as a run that trains: `LIVE` of the views."""
+    from components.views import live_routes
 
-    generation = get(request.path_params["generation_id"])
-    if generation is None:
-        raise HTTPException(404, "There is no such text: the server has been started anew since")
-    tokens = generation.tokens[_offset(request) :]
-    return JSONResponse(
-        {
-            "state": generation.state,
-            "message": generation.message,
-            "tokens": [
-                {
-                    "id": token.id,
-                    "text": token.text,
-                    "probability": token.probability,
-                    "model_probability": token.model_probability,
-                    "rank": token.rank,
-                    "alternatives": [[other.text, other.probability] for other in token.alternatives],
-                }
-                for token in tokens
-            ],
-        }
-    )
-
-
-def code(request: Request) -> Response:
-    """What the code reader shows of a forward pass."""
-    from components.views.code.routes import LIVE
-
-    answer = LIVE.get(f"code/{request.path_params['what']}")
-    if answer is None:
+    parts = [request.path_params[name] for name in ("kind", "what") if name in request.path_params]
+    route = live_routes().get("/".join(parts))
+    if route is None:
         raise HTTPException(404, "There is no such route")
-    return answer(request)
+    return _or_bad_request(lambda: route(request))
 
 
-def attention(request: Request) -> Response:
-    """What the page Attention draws, and what one can carry away from it."""
-    from components.attention_routes import answer
+def look(request: Request) -> Response:
+    """What a view shows of a selection (a run, a step and a text), and its exports."""
+    from components.shared.selection import selection_from_request
 
-    return answer(request)
-
-
-def inside(request: Request) -> Response:
-    """What the page Inside draws, and what one can carry away from it."""
-    from components.views.inside_answers import answer
-
-    return answer(request)
+    return _view_answer(selection_from_request, request)
 
 
-@cache
-def _plotly() -> tuple[bytes, str]:
-    script = plotly.offline.get_plotlyjs().encode()
-    return script, f'"{hashlib.sha256(script).hexdigest()[:16]}"'
+def run(request: Request) -> Response:
+    """What a view shows of a whole run, and its exports."""
+    from components.shared.selection import run_from_request
+
+    return _view_answer(run_from_request, request)
 
 
-def plotly_script(request: Request) -> Response:
-    """Plotly's own JavaScript, as its Python package ships it; a browser that has it already is told so."""
-    script, etag = _plotly()
-    headers = {"ETag": etag, "Cache-Control": "max-age=86400"}
-    if request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers=headers)
-    return Response(script, media_type="text/javascript", headers=headers)
+def _view_answer(subject: Callable[[Request], Subject], request: Request) -> Response:
+    """The answer of the view named in the address, if that kind of subject is what it shows."""
+    from components.views import views
+
+    shown = [view for view in views(request.path_params["page"]).values() if view.subject is subject]
+    answers = {what: answer for view in shown for what, answer in view.answers().items()}
+    answer = answers.get(request.path_params["what"])
+    if answer is None:
+        raise HTTPException(404, "There is no such view")
+    return _or_bad_request(lambda: answer(subject(request), request.query_params))
 
 
-def _offset(request: Request) -> int:
-    text = request.query_params.get("from", "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise HTTPException(400, f"from={text[:40]} is not possible: it must be a whole number of 0 or more")
-    return int(text)
+def _or_bad_request(answer: Callable[[], Response]) -> Response:
+    """The answer; bad input becomes one sentence and the status 400."""
+    try:
+        return answer()
+    except (ValueError, OSError) as error:
+        raise HTTPException(400, str(error)) from error
 
 
 ROUTES = [
-    Route("/live/run/{run_id}", run_progress),
-    Route("/live/generation/{generation_id}", generation_progress),
-    Route("/live/code/{key}/{what}", code),
-    Route("/look/{run_id}/{step}/attention/{what}", attention),
-    Route("/look/{run_id}/{step}/inside/{what}", inside),
+    Route("/live/{kind}/{key}", live),
+    Route("/live/{kind}/{key}/{what}", live),
+    Route("/look/{run_id}/{step}/{page}/{what}", look),
+    Route("/run/{run_id}/{page}/{what}", run),
     Route(PLOTLY_URL, plotly_script),
+    Route(ASSETS_URL, asset),
     Route(ASSETS_URL, asset),
 ]

@@ -7,7 +7,7 @@ import streamlit as st
 from components.shared import forms, states
 from components.shared.checkpoint_choice import choose_checkpoint
 from components.shared.help import explain
-from components.views.tokens import writing
+from components.views.writing import writing
 from llm.background import generations
 from llm.checkpoints import RunFolder, RunSummary
 from llm.config import SamplingConfig, describe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.shared import folders, states
+from components.shared.session import Address, Session, forget
 from llm.checkpoints import RunFolder, RunSummary, list_runs
 
 
@@ -20,22 +21,22 @@ def choose_checkpoint(purpose: str) -> tuple[RunSummary, int | None] | None:
 
 
 def choose_run(purpose: str) -> RunSummary | None:
-    """A run, by a label that can be read. Without any, says that `purpose` needs one, and returns None."""
-    found = {run.id: run for run in list_runs(folders.checkpoints()) if run.state != "damaged"}
-    wanted = st.query_params.get("run")
-    if not found:
+    """A run, by its label. Without any, says that `purpose` needs one, and returns None."""
+    runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.state != "damaged"}
+    wanted = st.query_params.get(Address.RUN)
+    if not runs:
         states.empty("No run yet", f"{purpose} needs a model, and a model has to be trained first: a minute is enough.",
                      "train.py", "Train your first model")  # fmt: skip
         return None
-    if wanted is not None and wanted not in found:
+    if wanted is not None and wanted not in runs:
         states.failed(f"There is no run {wanted[:80]} in {folders.checkpoints()}; choose one of these.")
-    ids = list(found)
+    ids = list(runs)
     run_id = st.selectbox(
-        "Run", ids, index=ids.index(wanted) if wanted in found else 0, format_func=lambda one: found[one].label,
-        on_change=_forget_selection,
+        "Run", ids, index=ids.index(wanted) if wanted in runs else 0, format_func=lambda run_id: runs[run_id].label,
+        on_change=forget, args=(Address.STEP, Address.PROMPT, Address.GROWN),
     )  # fmt: skip
-    st.query_params["run"] = run_id
-    return found[run_id]
+    st.query_params[Address.RUN] = run_id
+    return runs[run_id]
 
 
 def _forget_selection() -> None:
@@ -46,15 +47,15 @@ def _forget_selection() -> None:
 def choose_step(folder: RunFolder) -> int | None:
     """A snapshot of the run; None stands for its end (or its best, or its newest)."""
     newest = "The end of the run" if folder.has("final") else "The best so far"
-    step = pick_step(folder, [None, *reversed(folder.snapshots())], newest, "checkpoint-step")
+    step = pick_step(folder, [None, *reversed(folder.snapshots())], newest, Session.CHECKPOINT_STEP)
     if step is None:
-        st.query_params.pop("step", None)
+        forget(Address.STEP)
     else:
-        st.query_params["step"] = str(step)
+        st.query_params[Address.STEP] = str(step)
     return step
 
 
-def pick_step(folder: RunFolder, steps: list[int | None], newest: str, key: str) -> int | None:
+def pick_step(folder: RunFolder, steps: list[int | None], newest: str, key: Session) -> int | None:
     """One of `steps`, each with its validation loss where there is one; the address says with which to begin."""
     losses = {row["step"]: row["evaluation"]["loss"] for row in folder.read_metrics().rows if row["evaluation"]}
 
@@ -64,7 +65,7 @@ def pick_step(folder: RunFolder, steps: list[int | None], newest: str, key: str)
         loss = f" · validation loss {losses[step]:.2f}" if step in losses else ""
         return f"Step {step:,}{' · untrained' if step == 0 else loss}"
 
-    wanted = st.query_params.get("step", "")
+    wanted = st.query_params.get(Address.STEP, "")
     index = steps.index(int(wanted)) if wanted.isdecimal() and int(wanted) in steps else 0
-    return st.selectbox("Step", steps, index=index, format_func=label, key=f"{key}-{folder.id}",
-                        help="Earlier snapshots are the model as it was then")  # fmt: skip
+    return st.selectbox("Step", steps, index=index, format_func=label, key=key.of(folder.id),
+                        help="Each snapshot is the model as it was at that step")  # fmt: skip

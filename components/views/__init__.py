@@ -1,1 +1,36 @@
-"""One folder a view: what it shows, the routes that feed it, its script and its style."""
+"""The views, one folder each; pages, routes and exports find them here, so that adding a view is adding a folder.
+
+The package of a folder declares `VIEW`, or `LIVE`: what `/live/{kind}/{key}` answers, by kind. Finding them imports
+them all, and torch with them: that is for pages and routes that need it anyway.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from components.shared.view import View
+
+
+def views(page: str) -> dict[str, View]:
+    """The views of a page by name, in their order."""
+    found: list[View] = [module.VIEW for module in _packages() if hasattr(module, "VIEW")]
+    return {view.name: view for view in sorted(found, key=lambda view: view.order) if view.page == page}
+
+
+def live_routes() -> dict[str, Callable[[Request], Response]]:
+    """What answers below /live, by the parts of the address that are not a key, such as "run" or "code/layer"."""
+    return {kind: answer for module in _packages() for kind, answer in getattr(module, "LIVE", {}).items()}
+
+
+def _packages() -> Iterator[ModuleType]:
+    for found in pkgutil.iter_modules(__path__):
+        if found.ispkg:
+            yield importlib.import_module(f"{__name__}.{found.name}")

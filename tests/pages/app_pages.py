@@ -9,8 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
+from starlette.responses import Response
 from streamlit.testing.v1 import AppTest
 
+from components.routes import look
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
 from llm.presets import preset
@@ -61,11 +63,16 @@ def never_ask(home: Path) -> None:
     (home / "expectations.json").write_text('{"never ask": true}')
 
 
-def look_request(path: Path, what: str = "", step: str = "end", text: str = HEN, **query) -> Request:
-    """A request to a route of /look for the tokens of `text`, unless `tokens` says otherwise."""
+def look_request(page: str, path: Path, what: str = "", step: str = "end", text: str = HEN, **query) -> Request:
+    """A request to a route of a page's views for the tokens of `text`, unless `tokens` says otherwise."""
     query = {"tokens": ".".join(map(str, load_run(path).tokenizer.encode(text)))} | query
-    params = {"run_id": path.name, "step": step, "what": what}
+    params = {"run_id": path.name, "step": step, "page": page, "what": what}
     return Request({"type": "http", "path_params": params, "query_string": urlencode(query).encode(), "headers": []})
+
+
+def ask_view(page: str, path: Path, *what: str, **query) -> Response:
+    """The answer to such a request."""
+    return look(look_request(page, path, *what, **query))
 
 
 def open_page(name: str, **query: str) -> AppTest:

@@ -9,16 +9,16 @@ import re
 import numpy as np
 import pytest
 import torch
-from app_pages import HEN, button, finished_run, look_request, never_ask, open_page, texts, tiny_run
+from app_pages import HEN, ask_view, button, finished_run, look_request, never_ask, open_page, texts, tiny_run
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from components.shared.answers import numbers, spelt
-from components.shared.selection import look_of
+from components.shared.controls import escape_token
+from components.shared.parameters import parse_indices
+from components.shared.selection import selection_from_request
 from components.views import lens as lens_view
-from components.views.attribution import typed
-from components.views.inside_answers import answer
+from components.views.attribution import first_token
 from llm.checkpoints import load_run
 from llm.interpret.direct_logit_attribution import direct_logit_attribution
 from llm.interpret.logit_lens import logit_lens
@@ -54,7 +54,7 @@ def ids(path) -> list[int]:
 
 
 def ask(path, *what: str, **query) -> bytes:
-    return answer(look_request(path, *what, **query)).body
+    return ask_view("inside", path, *what, **query).body
 
 
 def rows_of(content: bytes) -> list[dict[str, str]]:
@@ -69,7 +69,7 @@ def test_without_a_run_the_page_leads_to_training(home):
     assert "No run yet" in texts(open_page("inside"))
 
 
-QUESTIONS = {"lens": "In the second half", "attribution": "The MLPs", "residual": "They shrink"}
+QUESTIONS = {"lens": "In the second half", "attribution": "The MLPs", "residual": "It gets shorter"}
 
 
 @pytest.mark.parametrize(("view", "expected"), QUESTIONS.items())
@@ -136,12 +136,12 @@ def test_another_token_can_be_chosen_and_the_address_remembers_it(home, run, qui
 
 
 def test_what_is_typed_is_read_as_a_token(run):
-    look, encode = look_of(look_request(run, "lens")), load_run(run).tokenizer.encode
-    assert typed(look, "waited") == encode("w")[0]
-    assert typed(look, "·") == encode(" ")[0]
-    for text, said in (("猫", "does not know '猫'"), ("", "Nothing was typed")):
+    selection, encode = selection_from_request(look_request("inside", run, "lens")), load_run(run).tokenizer.encode
+    assert first_token(selection, "waited") == encode("w")[0]
+    assert first_token(selection, "·") == encode(" ")[0]
+    for text, said in (("猫", "does not know '猫'"), ("", "at least one character")):
         with pytest.raises(ValueError, match=said):
-            typed(look, text)
+            first_token(selection, text)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -211,11 +211,11 @@ def test_a_page_to_keep_holds_its_numbers_and_asks_nobody(run, view):
 
 def test_each_row_of_the_lens_is_a_task_of_its_own(run, monkeypatch):
     """So that a training run takes its steps between two of them."""
-    look = look_of(look_request(run, "lens"))
-    look.run()
+    selection = selection_from_request(look_request("inside", run, "lens"))
+    selection.run()
     tasks, submit = [], compute.submit
     monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))
-    lens_view.lens_of(look)
+    lens_view.lens_of(selection)
     assert len(tasks) >= 3
 
 
@@ -223,8 +223,8 @@ def test_each_row_of_the_lens_is_a_task_of_its_own(run, monkeypatch):
     ("what", "query", "status", "said"),
     [
         ("lens", {"tokens": "99999"}, 400, "token 99999 is not in the vocabulary"),
-        ("attribution", {"position": "16"}, 400, "position 16 does not exist"),
-        ("attribution", {"position": "-1"}, 400, "position=-1 is not possible"),
+        ("attribution", {"position": "16"}, 400, "position must be 0 to 15, the positions of this text, got 16"),
+        ("attribution", {"position": "-1"}, 400, "position must be a whole number of 0 or more, got '-1'"),
         ("attribution", {"token": "9999"}, 400, "token 9999 is not in the vocabulary"),
         ("residual", {"tokens": ".".join(["1"] * 17)}, 400, "17 tokens are too many"),
         ("nothing", {}, 404, "There is no such view"),
@@ -242,10 +242,10 @@ def test_weights_that_diverged_are_named(home, run, quiet, what):
     with torch.no_grad():
         loaded.model.blocks[0].attention.W_Q.fill_(torch.nan)
     loaded.folder.save_model("final", loaded.model, loaded.step)
-    with pytest.raises(HTTPException, match="its weights diverged"):
+    with pytest.raises(HTTPException, match="the weights diverged"):
         ask(run, what)
     if what == "attribution":  # the page itself needs the guesses
-        assert "its weights diverged" in texts(open_page("inside", run=run.name, view=what, prompt=HEN))
+        assert "the weights diverged" in texts(open_page("inside", run=run.name, view=what, prompt=HEN))
 
 
 def test_a_single_token_can_be_looked_at(home, quiet):
@@ -255,15 +255,15 @@ def test_a_single_token_can_be_looked_at(home, quiet):
 
 
 @given(st.text())
-def test_a_spelt_token_stays_on_its_line_and_reorders_nothing(text):
-    shown = spelt(text)
+def test_an_escaped_token_stays_on_its_line_and_reorders_nothing(text):
+    shown = escape_token(text)
     assert not re.search("[\u0000-\u0020\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", shown)
 
 
 @given(st.text(), st.lists(st.integers(1, 600), min_size=1, max_size=3))
 def test_only_whole_numbers_below_their_limits_are_taken_from_an_address(text, below):
-    found = numbers(text, below)
+    found = parse_indices(text, below)
     assert found is None or ".".join(map(str, found)) == re.sub(r"(?<!\d)0+(?=\d)", "", text)
     places = [limit - 1 for limit in below]
-    assert numbers(".".join(map(str, places)), below) == places
-    assert numbers(".".join(map(str, below)), below) is None
+    assert parse_indices(".".join(map(str, places)), below) == places
+    assert parse_indices(".".join(map(str, below)), below) is None

@@ -8,11 +8,10 @@ import re
 import numpy as np
 import pytest
 import torch
-from app_pages import HEN, TEXT, button, finished_run, look_request, never_ask, open_page, texts
+from app_pages import HEN, TEXT, ask_view, button, finished_run, never_ask, open_page, texts
 from starlette.exceptions import HTTPException
 
 from components.views import neurons
-from components.views.inside_answers import answer
 from llm.checkpoints import load_run
 from llm.data import split_text
 from llm.interpret.embeddings import distance_curves, embedding_axes, embedding_map, nearest_tokens, position_cosines
@@ -35,7 +34,7 @@ def run(home):
 
 def ask(path, *what: str, **query):
     """The answer of the route for the tokens of HEN."""
-    return answer(look_request(path, *what, **query))
+    return ask_view("inside", path, *what, **query)
 
 
 def floats(response) -> np.ndarray:
@@ -48,7 +47,7 @@ def held(page: str) -> dict:
     return json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
 
 
-@pytest.mark.parametrize(("view", "asked"), [("embeddings", "nearest neighbour"), ("neurons", "most exciting places")])
+@pytest.mark.parametrize(("view", "asked"), [("embeddings", "nearest neighbour"), ("neurons", "activate it most")])
 def test_each_view_asks_once_what_one_expects(home, run, view, asked):
     app = open_page("inside", run=run.name, view=view)
     assert asked in texts(app)
@@ -200,15 +199,15 @@ def test_neighbours_of_many_tokens_are_many_tasks(run, monkeypatch):
 @pytest.mark.parametrize(
     ("what", "query", "said"),
     [
-        ("embeddings", {"axes": "x"}, "axes=x is not possible"),
+        ("embeddings", {"axes": "x"}, "axes must be a whole number of 0 or more, got 'x'"),
         ("embeddings", {"axes": "7"}, "has no weights of step 7"),
         ("embeddings-near", {"token": "99999"}, "token 99999 is not in the vocabulary"),
-        ("embeddings-near", {"token": "<b>"}, "token=<b> is not possible"),
-        ("neurons-part", {"layer": 2}, "layer 2 does not exist"),
-        ("neurons-part", {"part": 1}, "part 1 does not exist"),
-        ("neurons-effect", {"neuron": 99999}, "neuron 99999 does not exist"),
+        ("embeddings-near", {"token": "<b>"}, "token must be a whole number of 0 or more, got '<b>'"),
+        ("neurons-part", {"layer": 2}, "layer must be in 0 to 1, got 2"),
+        ("neurons-part", {"part": 1}, "part must be in 0 to 0, the parts of the text, got 1"),
+        ("neurons-effect", {"neuron": 99999}, "neuron must be in 0 to 63, got 99999"),
         ("neurons-snippets", {"at": "x"}, "at must be 1 to 10 positions"),
-        ("neurons-snippets", {"at": "99999999"}, "position 99999999 does not exist"),
+        ("neurons-snippets", {"at": "99999999"}, "the windows of this text, got 99999999"),
     ],
 )
 def test_bad_addresses_are_refused_in_a_sentence(run, what, query, said):
@@ -222,5 +221,5 @@ def test_embeddings_that_diverged_are_named(run):
     with torch.no_grad():
         opened.model.embed.W_E.fill_(torch.nan)
     opened.folder.save_model("final", opened.model, opened.step)
-    with pytest.raises(HTTPException, match="its weights diverged"):
+    with pytest.raises(HTTPException, match="weights diverged"):
         ask(run, "embeddings")

@@ -1,39 +1,27 @@
-"""The view *Attribution*: how far each part of the model pushes one token over another, as bars with a true sum."""
+"""The view *Attribution*: how far each part of the model pushes one token over another, as bars that add up exactly."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import streamlit as st
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
-from components.shared import expect, states
-from components.shared.answers import (
-    Answer,
-    carry_links,
-    choose_one,
-    page_file,
-    refuse_diverged,
-    spelt,
-    table_file,
-    whole,
-)
+from components.shared import states
 from components.shared.browser import BrowserComponent
-from components.shared.help import explain
-from components.shared.selection import Look, forget, natural
+from components.shared.controls import choose_one, escape_token
+from components.shared.parameters import Query, int_param, parse_natural
+from components.shared.selection import Selection, selection_from_request
+from components.shared.session import Address, Session, control_key, forget
 from components.shared.texts import batch_of_one
+from components.shared.view import Question, Table, View, require_finite
 from components.views.lens import lens_of
 from llm.interpret.decomposition import Component
 from llm.interpret.direct_logit_attribution import Attribution, direct_logit_attribution
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
-KEY = "inside-attribution"
-FEW = 30  # bars that one can take in; the smaller ones stand as one, unless all are wanted
+FEW = 30  # bars that can be read at a glance; the smaller ones are summed into one, unless all are wanted
 ORDERS = {"size": "by size", "layer": "by layer"}
-EXPLAINED = ("direct_attribution", "logit")
 GROUPS = {
     "token": "The embeddings",
     "position": "The embeddings",
@@ -43,96 +31,125 @@ GROUPS = {
     "norm bias": "The biases",
 }
 
-component = BrowserComponent("inside_attribution", "views/attribution/view.js")
 _attributions: Kept[Attribution] = Kept(8)
 
 
-def show(look: Look) -> None:
-    """Position and pair of tokens, and the bars."""
-    question = "The model prefers one next token to another. Which parts of it push hardest?"
-    if not expect.expect(KEY, question, list(dict.fromkeys(GROUPS.values()))):
-        return
-    if st.session_state.get("inside-pair-of", look.run_id) != look.run_id:
-        forget("token", "against")  # another model's
-    st.session_state["inside-pair-of"] = look.run_id
-    position = _known("position", len(look.tokens))
-    position = len(look.tokens) - 1 if position is None else position
+def choose(selection: Selection) -> tuple[Selection, Query]:
+    """Position, pair of tokens, and order of the bars."""
+    if st.session_state.get(Session.INSIDE_PAIR_OF, selection.run_id) != selection.run_id:
+        forget(Address.TOKEN, Address.AGAINST)  # another model's
+    st.session_state[Session.INSIDE_PAIR_OF] = selection.run_id
+    d_vocab = selection.run().config.d_vocab
+    position = _address_index(Address.POSITION, len(selection.tokens))
+    position = len(selection.tokens) - 1 if position is None else position
     with states.loading("Reading every layer"):
-        pair = pair_of(look, position, _known("token", look.run().config.d_vocab),
-                       _known("against", look.run().config.d_vocab))  # fmt: skip
-        parts = len(attribution_of(look, position, pair).components)
-    st.query_params["position"] = str(position)
+        token, against = _address_index(Address.TOKEN, d_vocab), _address_index(Address.AGAINST, d_vocab)
+        pair = pair_of(selection, position, token, against)
+        parts = len(attribution_of(selection, position, pair).components)
+    st.query_params[Address.POSITION] = str(position)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        choose_token(look, position, "Towards", "token", pair[0])
-        choose_token(look, position, "Rather than", "against", pair[1])
-        order = choose_one("inside", "order", "Order", ORDERS, "size")
-        every = parts > FEW and st.toggle(f"All {parts} bars", st.query_params.get("all") == "1", key="inside-all")
-    st.query_params["all"] = str(int(every))
-    if unknown := st.session_state.pop("inside-unknown", None):
+        choose_token(selection, position, "Towards", Address.TOKEN, pair[0])
+        choose_token(selection, position, "Rather than", Address.AGAINST, pair[1])
+        order = choose_one("inside", Address.ORDER, "Order", ORDERS, "size")
+        every = parts > FEW and st.toggle(f"All {parts} bars", st.query_params.get(Address.ALL) == "1",
+                                          key=control_key("inside", Address.ALL))  # fmt: skip
+    st.query_params[Address.ALL] = str(int(every))
+    if unknown := st.session_state.pop(Session.INSIDE_UNKNOWN, None):
         states.failed(unknown)
-    component.mount(key=KEY, data=data_of(look, position, pair, order, every), on_position_change=_move)
-    if guess := expect.expected(KEY):
-        st.markdown(f"You expected: **{guess.lower()}**. {hardest(look, position, pair)}")
-    explain("What do these figures mean?", *EXPLAINED)
+    return selection, {
+        Address.POSITION: str(position),
+        Address.TOKEN: str(pair[0]),
+        Address.AGAINST: str(pair[1]),
+        Address.ORDER: order,
+        Address.ALL: str(int(every)),
+    }
 
 
-def pair_of(look: Look, position: int, token: int | None, against: int | None) -> tuple[int, int]:
-    """The chosen pair. Without a choice: the true next token, or the top guess, against the likeliest other one."""
-    guesses = [token for token, _ in guesses_at(look, position)]
+def data(selection: Selection, query: Query) -> dict[str, Any]:
+    """What the script is told."""
+    tokenizer = selection.run().tokenizer
+    position, pair = position_and_pair(selection, query)
+    shown = {Address.POSITION: position, Address.TOKEN: pair[0], Address.AGAINST: pair[1]}
+    return {
+        "title": selection.title("Attribution"),
+        "labels": selection.labels(),
+        "own": selection.own,
+        "position": position,
+        "pair": [tokenizer.token_text(token) for token in pair],
+        "order": query.get(Address.ORDER, "size"),
+        "groups": list(dict.fromkeys(GROUPS.values())),
+        "few": None if query.get(Address.ALL) == "1" else FEW,
+        "sources": {"attribution": selection.address("inside/attribution", **shown)},
+    }
+
+
+def position_and_pair(selection: Selection, query: Query) -> tuple[int, tuple[int, int]]:
+    """Position and pair of an address. Raises ValueError for those that do not exist."""
+    last = len(selection.tokens) - 1
+    position = int_param(query, Address.POSITION, last)
+    if position > last:
+        raise ValueError(f"position must be 0 to {last}, the positions of this text, got {position}")
+    token, against = (int_param(query, name) if name in query else None for name in (Address.TOKEN, Address.AGAINST))
+    return position, pair_of(selection, position, token, against)
+
+
+def pair_of(selection: Selection, position: int, token: int | None, against: int | None) -> tuple[int, int]:
+    """The chosen pair; by default the true next token, or the top prediction, against the most likely other one."""
+    predicted = [token for token, _ in predictions_at(selection, position)]
     if token is None:
-        token = look.tokens[position + 1] if position + 1 < len(look.tokens) else guesses[0]
+        token = selection.tokens[position + 1] if position + 1 < len(selection.tokens) else predicted[0]
     if against is None:
-        against = next((guess for guess in guesses if guess != token), token)
+        against = next((other for other in predicted if other != token), token)
     return token, against
 
 
-def guesses_at(look: Look, position: int) -> list[tuple[int, float]]:
-    """The model's likeliest next tokens and their probabilities: the lens's last row is its output."""
-    lens = lens_of(look)
+def predictions_at(selection: Selection, position: int) -> list[tuple[int, float]]:
+    """The model's most likely next tokens and their probabilities: the lens's last row is its output."""
+    lens = lens_of(selection)
     tokens, probabilities = lens.top_tokens[-1, 0, position], lens.top_probabilities[-1, 0, position]
     return list(zip(tokens.tolist(), probabilities.tolist(), strict=True))
 
 
-def choose_token(look: Look, position: int, label: str, name: str, token: int) -> None:
-    """A choice among the likeliest next tokens, the true one, or any that one types."""
-    probabilities = dict(guesses_at(look, position))
-    truth = look.tokens[position + 1 : position + 2]
-    tokenizer = look.run().tokenizer
+def choose_token(selection: Selection, position: int, label: str, name: str, token: int) -> None:
+    """A choice among the most likely next tokens and the true one; any other can be typed."""
+    probabilities = dict(predictions_at(selection, position))
+    truth = selection.tokens[position + 1 : position + 2]
+    tokenizer = selection.run().tokenizer
 
-    def named(option: int) -> str:
-        share = f" · {probabilities[option]:.1%}" if option in probabilities else ""
-        return spelt(tokenizer.token_text(option)) + share + (" · true next" if option in truth else "")
+    def label_of(option: int) -> str:
+        probability = f" · {probabilities[option]:.1%}" if option in probabilities else ""
+        return escape_token(tokenizer.token_text(option)) + probability + (" · true next" if option in truth else "")
 
-    key = f"inside-{name}"
+    key = control_key("inside", name)
     st.session_state[key] = token
     st.selectbox(
-        label, list(dict.fromkeys([*truth, *probabilities, token])), format_func=named, key=key, width=210,
-        accept_new_options=True, on_change=_choose, args=(look, name),
-        help="Or type another token (· for a space); of a longer text the first token is taken",
+        label, list(dict.fromkeys([*truth, *probabilities, token])), format_func=label_of, key=key, width=210,
+        accept_new_options=True, on_change=_choose_typed, args=(selection, name),
+        help="Or type another token (· for a space); of a longer text, the first token is used",
     )  # fmt: skip
 
 
-def attribution_of(look: Look, position: int, pair: tuple[int, int]) -> Attribution:
+def attribution_of(selection: Selection, position: int, pair: tuple[int, int]) -> Attribution:
     """Every component's push at a position."""
-    run = look.run()
+    run = selection.run()
 
-    def make() -> Attribution:
-        found = compute.run(direct_logit_attribution, run.model, batch_of_one(look.tokens), pair, position)
-        refuse_diverged("logits are no numbers", found.values)
-        return found
+    def compute_attribution() -> Attribution:
+        result = compute.run(direct_logit_attribution, run.model, batch_of_one(selection.tokens), pair, position)
+        require_finite("This model's logits", result.values)
+        return result
 
-    return _attributions.get((run.folder.path, run.step, look.tokens, position, pair), make)
-
-
-def titles(parts: list[Component]) -> list[str]:
-    """The components' names on their bars."""
-    return [_title(part, before.kind) for before, part in zip([parts[0], *parts], parts, strict=False)]
+    return _attributions.get((run.folder.path, run.step, selection.tokens, position, pair), compute_attribution)
 
 
-def _title(part: Component, before: str) -> str:
-    """A name; two norms of a post-norm layer are told apart by what stands before."""
+def bar_names(parts: list[Component]) -> list[str]:
+    """The components' names beside their bars."""
+    return [_bar_name(part, before.kind) for before, part in zip([parts[0], *parts], parts, strict=False)]
+
+
+def _bar_name(part: Component, before: str) -> str:
+    """A name; the two norms of a post-norm layer are told apart by what precedes them."""
     sublayer = "MLP" if before == "mlp" else "attention"
-    places = {
+    names = {
         "token": "Token embedding",
         "position": "Position vector",
         "head": f"Layer {part.layer} · head {part.head}",
@@ -140,120 +157,98 @@ def _title(part: Component, before: str) -> str:
         "attention bias": f"Layer {part.layer} · attention's bias",
         "norm bias": "Final norm's bias" if part.layer is None else f"Layer {part.layer} · bias after {sublayer}",
     }
-    return places[part.kind]
+    return names[part.kind]
 
 
-def as_json(look: Look, position: int, pair: tuple[int, int]) -> dict[str, Any]:
+def bars_json(selection: Selection, query: Query) -> dict[str, Any]:
     """Bars in the order of the layers, and the difference that the model itself computed."""
-    found = attribution_of(look, position, pair)
-    values = found.values[:, 0].tolist()
+    result = attribution_of(selection, *position_and_pair(selection, query))
+    values = result.values[:, 0].tolist()
     return {
         "bars": [
             {"name": name, "group": GROUPS[part.kind], "value": value}
-            for name, part, value in zip(titles(found.components), found.components, values, strict=True)
+            for name, part, value in zip(bar_names(result.components), result.components, values, strict=True)
         ],
-        "difference": float(found.logit_difference[0]),
+        "difference": float(result.logit_difference[0]),
     }
 
 
-def hardest(look: Look, position: int, pair: tuple[int, int]) -> str:
-    """Which group of parts pushes hardest, in a sentence."""
-    found = as_json(look, position, pair)
+def measured(selection: Selection, query: Query) -> str:
+    """Which group of parts pushes hardest."""
+    content = bars_json(selection, query)
     totals = dict.fromkeys(GROUPS.values(), 0.0)
-    for bar in found["bars"]:
+    for bar in content["bars"]:
         totals[bar["group"]] += bar["value"]
-    group = max(totals, key=lambda one: abs(totals[one]))
+    group = max(totals, key=lambda name: abs(totals[name]))
     return (
         f"Measured: **{group.lower()}** push hardest, {totals[group]:+.2f} of a logit difference of "
-        f"{found['difference']:+.2f}."
+        f"{content['difference']:+.2f}."
     )
 
 
-def data_of(look: Look, position: int, pair: tuple[int, int], order: str, every: bool) -> dict[str, Any]:
-    """What the view is told."""
-    tokenizer = look.run().tokenizer
-    place: dict[str, int | str] = {"position": position, "token": pair[0], "against": pair[1]}
-    return {
-        "title": f"Attribution · run {look.run_id} · step {look.run().step}",
-        "labels": look.labels(),
-        "own": look.own,
-        "position": position,
-        "pair": [tokenizer.token_text(token) for token in pair],
-        "order": order,
-        "groups": list(dict.fromkeys(GROUPS.values())),
-        "few": None if every else FEW,
-        "sources": {"attribution": look.address("inside/attribution", **place)},
-        "carry": carry_links(look, "inside", "attribution", place | {"order": order, "all": int(every)}),
-    }
+def _address_index(name: str, limit: int) -> int | None:
+    """A whole number in the page's address, if it is below a limit."""
+    number = parse_natural(st.query_params.get(name, ""))
+    return number if number is not None and number < limit else None
 
 
-def _known(name: str, below: int) -> int | None:
-    """A whole number of the page's address, if it is below a limit."""
-    number = natural(st.query_params.get(name, ""))
-    return number if number is not None and number < below else None
-
-
-def _move() -> None:
-    """Another position, where another pair is worth a look."""
-    position = st.session_state[KEY].position
+def _move(position: int | None) -> None:
+    """Show another position, with a pair that suits it."""
     if position is not None:
-        st.query_params["position"] = str(position)
-        forget("token", "against")
+        st.query_params[Address.POSITION] = str(position)
+        forget(Address.TOKEN, Address.AGAINST)
 
 
-def _choose(look: Look, name: str) -> None:
+def _choose_typed(selection: Selection, name: str) -> None:
     """A token was chosen from the list, or typed."""
-    token = st.session_state[f"inside-{name}"]
+    token = st.session_state[control_key("inside", name)]
     if isinstance(token, str):
         try:
-            token = typed(look, token)
+            token = first_token(selection, token)
         except ValueError as error:
-            st.session_state["inside-unknown"] = str(error)
+            st.session_state[Session.INSIDE_UNKNOWN] = str(error)
             return
     st.query_params[name] = str(token)
 
 
-def typed(look: Look, text: str) -> int:
+def first_token(selection: Selection, text: str) -> int:
     """The first token of what was typed. Raises ValueError where the tokenizer cannot read it."""
-    found = look.run().tokenizer.encode(text.replace("·", " "))
-    if not found:
-        raise ValueError("Nothing was typed: type at least one character")
-    return found[0]
+    ids = selection.run().tokenizer.encode(text.replace("·", " "))
+    if not ids:
+        raise ValueError("The token must have at least one character, got none")
+    return ids[0]
 
 
-def _asked(look: Look, request: Request) -> tuple[int, tuple[int, int]]:
-    """Position and pair of a request. Raises ValueError for those that do not exist."""
-    position = whole(request, "position", len(look.tokens) - 1)
-    if position >= len(look.tokens):
-        raise ValueError(f"position {position} does not exist: this text's positions are 0 to {len(look.tokens) - 1}")
-    token, against = (whole(request, name) if name in request.query_params else None for name in ("token", "against"))
-    return position, pair_of(look, position, token, against)
-
-
-def _csv(look: Look, request: Request) -> Response:
-    position, pair = _asked(look, request)
-    found = attribution_of(look, position, pair)
+def table(selection: Selection, query: Query) -> Table:
+    """A row for each bar, and the model's own difference."""
+    result = attribution_of(selection, *position_and_pair(selection, query))
+    values = result.values[:, 0].tolist()
     rows: list[list[Any]] = [
         [name, part.layer, part.head, value]
-        for name, part, value in zip(
-            titles(found.components), found.components, found.values[:, 0].tolist(), strict=True
-        )
+        for name, part, value in zip(bar_names(result.components), result.components, values, strict=True)
     ]
-    rows.append(["logit difference", None, None, float(found.logit_difference[0])])
-    return table_file(f"attribution-{look.run_id}", ["component", "layer", "head", "push"], rows)
+    rows.append(["logit difference", None, None, float(result.logit_difference[0])])
+    return Table(f"attribution-{selection.run_id}", ["component", "layer", "head", "push"], rows)
 
 
-def _html(look: Look, request: Request) -> Response:
-    position, pair = _asked(look, request)
-    order = request.query_params.get("order", "size")
-    data = data_of(look, position, pair, order, request.query_params.get("all") == "1")
-    return page_file(
-        look, component, data, {"attribution": json.dumps(as_json(look, position, pair)).encode()}, EXPLAINED
-    )
-
-
-ANSWERS: dict[str, Answer] = {
-    "attribution": lambda look, request: JSONResponse(as_json(look, *_asked(look, request))),
-    "attribution.csv": _csv,
-    "attribution.html": _html,
-}
+VIEW = View(
+    page="inside",
+    name="attribution",
+    label="Attribution",
+    order=2,
+    subject=selection_from_request,
+    question=Question(
+        "The model prefers one next token to another. Which of its parts push hardest for it?",
+        tuple(dict.fromkeys(GROUPS.values())),
+    ),
+    component=BrowserComponent("inside_attribution", "views/attribution/view.js"),
+    choose=choose,
+    data=data,
+    events={"position": _move},
+    measured=measured,
+    explained=("direct_attribution", "logit"),
+    footer=None,
+    routes={"attribution": bars_json},
+    table=table,
+    sources=lambda selection, query: {"attribution": bars_json(selection, query)},
+)

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from components.shared.browser import BrowserComponent
 from components.views.code.equations import equations
+from components.views.code.routes import LIVE
 
 if TYPE_CHECKING:
     from llm.trace.code_session import CodeSession
+
+__all__ = ["LIVE", "SELECTED", "code_reader"]
 
 _code = BrowserComponent("code", "views/code/view.js")
 

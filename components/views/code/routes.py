@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from components.shared.answers import whole
+from components.shared.parameters import int_param, require_natural
 from llm.runtime import compute
 from llm.trace.code_session import CodeSession
 from llm.trace.description import array_window, compare_code, describe_cell, describe_code, find_variable
@@ -43,7 +43,7 @@ def _array(session: CodeSession, request: Request) -> Response:
     """Two axes of a tensor or its gradient: float32, row by row; the header X-Shape gives the rows and columns."""
     variable = compute.finish(find_variable.steps(session, _path(request), *_variable(request)))
     gradient = request.query_params.get("gradient") == "1"
-    rows, columns = whole(request, "rows"), whole(request, "columns")
+    rows, columns = int_param(request.query_params, "rows"), int_param(request.query_params, "columns")
     array = compute.run(array_window, variable, gradient, rows, columns, _index(request))
     shape = {"X-Shape": ",".join(map(str, array.shape))}
     return Response(array.astype("<f4").tobytes(), media_type="application/octet-stream", headers=shape)
@@ -62,16 +62,14 @@ def _path(request: Request) -> str:
 def _variable(request: Request) -> tuple[str, int, str]:
     """Implementation, step and name of the variable that is asked for."""
     query = request.query_params
-    return query.get("implementation", ""), whole(request, "step"), query.get("name", "")
+    return query.get("implementation", ""), int_param(request.query_params, "step"), query.get("name", "")
 
 
 def _index(request: Request) -> list[int]:
     """An index into a tensor, as "0,3,2"."""
     text = request.query_params.get("at", "")
     parts = [part for part in text.split(",") if part]
-    if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in parts):
-        raise ValueError(f"at must be whole numbers of 0 or more with commas between them, got {text!r:.60}")
-    return [int(part) for part in parts]
+    return [require_natural("at", part) for part in parts]
 
 
 LIVE = {

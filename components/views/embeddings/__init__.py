@@ -1,8 +1,7 @@
-"""The view *Embeddings*: the vocabulary as a map, its neighbours, and positions; all of it through training."""
+"""The view *Embeddings*: the vocabulary as a map, nearest neighbours, and positions; all of it through training."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,17 +9,16 @@ from typing import Any
 import numpy as np
 import streamlit as st
 import torch
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
-from components.attention import BY_DISTANCE
-from components.shared import expect
-from components.shared.answers import Answer, carry_links, choose_one, octets, page_file, table_file, whole
 from components.shared.browser import BrowserComponent
-from components.shared.help import explain
-from components.shared.selection import END, Look, natural, text_data
+from components.shared.controls import choose_one
+from components.shared.head_figures import BY_DISTANCE
+from components.shared.parameters import Query, int_param, parse_natural
+from components.shared.selection import END, Selection, selection_from_request, text_data
+from components.shared.session import Address
 from components.shared.texts import token_texts
+from components.shared.view import Question, Table, View
 from llm.interpret.embeddings import (
     EmbeddingMap,
     distance_curves,
@@ -33,224 +31,219 @@ from llm.runtime import compute
 from llm.runtime.kept import Kept
 from llm.tokenizers.kinds import KINDS, token_kind
 
-KEY = "inside-embeddings"
-MAPS = {"2": "Flat map", "3": "Map in space", "positions": "Positions"}
-COLOURS = {"kind": "Kind", "frequency": "How often it occurs"}
+MAPS = {"2": "2D map", "3": "3D map", "positions": "Positions"}
+COLOURS = {"kind": "Kind", "frequency": "Frequency"}
 NEAR = 10  # neighbours of a token
-MEASURED = 512  # tokens, the most frequent ones, whose neighbours are asked for their kind
-MOST_KEPT = 4096  # tokens of a vocabulary whose neighbours are all put into a page to keep
-EXPLAINED = ("embedding_map", "cosine", "distance")
+MEASURED = 512  # tokens, the most frequent ones, whose neighbours are compared with them
+MOST_EXPORTED = 4096  # tokens of a vocabulary whose neighbours are all written into an exported page
 
-component = BrowserComponent("inside_embeddings", "views/embeddings/view.js")
 _axes: Kept[Tensor] = Kept(16)
 _maps: Kept[bytes] = Kept(64)
 _tokens: Kept[dict[str, Any]] = Kept(4)
-_alike: Kept[dict[str, float]] = Kept(32)
+_same_kind: Kept[dict[str, float]] = Kept(32)
 
 
-def show(look: Look) -> None:
-    """The map of tokens, or of positions."""
-    question = "Take a token's nearest neighbour in the embedding. How often are both of one kind, say two numbers?"
-    if not expect.expect(KEY, question, ["No more than by chance", "Somewhat more", "Much more", "Nearly always"]):
-        return
+def choose(selection: Selection) -> tuple[Selection, Query]:
+    """The map of tokens, or of positions; and what the colour of a token means."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = choose_one("inside", "map", "Show", MAPS, "2")
+        kind = choose_one("inside", Address.MAP, "Show", MAPS, "2")
         if kind != "positions":
-            colour = choose_one("inside", "points", "Colour and shape by", COLOURS, "kind")
+            colour = choose_one("inside", Address.POINTS, "Colour and shape by", COLOURS, "kind")
         else:
-            colour = st.query_params.setdefault("points", "kind")
-    chosen, at = (natural(st.query_params.get(name, "")) for name in ("chosen", "at"))
-    data = data_of(look, kind, colour, chosen, at, expect.expected(KEY))
-    component.mount(key=KEY, data=data, on_token_change=_remember_token, on_at_change=_remember_step)
-    explain("What do these figures mean?", *EXPLAINED)
+            colour = st.query_params.setdefault(Address.POINTS, "kind")
+    query: dict[str, str] = {Address.MAP: kind, Address.POINTS: colour}
+    for name in (Address.CHOSEN, Address.AT):
+        if parse_natural(value := st.query_params.get(name, "")) is not None:
+            query[name] = value
+    return selection, query
 
 
-def _remember_token() -> None:
-    """A person chose a token of the map."""
-    if st.session_state[KEY].token is not None:
-        st.query_params["chosen"] = str(st.session_state[KEY].token)
-
-
-def _remember_step() -> None:
-    """A person let the slider go."""
-    if st.session_state[KEY]["at"] is not None:
-        st.query_params["at"] = str(st.session_state[KEY]["at"])
-
-
-def data_of(look: Look, kind: str, colour: str, token: int | None, at: int | None, guess: str) -> dict[str, Any]:
-    """What the view is told. `token`: the chosen one; `at`: the snapshot that the slider stands at."""
-    run = look.run()
-    weights = replace(look, tokens=look.tokens[:1], own=0)  # which text is read makes no difference here
-    looks = {step: weights.at(step) for step in run.folder.snapshots()} | {run.step: weights}
-    steps = sorted(looks)
-    axes = END if look.step is None else str(look.step)
-    token = token if token is not None and token < run.config.d_vocab else None
-    at = at if at in looks else run.step
-    state: dict[str, int | str] = {"map": kind, "points": colour, "at": at}
+def _remember_token(token: int | None) -> None:
+    """A token of the map was chosen."""
     if token is not None:
-        state["chosen"] = token
+        st.query_params[Address.CHOSEN] = str(token)
+
+
+def _remember_step(step: int | None) -> None:
+    """The slider was released."""
+    if step is not None:
+        st.query_params[Address.AT] = str(step)
+
+
+def data(selection: Selection, query: Query) -> dict[str, Any]:
+    """What the script is told."""
+    run = selection.run()
+    kind, colour = query.get(Address.MAP, "2"), query.get(Address.POINTS, "kind")
+    token, at = (int_param(query, name) if name in query else None for name in (Address.CHOSEN, Address.AT))
+    weights = replace(selection, tokens=selection.tokens[:1], own=0)  # the text makes no difference here
+    snapshots = {step: weights.at(step) for step in run.folder.snapshots()} | {run.step: weights}
+    axes = END if selection.step is None else str(selection.step)
     sources = {
         "tokens": weights.address("inside/embeddings-tokens"),
         "alike": weights.address("inside/embeddings-alike"),
     }
-    for step, there in looks.items():
-        sources[f"map/{step}"] = there.address("inside/embeddings", axes=axes)
-        sources[f"near/{step}"] = there.address("inside/embeddings-near")
-        sources[f"positions/{step}"] = there.address("inside/embeddings-positions")
+    for step, snapshot in snapshots.items():
+        sources[f"map/{step}"] = snapshot.address("inside/embeddings", axes=axes)
+        sources[f"near/{step}"] = snapshot.address("inside/embeddings-near")
+        sources[f"positions/{step}"] = snapshot.address("inside/embeddings-positions")
     return {
-        "title": f"Embeddings · run {look.run_id} · step {run.step}",
-        "map": kind,
+        "title": selection.title("Embeddings"),
+        "map": kind if kind in MAPS else "2",
         "colour": colour if colour in COLOURS else "kind",
         "kinds": KINDS,
         "vocabulary": run.config.d_vocab,
         "positional": run.config.positional,
         "context": run.config.n_ctx,
         "axesOf": run.step,
-        "steps": steps,
-        "at": at,
-        "token": token,
-        "guess": guess,
+        "steps": sorted(snapshots),
+        "at": at if at in snapshots else run.step,
+        "token": token if token is not None and token < run.config.d_vocab else None,
         "sources": sources,
-        "carry": carry_links(look, "inside", "embeddings", state),
     }
 
 
-def axes_of(look: Look) -> Tensor:
+def axes_of(selection: Selection) -> Tensor:
     """The three axes of a step; fewer where the model is narrower."""
-    run = look.run()
+    run = selection.run()
     count = min(3, run.config.d_model)
     return _axes.get((run.folder.path, run.step), lambda: compute.run(embedding_axes, run.model, count))
 
 
-def map_bytes(look: Look, axes_step: str) -> bytes:
-    """Coordinates [token, 3] on another step's axes, then the share of variance along each, in float32."""
-    run = look.run()
+def map_bytes(selection: Selection, axes_step: str) -> bytes:
+    """Coordinates [token, 3] on another step's axes, then the fraction of variance along each, in float32."""
+    run = selection.run()
 
-    def make() -> bytes:
-        axes = axes_of(look.at(None if axes_step == END else int(axes_step)))
-        found: EmbeddingMap = compute.run(embedding_map, run.model, 3, axes)
+    def compute_value() -> bytes:
+        axes = axes_of(selection.at(None if axes_step == END else int(axes_step)))
+        result: EmbeddingMap = compute.run(embedding_map, run.model, 3, axes)
         padding = (0, 3 - axes.shape[1])
-        numbers = [torch.nn.functional.pad(one, padding) for one in (found.coordinates, found.explained_variance)]
-        return b"".join(one.numpy().astype("<f4").tobytes() for one in numbers)
+        numbers = [
+            torch.nn.functional.pad(values, padding) for values in (result.coordinates, result.explained_variance)
+        ]
+        return b"".join(values.numpy().astype("<f4").tobytes() for values in numbers)
 
-    return _maps.get((run.folder.path, run.step, axes_step), make)
+    return _maps.get((run.folder.path, run.step, axes_step), compute_value)
 
 
-def tokens_of(look: Look) -> dict[str, Any]:
+def tokens_of(selection: Selection) -> dict[str, Any]:
     """Each token's text, kind and count in the training part of the run's text."""
-    run = look.run()
+    run = selection.run()
 
-    def make() -> dict[str, Any]:
+    def compute_value() -> dict[str, Any]:
         vocabulary = range(run.config.d_vocab)
-        counts = np.bincount(text_data(look).train.numpy(), minlength=run.config.d_vocab)
+        counts = np.bincount(text_data(selection).train.numpy(), minlength=run.config.d_vocab)
         kinds = [KINDS.index(token_kind(run.tokenizer.token_bytes(token))) for token in vocabulary]
         return {"texts": token_texts(run.tokenizer, vocabulary), "kinds": kinds, "counts": counts.tolist()}
 
-    return _tokens.get(run.folder.path, make)
+    return _tokens.get(run.folder.path, compute_value)
 
 
-def near_of(look: Look, token: int) -> list[list[float]]:
+def near_of(selection: Selection, token: int) -> list[list[float]]:
     """The nearest other tokens and their cosines."""
-    return _near(look, token, NEAR)
+    result = compute.run(nearest_tokens, selection.run().model, token, NEAR)
+    return [list(pair) for pair in zip(result.tokens.tolist(), result.cosines.tolist(), strict=True)]
 
 
-def _near(look: Look, token: int, count: int) -> list[list[float]]:
-    found = compute.run(nearest_tokens, look.run().model, token, count)
-    return [list(both) for both in zip(found.tokens.tolist(), found.cosines.tolist(), strict=True)]
-
-
-def alike_of(look: Look) -> dict[str, float]:
+def same_kind_of(selection: Selection) -> dict[str, float]:
     """How often a token's nearest neighbour is of its kind, over the most frequent tokens; and by chance."""
-    run = look.run()
+    run = selection.run()
 
-    def make() -> dict[str, float]:
-        found = tokens_of(look)
-        kinds, counts = np.array(found["kinds"]), np.array(found["counts"])
+    def compute_value() -> dict[str, float]:
+        tokens = tokens_of(selection)
+        kinds, counts = np.array(tokens["kinds"]), np.array(tokens["counts"])
         often = np.argsort(-counts, kind="stable")[:MEASURED]
         same = sum(
-            1 for token, neighbour in compute.iterate(_neighbours(look, often)) if kinds[token] == kinds[neighbour]
+            1 for token, neighbour in compute.iterate(_neighbours(selection, often)) if kinds[token] == kinds[neighbour]
         )
         others = max(1, len(kinds) - 1)
         chance = float(np.mean([(np.sum(kinds == kinds[token]) - 1) / others for token in often]))
         return {"same": same / len(often), "chance": chance, "tokens": len(often)}
 
-    return _alike.get((run.folder.path, run.step), make)
+    return _same_kind.get((run.folder.path, run.step), compute_value)
 
 
-def _neighbours(look: Look, tokens: np.ndarray) -> Iterator[tuple[int, int]]:
-    model = look.run().model
+def _neighbours(selection: Selection, tokens: np.ndarray) -> Iterator[tuple[int, int]]:
+    model = selection.run().model
     for token in tokens.tolist():
-        found = nearest_tokens(model, token, 1).tokens
-        if len(found):
-            yield token, int(found[0])
+        neighbours = nearest_tokens(model, token, 1).tokens
+        if len(neighbours):
+            yield token, int(neighbours[0])
 
 
-def positions_of(look: Look) -> Tensor:
-    """Cosines [pos, pos] of position vectors; by distance [curve, distance]; nothing where positions are not told."""
-    run = look.run()
+def positions_of(selection: Selection) -> Tensor:
+    """Cosines [pos, pos] of position vectors; by distance [curve, distance]; empty for a model without positions."""
+    run = selection.run()
     if run.config.positional in BY_DISTANCE:
         return compute.run(distance_curves, run.model)
     return compute.run(position_cosines, run.model)
 
 
-def _map(look: Look, request: Request) -> Response:
-    axes = request.query_params.get("axes", END)
+def _map(selection: Selection, query: Query) -> bytes:
+    axes = query.get("axes", END)
     if axes != END:
-        whole(request, "axes")
-    return octets(map_bytes(look, axes))
+        int_param(query, "axes")
+    return map_bytes(selection, axes)
 
 
-def _positions(look: Look, _: Request) -> Response:
-    return octets(_floats(positions_of(look)))
+def _positions(selection: Selection, query: Query) -> bytes:
+    return positions_of(selection).numpy().astype("<f4").tobytes()
 
 
-def _floats(tensor: Tensor) -> bytes:
-    return tensor.numpy().astype("<f4").tobytes()
-
-
-def _csv(look: Look, request: Request) -> Response:
-    if request.query_params.get("map") == "positions":
-        curves = positions_of(look)
-        by_distance = look.run().config.positional in BY_DISTANCE
+def table(selection: Selection, query: Query) -> Table:
+    """A row for each token, or for each pair of positions."""
+    if query.get(Address.MAP) == "positions":
+        curves = positions_of(selection)
+        by_distance = selection.run().config.positional in BY_DISTANCE
         names = ["curve", "distance", "score"] if by_distance else ["pos", "other_pos", "cosine"]
-        rows = ([one, other, float(value)] for one, row in enumerate(curves) for other, value in enumerate(row))
-        return table_file(f"positions-{look.run_id}", names, rows)
-    found = tokens_of(look)
-    numbers = np.frombuffer(map_bytes(look, END if look.step is None else str(look.step)), "<f4")[:-3].reshape(-1, 3)
-    table = zip(found["texts"], found["kinds"], found["counts"], numbers.tolist(), strict=True)
-    rows = ([token, text, KINDS[kind], count, *place] for token, (text, kind, count, place) in enumerate(table))
-    return table_file(f"embeddings-{look.run_id}", ["id", "token", "kind", "count", "pc1", "pc2", "pc3"], rows)
+        cells = ([first, second, float(value)] for first, row in enumerate(curves) for second, value in enumerate(row))
+        return Table(f"positions-{selection.run_id}", names, cells)
+    tokens, axes = tokens_of(selection), END if selection.step is None else str(selection.step)
+    coordinates = np.frombuffer(map_bytes(selection, axes), "<f4")[:-3].reshape(-1, 3)
+    columns = zip(tokens["texts"], tokens["kinds"], tokens["counts"], coordinates.tolist(), strict=True)
+    rows = ([token, text, KINDS[kind], count, *point] for token, (text, kind, count, point) in enumerate(columns))
+    return Table(f"embeddings-{selection.run_id}", ["id", "token", "kind", "count", "pc1", "pc2", "pc3"], rows)
 
 
-def _html(look: Look, request: Request) -> Response:
-    query = request.query_params
-    kind = query.get("map", "2")
-    token = whole(request, "chosen") if "chosen" in query else None
-    at = whole(request, "at") if "at" in query else None
-    data = data_of(look, kind if kind in MAPS else "2", query.get("points", "kind"), token, at, "")
-    axes = END if look.step is None else str(look.step)
-    sources = {
-        "tokens": json.dumps(tokens_of(look)).encode(),
-        "alike": json.dumps(alike_of(look)).encode(),
-    }
-    for step in data["steps"]:
-        there = look if step == look.run().step else look.at(step)
-        sources[f"map/{step}"] = map_bytes(there, axes)
-        if look.run().config.positional != "none":
-            sources[f"positions/{step}"] = _floats(positions_of(there))
-    size = look.run().config.d_vocab
-    kept = range(size) if size <= MOST_KEPT else [token for token in [data["token"]] if token is not None]
-    near = {str(one): near_of(look, one) for one in kept}
-    sources[f"near/{look.run().step}"] = json.dumps(near).encode()
-    return page_file(look, component, data | {"kept": True}, sources, EXPLAINED)
+def sources(selection: Selection, query: Query) -> dict[str, Any]:
+    """What an exported page holds: every snapshot's map, and the neighbours at the selected step."""
+    run, told = selection.run(), data(selection, query)
+    axes = END if selection.step is None else str(selection.step)
+    held: dict[str, Any] = {"tokens": tokens_of(selection), "alike": same_kind_of(selection)}
+    for step in told["steps"]:
+        snapshot = selection if step == run.step else selection.at(step)
+        held[f"map/{step}"] = map_bytes(snapshot, axes)
+        if run.config.positional != "none":
+            held[f"positions/{step}"] = _positions(snapshot, query)
+    chosen = [] if told["token"] is None else [told["token"]]
+    tokens = range(run.config.d_vocab) if run.config.d_vocab <= MOST_EXPORTED else chosen
+    held[f"near/{run.step}"] = {str(token): near_of(selection, token) for token in tokens}
+    return held
 
 
-ANSWERS: dict[str, Answer] = {
-    "embeddings": _map,
-    "embeddings-tokens": lambda look, _: JSONResponse(tokens_of(look)),
-    "embeddings-near": lambda look, request: JSONResponse(near_of(look, whole(request, "token"))),
-    "embeddings-alike": lambda look, _: JSONResponse(alike_of(look)),
-    "embeddings-positions": _positions,
-    "embeddings.csv": _csv,
-    "embeddings.html": _html,
-}
+VIEW = View(
+    page="inside",
+    name="embeddings",
+    label="Embeddings",
+    order=5,
+    subject=selection_from_request,
+    question=Question(
+        "Take a token's nearest neighbour in the embedding. How often are both of the same kind, such as two numbers?",
+        ("No more often than by chance", "Somewhat more often", "Much more often", "Nearly always"),
+    ),
+    component=BrowserComponent("inside_embeddings", "views/embeddings/view.js"),
+    choose=choose,
+    data=data,
+    events={"token": _remember_token, "at": _remember_step},
+    measured=None,
+    explained=("embedding_map", "cosine", "distance"),
+    footer=None,
+    routes={
+        "embeddings": _map,
+        "embeddings-tokens": lambda selection, query: tokens_of(selection),
+        "embeddings-near": lambda selection, query: near_of(selection, int_param(query, Address.TOKEN)),
+        "embeddings-alike": lambda selection, query: same_kind_of(selection),
+        "embeddings-positions": _positions,
+    },
+    table=table,
+    sources=sources,
+)

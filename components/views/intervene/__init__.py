@@ -1,33 +1,21 @@
-"""The view *Intervene*: parts of the model turned down, or a head's gaze steered, original beside altered."""
+"""The view *Intervene*: parts of the model scaled down, or a head's attention overridden, original beside altered."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
 from typing import Any, cast
 
 import streamlit as st
 import torch
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
-from components.shared import expect
-from components.shared.answers import (
-    Answer,
-    carry_links,
-    choose_one,
-    page_file,
-    refuse_diverged,
-    remembered,
-    spelt,
-    table_file,
-)
 from components.shared.browser import BrowserComponent
-from components.shared.help import explain
-from components.shared.selection import Look, forget, natural, text_data
+from components.shared.controls import choose_one, escape_token, remembered
+from components.shared.parameters import Query, check_choice, int_param, require_natural
+from components.shared.selection import Selection, selection_from_request, text_data
+from components.shared.session import Address, forget
 from components.shared.texts import batch_of_one, token_texts
+from components.shared.view import Question, Table, View, require_finite
 from llm.interpret.attention_override import AttentionOverride, Target
 from llm.interpret.intervention import (
     Intervention,
@@ -40,275 +28,280 @@ from llm.interpret.intervention import (
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
-KEY = "inside-intervene"
 KINDS = {"zero": "zero", "mean": "its mean"}
 SCALES = ["0", "0.25", "0.5", "0.75", "1", "1.5", "2"]
-GAZES = {
+OVERRIDES = {
     "": "As it is",
     "itself": "To itself",
-    "previous": "To the token before",
+    "previous": "To the previous token",
     "first": "To the first token",
     "evenly": "Evenly to all",
     "token": "To one token",
 }
 ALL = "all"  # rows of a pattern
 WINDOWS = 4  # of held-out text, over which the mean is taken
-TOP = 6  # likeliest tokens of each model that are compared
+TOP = 6  # most likely tokens of each model that are compared
 WRITTEN = 24  # tokens that each model appends
-NOTICED = 0.01  # nats: a part whose absence costs no more than this is not missed on this text
-EXPLAINED = ("ablation", "edited_pattern", "loss")
+NOTICED = 0.01  # nats: removing a part that costs no more than this hardly changes the loss on this text
+SETTINGS = (  # in the order in which the address holds them
+    Address.OFF, Address.KIND, Address.SCALE, Address.ATTENTION, Address.LAYER, Address.HEAD, Address.ROW, Address.KEY,
+)  # fmt: skip
 
-component = BrowserComponent("inside_intervene", "views/intervene/view.js")
 _alone: Kept[list[float]] = Kept(8)
 _effects: Kept[dict[str, Any]] = Kept(32)
 _texts: Kept[list[int]] = Kept(32)
 
 
-def show(look: Look) -> None:
-    """A switch for each part, what to put in its place, and what follows."""
-    config = look.run().config
-    heads = config.n_layers * config.n_heads
-    question = f"Switch off one of the {heads} heads. How many of them would not be missed on your text, one at a time?"
-    if not expect.expect(KEY, question, ["None of them", "A few", "About half", "Nearly all"]):
-        return
-    state = _choose(look)
-    component.mount(key=KEY, data=data_of(look, state, expect.expected(KEY)), on_off_change=_switched)
-    explain("What do these figures mean?", *EXPLAINED)
-
-
-def _choose(look: Look) -> dict[str, str]:
-    """The controls, and what they say, as the address holds it."""
-    state = {"off": st.query_params.get("off", "")}
+def choose(selection: Selection) -> tuple[Selection, Query]:
+    """What is switched off, what replaces it, and whether a head's attention is overridden."""
+    settings: dict[str, str] = {Address.OFF: st.query_params.get(Address.OFF, "")}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        state["kind"] = choose_one(
-            "inside", "kind", "Replace what is switched off by", KINDS, "zero",
+        settings[Address.KIND] = choose_one(
+            "inside", Address.KIND, "Replace what is switched off with", KINDS, "zero",
             help=f"The mean is taken over {WINDOWS} windows of the run's held-out text",
         )  # fmt: skip
-        state["scale"] = st.select_slider(
-            "Turned to", SCALES, format_func=_scale_name, key=remembered("inside", "scale", "0", SCALES), width=240,
+        settings[Address.SCALE] = st.select_slider(
+            "Scale", SCALES, format_func=_scale_name, key=remembered("inside", Address.SCALE, "0", SCALES), width=240,
             help="0: the part is off. 1: nothing changes. 2: what it adds is doubled",
         )  # fmt: skip
-        state["gaze"] = st.selectbox(
-            "Steer the gaze of a head", list(GAZES), format_func=GAZES.__getitem__, width=210,
-            key=remembered("inside", "gaze", "", list(GAZES)),
+        settings[Address.ATTENTION] = st.selectbox(
+            "Redirect a head's attention", list(OVERRIDES), format_func=OVERRIDES.__getitem__, width=210,
+            key=remembered("inside", Address.ATTENTION, "", list(OVERRIDES)),
         )  # fmt: skip
-    if state["gaze"]:
-        state |= _choose_edit(look, state["gaze"])
-    st.query_params.update({name: value for name, value in state.items() if value})
-    forget(*(name for name in ("off", "gaze", "layer", "head", "row", "key") if not state.get(name)))
-    return state
+    if settings[Address.ATTENTION]:
+        settings |= _choose_edit(selection, settings[Address.ATTENTION])
+    settings = {name: settings[name] for name in SETTINGS if settings.get(name)}
+    st.query_params.update(settings)
+    forget(*(name for name in SETTINGS if name not in settings))
+    return selection, settings
 
 
-def _choose_edit(look: Look, gaze: str) -> dict[str, str]:
-    """Which head, which rows of its pattern, and where to."""
-    config, labels = look.run().config, look.labels()
-    places = [str(position) for position in range(len(labels))]
+def _choose_edit(selection: Selection, override: str) -> dict[str, str]:
+    """Which head, which rows of its attention pattern, and to which token."""
+    config, labels = selection.run().config, selection.labels()
+    positions = [str(position) for position in range(len(labels))]
     choices = {
-        "layer": [str(one) for one in range(config.n_layers)],
-        "head": [str(one) for one in range(config.n_heads)],
-        "row": [ALL, *places],
-    } | ({"key": places} if gaze == "token" else {})
-    titles = {"layer": "Layer", "head": "Head", "row": "Who looks", "key": "At which token"}
+        Address.LAYER: [str(one) for one in range(config.n_layers)],
+        Address.HEAD: [str(one) for one in range(config.n_heads)],
+        Address.ROW: [ALL, *positions],
+    } | ({Address.KEY: positions} if override == "token" else {})
+    titles = {
+        Address.LAYER: "Layer",
+        Address.HEAD: "Head",
+        Address.ROW: "Which query token",
+        Address.KEY: "Which key token",
+    }
 
-    def named(place: str) -> str:
-        return "every token" if place == ALL else f"{place} · {spelt(labels[int(place)])}"
+    def label_of(option: str) -> str:
+        return "every token" if option == ALL else f"{option} · {escape_token(labels[int(option)])}"
 
-    found = {}
+    chosen: dict[str, str] = {}
     with st.container(horizontal=True):
         for name, allowed in choices.items():
-            found[name] = st.selectbox(
+            chosen[name] = st.selectbox(
                 titles[name], allowed, key=remembered("inside", name, allowed[0], allowed),
-                width=110 if len(name) > 3 else 200, format_func=named if name in ("row", "key") else str,
+                width=200 if name in (Address.ROW, Address.KEY) else 110,
+                format_func=label_of if name in (Address.ROW, Address.KEY) else str,
             )  # fmt: skip
-    return found
+    return chosen
 
 
 def _scale_name(scale: str) -> str:
     return {"0": "0 (off)", "1": "1 (as it is)"}.get(scale, scale)
 
 
-def _switched() -> None:
-    """A person switched a part on or off."""
-    off = st.session_state[KEY].off
+def _switched(off: str | None) -> None:
+    """A part was switched on or off."""
     if off is not None:
-        st.query_params["off"] = off
+        st.query_params[Address.OFF] = off
 
 
-def intervention_of(state: Mapping[str, str]) -> Intervention:
-    """What an address says. `off` as "0.1,2.m": layer 0's head 1 and layer 2's MLP.
+def intervention_of(query: Query) -> Intervention:
+    """The intervention that an address describes. `off` as "0.1,2.m": layer 0's head 1 and layer 2's MLP.
 
     Raises:
-        ValueError: an address that says nothing sensible; whether the parts exist is asked later.
+        ValueError: a parameter is not one of its possible values; whether the parts exist is checked later.
     """
     heads, mlps = [], []
-    for part in state.get("off", "").split(",")[:4096]:
-        layer, _, which = part.partition(".")
-        if part and which == "m":
-            mlps.append(_position("off", layer))
-        elif part:
-            heads.append((_position("off", layer), _position("off", which)))
-    if state.get("scale", "0") not in SCALES:
-        raise ValueError(f"scale={state['scale'][:40]} is not possible: choose one of {', '.join(SCALES)}")
-    gaze, edit = state.get("gaze", ""), None
-    if gaze:
-        row = state.get("row", ALL)
-        edit = AttentionOverride(
-            _position("layer", state.get("layer", "0")), _position("head", state.get("head", "0")), cast(Target, gaze),
-            None if row == ALL else _position("row", row), _position("key", state.get("key", "0")),
-        )  # fmt: skip
-    scale = float(state.get("scale", "0"))
-    return Intervention(tuple(sorted(set(heads))), tuple(sorted(set(mlps))), scale, state.get("kind") == "mean", edit)
+    for name in query.get(Address.OFF, "").split(",")[:4096]:
+        index, _, which = name.partition(".")
+        if name and which == "m":
+            mlps.append(require_natural(Address.OFF, index))
+        elif name:
+            heads.append((require_natural(Address.OFF, index), require_natural(Address.OFF, which)))
+    scale = float(check_choice(Address.SCALE, query.get(Address.SCALE, "0"), SCALES))
+    target, override = query.get(Address.ATTENTION, ""), None
+    if target:
+        row = None if query.get(Address.ROW, ALL) == ALL else int_param(query, Address.ROW)
+        layer, head, key = (int_param(query, name) for name in (Address.LAYER, Address.HEAD, Address.KEY))
+        override = AttentionOverride(layer, head, cast(Target, target), row, key)
+    mean = query.get(Address.KIND) == "mean"
+    return Intervention(tuple(sorted(set(heads))), tuple(sorted(set(mlps))), scale, mean, override)
 
 
-def _position(name: str, text: str) -> int:
-    number = natural(text)
-    if number is None:
-        raise ValueError(f"{name}={text[:40]} is not possible: it must name places by whole numbers of 0 or more")
-    return number
-
-
-def data_of(look: Look, state: Mapping[str, str], guess: str) -> dict[str, Any]:
-    """What the view is told. `state`: what the address says; `guess`: what a person expected."""
-    config = look.run().config
-    asked = {name: value for name, value in state.items() if value}
-    parts = intervention_of(state)
+def data(selection: Selection, query: Query) -> dict[str, Any]:
+    """What the script is told."""
+    config = selection.run().config
+    settings = {name: query[name] for name in SETTINGS if query.get(name)}
+    parts = intervention_of(query)
     return {
-        "title": f"Intervene · run {look.run_id} · step {look.run().step}",
-        "labels": look.labels(),
+        "title": selection.title("Intervene"),
+        "labels": selection.labels(),
         "layers": config.n_layers,
         "heads": config.n_heads,
         "group": config.n_heads // config.n_kv_heads,
         "off": [*(f"{layer}.{head}" for layer, head in parts.heads), *(f"{layer}.m" for layer in parts.mlps)],
-        "said": said(parts),
-        "guess": guess,
+        "said": describe(parts),
         "noticed": NOTICED,
         "sources": {
-            "alone": look.address("inside/intervene-alone"),
-            "effect": look.address("inside/intervene-effect", **asked),
-            "written": look.address("inside/intervene-written", **asked),
+            "alone": selection.address("inside/intervene-alone"),
+            "effect": selection.address("inside/intervene-effect", **settings),
+            "written": selection.address("inside/intervene-written", **settings),
         },
-        "carry": carry_links(look, "inside", "intervene", asked),
     }
 
 
-def said(change: Intervention) -> str:
+def describe(intervention: Intervention) -> str:
     """The intervention in words."""
-    parts = [f"head {layer}.{head}" for layer, head in change.heads] + [f"MLP {layer}" for layer in change.mlps]
-    words = []
+    parts = [f"head {layer}.{head}" for layer, head in intervention.heads]
+    parts += [f"MLP {layer}" for layer in intervention.mlps]
+    phrases = []
     if parts:
-        instead = f"its mean over {WINDOWS} windows of held-out text" if change.mean else "zero"
+        instead = f"its mean over {WINDOWS} windows of held-out text" if intervention.mean else "zero"
         how = (
             f"replaced by {instead}"
-            if change.scale == 0
-            else f"moved to {change.scale:g} × its distance from {instead}"
+            if intervention.scale == 0
+            else f"moved to {intervention.scale:g} × its distance from {instead}"
         )
-        words.append(f"{', '.join(parts)}: output {how}")
-    if (edit := change.override) is not None:
-        who = "every token" if edit.query is None else f"the token at {edit.query}"
-        aim = f"to the token at {edit.key}" if edit.target == "token" else GAZES[edit.target].lower()
-        words.append(f"head {edit.layer}.{edit.head}: {who} looks {aim}")
-    return "; ".join(words) or "Nothing is altered yet: switch a part off"
+        phrases.append(f"{', '.join(parts)}: output {how}")
+    if (override := intervention.override) is not None:
+        who = "every token" if override.query is None else f"the token at {override.query}"
+        target = f"to the token at {override.key}" if override.target == "token" else OVERRIDES[override.target].lower()
+        phrases.append(f"head {override.layer}.{override.head}: the attention of {who} goes {target}")
+    return "; ".join(phrases) or "Nothing is altered yet: switch a part off"
 
 
-def alone_of(look: Look) -> list[float]:
-    """What each part alone is worth on this text, a task each."""
-    run = look.run()
-    key = (run.folder.path, run.step, look.tokens)
+def alone_of(selection: Selection) -> list[float]:
+    """The effect of each part alone on this text."""
+    run = selection.run()
 
-    def make() -> list[float]:
-        steps = ablation_effects.steps(run.model, batch_of_one(look.tokens))
+    def compute_effects() -> list[float]:
+        steps = ablation_effects.steps(run.model, batch_of_one(selection.tokens))
         return compute.finish(steps).flatten().tolist()
 
-    return _alone.get(key, make)
+    return _alone.get((run.folder.path, run.step, selection.tokens), compute_effects)
 
 
-def effect_of(look: Look, change: Intervention) -> dict[str, Any]:
-    """Losses and next-token probabilities of both models, and the logit difference of the original's two favourites."""
-    run = look.run()
+def effect_of(selection: Selection, intervention: Intervention) -> dict[str, Any]:
+    """Losses and next-token probabilities of both models, and the logit difference of the original's top two tokens."""
+    run = selection.run()
 
-    def make() -> dict[str, Any]:
-        steps = intervention_effect.steps(run.model, batch_of_one(look.tokens), change, _mean_over(look, change))
-        return _compared(look, compute.finish(steps))
+    def compute_effect() -> dict[str, Any]:
+        mean_over = _mean_over(selection, intervention)
+        steps = intervention_effect.steps(run.model, batch_of_one(selection.tokens), intervention, mean_over)
+        return _compared(selection, compute.finish(steps))
 
-    return _effects.get((run.folder.path, run.step, look.tokens, change), make)
-
-
-def _mean_over(look: Look, change: Intervention) -> Tensor | None:
-    return compute.run(text_data(look).evaluation_windows, WINDOWS)[0] if change.mean else None
+    return _effects.get((run.folder.path, run.step, selection.tokens, intervention), compute_effect)
 
 
-def _compared(look: Look, effect: InterventionEffect) -> dict[str, Any]:
+def _mean_over(selection: Selection, intervention: Intervention) -> Tensor | None:
+    return compute.run(text_data(selection).evaluation_windows, WINDOWS)[0] if intervention.mean else None
+
+
+def _compared(selection: Selection, effect: InterventionEffect) -> dict[str, Any]:
     original, altered = effect.original, effect.altered
-    refuse_diverged("guesses are no numbers", original.logits, original.losses, altered.logits, altered.losses)
-    probabilities = [one.logits.float().softmax(dim=-1) for one in (original, altered)]
+    require_finite("Logits", original.logits, original.losses, altered.logits, altered.losses)
+    probabilities = [prediction.logits.float().softmax(dim=-1) for prediction in (original, altered)]
     count = min(TOP, len(original.logits))
-    favourites = torch.stack([one.topk(count).indices for one in probabilities]).flatten().unique()
-    favourites = favourites[probabilities[0][favourites].argsort(descending=True)].tolist()
+    likely = torch.stack([values.topk(count).indices for values in probabilities]).flatten().unique()
+    likely = likely[probabilities[0][likely].argsort(descending=True)].tolist()
     pair = original.logits.topk(min(2, len(original.logits))).indices.tolist()
-    texts = token_texts(look.run().tokenizer, favourites + pair)
+    texts = token_texts(selection.run().tokenizer, likely + pair)
     return {
-        "loss": [_mean(original), _mean(altered)],
-        "losses": [one.losses.tolist() for one in (original, altered)],
-        "next": [[text, *(float(one[token]) for one in probabilities)]
-                 for token, text in zip(favourites, texts, strict=False)],
-        "pair": texts[len(favourites):],
-        "difference": [float(one.logits[pair[0]] - one.logits[pair[-1]]) for one in (original, altered)],
+        "loss": [_mean_loss(original), _mean_loss(altered)],
+        "losses": [prediction.losses.tolist() for prediction in (original, altered)],
+        "next": [[text, *(float(values[token]) for values in probabilities)]
+                 for token, text in zip(likely, texts, strict=False)],
+        "pair": texts[len(likely):],
+        "difference": [float(model.logits[pair[0]] - model.logits[pair[-1]]) for model in (original, altered)],
     }  # fmt: skip
 
 
-def _mean(prediction: TextPrediction) -> float | None:
+def _mean_loss(prediction: TextPrediction) -> float | None:
     """A text of one token has no loss."""
     loss = float(prediction.losses.mean())
     return loss if math.isfinite(loss) else None
 
 
-def written_of(look: Look, change: Intervention) -> list[int]:
-    """What the altered model appends, always its likeliest token, a task each."""
-    run = look.run()
+def written_of(selection: Selection, intervention: Intervention) -> list[int]:
+    """What the altered model appends, always its most likely token, one task each."""
+    run = selection.run()
 
-    def make() -> list[int]:
-        steps = greedy_continuation.steps(run.model, look.tokens, WRITTEN, change, _mean_over(look, change))
+    def generate() -> list[int]:
+        mean_over = _mean_over(selection, intervention)
+        steps = greedy_continuation.steps(run.model, selection.tokens, WRITTEN, intervention, mean_over)
         return compute.finish(steps)
 
-    return _texts.get((run.folder.path, run.step, look.tokens, change), make)
+    return _texts.get((run.folder.path, run.step, selection.tokens, intervention), generate)
 
 
-def both_written(look: Look, change: Intervention) -> list[list[str]]:
+def both_written(selection: Selection, intervention: Intervention) -> list[list[str]]:
     """The continuations of both models for display."""
-    return [token_texts(look.run().tokenizer, written_of(look, one)) for one in (Intervention(), change)]
+    return [
+        token_texts(selection.run().tokenizer, written_of(selection, each)) for each in (Intervention(), intervention)
+    ]
 
 
-def _asked(request: Request) -> Intervention:
-    return intervention_of(request.query_params)
+def _alone_json(selection: Selection) -> list[float]:
+    """A text of one token has no loss, so no part has an effect on it."""
+    return alone_of(selection) if len(selection.tokens) > 1 else []
 
 
-def _csv(look: Look, request: Request) -> Response:
-    change, labels = _asked(request), look.labels()
-    found, written = effect_of(look, change), both_written(look, change)
-    losses = zip(*found["losses"], strict=True)
-    rows: list[list[Any]] = [["loss of the text", "", "", *found["loss"]]]
+def table(selection: Selection, query: Query) -> Table:
+    """Losses, next-token probabilities and continuations of both models."""
+    intervention, labels = intervention_of(query), selection.labels()
+    effect, written = effect_of(selection, intervention), both_written(selection, intervention)
+    losses = zip(*effect["losses"], strict=True)
+    rows: list[list[Any]] = [["loss of the text", "", "", *effect["loss"]]]
     rows += [["loss of a token", position, labels[position], *pair] for position, pair in enumerate(losses, start=1)]
-    rows += [["next-token probability", len(labels), *row] for row in found["next"]]
-    rows += [["written", len(labels) + place, "", *pair] for place, pair in enumerate(zip(*written, strict=True))]
-    return table_file(f"intervene-{look.run_id}", ["what", "pos", "token", "original", "altered"], rows)
+    rows += [["next-token probability", len(labels), *row] for row in effect["next"]]
+    pairs = enumerate(zip(*written, strict=True), start=len(labels))
+    rows += [["written", position, "", *pair] for position, pair in pairs]
+    return Table(f"intervene-{selection.run_id}", ["what", "pos", "token", "original", "altered"], rows)
 
 
-def _html(look: Look, request: Request) -> Response:
-    change = _asked(request)
-    data = data_of(look, dict(request.query_params), "") | {"kept": True}
-    alone = alone_of(look) if len(look.tokens) > 1 else []
-    sources = {
-        "alone": json.dumps(alone).encode(),
-        "effect": json.dumps(effect_of(look, change)).encode(),
-        "written": json.dumps(both_written(look, change)).encode(),
+def sources(selection: Selection, query: Query) -> dict[str, Any]:
+    """What an exported page holds."""
+    intervention = intervention_of(query)
+    return {
+        "alone": _alone_json(selection),
+        "effect": effect_of(selection, intervention),
+        "written": both_written(selection, intervention),
     }
-    return page_file(look, component, data, sources, EXPLAINED)
 
 
-ANSWERS: dict[str, Answer] = {
-    "intervene-alone": lambda look, _: JSONResponse(alone_of(look) if len(look.tokens) > 1 else []),
-    "intervene-effect": lambda look, request: JSONResponse(effect_of(look, _asked(request))),
-    "intervene-written": lambda look, request: JSONResponse(both_written(look, _asked(request))),
-    "intervene.csv": _csv,
-    "intervene.html": _html,
-}
+VIEW = View(
+    page="inside",
+    name="intervene",
+    label="Intervene",
+    order=3,
+    subject=selection_from_request,
+    question=Question(
+        "Switch off one head at a time. For how many of this model's heads does the loss on your text hardly change?",
+        ("None of them", "A few", "About half", "Nearly all"),
+    ),
+    component=BrowserComponent("inside_intervene", "views/intervene/view.js"),
+    choose=choose,
+    data=data,
+    events={"off": _switched},
+    measured=None,
+    explained=("ablation", "edited_pattern", "loss"),
+    footer=None,
+    routes={
+        "intervene-alone": lambda selection, query: _alone_json(selection),
+        "intervene-effect": lambda selection, query: effect_of(selection, intervention_of(query)),
+        "intervene-written": lambda selection, query: both_written(selection, intervention_of(query)),
+    },
+    table=table,
+    sources=sources,
+)

@@ -1,145 +1,146 @@
-"""The view *Neurons*: the places of the run's own text that excite one hidden number of an MLP most, and its effect."""
+"""The view *Neurons*: the tokens of the run's own text that activate an MLP neuron most, and what it does then."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
-from components.shared import expect
-from components.shared.answers import Answer, carry_links, page_file, remembered, table_file, whole
 from components.shared.browser import BrowserComponent
-from components.shared.help import explain
-from components.shared.selection import Look, natural, text_data
+from components.shared.controls import remembered
+from components.shared.parameters import Query, int_param, parse_natural
+from components.shared.selection import Selection, selection_from_request, text_data
+from components.shared.session import Address, control_key
 from components.shared.texts import token_texts
+from components.shared.view import Question, Table, View, require_finite
 from llm.interpret.max_activating_examples import MaxActivatingExamples, max_activating_examples
 from llm.interpret.neuron_effect import neuron_effect
 from llm.interpret.recording import record
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
-KEY = "inside-neurons"
-NEURON = "inside-neuron"  # the control
-MOMENTS = 10
+NEURON = control_key("inside", Address.NEURON)
+EXAMPLES = 10  # strongest activations
 EFFECTS = 10  # tokens raised and lowered most
-PART = 16_384  # tokens that are read at a time, each part shown as it comes
+PART = 16_384  # tokens that are read at a time; each part is shown as soon as it has been read
 PARTS = 4
-AT_ONCE = 2048  # tokens in a task: a training run goes on in between
-BEFORE, AFTER = 28, 10  # tokens around a moment
-EXPLAINED = ("neuron", "neuron_effect")
+AT_ONCE = 2048  # tokens in a task: a training run continues between tasks
+BEFORE, AFTER = 28, 10  # tokens shown around the strongest one
 
-component = BrowserComponent("inside_neurons", "views/neurons/view.js")
 _parts: Kept[MaxActivatingExamples] = Kept(64)
 
 
-def show(look: Look) -> None:
-    """One neuron: what excites it, and what it argues for."""
-    question = "Take any neuron. What will its most exciting places in the text have in common?"
-    answers = ["One and the same token", "Words of one kind", "What stood before", "Nothing one can name"]
-    if not expect.expect(KEY, question, answers):
-        return
-    config = look.run().config
-    layers = [str(one) for one in range(config.n_layers)]
+def choose(selection: Selection) -> tuple[Selection, Query]:
+    """The layer and the neuron."""
+    config = selection.run().config
+    layers = [str(layer) for layer in range(config.n_layers)]
     if not 0 <= st.session_state.get(NEURON, -1) < config.d_mlp:
-        wanted = natural(st.query_params.get("neuron", "0")) or 0
+        wanted = parse_natural(st.query_params.get(Address.NEURON, "0")) or 0
         st.session_state[NEURON] = min(wanted, config.d_mlp - 1)
     with st.container(horizontal=True):
-        layer = st.selectbox("Layer", layers, key=remembered("inside", "layer", layers[-1], layers), width=110)
+        key = remembered("inside", Address.LAYER, layers[-1], layers)
+        layer = st.selectbox("Layer", layers, key=key, width=110)
         neuron = st.number_input(f"Neuron, 0 to {config.d_mlp - 1}", 0, config.d_mlp - 1, step=1, key=NEURON, width=190)
-    st.query_params["layer"], st.query_params["neuron"] = layer, str(neuron)
-    data = data_of(look, int(layer), neuron, expect.expected(KEY))
-    component.mount(key=KEY, data=data, on_neuron_change=_move)
-    explain("What do these figures mean?", *EXPLAINED)
+    st.query_params[Address.LAYER], st.query_params[Address.NEURON] = layer, str(neuron)
+    return selection, {Address.LAYER: layer, Address.NEURON: str(neuron)}
 
 
-def _move() -> None:
-    """A person went on to the next neuron, or back."""
-    if st.session_state[KEY].neuron is not None:
-        st.session_state[NEURON] = st.session_state[KEY].neuron
+def _move(neuron: int | None) -> None:
+    """Show the next neuron, or the previous one."""
+    if neuron is not None:
+        st.session_state[NEURON] = neuron
 
 
-def data_of(look: Look, layer: int, neuron: int, guess: str) -> dict[str, Any]:
-    """What the view is told."""
-    place = {"layer": layer, "neuron": neuron}
-    parts, length = parts_of(look)
-    weights = replace(look, tokens=look.tokens[:1], own=0)  # the text that is read here is the run's own
+def layer_and_neuron(selection: Selection, query: Query) -> tuple[int, int]:
+    """The neuron of an address. Raises ValueError for one that does not exist."""
+    config = selection.run().config
+    layer, neuron = int_param(query, Address.LAYER), int_param(query, Address.NEURON)
+    for name, value, limit in ((Address.LAYER, layer, config.n_layers), (Address.NEURON, neuron, config.d_mlp)):
+        if value >= limit:
+            raise ValueError(f"{name} must be in 0 to {limit - 1}, got {value}")
+    return layer, neuron
+
+
+def data(selection: Selection, query: Query) -> dict[str, Any]:
+    """What the script is told."""
+    layer, neuron = layer_and_neuron(selection, query)
+    shown = {Address.LAYER: layer, Address.NEURON: neuron}
+    parts, length = parts_of(selection)
+    weights = replace(selection, tokens=selection.tokens[:1], own=0)  # the text that is read here is the run's own
     return {
-        "title": f"Layer {layer}, neuron {neuron} · run {look.run_id} · step {look.run().step}",
+        "title": selection.title(f"Layer {layer}, neuron {neuron}"),
         "layer": layer,
         "neuron": neuron,
-        "neurons": look.run().config.d_mlp,
+        "neurons": selection.run().config.d_mlp,
         "parts": parts,
         "partTokens": length,
-        "moments": MOMENTS,
-        "guess": guess,
+        "moments": EXAMPLES,
         "sources": {
-            "effect": weights.address("inside/neurons-effect", **place),
-            "snippets": weights.address("inside/neurons-snippets", **place),
-            **{f"part/{part}": weights.address("inside/neurons-part", **place, part=part) for part in range(parts)},
+            "effect": weights.address("inside/neurons-effect", **shown),
+            "snippets": weights.address("inside/neurons-snippets", **shown),
+            **{f"part/{part}": weights.address("inside/neurons-part", **shown, part=part) for part in range(parts)},
         },
-        "carry": carry_links(look, "inside", "neurons", place),
     }
 
 
-def parts_of(look: Look) -> tuple[int, int]:
-    """In how many parts the text is read, and the tokens of each: whole windows of context."""
-    n_ctx = look.run().config.n_ctx
+def parts_of(selection: Selection) -> tuple[int, int]:
+    """The number of parts in which the text is read, and the tokens in each: whole context windows."""
+    n_ctx = selection.run().config.n_ctx
     length = max(1, PART // n_ctx) * n_ctx
-    return min(PARTS, max(1, len(text_data(look).train) // length)), length
+    return min(PARTS, max(1, len(text_data(selection).train) // length)), length
 
 
-def examples_of(look: Look, layer: int, part: int) -> MaxActivatingExamples:
-    """The moments of all neurons of a layer in one part of the text, a few windows a task."""
-    run = look.run()
-    parts, length = parts_of(look)
+def examples_of(selection: Selection, layer: int, part: int) -> MaxActivatingExamples:
+    """The strongest activations of all neurons of a layer in one part of the text, a few windows a task."""
+    run = selection.run()
+    parts, length = parts_of(selection)
     if part >= parts:
-        raise ValueError(f"part {part} does not exist: the text's parts are 0 to {parts - 1}")
+        raise ValueError(f"part must be in 0 to {parts - 1}, the parts of the text, got {part}")
 
-    def make() -> MaxActivatingExamples:
-        stream = text_data(look).train[part * length : (part + 1) * length]
+    def find_examples() -> MaxActivatingExamples:
+        stream = text_data(selection).train[part * length : (part + 1) * length]
         batch = max(1, AT_ONCE // run.config.n_ctx)
-        found = compute.finish(max_activating_examples.steps(run.model, layer, stream, MOMENTS, batch))
-        return MaxActivatingExamples(found.activation, found.position + part * length)
+        examples = compute.finish(max_activating_examples.steps(run.model, layer, stream, EXAMPLES, batch))
+        return MaxActivatingExamples(examples.activation, examples.position + part * length)
 
-    return _parts.get((run.folder.path, run.step, layer, part), make)
-
-
-def moments_of(look: Look, layer: int, neuron: int, part: int) -> list[list[float]]:
-    """Strength and position in the text of a neuron's strongest moments in one part."""
-    found = examples_of(look, layer, part)
-    if neuron >= found.activation.shape[1]:
-        raise ValueError(f"neuron {neuron} does not exist: a layer's neurons are 0 to {found.activation.shape[1] - 1}")
-    activation = found.activation[:, neuron]
-    if not activation.isfinite().all():
-        raise ValueError("This neuron's activity is no number: the weights diverged. Look at an earlier step")
-    return [list(both) for both in zip(activation.tolist(), found.position[:, neuron].tolist(), strict=True)]
+    return _parts.get((run.folder.path, run.step, layer, part), find_examples)
 
 
-def strongest(look: Look, layer: int, neuron: int) -> list[int]:
-    """The positions of a neuron's strongest moments in all parts."""
-    moments = [one for part in range(parts_of(look)[0]) for one in moments_of(look, layer, neuron, part)]
-    return [int(position) for _, position in sorted(moments, key=lambda one: -one[0])[:MOMENTS]]
+def examples_json(selection: Selection, layer: int, neuron: int, part: int) -> list[list[float]]:
+    """Activation and position in the text of a neuron's strongest activations in one part."""
+    examples = examples_of(selection, layer, part)
+    if neuron >= examples.activation.shape[1]:
+        raise ValueError(f"neuron must be in 0 to {examples.activation.shape[1] - 1}, got {neuron}")
+    activation = examples.activation[:, neuron]
+    require_finite("This neuron's activations", activation)
+    return [list(pair) for pair in zip(activation.tolist(), examples.position[:, neuron].tolist(), strict=True)]
 
 
-def snippets_of(look: Look, layer: int, neuron: int, positions: list[int]) -> list[dict[str, Any]]:
-    """The tokens around each position and the neuron's activity at each of them, in the window that it was read in."""
-    run, stream = look.run(), text_data(look).train
+def strongest(selection: Selection, layer: int, neuron: int) -> list[int]:
+    """The positions of a neuron's strongest activations in all parts."""
+    examples = [
+        pair for part in range(parts_of(selection)[0]) for pair in examples_json(selection, layer, neuron, part)
+    ]
+    return [int(position) for _, position in sorted(examples, key=lambda pair: -pair[0])[:EXAMPLES]]
+
+
+def snippets_of(selection: Selection, layer: int, neuron: int, positions: list[int]) -> list[dict[str, Any]]:
+    """The tokens around each position, in the window in which it was read, and the neuron's activation at each."""
+    run, stream = selection.run(), text_data(selection).train
     window = min(run.config.n_ctx, len(stream))
+    last = len(stream) // window * window - 1
     name = f"blocks.{layer}.mlp.hidden"
-    found = []
+    snippets = []
     for position in positions:
-        if position >= len(stream) // window * window:
-            raise ValueError(f"position {position} does not exist in the windows of this text")
+        if position > last:
+            raise ValueError(f"position must be in 0 to {last}, the windows of this text, got {position}")
         start = position // window * window
         tokens = stream[start : start + window]
         values: Tensor = compute.run(record, run.model, tokens[None], [name])[name][0, :, neuron]
         first, end = max(0, position - start - BEFORE), position - start + AFTER + 1
-        found.append(
+        snippets.append(
             {
                 "position": position,
                 "peak": position - start - first,
@@ -147,67 +148,79 @@ def snippets_of(look: Look, layer: int, neuron: int, positions: list[int]) -> li
                 "values": values[first:end].tolist(),
             }
         )
-    return found
+    return snippets
 
 
-def effect_of(look: Look, layer: int, neuron: int) -> dict[str, list[list[Any]]]:
-    """The tokens that the neuron raises and lowers most, and by how much a unit of its activity does so."""
-    run = look.run()
-    found = compute.run(neuron_effect, run.model, layer, neuron, EFFECTS)
-    sides = {"raised": (found.raised, found.raised_by), "lowered": (found.lowered, found.lowered_by)}
+def effect_of(selection: Selection, layer: int, neuron: int) -> dict[str, list[list[Any]]]:
+    """The tokens that the neuron raises and lowers most, and by how much one unit of activation does so."""
+    run = selection.run()
+    effect = compute.run(neuron_effect, run.model, layer, neuron, EFFECTS)
+    sides = {"raised": (effect.raised, effect.raised_by), "lowered": (effect.lowered, effect.lowered_by)}
     return {
         name: [list(pair) for pair in zip(token_texts(run.tokenizer, tokens.tolist()), by.tolist(), strict=True)]
         for name, (tokens, by) in sides.items()
     }
 
 
-def _place(look: Look, request: Request) -> tuple[int, int]:
-    layer, neuron = whole(request, "layer"), whole(request, "neuron")
-    config = look.run().config
-    for name, value, limit in (("layer", layer, config.n_layers), ("neuron", neuron, config.d_mlp)):
-        if value >= limit:
-            raise ValueError(f"{name} {value} does not exist: this model's are 0 to {limit - 1}")
-    return layer, neuron
+def _part(selection: Selection, query: Query) -> list[list[float]]:
+    return examples_json(selection, *layer_and_neuron(selection, query), int_param(query, "part"))
 
 
-def _part(look: Look, request: Request) -> Response:
-    return JSONResponse(moments_of(look, *_place(look, request), whole(request, "part")))
+def _snippets(selection: Selection, query: Query) -> list[dict[str, Any]]:
+    positions = [parse_natural(part, digits=11) for part in query.get(Address.AT, "").split(".")]
+    known = [position for position in positions if position is not None]
+    if len(positions) > EXAMPLES or len(known) < len(positions):
+        raise ValueError(f"at must be 1 to {EXAMPLES} positions with dots between them")
+    return snippets_of(selection, *layer_and_neuron(selection, query), known)
 
 
-def _snippets(look: Look, request: Request) -> Response:
-    parts = request.query_params.get("at", "").split(".")
-    if len(parts) > MOMENTS or not all(part.isascii() and part.isdigit() and len(part) < 12 for part in parts):
-        raise ValueError(f"at must be 1 to {MOMENTS} positions with dots between them")
-    return JSONResponse(snippets_of(look, *_place(look, request), [int(part) for part in parts]))
-
-
-def _csv(look: Look, request: Request) -> Response:
-    layer, neuron = _place(look, request)
+def table(selection: Selection, query: Query) -> Table:
+    """The tokens around each of the strongest activations, and the effect on the output."""
+    layer, neuron = layer_and_neuron(selection, query)
+    snippets = snippets_of(selection, layer, neuron, strongest(selection, layer, neuron))
     rows: list[list[Any]] = []
-    for rank, one in enumerate(snippets_of(look, layer, neuron, strongest(look, layer, neuron)), start=1):
-        first = one["position"] - one["peak"]
-        rows += [["moment", rank, first + at, token, value]
-                 for at, (token, value) in enumerate(zip(one["tokens"], one["values"], strict=True))]  # fmt: skip
-    for name, tokens in effect_of(look, layer, neuron).items():
-        rows += [[name, rank, "", token, by] for rank, (token, by) in enumerate(tokens, start=1)]
+    for rank, snippet in enumerate(snippets, start=1):
+        first = snippet["position"] - snippet["peak"]
+        activations = zip(snippet["tokens"], snippet["values"], strict=True)
+        rows += [["moment", rank, position, token, value] for position, (token, value) in enumerate(activations, first)]
+    for name, tokens in effect_of(selection, layer, neuron).items():
+        rows += [[name, rank, "", token, change] for rank, (token, change) in enumerate(tokens, start=1)]
     header = ["what", "rank", "pos", "token", "value"]
-    return table_file(f"neuron-{layer}-{neuron}-{look.run_id}", header, rows)
+    return Table(f"neuron-{layer}-{neuron}-{selection.run_id}", header, rows)
 
 
-def _html(look: Look, request: Request) -> Response:
-    layer, neuron = _place(look, request)
-    data = data_of(look, layer, neuron, "") | {"kept": True}
-    found: dict[str, Any] = {
-        "effect": effect_of(look, layer, neuron),
-        "snippets": snippets_of(look, layer, neuron, strongest(look, layer, neuron)),
-    } | {f"part/{part}": moments_of(look, layer, neuron, part) for part in range(data["parts"])}
-    return page_file(look, component, data, {name: json.dumps(one).encode() for name, one in found.items()}, EXPLAINED)
+def sources(selection: Selection, query: Query) -> dict[str, Any]:
+    """What an exported page holds."""
+    layer, neuron = layer_and_neuron(selection, query)
+    return {
+        "effect": effect_of(selection, layer, neuron),
+        "snippets": snippets_of(selection, layer, neuron, strongest(selection, layer, neuron)),
+        **{f"part/{part}": examples_json(selection, layer, neuron, part) for part in range(parts_of(selection)[0])},
+    }
 
 
-ANSWERS: dict[str, Answer] = {
-    "neurons-part": _part,
-    "neurons-snippets": _snippets,
-    "neurons-effect": lambda look, request: JSONResponse(effect_of(look, *_place(look, request))),
-    "neurons.csv": _csv,
-    "neurons.html": _html,
-}
+VIEW = View(
+    page="inside",
+    name="neurons",
+    label="Neurons",
+    order=6,
+    subject=selection_from_request,
+    question=Question(
+        "Take any neuron. What will the tokens that activate it most have in common?",
+        ("They are the same token", "They are words of one kind", "What precedes them", "Nothing that can be named"),
+    ),
+    component=BrowserComponent("inside_neurons", "views/neurons/view.js"),
+    choose=choose,
+    data=data,
+    events={"neuron": _move},
+    measured=None,
+    explained=("neuron", "neuron_effect"),
+    footer=None,
+    routes={
+        "neurons-part": _part,
+        "neurons-snippets": _snippets,
+        "neurons-effect": lambda selection, query: effect_of(selection, *layer_and_neuron(selection, query)),
+    },
+    table=table,
+    sources=sources,
+)

@@ -1,9 +1,8 @@
-"""The view *Patching*: one activation of a clean run put into a corrupted run, at each place in turn."""
+"""The view *Patching*: one activation of a clean run copied into a corrupted run, at each position in turn."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,25 +10,15 @@ from typing import Any, cast
 
 import streamlit as st
 import torch
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
-from components.shared import expect, states
-from components.shared.answers import (
-    Answer,
-    carry_links,
-    choose_one,
-    hold,
-    numbers,
-    page_file,
-    refuse_diverged,
-    table_file,
-    whole,
-)
+from components.shared import states
 from components.shared.browser import BrowserComponent
-from components.shared.help import explain
-from components.shared.selection import Look
+from components.shared.controls import choose_one, remember_locked
+from components.shared.parameters import Query, check_choice, int_param, parse_indices
+from components.shared.selection import Selection, selection_from_request
+from components.shared.session import Address, Session
 from components.shared.texts import MAX_TOKENS, token_texts
+from components.shared.view import Question, Table, View, require_finite
 from llm.interpret.activation_patching import Patch, Site, activation_patching, logit_difference
 from llm.interpret.prompts import PromptPair, prompt_pair
 from llm.runtime import compute
@@ -38,8 +27,6 @@ from llm.tokenizers import Tokenizer
 from llm.world.contrasts import CONTRASTS, Contrast, contrasts
 from llm.world.skills import tells_of_the_world
 
-KEY = "inside-patching"
-PAIR = "inside-pair"  # the control
 OWN = "own"
 SITES = {
     "resid_pre": "Residual stream",
@@ -49,115 +36,59 @@ SITES = {
 }
 MOST = 5  # ready pairs of each kind
 CELLS = 48  # along a row at most: in longer prompts neighbouring positions are patched together
-AT_ONCE = 1024  # tokens in a batch: a task that a training run hardly notices
-FIRST = Contrast("Tom had the ring, and", "Ada had the ring, and", " he", " she")  # of one's own, to begin with
+AT_ONCE = 1024  # tokens in a batch: small enough that a training run is hardly delayed
+FIRST = Contrast("Tom had the ring, and", "Ada had the ring, and", " he", " she")  # where a person's own texts start
 FIELDS = {
-    "clean": "Clean text",
-    "corrupt": "Corrupted text",
-    "right": "The clean one goes on with",
-    "wrong": "The corrupted one goes on with",
+    Address.CLEAN: "Clean text",
+    Address.CORRUPT: "Corrupted text",
+    Address.RIGHT: "Continuation of the clean text",
+    Address.WRONG: "Continuation of the corrupted text",
 }
-EXPLAINED = ("patching",)
+ANSWERS = "answers"  # in a route's address: the ids of both continuations
 
-component = BrowserComponent("inside_patching", "views/patching/view.js")
 _ready: Kept[list[Contrast]] = Kept(8)
 _layers: Kept[list[float]] = Kept(512)
-_ends: Kept[list[float]] = Kept(64)
+_differences: Kept[list[float]] = Kept(64)
 
 
-def show(look: Look) -> None:
-    """Two prompts and where the model keeps what tells them apart."""
-    question = "Two texts differ in one word. Half-way through the layers, where does the model keep this difference?"
-    if not expect.expect(KEY, question, ["At the changed word", "At the last token", "In between"]):
-        return
-    chosen = _choose_contrast(look)
-    site = choose_one("inside", "site", "What is put in", SITES, "resid_pre")
-    pair = prompt_pair(look.run().tokenizer, chosen.clean, chosen.corrupt, chosen.right, chosen.wrong)
-    longest = min(MAX_TOKENS, look.run().config.n_ctx)
+def choose(selection: Selection) -> tuple[Selection, Query]:
+    """Two texts, and what is copied from one to the other. The clean text is what the view shows."""
+    contrast = _choose_contrast(selection)
+    site = choose_one("inside", Address.SITE, "What is copied", SITES, "resid_pre")
+    tokenizer = selection.run().tokenizer
+    pair = prompt_pair(tokenizer, contrast.clean, contrast.corrupt, contrast.right, contrast.wrong)
+    longest = min(MAX_TOKENS, selection.run().config.n_ctx)
     if len(pair.clean) > longest:
-        raise ValueError(f"These texts have {len(pair.clean)} tokens each; this view reads at most {longest}")
-    there = replace(look, tokens=pair.clean, own=0)
-    data = data_of(there, pair, site, st.query_params.get("locked", ""), expect.expected(KEY))
-    component.mount(key=KEY, data=data, on_locked_change=lambda: hold(KEY))
-    explain("What do these figures mean?", *EXPLAINED)
+        raise ValueError(f"These texts must have at most {longest} tokens each, got {len(pair.clean)}")
+    locked = st.query_params.get(Address.LOCKED, "")
+    return replace(selection, tokens=pair.clean, own=0), _query(pair, site) | {Address.LOCKED: locked}
 
 
-def _choose_contrast(look: Look) -> Contrast:
-    """One of the ready pairs, or texts of one's own."""
-    with states.loading("Looking for pairs in the world of the text"):
-        ready = ready_pairs(look)
-    names = {str(index): label(one) for index, one in enumerate(ready)} | {OWN: "Texts of my own"}
-    if st.session_state.get(PAIR) not in names:
-        texts = [st.query_params.get(name, "") for name in FIELDS]
-        asked = OWN if any(texts) else next(iter(names))
-        st.session_state[PAIR] = str(ready.index(Contrast(*texts))) if Contrast(*texts) in ready else asked
-    choice = st.selectbox("Two texts", list(names), format_func=names.__getitem__, key=PAIR)
-    if choice != OWN:
-        chosen = ready[int(choice)]
-        st.query_params.update({name: getattr(chosen, name) for name in FIELDS})  # the texts, whatever their number
-        return chosen
-    if not ready:
-        st.caption("Ready pairs come from the story world; this run was trained on another text, or cannot spell them.")
-    columns = itertools.cycle(st.columns(2))
-    found = {}
-    for name, title in FIELDS.items():
-        key = f"{KEY}-{name}"
-        st.session_state.setdefault(key, st.query_params.get(name, getattr(FIRST, name)))
-        found[name] = next(columns).text_input(title, key=key)
-        st.query_params[name] = found[name]
-    return Contrast(**found)
+def _query(pair: PromptPair, site: str) -> dict[str, str]:
+    return {Address.CORRUPT: _dotted(pair.corrupt), ANSWERS: _dotted(pair.answers), Address.SITE: site}
 
 
-def ready_pairs(look: Look) -> list[Contrast]:
-    """Pairs from the grammar of the run's text that its tokenizer cuts into as many tokens; other texts have none."""
-    run = look.run()
-
-    def make() -> list[Contrast]:
-        if not tells_of_the_world(run.folder.text()):
-            return []
-        return [one for skill in CONTRASTS for one in itertools.islice(_fitting(run.tokenizer, skill), MOST)]
-
-    return _ready.get(run.folder.path, make)
-
-
-def _fitting(tokenizer: Tokenizer, skill: str) -> Iterator[Contrast]:
-    """Contrasts whose prompts have as many tokens each; of each sentence only one."""
-    seen = set()
-    for one in contrasts(skill):
-        try:
-            prompt_pair(tokenizer, one.clean, one.corrupt, one.right, one.wrong)
-        except ValueError:
-            continue  # it cannot be patched with this tokenizer; another can
-        if one.clean not in seen:
-            seen.add(one.clean)
-            yield one
+def pair_and_site(selection: Selection, query: Query) -> tuple[PromptPair, str]:
+    """The prompts and the site that an address names. Raises ValueError for those that do not exist."""
+    limit = selection.run().config.d_vocab
+    corrupt = parse_indices(query.get(Address.CORRUPT, ""), [limit] * len(selection.tokens))
+    answers = parse_indices(query.get(ANSWERS, ""), [limit] * 2)
+    if corrupt is None or answers is None or tuple(corrupt) == selection.tokens or answers[0] == answers[1]:
+        raise ValueError(
+            f"corrupt must be {len(selection.tokens)} token ids that differ from the clean ones, and answers two that "
+            "differ"
+        )
+    site = check_choice(Address.SITE, query.get(Address.SITE, "resid_pre"), list(SITES))
+    return PromptPair(selection.tokens, tuple(corrupt), (answers[0], answers[1])), site
 
 
-def label(one: Contrast) -> str:
-    """Both texts in one: "Now Greta/Tom had the ring, and … she/he"."""
-    clean, corrupt = (re.findall(r"\w+|\W+", text) for text in (one.clean, one.corrupt))
-    start = _alike(clean, corrupt)
-    end = _alike(clean[start:][::-1], corrupt[start:][::-1])
-    middles = ["".join(words[start : len(words) - end]) for words in (clean, corrupt)]
-    text = "".join([*clean[:start], "/".join(middles), *clean[len(clean) - end :]])
-    return f"{text} … {one.right.strip()}/{one.wrong.strip()}"
-
-
-def _alike(one: list[str], other: list[str]) -> int:
-    """How many of their first words are the same."""
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def data_of(look: Look, pair: PromptPair, site: str, locked: str, guess: str) -> dict[str, Any]:
-    """What the view is told. `look` reads the clean prompt; `locked`: the row and column of a cell that is held."""
-    run = look.run()
-    state = {"corrupt": _dotted(pair.corrupt), "answers": _dotted(pair.answers), "site": site}
-    span = span_of(pair)
-    heads = [f"head {head}" for head in range(run.config.n_heads)]
-    columns = heads if site == "head" else _columns(look, pair, span)
-    layers = run.config.n_layers
+def data(selection: Selection, query: Query) -> dict[str, Any]:
+    """What the script is told. `locked`: row and column of the selected cell."""
+    run, (pair, site) = selection.run(), pair_and_site(selection, query)
+    layers, span, columns = run.config.n_layers, span_of(pair), column_names(selection, pair, site)
+    asked = _query(pair, site)
     return {
-        "title": f"Patching · run {look.run_id} · step {run.step}",
+        "title": selection.title("Patching"),
         "columns": columns,
         "layers": layers,
         "site": site,
@@ -165,11 +96,83 @@ def data_of(look: Look, pair: PromptPair, site: str, locked: str, guess: str) ->
         "changed": sorted({position // span for position in pair.changed}),
         "span": span,
         "answers": token_texts(run.tokenizer, pair.answers),
-        "locked": numbers(locked, (layers, len(columns))),
-        "guess": guess,
-        "sources": {str(layer): look.address("inside/patching", **state, layer=layer) for layer in range(layers)},
-        "carry": carry_links(look, "inside", "patching", state | {"locked": locked}),
+        "locked": parse_indices(query.get(Address.LOCKED, ""), (layers, len(columns))),
+        "sources": {str(layer): selection.address("inside/patching", **asked, layer=layer) for layer in range(layers)},
     }
+
+
+def _choose_contrast(selection: Selection) -> Contrast:
+    """One of the ready pairs, or texts that a person types."""
+    with states.loading("Selectioning for pairs in the world of the text"):
+        ready = ready_pairs(selection)
+    names = {str(index): label(contrast) for index, contrast in enumerate(ready)} | {OWN: "My own texts"}
+    if st.session_state.get(Session.INSIDE_PAIR) not in names:
+        texts = [st.query_params.get(name, "") for name in FIELDS]
+        asked = OWN if any(texts) else next(iter(names))
+        st.session_state[Session.INSIDE_PAIR] = (
+            str(ready.index(Contrast(*texts))) if Contrast(*texts) in ready else asked
+        )
+    choice = st.selectbox("Two texts", list(names), format_func=names.__getitem__, key=Session.INSIDE_PAIR)
+    if choice != OWN:
+        chosen = ready[int(choice)]
+        st.query_params.update(
+            {name: getattr(chosen, name) for name in FIELDS}
+        )  # the texts, not their index, which may change
+        return chosen
+    if not ready:
+        st.caption(
+            "Ready pairs come from the story world; this run was trained on another text, or cannot encode them."
+        )
+    columns = itertools.cycle(st.columns(2))
+    typed = {}
+    for name, title in FIELDS.items():
+        key = Session.INSIDE_CONTRAST.of(name)
+        st.session_state.setdefault(key, st.query_params.get(name, getattr(FIRST, name)))
+        typed[name] = next(columns).text_input(title, key=key)
+        st.query_params[name] = typed[name]
+    return Contrast(**typed)
+
+
+def ready_pairs(selection: Selection) -> list[Contrast]:
+    """Pairs from the story world that the run's tokenizer splits into equally many tokens; other texts have none."""
+    run = selection.run()
+
+    def find_pairs() -> list[Contrast]:
+        if not tells_of_the_world(run.folder.text()):
+            return []
+        return [contrast for skill in CONTRASTS for contrast in itertools.islice(_fitting(run.tokenizer, skill), MOST)]
+
+    return _ready.get(run.folder.path, find_pairs)
+
+
+def _fitting(tokenizer: Tokenizer, skill: str) -> Iterator[Contrast]:
+    """Contrasts whose two prompts have the same number of tokens; one for each sentence."""
+    seen = set()
+    for contrast in contrasts(skill):
+        try:
+            prompt_pair(tokenizer, contrast.clean, contrast.corrupt, contrast.right, contrast.wrong)
+        except ValueError:
+            continue  # it cannot be patched with this tokenizer; another can
+        if contrast.clean not in seen:
+            seen.add(contrast.clean)
+            yield contrast
+
+
+def label(contrast: Contrast) -> str:
+    """Both texts in one: "Now Greta/Tom had the ring, and … she/he"."""
+    clean, corrupt = (re.findall(r"\w+|\W+", text) for text in (contrast.clean, contrast.corrupt))
+    start = _common_prefix(clean, corrupt)
+    end = _common_prefix(clean[start:][::-1], corrupt[start:][::-1])
+    middles = ["".join(words[start : len(words) - end]) for words in (clean, corrupt)]
+    text = "".join([*clean[:start], "/".join(middles), *clean[len(clean) - end :]])
+    return f"{text} … {contrast.right.strip()}/{contrast.wrong.strip()}"
+
+
+def _common_prefix(words: list[str], other: list[str]) -> int:
+    """How many of their first words are the same."""
+    return next(
+        (at for at, (a, b) in enumerate(zip(words, other, strict=False)) if a != b), min(len(words), len(other))
+    )
 
 
 def span_of(pair: PromptPair) -> int:
@@ -177,9 +180,16 @@ def span_of(pair: PromptPair) -> int:
     return -(-len(pair.clean) // CELLS)
 
 
-def _columns(look: Look, pair: PromptPair, span: int) -> list[str]:
+def column_names(selection: Selection, pair: PromptPair, site: str) -> list[str]:
+    """The heads, or the tokens that differ between the prompts beside those that do not."""
+    if site == "head":
+        return [f"head {head}" for head in range(selection.run().config.n_heads)]
+    return _token_columns(selection, pair, span_of(pair))
+
+
+def _token_columns(selection: Selection, pair: PromptPair, span: int) -> list[str]:
     """The tokens of the clean prompt, and those of the corrupted one where they differ; of a span its two ends."""
-    texts, others = look.labels(), token_texts(look.run().tokenizer, pair.corrupt)
+    texts, others = selection.labels(), token_texts(selection.run().tokenizer, pair.corrupt)
     for position in pair.changed:
         texts[position] = f"{texts[position]}/{others[position].lstrip() or others[position]}"
     if span == 1:
@@ -191,12 +201,12 @@ def _dotted(ids: tuple[int, ...]) -> str:
     return ".".join(map(str, ids))
 
 
-def effects_of(look: Look, pair: PromptPair, site: str, layer: int) -> list[float]:
-    """The effects of patching one layer, a batch a task: at each position (or span), or of each head at all of them.
+def effects_of(selection: Selection, pair: PromptPair, site: str, layer: int) -> list[float]:
+    """The effects of patching one layer, one batch a task: at each position (or span), or of each head at all of them.
 
     Before the first position that differs both runs are the same, so their effect is 0 and takes no computing.
     """
-    run = look.run()
+    run = selection.run()
     prompts = torch.tensor(pair.clean), torch.tensor(pair.corrupt)
     length, span = len(pair.clean), span_of(pair)
     unaffected = pair.changed[0] // span if site != "head" else 0  # cells
@@ -208,68 +218,71 @@ def effects_of(look: Look, pair: PromptPair, site: str, layer: int) -> list[floa
         cells = [tuple(range(at, min(at + span, length))) for at in range(unaffected * span, length, span)]
         patches = [Patch(cast(Site, site), layer, positions) for positions in cells]
 
-    def make() -> list[float]:
-        experiments = [[patch] for patch in patches]
-        batch = max(1, AT_ONCE // length)
+    def compute_effects() -> list[float]:
+        experiments, batch = [[patch] for patch in patches], max(1, AT_ONCE // length)
         steps = activation_patching.steps(run.model, *prompts, pair.answers, experiments, batch)
         return [0.0] * unaffected + compute.finish(steps).tolist()
 
-    return _layers.get((run.folder.path, run.step, pair, site, layer), make)
+    return _layers.get((run.folder.path, run.step, pair, site, layer), compute_effects)
 
 
-def ends_of(look: Look, pair: PromptPair) -> list[float]:
+def differences_of(selection: Selection, pair: PromptPair) -> list[float]:
     """The logit differences of the clean and of the corrupted run."""
-    run = look.run()
+    run = selection.run()
 
-    def make() -> list[float]:
+    def compute_values() -> list[float]:
         prompts = torch.tensor([pair.clean, pair.corrupt])
-        found = compute.run(logit_difference, run.model, prompts, pair.answers)
-        refuse_diverged("guesses are no numbers", found)
-        return found.tolist()
+        values = compute.run(logit_difference, run.model, prompts, pair.answers)
+        require_finite("This model's logits", values)
+        return values.tolist()
 
-    return _ends.get((run.folder.path, run.step, pair), make)
-
-
-def _asked(look: Look, request: Request) -> tuple[PromptPair, str]:
-    """The prompts and the site that an address names."""
-    query, limit = request.query_params, look.run().config.d_vocab
-    corrupt = numbers(query.get("corrupt", ""), [limit] * len(look.tokens))
-    answers = numbers(query.get("answers", ""), [limit] * 2)
-    if corrupt is None or answers is None or tuple(corrupt) == look.tokens or answers[0] == answers[1]:
-        raise ValueError(
-            f"corrupt must be {len(look.tokens)} token ids that differ from the clean ones, and answers two that differ"
-        )
-    site = query.get("site", "resid_pre")
-    if site not in SITES:
-        raise ValueError(f"site must be one of {', '.join(SITES)}, got {site[:40]!r}")
-    return PromptPair(look.tokens, tuple(corrupt), (answers[0], answers[1])), site
+    return _differences.get((run.folder.path, run.step, pair), compute_values)
 
 
-def _layer_json(look: Look, pair: PromptPair, site: str, layer: int) -> dict[str, Any]:
-    return {"ends": ends_of(look, pair), "effects": effects_of(look, pair, site, layer)}
+def layer_json(selection: Selection, query: Query) -> dict[str, Any]:
+    """The effects in one layer, and the differences between which they lie."""
+    pair, site = pair_and_site(selection, query)
+    layer = int_param(query, Address.LAYER)
+    return {"ends": differences_of(selection, pair), "effects": effects_of(selection, pair, site, layer)}
 
 
-def _layer(look: Look, request: Request) -> Response:
-    return JSONResponse(_layer_json(look, *_asked(look, request), whole(request, "layer")))
-
-
-def _csv(look: Look, request: Request) -> Response:
-    pair, site = _asked(look, request)
-    data, (clean, corrupt) = data_of(look, pair, site, "", ""), ends_of(look, pair)
+def table(selection: Selection, query: Query) -> Table:
+    """A row for each cell."""
+    pair, site = pair_and_site(selection, query)
+    columns, (clean, corrupt) = column_names(selection, pair, site), differences_of(selection, pair)
     rows = [
-        [layer, column, data["columns"][column], effect, clean, corrupt]
-        for layer in range(data["layers"])
-        for column, effect in enumerate(effects_of(look, pair, site, layer))
+        [layer, column, columns[column], effect, clean, corrupt]
+        for layer in range(selection.run().config.n_layers)
+        for column, effect in enumerate(effects_of(selection, pair, site, layer))
     ]
-    place = ["head", "name"] if site == "head" else ["pos", "token"]
-    return table_file(f"patching-{site}-{look.run_id}", ["layer", *place, "effect", "clean", "corrupt"], rows)
+    named = ["head", "name"] if site == "head" else ["pos", "token"]
+    return Table(f"patching-{site}-{selection.run_id}", ["layer", *named, "effect", "clean", "corrupt"], rows)
 
 
-def _html(look: Look, request: Request) -> Response:
-    pair, site = _asked(look, request)
-    data = data_of(look, pair, site, request.query_params.get("locked", ""), "")
-    found = {str(layer): _layer_json(look, pair, site, layer) for layer in range(data["layers"])}
-    return page_file(look, component, data, {name: json.dumps(one).encode() for name, one in found.items()}, EXPLAINED)
+def sources(selection: Selection, query: Query) -> dict[str, Any]:
+    """What an exported page holds."""
+    layers = range(selection.run().config.n_layers)
+    return {str(layer): layer_json(selection, {**query, Address.LAYER: str(layer)}) for layer in layers}
 
 
-ANSWERS: dict[str, Answer] = {"patching": _layer, "patching.csv": _csv, "patching.html": _html}
+VIEW = View(
+    page="inside",
+    name="patching",
+    label="Patching",
+    order=4,
+    subject=selection_from_request,
+    question=Question(
+        "Two texts differ in one word. Half-way through the layers, where does the model keep this difference?",
+        ("At the changed word", "At the last token", "In between"),
+    ),
+    component=BrowserComponent("inside_patching", "views/patching/view.js"),
+    choose=choose,
+    data=data,
+    events={"locked": remember_locked},
+    measured=None,
+    explained=("patching",),
+    footer=None,
+    routes={"patching": layer_json},
+    table=table,
+    sources=sources,
+)

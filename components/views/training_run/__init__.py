@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.routes import PLOTLY_URL
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from components.shared import folders
 from components.shared.browser import BrowserComponent
+from components.shared.parameters import int_param
+from components.shared.plotly import PLOTLY_URL
+from components.shared.session import Session
+from llm.background import trainings
+from llm.checkpoints import RUN_ID, RunFolder
 
 _live = BrowserComponent("live", "views/training_run/view.js")
 
 BASELINES = {
     "uniform": "every token equally likely",
     "unigram": "how often each token occurs",
-    "bigram": "which token follows which",
+    "bigram": "how often each token follows another",
 }
 
 
@@ -23,7 +32,7 @@ def watch(run_id: str, config: dict[str, Any], state: str) -> None:
     """
     measured = config.get("baselines", {})
     _live.mount(
-        key=f"live-{run_id}",
+        key=Session.TRAIN_LIVE.of(run_id),
         data={
             "url": f"/live/run/{run_id}",
             "plotly": PLOTLY_URL,
@@ -37,3 +46,29 @@ def watch(run_id: str, config: dict[str, Any], state: str) -> None:
         },
         on_state_change=lambda: None,
     )
+
+
+def progress(request: Request) -> JSONResponse:
+    """The state of a run, and its metrics from byte `from` of metrics.jsonl on."""
+    run_id = request.path_params["key"]
+    folder_path = folders.checkpoints() / run_id
+    if not RUN_ID.fullmatch(run_id) or not folder_path.is_dir():
+        raise HTTPException(404, "There is no such run")
+    folder = RunFolder(folder_path)
+    chunk = folder.read_metrics(int_param(request.query_params, "from", digits=15))
+    here = trainings.get(run_id)
+    status = folder.status()
+    return JSONResponse(
+        {
+            "state": here.state if here is not None and here.active else status.state,
+            "message": status.message,
+            "here": here is not None and here.active,
+            "reset": chunk.reset,
+            "next": chunk.next_offset,
+            # the norms of single layers are many numbers, which a view of their own asks for
+            "rows": [{name: row[name] for name in row if name != "grad_norms"} for row in chunk.rows],
+        }
+    )
+
+
+LIVE = {"run": progress}

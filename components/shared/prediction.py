@@ -1,0 +1,59 @@
+"""Predict, then reveal: each view asks once what a person expects of it. Predicting first makes it teach more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from components.shared import folders
+from components.shared.session import Session
+from llm.runtime.files import write_json
+
+OFF = "never ask"
+
+
+def ask(view: str, question: str, answers: Sequence[str]) -> bool:
+    """Ask what a person expects of `view`; True once it has been answered or skipped, and the view may be shown."""
+    stored = _stored()
+    if view in stored or stored.get(OFF):
+        return True
+    key = Session.PREDICTION
+    with st.container(border=True):
+        st.markdown(f"**What do you expect?** {question}")
+        with st.container(horizontal=True):
+            for answer in answers:
+                st.button(answer, key=key.of(view, answer), on_click=_store, args=(view, answer))
+            st.button("Just show me", key=key.of(view), type="tertiary", on_click=_store, args=(view, ""))
+            st.button("Never ask", key=key.of(view, "off"), type="tertiary", on_click=_store, args=(OFF, True))
+    return False
+
+
+def answer_to(view: str) -> str:
+    """The answer that was given for `view`; empty if it was skipped."""
+    return str(_stored().get(view) or "")
+
+
+def switch() -> None:
+    """The toggle at the end of a page: whether views ask at all."""
+    st.session_state[Session.PREDICTION_SWITCH] = not _stored().get(OFF)  # a view's own button may have changed it
+    st.toggle(
+        "Ask me what I expect before a view is shown for the first time", key=Session.PREDICTION_SWITCH,
+        on_change=lambda: _store(OFF, not st.session_state[Session.PREDICTION_SWITCH]),
+    )  # fmt: skip
+
+
+def _stored() -> dict[str, Any]:
+    """All answers, from a file that survives a refresh and a restart; a damaged file counts as empty."""
+    try:
+        stored = json.loads((folders.home() / "expectations.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def _store(name: str, answer: str | bool) -> None:
+    folders.home().mkdir(parents=True, exist_ok=True)
+    write_json(folders.home() / "expectations.json", _stored() | {name: answer})

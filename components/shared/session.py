@@ -1,0 +1,149 @@
+"""The names under which the app remembers things: in the address bar, and in the session of a browser tab.
+
+What a link should open again stands in the address (`st.query_params`); what a person is typing, in the session
+(`st.session_state`, which is also where each control keeps its value, under its key). Names that only one view uses may
+be declared in that view's folder instead.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import streamlit as st
+
+
+class Address(StrEnum):
+    """Names in the address bar, and in the addresses of routes that answer for the same state."""
+
+    # what is looked at
+    RUN = "run"
+    STEP = "step"
+    PROMPT = "prompt"
+    GROWN = "grown"  # tokens that the model itself appended to the prompt
+    VIEW = "view"
+    # Train: the form, even while a run is under way
+    NEW = "new"
+    # Tokenizer
+    TEXT = "text"
+    # Code
+    READ = "read"
+    IMPLEMENTATION = "implementation"
+    LINE = "line"
+    # in several views
+    LAYER = "layer"
+    HEAD = "head"
+    POSITION = "position"
+    TOKEN = "token"
+    LOCKED = "locked"  # the cell that stays selected when the mouse moves on
+    ORDER = "order"
+    COLOUR = "colour"
+    # one head
+    MATRIX = "matrix"
+    REST = "rest"  # without the first token
+    # heads through training
+    SCORE = "score"
+    CONTROL = "control"
+    # attribution
+    AGAINST = "against"
+    ALL = "all"
+    # residual stream
+    FIGURE = "figure"
+    # intervene
+    OFF = "off"
+    KIND = "kind"
+    SCALE = "scale"
+    ATTENTION = "gaze"  # how a head's attention is overridden
+    ROW = "row"
+    KEY = "key"
+    # patching
+    SITE = "site"
+    CLEAN = "clean"
+    CORRUPT = "corrupt"
+    RIGHT = "right"
+    WRONG = "wrong"
+    # embeddings
+    MAP = "map"
+    POINTS = "points"
+    CHOSEN = "chosen"
+    AT = "at"
+    # neurons
+    NEURON = "neuron"
+
+
+class Session(StrEnum):
+    """Keys of controls, and of what else a tab remembers until it is reloaded."""
+
+    HOME_TRAIN = "home-train"
+    HOME_ARCHITECTURE = "home-architecture"
+    HOME_PATHWAY = "home-pathway"
+
+    TRAIN_EARLIER = "train-earlier"
+    TRAIN_START = "train-start"
+    TRAIN_PAUSE = "train-pause"
+    TRAIN_STEP = "train-step"
+    TRAIN_RESUME = "train-resume"
+    TRAIN_STOP = "train-stop"
+    TRAIN_GENERATE = "train-generate"
+    TRAIN_NEW = "train-new"
+    TRAIN_PROBLEM = "train-problem"  # why the last order failed, until it has been shown
+    TRAIN_UPLOAD = "train-upload"
+    TRAIN_UPLOADED = "train-uploaded"  # the id of the upload that has been stored
+    TRAIN_TEXT = "train-text"
+    TRAIN_ARCHITECTURE = "train-architecture"
+    TRAIN_CHOOSE = "train-choose"
+    TRAIN_MODEL = "train-model"
+    TRAIN_TRAINING = "train-training"
+    TRAIN_SIZE = "train-size"
+    TRAIN_TOKENIZER = "train-tokenizer"
+    TRAIN_VOCAB = "train-vocab"
+    TRAIN_LIVE = "live"
+
+    GENERATE_PROMPT = "generate-prompt"
+    GENERATE_SAMPLING = "sampling"
+    GENERATE_START = "generate-start"
+    GENERATE_TEXT = "generate-text"  # the id of the text that this tab started
+    GENERATE_KEPT = "generate-kept"
+    GENERATE_WRITING = "writing"
+
+    TOKENIZER_TEXT = "tokenizer-text"
+    TOKENIZER_VOCAB = "tokenizer-vocab"
+    TOKENIZER_RUN = "tokenizer-run"
+    TOKENIZER_STRIP = "tokens"
+
+    CODE_READ = "code-read"
+    CODE_TEXT = "code-text"
+    CODE_READER = "code"
+    CODE_SCRIPT = "code-script"
+    CODE_DOWNLOAD = "code-download"
+    CODE_EDIT = "code-edit"
+    CODE_TRY = "code-try"
+
+    CHECKPOINT_STEP = "checkpoint-step"
+    SELECTION_RUN = "look-of"  # the run that the tab last showed
+    SELECTION_STEP = "look-step"
+    SELECTION_PROMPT = "look-prompt"
+    SELECTION_APPEND = "look-append"
+    SELECTION_SHRINK = "look-shrink"
+
+    PREDICTION = "expect"
+    PREDICTION_SWITCH = "expect-switch"
+
+    INSIDE_PAIR = "inside-pair"
+    INSIDE_PAIR_OF = "inside-pair-of"  # the run whose pair of tokens the address holds
+    INSIDE_UNKNOWN = "inside-unknown"  # why a typed token was refused, until it has been shown
+    INSIDE_CONTRAST = "inside-contrast"
+
+    def of(self, *parts: str) -> str:
+        """One of several keys of this kind, such as the prompt of one run."""
+        return "-".join((self, *parts))
+
+
+def control_key(page: str, name: str) -> str:
+    """The key of a page's control whose value the address holds under `name`."""
+    return f"{page}-{name}"
+
+
+def forget(*names: str) -> None:
+    """Remove these names from the address."""
+    for name in names:
+        st.query_params.pop(name, None)

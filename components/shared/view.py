@@ -1,0 +1,158 @@
+"""A view: a picture of a model with its controls, its numbers, its exports, and a question asked before it is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from torch import Tensor
+
+from components.shared import prediction, states
+from components.shared.browser import BrowserComponent
+from components.shared.export import csv_text, standalone
+from components.shared.help import explain
+from components.shared.parameters import Query
+
+
+class Subject(Protocol):
+    """What a view shows: a selection (a run, a step and a text), or a whole run."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+
+    def text(self) -> str:
+        """What an exported page says was read; empty where no text was."""
+
+    def address(self, what: str, **query: int | str) -> str:
+        """Where the server answers `what`, such as "inside/lens"."""
+
+
+class Question(NamedTuple):
+    """What a person is asked to predict, and the answers to choose from."""
+
+    text: str
+    answers: tuple[str, ...]
+
+
+class Table(NamedTuple):
+    """The numbers of a view as a file: its name without ending, the names of its columns, and its rows."""
+
+    name: str
+    header: Sequence[str]
+    rows: Iterable[Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a page, the routes and the exports need of one view.
+
+    `query` stands for the parameters that an address gives the view: on the page those that `choose` returns, in a
+    route those of the request. Figures are computed from them by the same functions. Each of these functions may raise
+    ValueError with a sentence for the person.
+    """
+
+    page: str  # the page's name in the address
+    name: str  # its own name in the address
+    label: str
+    order: int  # of the views of a page, the lowest comes first
+    subject: Callable[[Request], Subject]  # what it shows, as a request names it
+    question: Question
+    component: BrowserComponent
+    choose: Callable[[Any], tuple[Any, Query]]  # draws the controls; returns what to show, mostly what it was given
+    data: Callable[[Any, Query], dict[str, Any]]  # what the script is told
+    events: Mapping[str, Callable[[Any], None]]  # by the name of a value that the script reports: what follows
+    measured: Callable[[Any, Query], str] | None  # compares with the prediction; None: the script does so
+    explained: tuple[str, ...]
+    footer: Callable[[Any, Query], None] | None  # more of the page, below the view
+    routes: Mapping[str, Callable[[Any, Query], Any]]  # bytes are sent as they are, all else as JSON
+    table: Callable[[Any, Query], Table]
+    sources: Callable[[Any, Query], Mapping[str, Any]]  # what an exported page holds instead of the routes' answers
+
+    @property
+    def key(self) -> str:
+        """Its name among all views."""
+        return f"{self.page}-{self.name}"
+
+    @property
+    def component_key(self) -> str:
+        """The key under which the session holds what its script reports."""
+        return f"{self.key}-view"
+
+    def answers(self) -> dict[str, Callable[[Any, Query], Response]]:
+        """What its routes and its exports answer, by the last part of their address."""
+        named: dict[str, Callable[[Any, Query], Response]] = {
+            name: partial(_respond, route) for name, route in self.routes.items()
+        }
+        exports = {f"{self.name}.csv": partial(_csv, self), f"{self.name}.html": partial(_html, self)}
+        return named | exports
+
+
+def show(view: View, subject: Subject) -> None:
+    """Ask what a person expects; then the controls, the view, what was measured, and how it is computed."""
+    if not prediction.ask(view.key, view.question.text, view.question.answers):
+        return
+    subject, query = view.choose(subject)
+    expected = prediction.answer_to(view.key)
+    links = {kind: subject.address(f"{view.page}/{view.name}.{kind}", **query) for kind in ("csv", "html")}
+    view.component.mount(
+        key=view.component_key,
+        data=view.data(subject, query) | {"carry": {"name": _file_name(view, subject), **links}, "guess": expected},
+        **{f"on_{name}_change": partial(_report, view, name) for name in view.events},
+    )
+    if expected and view.measured is not None:
+        with states.loading("Computing the answer"):
+            st.markdown(f"You expected: **{expected.lower()}**. {view.measured(subject, query)}")
+    explain("What do these figures mean?", *view.explained)
+    if view.footer is not None:
+        view.footer(subject, query)
+
+
+def require_finite(what: str, *values: Tensor) -> None:
+    """Raises ValueError where the values, which are the model's `what`, are not all finite."""
+    if not all(value.isfinite().all() for value in values):
+        raise ValueError(f"{what} contain NaN or infinity: the weights diverged. Choose an earlier step")
+
+
+def _report(view: View, name: str) -> None:
+    """Pass on what the script reports."""
+    view.events[name](st.session_state[view.component_key][name])
+
+
+def _file_name(view: View, subject: Subject) -> str:
+    return f"{view.key}-{subject.run_id}"
+
+
+def _respond(route: Callable[[Any, Query], Any], subject: Subject, query: Query) -> Response:
+    content = route(subject, query)
+    if not isinstance(content, bytes):
+        return JSONResponse(content)
+    return Response(content, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
+
+def _csv(view: View, subject: Subject, query: Query) -> Response:
+    """The numbers as a file."""
+    name, header, rows = view.table(subject, query)
+    return _file(csv_text(header, rows), f"{name}.csv", "text/csv")
+
+
+def _html(view: View, subject: Subject, query: Query) -> Response:
+    """The whole view as a page that needs no server."""
+    name = _file_name(view, subject)
+    data = view.data(subject, query) | {"carry": {"name": name}, "guess": "", "kept": True}
+    sources = {
+        source: content if isinstance(content, bytes) else json.dumps(content).encode()
+        for source, content in view.sources(subject, query).items()
+    }
+    page = standalone(view.component, data["title"], subject.text(), data, sources, view.explained)
+    return _file(page, f"{name}.html", "text/html")
+
+
+def _file(content: str | bytes, name: str, media_type: str) -> Response:
+    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

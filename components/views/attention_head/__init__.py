@@ -1,0 +1,143 @@
+"""The view *One head*: one attention pattern on the text, with the arithmetic of every cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from components.shared.browser import BrowserComponent
+from components.shared.controls import choose_one, remember_locked, remembered
+from components.shared.head_figures import BY_DISTANCE, head_of
+from components.shared.parameters import Query, int_param, parse_indices
+from components.shared.selection import Selection, selection_from_request
+from components.shared.session import Address, control_key
+from components.shared.view import Question, Table, View
+from llm.interpret.head_arithmetic import HeadArithmetic
+
+MATRICES = {
+    "pattern": "Pattern",
+    "weighted": "Value-weighted",
+    "scores": "Scores before softmax",
+    "content": "Part due to content",
+    "position": "Part due to position",
+}
+ARRAYS = (
+    "pattern", "weighted", "pattern_rest", "weighted_rest", "scores", "content", "position", "query", "key", "highest",
+    "total", "by_distance",
+)  # fmt: skip
+
+
+def choose(selection: Selection) -> tuple[Selection, Query]:
+    """Layer and head, and which matrix to show."""
+    config = selection.run().config
+    query: dict[str, str] = {}
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    with row:
+        for name, count in ((Address.LAYER, config.n_layers), (Address.HEAD, config.n_heads)):
+            allowed = [str(index) for index in range(count)]
+            key = remembered("attention", name, "0", allowed)
+            query[name] = st.selectbox(name.capitalize(), allowed, key=key, width=110)
+            st.query_params[name] = query[name]
+        shown = MATRICES if config.positional in BY_DISTANCE else dict(list(MATRICES.items())[:3])
+        query[Address.MATRIX] = choose_one("attention", Address.MATRIX, "Show", shown, "pattern")
+        rest = st.toggle("Hide the first token", st.query_params.get(Address.REST) == "1",
+                         key=control_key("attention", Address.REST),
+                         help="Rescale the remaining attention so that each row sums to 1 again")  # fmt: skip
+    query[Address.REST] = st.query_params[Address.REST] = str(int(rest))
+    query[Address.LOCKED] = st.query_params.get(Address.LOCKED, "")
+    return selection, query
+
+
+def data(selection: Selection, query: Query) -> dict[str, Any]:
+    """What the script is told. `locked`: query and key position of the selected cell."""
+    config, (layer, head) = selection.run().config, layer_and_head(query)
+    return {
+        "title": f"Layer {layer}, head {head} · run {selection.run_id} · step {selection.run().step}",
+        "labels": selection.labels(),
+        "own": selection.own,
+        "layer": layer,
+        "head": head,
+        "heads": config.n_heads,
+        "group": config.n_heads // config.n_kv_heads,
+        "dHead": config.d_head,
+        "positional": config.positional,
+        "matrix": query.get(Address.MATRIX, "pattern"),
+        "matrices": MATRICES,
+        "rest": query.get(Address.REST) == "1",
+        "locked": parse_indices(query.get(Address.LOCKED, ""), [len(selection.tokens)] * 2),
+        "sources": {"head": selection.address("attention/head", layer=layer, head=head)},
+    }
+
+
+def layer_and_head(query: Query) -> tuple[int, int]:
+    """The head of an address."""
+    return int_param(query, Address.LAYER), int_param(query, Address.HEAD)
+
+
+def measured(selection: Selection, query: Query) -> str:
+    """Which token the last one attends to most. It is named by its position, which is never markup."""
+    row = head_of(selection, *layer_and_head(query)).pattern[-1]
+    key, last = int(row.argmax()), len(row) - 1
+    targets = {last: "itself", last - 1: "the previous token", 0: "the first token"}
+    target = targets.get(key, f"position {key}, {last - key} tokens back")
+    return f"Measured: most of its attention, {row[key]:.1%}, goes to **{target}**."
+
+
+def head_bytes(view: HeadArithmetic) -> bytes:
+    """The arrays of a head, one after the other as float32, in the order of `ARRAYS`."""
+    return b"".join(getattr(view, name).astype("<f4").tobytes() for name in ARRAYS)
+
+
+def head_content(selection: Selection, query: Query) -> bytes:
+    """The arrays of the head that an address names."""
+    return head_bytes(head_of(selection, *layer_and_head(query)))
+
+
+def table(selection: Selection, query: Query) -> Table:
+    """A row for each pair of a query and a key that it can see."""
+    layer, head = layer_and_head(query)
+    view, labels = head_of(selection, layer, head), selection.labels()
+    rows = (
+        [query_pos, labels[query_pos], key_pos, labels[key_pos],
+         *(float(getattr(view, name)[query_pos, key_pos]) for name in ARRAYS[:7])]
+        for query_pos, key_pos in zip(*np.tril_indices(len(labels)), strict=True)
+    )  # fmt: skip
+    header = ["query_pos", "query_token", "key_pos", "key_token", *ARRAYS[:7]]
+    return Table(f"layer-{layer}-head-{head}", header, rows)
+
+
+def footer(selection: Selection, query: Query) -> None:
+    """A link to the code that computed the pattern."""
+    there: dict[str, str] = {
+        Address.RUN: selection.run_id,
+        Address.PROMPT: st.query_params[Address.PROMPT],
+        Address.LAYER: f"blocks.{query[Address.LAYER]}.attention",
+    }
+    if selection.step is not None:
+        there[Address.STEP] = str(selection.step)
+    st.page_link("code.py", label="The lines that computed it", icon=":material/code:", query_params=there)
+
+
+VIEW = View(
+    page="attention",
+    name="head",
+    label="One head",
+    order=2,
+    subject=selection_from_request,
+    question=Question(
+        "The last token of your text attends to the tokens before it. Where will most of its attention go?",
+        ("To itself", "To the previous token", "To the first token", "Further back"),
+    ),
+    component=BrowserComponent("attention_head", "views/attention_head/view.js"),
+    choose=choose,
+    data=data,
+    events={"locked": remember_locked},
+    measured=measured,
+    explained=("attention", "value_weighted", "position_part", "sink"),
+    footer=footer,
+    routes={"head": head_content},
+    table=table,
+    sources=lambda selection, query: {"head": head_content(selection, query)},
+)

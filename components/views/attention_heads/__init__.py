@@ -1,0 +1,78 @@
+"""The view *All heads*: the attention pattern of every head of every layer, with its name and scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.shared.browser import BrowserComponent
+from components.shared.controls import choose_one
+from components.shared.head_figures import EXPLAINED, SCORE_NAMES, SCORES, grid_bytes, grid_data, open_head, scores_of
+from components.shared.parameters import Query
+from components.shared.selection import Selection, selection_from_request
+from components.shared.session import Address
+from components.shared.view import Question, Table, View
+
+ORDERS = {"layer": "by layer", **SCORE_NAMES}
+
+
+def choose(selection: Selection) -> tuple[Selection, Query]:
+    """The order of the heads."""
+    return selection, {Address.ORDER: choose_one("attention", Address.ORDER, "Order", ORDERS, "layer")}
+
+
+def data(selection: Selection, query: Query) -> dict[str, Any]:
+    """What the script is told."""
+    return {
+        "title": f"All heads · run {selection.run_id} · step {selection.run().step}",
+        **grid_data(selection),
+        "order": query.get(Address.ORDER, "layer"),
+        "sources": {
+            "grid": selection.address("attention/grid"),
+            "scores": selection.address("attention/scores"),
+        },
+    }
+
+
+def measured(selection: Selection, query: Query) -> str:
+    """How many heads have a name, which takes more than half of their attention."""
+    labels = [label for layer in scores_of(selection)["label"] for label in layer]
+    return f"Measured: **{sum(label is not None for label in labels)} of {len(labels)}**."
+
+
+def table(selection: Selection, query: Query) -> Table:
+    """A row for each head."""
+    config, scores = selection.run().config, scores_of(selection)
+    group = config.n_heads // config.n_kv_heads
+    rows = [
+        [layer, head, head // group, (scores["label"][layer][head] or [""])[0],
+         *(scores[name][layer][head] for name in SCORES), scores["entropy_maximum"]]
+        for layer in range(config.n_layers) for head in range(config.n_heads)
+    ]  # fmt: skip
+    return Table("heads", ["layer", "head", "kv_head", "name", *SCORES, "entropy_maximum"], rows)
+
+
+VIEW = View(
+    page="attention",
+    name="heads",
+    label="All heads",
+    order=1,
+    subject=selection_from_request,
+    question=Question(
+        "How many of this model's heads give more than half of their attention to one kind of token, such as the "
+        "previous one?",
+        ("None of them", "A few", "About half", "Nearly all"),
+    ),
+    component=BrowserComponent("attention_heads", "views/attention_heads/view.js"),
+    choose=choose,
+    data=data,
+    events={"opened": lambda head: open_head(*head) if head else None},
+    measured=measured,
+    explained=("attention", *EXPLAINED),
+    footer=None,
+    routes={
+        "grid": lambda selection, query: grid_bytes(selection),
+        "scores": lambda selection, query: scores_of(selection),
+    },
+    table=table,
+    sources=lambda selection, query: {"grid": grid_bytes(selection), "scores": scores_of(selection)},
+)

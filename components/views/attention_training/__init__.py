@@ -1,0 +1,159 @@
+"""The view *Through training*: every head at each snapshot, and its scores beside the loss and the in-context score."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from components.shared.browser import BrowserComponent
+from components.shared.controls import choose_one
+from components.shared.head_figures import (
+    EXPLAINED,
+    SCORE_NAMES,
+    SCORES,
+    context_of,
+    grid_bytes,
+    grid_data,
+    open_head,
+    scores_of,
+)
+from components.shared.parameters import Query
+from components.shared.selection import Selection, one_layer_runs, remember_step, selection_from_request
+from components.shared.session import Address, control_key
+from components.shared.view import Question, Table, View
+from llm.checkpoints import RUN_ID
+
+EXPERIMENT = """
+An **induction head** finds an earlier occurrence of the current token and attends to what came after it. It takes two
+layers, one after the other. So train two runs that differ in nothing else, and compare:
+
+1. Make the text. `uv run python experiments/induction.py --songs songs.txt` writes the story world's stories with a
+   skipping song after each: words in random order, each line sung three times, so that only looking back can tell how
+   a line continues.
+2. On *Train*, upload it; choose LLaMA, small, the bpe tokenizer and a vocabulary size of 1,024. Under *Every setting of
+   the model* set `n_layers` to 2, `n_ctx` to 48 and `rope_theta` to 10,000, and switch `qk_norm` and `tie_embeddings`
+   on; under *Every setting of the training* set `steps` to 1,300, `batch_size` to 42 and `schedule` to constant. Start.
+3. When it has finished, start the same again with `n_layers` at 1: the control.
+4. Come back to this view, choose the first of the two runs above and the second under *Compare with a one-layer run*,
+   and look at the score *induction* beside the two dashed lines. Where the score rises, the loss drops. Then train
+   the first on the stories alone: there, so small a training run finds other solutions.
+
+`docs/induction.md` reports what three seeds of each did, and what can be concluded from it.
+"""
+
+
+def choose(selection: Selection) -> tuple[Selection, Query]:
+    """The score that the first chart shows, and a run to compare with."""
+    query: dict[str, str] = {Address.SCORE: choose_one("attention", Address.SCORE, "Score", SCORE_NAMES, "induction")}
+    controls = one_layer_runs(except_for=selection.run_id)
+    control = st.selectbox("Compare with a one-layer run", [None, *controls], width=420, disabled=not controls,
+                           key=control_key("attention", Address.CONTROL),
+                           format_func=lambda run_id: controls.get(run_id, "none"),
+                           help="A control: one layer alone cannot form an induction head")  # fmt: skip
+    return selection, query if control is None else query | {Address.CONTROL: control}
+
+
+def data(selection: Selection, query: Query) -> dict[str, Any]:
+    """What the script is told."""
+    run, control = selection.run(), _control(selection, query)
+    steps = run.folder.snapshots()
+    sources = {f"{what}/{step}": selection.at(step).address(f"attention/{what}")
+               for step in steps for what in ("grid", "scores", "context")}  # fmt: skip
+    if control is not None:
+        sources["control"] = control.address("attention/scores")
+    return {
+        "title": f"Through training · run {selection.run_id}",
+        **grid_data(selection),
+        "context": run.config.n_ctx,
+        "steps": steps,
+        "step": run.step,
+        "score": query.get(Address.SCORE, "induction"),
+        "controlLabel": f"one layer, run {None if control is None else control.run_id}",
+        "sources": sources,
+    }
+
+
+def _control(selection: Selection, query: Query) -> Selection | None:
+    """The one-layer run to compare with. Raises ValueError for a text that is no run's name."""
+    run_id = query.get(Address.CONTROL)
+    if run_id is None:
+        return None
+    if not RUN_ID.fullmatch(run_id):
+        raise ValueError(f"control must be the name of a run, got {run_id[:40]!r}")
+    return replace(selection, run_id=run_id, step=None)
+
+
+def _open_head_at_step(opened: list[int] | None) -> None:
+    """A head of a snapshot was chosen: show it as it was then."""
+    if opened:
+        remember_step(opened[0])
+        open_head(*opened[1:])
+
+
+def _move_to_step(step: int | None) -> None:
+    """The slider was released: the whole page shows that snapshot."""
+    if step is not None:
+        remember_step(step)
+
+
+def measured(selection: Selection, query: Query) -> str:
+    """Where to look: the measured curves are in the view."""
+    return "See the first chart; dashed: the untrained model."
+
+
+def table(selection: Selection, query: Query) -> Table:
+    """A row for each head at each snapshot."""
+    rows = []
+    for step in selection.run().folder.snapshots():
+        scores, context = scores_of(selection.at(step)), context_of(selection.at(step))
+        rows += [
+            [step, layer, head, *(scores[name][layer][head] for name in SCORES), context["loss"], context["score"]]
+            for layer, heads in enumerate(scores["label"]) for head in range(len(heads))
+        ]  # fmt: skip
+    return Table("training", ["step", "layer", "head", *SCORES, "validation_loss", "in_context_score"], rows)
+
+
+def sources(selection: Selection, query: Query) -> dict[str, Any]:
+    """What an exported page holds: every snapshot."""
+    held: dict[str, Any] = {}
+    for step in selection.run().folder.snapshots():
+        snapshot = selection.at(step)
+        held |= {
+            f"grid/{step}": grid_bytes(snapshot),
+            f"scores/{step}": scores_of(snapshot),
+            f"context/{step}": context_of(snapshot),
+        }
+    control = _control(selection, query)
+    return held if control is None else held | {"control": scores_of(control)}
+
+
+def footer(selection: Selection, query: Query) -> None:
+    """How to do the induction experiment with the app's own controls, in a section that starts closed."""
+    with st.expander("An experiment: does an induction head form?", icon=":material/science:"):
+        st.markdown(EXPERIMENT)
+        st.page_link("train.py", label="Go to Train", icon=":material/play_arrow:", query_params=[(Address.NEW, "1")])
+
+
+VIEW = View(
+    page="attention",
+    name="training",
+    label="Through training",
+    order=3,
+    subject=selection_from_request,
+    question=Question(
+        "While the loss falls, when will the heads take on their roles?",
+        ("From the first step", "Little by little", "All at once, at some point", "Only at the end"),
+    ),
+    component=BrowserComponent("attention_training", "views/attention_training/view.js"),
+    choose=choose,
+    data=data,
+    events={"opened": _open_head_at_step, "moved": _move_to_step},
+    measured=measured,
+    explained=("loss", "in_context", *EXPLAINED),
+    footer=footer,
+    routes={"context": lambda selection, query: context_of(selection)},
+    table=table,
+    sources=sources,
+)
