@@ -32,12 +32,6 @@ class Component:
     layer: int | None = None
     head: int | None = None
 
-    @property
-    def label(self) -> str:
-        """For a chart's axis: "token", "head 0.3" (layer 0, head 3), "mlp 1"."""
-        place = "" if self.layer is None else f" {self.layer}" + ("" if self.head is None else f".{self.head}")
-        return self.kind + place
-
 
 @torch.no_grad()
 def decompose(

@@ -53,13 +53,6 @@ class Record(dict[str, Tensor]):
     def __missing__(self, name: str) -> Tensor:
         raise KeyError(f"{name!r} was not recorded: there are {', '.join(self)}")
 
-    def layers(self, kind: str) -> Float[Tensor, "layer ..."]:
-        """One kind of activation ("pattern", "resid_post", …) of all layers."""
-        found = [tensor for name, tensor in self.items() if name.rpartition(".")[2] == kind]
-        if not found:
-            self.__missing__(kind)
-        return torch.stack(found)
-
 
 @torch.no_grad()
 def record(model: Transformer, tokens: Int[Tensor, "batch pos"], names: Iterable[str] | None = None) -> Record:

@@ -7,6 +7,7 @@ from model_configs import IMPLEMENTATIONS, SIZES, every_config
 
 from llm.config import ModelConfig
 from llm.interpret.ablation import ablate
+from llm.interpret.decomposition import Component
 from llm.interpret.direct_logit_attribution import direct_logit_attribution
 
 
@@ -28,15 +29,16 @@ def test_attributions_sum_to_the_logit_difference(config, implementation):
 @every_config
 def test_every_component_is_attributed_once(config):
     found = direct_logit_attribution(randomised(config), torch.randint(config.d_vocab, (1, 5)), (0, 1))
-    labels = [component.label for component in found.components]
-    assert len(set(labels)) == len(labels) - (config.norm_position == "post" and config.norm == "layernorm") * (
+    components = found.components
+    assert len(set(components)) == len(components) - (config.norm_position == "post" and config.norm == "layernorm") * (
         config.bias * config.n_layers
     )  # two norm biases a layer there
-    assert [label for label in labels if label.startswith("head")] == [
-        f"head {layer}.{head}" for layer in range(2) for head in range(6)
+    assert [part for part in components if part.kind == "head"] == [
+        Component("head", layer, head) for layer in range(2) for head in range(6)
     ]
-    assert ("position" in labels) == (config.positional in ("learned", "sinusoidal"))
-    assert labels.count("mlp 0") == labels.count("mlp 1") == labels.count("token") == 1
+    assert (Component("position") in components) == (config.positional in ("learned", "sinusoidal"))
+    for part in (Component("mlp", 0), Component("mlp", 1), Component("token")):
+        assert components.count(part) == 1
 
 
 def test_a_head_without_output_contributes_nothing():
@@ -44,10 +46,10 @@ def test_a_head_without_output_contributes_nothing():
     tokens = torch.randint(31, (2, 9))
     with ablate(model, heads=[(0, 3)], mlps=[1]) as altered:
         found = direct_logit_attribution(altered, tokens, (1, 2))
-    values = dict(zip([component.label for component in found.components], found.values, strict=True))
-    assert not values["head 0.3"].any()
-    assert not values["mlp 1"].any()
-    assert values["head 0.4"].all()
+    values = dict(zip(found.components, found.values, strict=True))
+    assert not values[Component("head", 0, 3)].any()
+    assert not values[Component("mlp", 1)].any()
+    assert values[Component("head", 0, 4)].all()
     torch.testing.assert_close(found.values.sum(dim=0), found.logit_difference)
 
 

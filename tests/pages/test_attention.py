@@ -162,7 +162,8 @@ def test_a_text_that_cannot_be_read_is_explained(home, prompt, said):
 
 def test_the_grid_is_every_pattern_in_eight_bits(run):
     model = load_run(run).model
-    pattern = record(model, torch.tensor([tokens_of(run, HEN)]), ["pattern"]).layers("pattern")[:, 0]
+    kept = record(model, torch.tensor([tokens_of(run, HEN)]), ["pattern"])
+    pattern = torch.cat(list(kept.values()))  # [layer, head, query_pos, key_pos]
     grid = np.frombuffer(ask(run, "grid").body, np.uint8).reshape(2, 4, 16, 16)
     np.testing.assert_allclose((grid / 255) ** 2, pattern.detach(), atol=0.005)
 
