@@ -1,10 +1,11 @@
 """What a model costs, computed from its configuration alone: parameters, memory, arithmetic.
 
 All three are closed forms, so that a form can show them before anything is built. Tests compare each with built models.
+What depends on the norm, the position scheme or the activation is in its registry entry.
 
     query_width     = n_heads · d_head             numbers in the queries of one position
     key_value_width = n_kv_heads · d_head          numbers in its keys, and again in its values
-    mlp_matrices    = 3 with SwiGLU (W_in, W_gate, W_out), else 2
+    mlp_matrices    = 3 if the MLP is gated (W_in, W_gate, W_out), else 2
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ import dataclasses
 from dataclasses import dataclass
 
 from llm.config import ModelConfig, TrainingConfig
+from llm.layers.mlp import REGISTRY as ACTIVATIONS
+from llm.layers.norm import QUERY_KEY_NORM
+from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.position import REGISTRY as POSITIONS
 from llm.registry import registry
 
 BYTES_PER_FLOAT = 4  # float32: weights, gradients and optimizer state always are
@@ -82,26 +87,27 @@ def parameter_count(config: ModelConfig) -> ParameterCount:
     """The exact number of parameters.
 
     embedding    d_vocab · d_model
-    positions    n_ctx · d_model if learned, else 0
+    positions    what the position scheme has: n_ctx · d_model if learned, else 0
     attention    n_layers · (2 · d_model · (query_width + key_value_width) + bias)
                  bias = query_width + 2 · key_value_width + d_model
     mlp          n_layers · (mlp_matrices · d_model · d_mlp + bias),  bias = (mlp_matrices − 1) · d_mlp + d_model
-    norms        two a block, and a final one if pre-norm: d_model each, twice that for a LayerNorm with bias;
-                 n_layers · 2 · d_head more for normalised queries and keys
+    norms        two a block, and a final one if pre-norm, each with d_model numbers for γ and for β, if it has them;
+                 and in each layer one for queries and one for keys, d_head wide, if these are normalised
     unembedding  d_model · d_vocab, 0 if tied
     """
     attention, mlp = _attention_weights(config), _mlp_weights(config)
     if config.bias:
-        attention += _query_width(config) + 2 * _key_value_width(config) + config.d_model
-        mlp += (_mlp_matrices(config) - 1) * config.d_mlp + config.d_model
-    vectors_per_norm = 2 if config.norm == "layernorm" and config.bias else 1
-    head_norms = 2 * config.d_head if config.qk_norm else 0
+        attention += config.query_width + 2 * config.key_value_width + config.d_model
+        mlp += (ACTIVATIONS[config.activation].matrices - 1) * config.d_mlp + config.d_model
+    norms = _norms(config) * NORMS[config.norm].parameters(config, config.d_model)
+    if config.qk_norm:
+        norms += config.n_layers * 2 * NORMS[QUERY_KEY_NORM].parameters(config, config.d_head)
     return ParameterCount(
         embedding=config.d_vocab * config.d_model,
-        positions=config.n_ctx * config.d_model if config.positional == "learned" else 0,
+        positions=POSITIONS[config.positional].parameters(config),
         attention=config.n_layers * attention,
         mlp=config.n_layers * mlp,
-        norms=_norms(config) * vectors_per_norm * config.d_model + config.n_layers * head_norms,
+        norms=norms,
         unembedding=0 if config.tie_embeddings else config.d_model * config.d_vocab,
     )
 
@@ -138,7 +144,7 @@ def flops_per_token(config: ModelConfig, n_ctx: int) -> Flops:
     """
     return Flops(
         attention_projections=config.n_layers * 2 * _attention_weights(config),
-        attention_pattern=config.n_layers * 4 * n_ctx * _query_width(config),
+        attention_pattern=config.n_layers * 4 * n_ctx * config.query_width,
         mlp=config.n_layers * 2 * _mlp_weights(config),
         unembedding=2 * config.d_model * config.d_vocab,
     )
@@ -152,32 +158,26 @@ def _activation_bytes(config: ModelConfig, batch_size: int) -> int:
     """
     positions = batch_size * config.n_ctx
     kept_by_blocks = _kept_by_attention(config) + _kept_by_mlp(config)  # numbers for each position
-    per_position = config.n_layers * kept_by_blocks + _norms(config) * _kept_by_norm(config) + config.d_vocab
+    kept_by_norms = _norms(config) * NORMS[config.norm].kept(config.d_model)
+    per_position = config.n_layers * kept_by_blocks + kept_by_norms + config.d_vocab
     if config.norm_position == "post":
         per_position += config.d_model  # the embedding, read by the first attention: pre-norm counts it as a norm's
     if config.dropout > 0:
         per_position += (2 * config.n_layers + 1) * config.d_model  # which numbers were dropped
-    shared_by_batch = 0
-    if config.positional == "rope":  # cosines and sines, for queries and for keys
-        shared_by_batch = config.n_layers * 4 * config.n_ctx * config.d_head
+    shared_by_batch = config.n_layers * POSITIONS[config.positional].kept(config)
     floats = positions * per_position + shared_by_batch + 1  # 1: the loss's weight
     return BYTES_PER_FLOAT * floats + BYTES_PER_INDEX * 2 * positions  # 2: tokens and targets
-
-
-def _kept_by_norm(config: ModelConfig) -> int:
-    """Numbers for each position: input, output, and mean and deviation, or root mean square and the scaled input."""
-    return 2 * config.d_model + 2 if config.norm == "layernorm" else 3 * config.d_model + 1
 
 
 def _kept_by_attention(config: ModelConfig) -> int:
     """Numbers for each position, beside the input, which the norm before it has counted.
 
-    The flash kernel keeps queries, keys, values, its output, and one softmax sum a head. With ALiBi or dropout torch
-    falls back to a kernel that gives each query head its own keys and values and keeps the pattern (and, with dropout,
-    what was dropped and what is left).
+    The flash kernel keeps queries, keys, values, its output, and one softmax sum a head. With a bias on the scores or
+    dropout torch falls back to a kernel that gives each query head its own keys and values and keeps the pattern (and,
+    with dropout, what was dropped and what is left).
     """
-    query, key_value = _query_width(config), _key_value_width(config)
-    if config.positional == "alibi" or config.dropout > 0:
+    query, key_value = config.query_width, config.key_value_width
+    if POSITIONS[config.positional].acts_on == "scores" or config.dropout > 0:
         patterns = 3 if config.dropout > 0 else 1
         kept = 4 * query + patterns * config.n_heads * config.n_ctx
     else:
@@ -185,35 +185,24 @@ def _kept_by_attention(config: ModelConfig) -> int:
         if config.qk_norm and config.n_heads > 1:
             kept += query  # after a norm the heads lie apart: the output is copied to lay them side by side
     if config.qk_norm:
-        kept += 2 * (query + key_value) + config.n_heads + config.n_kv_heads  # before, scaled, root mean square
+        # what the norm keeps of each head's query or key, but for its output, which is counted already
+        kept += (config.n_heads + config.n_kv_heads) * (NORMS[QUERY_KEY_NORM].kept(config.d_head) - config.d_head)
     return kept
 
 
 def _kept_by_mlp(config: ModelConfig) -> int:
-    """Numbers for each position, beside the input: relu keeps its output, gelu its input too, swiglu all four."""
-    return {"relu": 1, "gelu": 2, "swiglu": 4}[config.activation] * config.d_mlp
+    """Numbers for each position, beside the input."""
+    return ACTIVATIONS[config.activation].kept * config.d_mlp
 
 
 def _attention_weights(config: ModelConfig) -> int:
     """Numbers in the four matrices of one attention layer."""
-    return 2 * config.d_model * (_query_width(config) + _key_value_width(config))
+    return 2 * config.d_model * (config.query_width + config.key_value_width)
 
 
 def _mlp_weights(config: ModelConfig) -> int:
     """Numbers in the matrices of one MLP."""
-    return _mlp_matrices(config) * config.d_model * config.d_mlp
-
-
-def _mlp_matrices(config: ModelConfig) -> int:
-    return 3 if config.activation == "swiglu" else 2
-
-
-def _query_width(config: ModelConfig) -> int:
-    return config.n_heads * config.d_head
-
-
-def _key_value_width(config: ModelConfig) -> int:
-    return config.n_kv_heads * config.d_head
+    return ACTIVATIONS[config.activation].matrices * config.d_model * config.d_mlp
 
 
 def _norms(config: ModelConfig) -> int:

@@ -11,8 +11,8 @@ from llm.config import Implementation, ModelConfig
 from llm.layers.block import Block
 from llm.layers.cache import KeyValueCache
 from llm.layers.embedding import build_embedding, build_unembedding
-from llm.layers.norm import build_norm
-from llm.layers.position import build_positions
+from llm.layers.norm.base import build_norm
+from llm.layers.position.build import build_position
 
 
 class Transformer(nn.Module):
@@ -30,11 +30,11 @@ class Transformer(nn.Module):
         super().__init__()
         if implementation not in get_args(Implementation):
             allowed = ", ".join(get_args(Implementation))
-            raise ValueError(f"implementation={implementation!r} is unknown: choose one of {allowed}")
+            raise ValueError(f"implementation must be one of {allowed}, got {implementation!r}")
         self.config = config
         self.implementation = implementation
         self.embed = build_embedding(config, implementation)
-        self.positions = build_positions(config, implementation)
+        self.positions = build_position(config, implementation, "residual stream")
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, implementation) for _ in range(config.n_layers))
         self.final_norm = build_norm(config, implementation) if config.norm_position == "pre" else nn.Identity()

@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any
 
 from llm.config import ModelConfig
+from llm.layers.mlp import REGISTRY as ACTIVATIONS
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     # Radford et al. 2019, GPT-2
@@ -67,20 +68,20 @@ def preset(architecture: str, size: str = "small", **overrides: Any) -> ModelCon
     """A `ModelConfig` of this architecture and size; keyword arguments override fields (`d_vocab` is always needed).
 
     Widths that are not given follow from those that are: d_head = d_model / n_heads, n_kv_heads = n_heads, and
-    d_mlp = 4 · d_model, or for SwiGLU, which has three matrices instead of two, 8/3 · d_model rounded up to a multiple
-    of 16 (Shazeer 2020, arXiv:2002.05202), so that architectures compare at about equal size.
+    d_mlp = 4 · d_model, or for a gated activation, which has three matrices instead of two, 8/3 · d_model rounded up to
+    a multiple of 16 (Shazeer 2020, arXiv:2002.05202), so that architectures compare at about equal size.
 
     Raises:
         ValueError: unknown architecture, size or field, or a combination that `ModelConfig` refuses.
     """
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"architecture={architecture!r} is unknown: choose one of {', '.join(ARCHITECTURES)}")
+        raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
     if size not in SIZES:
-        raise ValueError(f"size={size!r} is unknown: choose one of {', '.join(SIZES)}")
+        raise ValueError(f"size must be one of {', '.join(SIZES)}, got {size!r}")
     known = [field.name for field in dataclasses.fields(ModelConfig)]
     for name in overrides:
         if name not in known:
-            raise ValueError(f"{name}={overrides[name]!r}: there is no such field; the fields are {', '.join(known)}")
+            raise ValueError(f"{name} is not a field of ModelConfig; its fields are {', '.join(known)}")
     if "d_vocab" not in overrides:
         raise ValueError("d_vocab is missing: a preset needs the tokenizer's vocabulary size, as in d_vocab=65")
     fields = ARCHITECTURES[architecture] | SIZES[size] | overrides
@@ -88,11 +89,9 @@ def preset(architecture: str, size: str = "small", **overrides: Any) -> ModelCon
     if isinstance(width, int) and isinstance(heads, int) and heads > 0:
         if "d_head" not in overrides:
             if width % heads:
-                raise ValueError(
-                    f"n_heads={heads!r} is not possible with d_model={width}: it must divide it, or give d_head too"
-                )
+                raise ValueError(f"n_heads must divide d_model={width} unless d_head is given, got {heads!r}")
             fields["d_head"] = width // heads
-        gated = fields["activation"] == "swiglu"
+        gated = ACTIVATIONS[fields["activation"]].gated
         fields.setdefault("d_mlp", -(-8 * width // (3 * 16)) * 16 if gated else 4 * width)
         fields.setdefault("n_kv_heads", heads)
     return ModelConfig(**fields)

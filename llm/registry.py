@@ -62,3 +62,14 @@ def imported(module: str, name: str) -> Callable[..., Any]:
 
 def _call(module: str, name: str, *args: Any, **kwargs: Any) -> Any:
     return getattr(importlib.import_module(module), name)(*args, **kwargs)
+
+
+def by_implementation(module: str, einops: str, torch: str, fused: str) -> Callable[[str], Any]:
+    """From an implementation's name to the object of that module which serves it, imported when first asked for."""
+    return partial(_load, module, {"einops": einops, "torch": torch, "fused": fused})
+
+
+def _load(module: str, names: Mapping[str, str], implementation: str) -> Any:
+    if implementation not in names:
+        raise ValueError(f"implementation must be one of {', '.join(names)}, got {implementation!r}")
+    return getattr(importlib.import_module(module), names[implementation])

@@ -134,7 +134,7 @@ def test_too_many_tokens_are_refused_with_both_numbers():
 
 
 def test_an_unknown_implementation_is_refused():
-    with pytest.raises(ValueError, match="implementation='fast' is unknown: choose one of einops, torch, fused"):
+    with pytest.raises(ValueError, match="implementation must be one of einops, torch, fused, got 'fast'"):
         Transformer(ModelConfig(**SIZES), "fast")
 
 

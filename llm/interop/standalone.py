@@ -11,17 +11,24 @@ import ast
 import dataclasses
 import inspect
 import re
+import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, get_args
 
-import llm.model
-from llm.config import Implementation, ModelConfig
-from llm.layers import attention, block, embedding, mlp, norm, position
+from torch.nn import functional
 
-MODULES: tuple[ModuleType, ...] = (norm, embedding, position, attention, mlp, block, llm.model)
+from llm.config import Implementation, ModelConfig
+from llm.layers import attention, embedding
+from llm.layers.mlp import REGISTRY as ACTIVATIONS
+from llm.layers.mlp.build import GATED, PLAIN
+from llm.layers.norm import QUERY_KEY_NORM
+from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.position import REGISTRY as POSITIONS
+from llm.model import Transformer
+
 SHAPE = re.compile(r"#\s*(\[[^\]]*\])\s*$")
 PROSE = re.compile(  # what docstrings say of hooks, caches and implementations, which a script has none of
     r"\s*Hooks: [^.]*\.|\s*With a cache[^.]*\.|\s*Raises:\s*ValueError: an unknown implementation\."
@@ -29,11 +36,12 @@ PROSE = re.compile(  # what docstrings say of hooks, caches and implementations,
 )
 LONGEST_LINE = 120
 KEPT, COMMENT = "keep:", "shape:"  # how a statement or a comment is marked until the text is laid out
-UNUSED = ("self.dropout", "self.implementation")
+UNUSED = ("self.dropout", "self.implementation", "self.activation")
 HEAD_NORMS = ("self.norm_query", "self.norm_key")
 LEFT_OUT = ("cache", "implementation")  # arguments that a script of one implementation without a cache has no use for
 TEMPLATE = Path(__file__).with_name("standalone_template.txt")
 TOKENIZERS = ("char", "bpe", "sentencepiece", "gpt2")
+OTHERS = {"torch", "einops", "jaxtyping", "typing", "builtins", "collections", "abc"}  # imported, not copied
 SECTION = re.compile(r"# only ([\w ]+)\n(.*?)# end\n", re.DOTALL)  # of the template: what only these tokenizers need
 
 
@@ -44,9 +52,9 @@ def standalone_script(config: ModelConfig, implementation: Implementation, token
         ValueError: an unknown implementation or tokenizer.
     """
     if implementation not in get_args(Implementation):
-        raise ValueError(f"implementation={implementation!r} is unknown: choose {', '.join(get_args(Implementation))}")
+        raise ValueError(f"implementation must be one of {', '.join(get_args(Implementation))}, got {implementation!r}")
     if tokenizer not in TOKENIZERS:
-        raise ValueError(f"tokenizer={tokenizer!r} is unknown: choose {', '.join(TOKENIZERS)}")
+        raise ValueError(f"tokenizer must be one of {', '.join(TOKENIZERS)}, got {tokenizer!r}")
     layers = "\n\n\n".join(_Specialised(config, implementation).definitions())
     values = "\n".join(f"    {name}={value!r}," for name, value in dataclasses.asdict(config).items())
     template = TEMPLATE.read_text("utf-8")
@@ -77,48 +85,51 @@ class _Specialised(ast.NodeTransformer):
         present = object()
         self.config = config
         self.implementation = implementation
+        self.acts_on = POSITIONS[config.positional].acts_on
         bias = present if config.bias else None
         self.known: dict[str, Any] = {
             "config": config, "cache": None, "implementation": implementation, "get_args": get_args,
             "Implementation": Implementation,
             "self": SimpleNamespace(
                 bias=config.bias, b=bias, b_Q=bias, b_O=bias, b_in=bias, b_out=bias, b_gate=bias,
-                rotary=present if config.positional == "rope" else None,
-                alibi=present if config.positional == "alibi" else None,
-                positions=present if config.positional in ("learned", "sinusoidal") else None,
-                pre_norm=config.norm_position == "pre", activation=config.activation, tied=config.tie_embeddings,
+                rotation=present if self.acts_on == "queries and keys" else None,
+                score_bias=present if self.acts_on == "scores" else None,
+                positions=present if self.acts_on == "residual stream" else None,
+                pre_norm=config.norm_position == "pre", tied=config.tie_embeddings,
             ),
         }  # fmt: skip
+        self.functions: dict[str, Callable[..., Any]] = {  # attributes of layers that are functions
+            "self.activation": ACTIVATIONS[config.activation].function(implementation),
+            "self.attend": functional.scaled_dot_product_attention,
+        }
+        self.module: ModuleType = sys.modules[__name__]  # of the source that is visited
         self.lines: list[str] = []
         self.kept: list[str] = []  # statements that stay as they are written
-        self.used: dict[str, None] = {}  # names, in the order of their use
+        self.used: dict[str, Any] = {}  # our classes and functions by name, in the order of their use
+        self.attributes: set[str] = set()  # names of attributes that were used
 
     def definitions(self) -> list[str]:
         """The classes and functions that the model needs, each before the first that uses it."""
-        trees = {module: ast.parse(inspect.getsource(module)) for module in MODULES}
-        found: dict[str, tuple[ModuleType, ast.stmt]] = {
-            node.name: (module, node)
-            for module, tree in trees.items()
-            for node in tree.body
-            if isinstance(node, ast.ClassDef | ast.FunctionDef)
-        }
-        written: dict[str, str] = {}
+        written: dict[str, tuple[Any, str]] = {}
 
-        def write(name: str) -> None:
-            if name in written or name not in found or name.startswith("build_"):
+        def write(definition: Any) -> None:
+            name = definition.__name__
+            if name in written:
+                if written[name][0] is not definition:
+                    raise ValueError(f"this model's layers use two definitions of the name {name}")
                 return
-            module, node = found[name]
-            self.lines, self.kept, self.used = inspect.getsource(module).split("\n"), [], {}
-            written[name] = ""  # it is being written: a class may name itself
-            made = self.visit(node)
+            self.module = sys.modules[definition.__module__]
+            self.lines, self.kept, self.used = inspect.getsource(self.module).split("\n"), [], {}
+            written[name] = (definition, "")  # it is being written: a class may name itself
+            made = self.visit(_source_of(definition, self.module))
             text = _laid_out(ast.unparse(ast.fix_missing_locations(made)), self.kept)
-            for used in list(self.used):
+            for used in list(self.used.values()):
                 write(used)
             written.pop(name)
-            written[name] = text
+            written[name] = (definition, text)
 
-        write("Transformer")
-        return list(written.values())
+        write(Transformer)
+        return [text for _, text in written.values()]
 
     def visit(self, node: ast.AST) -> Any:
         """Specialise a node. A statement that stays as it is keeps its layout; one that changes, its shape comment."""
@@ -135,8 +146,34 @@ class _Specialised(ast.NodeTransformer):
         return [ast.Expr(ast.Constant(f"{COMMENT}{comment[1]}")), made] if comment is not None else made
 
     def visit_Name(self, node: ast.Name) -> Any:
-        self.used[node.id] = None
+        self._use(vars(self.module).get(node.id))
         return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        self.attributes.add(node.attr)
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        node.body = [made for one in node.body for made in _listed(self._member(one))]
+        node.bases = [self.visit(base) for base in node.bases]
+        return node
+
+    def _member(self, node: ast.stmt) -> Any:
+        """A statement of a class. A method that nothing uses is left out: those who use it were visited before."""
+        left_out = isinstance(node, ast.FunctionDef) and node.name not in {"__init__", "forward"} | self.attributes
+        return None if left_out else self.visit(node)
+
+    def _use(self, definition: Any) -> ast.expr | None:
+        """Note a class or function that the script needs; returns how the script calls it."""
+        name = getattr(definition, "__name__", "")
+        if not isinstance(definition, type) and not inspect.isroutine(definition):
+            return None
+        if getattr(functional, name, None) is definition:
+            return ast.Attribute(ast.Name("nn.functional", ast.Load()), name, ast.Load())
+        if definition.__module__.split(".")[0] in OTHERS:
+            return None
+        self.used[name] = definition
+        return ast.Name(name, ast.Load())
 
     def visit_If(self, node: ast.If) -> Any:
         decided = self._decide(node.test)
@@ -169,18 +206,11 @@ class _Specialised(ast.NodeTransformer):
             return None
         self.generic_visit(node)
         value = ast.unparse(node.value)
-        absent = value == "None" and text in ("self.rotary", "self.alibi")
+        absent = value == "None" and text in ("self.rotation", "self.score_bias", "self.positions")
         return None if absent or value == text else node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         return None  # a promise to the type checker
-
-    def visit_Subscript(self, node: ast.Subscript) -> Any:
-        table = ast.unparse(node.value)
-        if isinstance(node.slice, ast.Name) and node.slice.id == "implementation":
-            classes = next(vars(module)[table] for module in MODULES if table in vars(module))
-            return self.visit(ast.Name(classes[self.implementation].__name__, ast.Load()))
-        return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> Any:
         called = ast.unparse(node.func)
@@ -189,6 +219,8 @@ class _Specialised(ast.NodeTransformer):
         nothing = ("self.dropout", *(() if self.config.qk_norm else HEAD_NORMS))
         if called.startswith("self.hook_") or called in nothing:
             return self.visit(node.args[0])
+        if called in self.functions:
+            node.func = self._use(self.functions[called]) or node.func
         node.keywords = [one for one in node.keywords if one.arg != "dropout_p"]
         self.generic_visit(node)
         node.args = [one for one in node.args if not _is_left_out(one)]
@@ -196,25 +228,29 @@ class _Specialised(ast.NodeTransformer):
 
     def _built(self, builder: str, node: ast.Call) -> Any:
         """The class that a builder would choose, called with what it would be given."""
-        makers = {
-            "build_embedding": embedding.EMBEDDINGS, "build_unembedding": embedding.UNEMBEDDINGS,
-            "build_attention": attention.ATTENTION,
-            "build_mlp": mlp.GATED_MLPS if self.config.activation == "swiglu" else mlp.MLPS,
-            "build_positions": {"learned": position.LEARNED, "sinusoidal": position.SINUSOIDAL}.get(
-                self.config.positional
-            ),
-            "build_norm": norm.LAYER_NORMS if self.config.norm == "layernorm" else norm.RMS_NORMS,
-        }  # fmt: skip
-        classes: Any = makers[builder]
-        if classes is None:
+        position = POSITIONS[self.config.positional]
+        if builder == "build_position" and ast.literal_eval(node.args[-1]) != position.acts_on:
             return ast.Constant(None)
-        arguments = ["config"]
-        if builder == "build_norm":
-            arguments = ["config.d_model", "config.norm_eps"] + ["config.bias"] * (self.config.norm == "layernorm")
-        if builder == "build_unembedding":
-            arguments.append(ast.unparse(node.args[2]))
-        call = ast.parse(f"{classes[self.implementation].__name__}({', '.join(arguments)})", mode="eval")
-        return self.generic_visit(call.body)
+        find: dict[str, Callable[[str], type]] = {
+            "build_embedding": embedding.EMBEDDINGS.__getitem__,
+            "build_unembedding": embedding.UNEMBEDDINGS.__getitem__,
+            "build_attention": attention.ATTENTION.__getitem__,
+            "build_mlp": (GATED if ACTIVATIONS[self.config.activation].gated else PLAIN).__getitem__,
+            "build_position": position.classes,
+            "build_norm": NORMS[self.config.norm].classes,
+            "build_query_key_norm": NORMS[QUERY_KEY_NORM].classes,
+        }
+        arguments = {
+            "build_unembedding": ["config", ast.unparse(node.args[-1])],
+            "build_norm": ["config", "config.d_model"],
+            "build_query_key_norm": ["config", "config.d_head"],
+        }
+        call = ast.parse(f"_({', '.join(arguments.get(builder, ['config']))})", mode="eval").body
+        assert isinstance(call, ast.Call)
+        chosen = find[builder](self.implementation)
+        call.args = [self.visit(argument) for argument in call.args]
+        call.func = self._use(chosen) or call.func
+        return call
 
     def _decide(self, test: ast.expr) -> bool | None:
         """What a condition is for this model; None where only running it can tell."""
@@ -222,6 +258,14 @@ class _Specialised(ast.NodeTransformer):
             return bool(eval(compile(ast.Expression(test), "<condition>", "eval"), {}, self.known))
         except (NameError, AttributeError, TypeError):
             return None
+
+
+def _source_of(definition: Any, module: ModuleType) -> ast.stmt:
+    """The statement of a module's source that defines this class or function."""
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == definition.__name__:
+            return node
+    raise ValueError(f"the source of {definition.__name__} cannot be found: it must be defined by a statement")
 
 
 def _listed(made: Any) -> Iterator[ast.stmt]:

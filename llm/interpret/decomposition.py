@@ -1,9 +1,8 @@
 """Take the residual stream apart: it is a sum, so each component's part in what the unembedding reads is known exactly.
 
 Pre-norm: the last residual stream is token embedding + position vector + every head + every MLP + biases, and the final
-norm follows. A norm whose statistics are frozen from the real run is linear, so it can be applied to each part:
-
-    part → (part − mean(part), for LayerNorm only) / σ · γ,    σ of the whole stream;    β becomes a part of its own
+norm follows. A norm whose statistics are frozen from the real run is linear, so it can be applied to each part, as
+`Norm.apply_to_parts` does; its shift β becomes a part of its own.
 
 Post-norm: every sublayer's addition is followed by such a norm, and each part passes all norms after it. Still exact.
 """
@@ -18,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from llm.interpret.recording import as_batch, blocks, head_outputs, hookable_copy, record
-from llm.layers.norm import LayerNorm, RMSNorm
+from llm.layers.norm.base import Norm
 from llm.model import Transformer
 
 Kind = Literal["token", "position", "head", "attention", "attention bias", "mlp", "norm bias"]
@@ -71,7 +70,7 @@ def decompose(
         parts.append(kept[f"blocks.{layer}.mlp_out"][:, positions])
         if not block.pre_norm:
             parts = _through(block.norm_mlp, names, parts, layer)
-    if final_norm and isinstance(model.final_norm, LayerNorm | RMSNorm):
+    if final_norm and isinstance(model.final_norm, Norm):
         parts = _through(model.final_norm, names, parts, None)
     return names, torch.stack(parts)
 
@@ -81,7 +80,7 @@ def read_direction(
 ) -> Float[Tensor, "... d_model"]:
     """What a vector that layer `layer`'s MLP writes looks like to the unembedding, up to each position's own 1/σ.
 
-    Pre-norm: (vector − mean, for LayerNorm only) · γ of the final norm. Post-norm: the same for every norm after it.
+    Pre-norm: through the final norm (`Norm.direction`). Post-norm: the same for every norm after it.
     """
     norms: list[nn.Module] = [model.final_norm]
     if model.config.norm_position == "post":
@@ -89,22 +88,16 @@ def read_direction(
         norms = [blocks(model)[layer].norm_mlp]
         norms += [norm for block in later for norm in (block.norm_attention, block.norm_mlp)]
     for norm in norms:
-        if isinstance(norm, LayerNorm | RMSNorm):
-            vector = _centred(norm, vector) * norm.w.detach()
+        if isinstance(norm, Norm):
+            vector = norm.direction(vector)
     return vector
 
 
-def _through(norm: LayerNorm | RMSNorm, names: list[Component], parts: list[Tensor], layer: int | None) -> list[Tensor]:
-    """Each part through a norm frozen at the statistics of their sum; the norm's β joins `names` and the parts."""
-    every = _centred(norm, torch.stack(parts))  # [component, batch, pos, d_model]
-    spread = (every.sum(dim=0).square().mean(dim=-1, keepdim=True) + norm.eps).sqrt()  # σ: [batch, pos, 1]
-    scaled = list((every / spread * norm.w.detach()).unbind())
-    if isinstance(norm, LayerNorm) and norm.b is not None:
+def _through(norm: Norm, names: list[Component], parts: list[Tensor], layer: int | None) -> list[Tensor]:
+    """Each part through a norm frozen at the statistics of their sum; the norm's shift joins `names` and the parts."""
+    scaled = list(norm.apply_to_parts(torch.stack(parts)).unbind())
+    shift = norm.shift()
+    if shift is not None:
         names.append(Component("norm bias", layer))
-        scaled.append(norm.b.detach().expand_as(scaled[0]))
+        scaled.append(shift.detach().expand_as(scaled[0]))
     return scaled
-
-
-def _centred(norm: LayerNorm | RMSNorm, vector: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
-    """RMSNorm does not centre."""
-    return vector - vector.mean(dim=-1, keepdim=True) if isinstance(norm, LayerNorm) else vector

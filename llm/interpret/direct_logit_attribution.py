@@ -33,9 +33,8 @@ def direct_logit_attribution(
 ) -> Attribution:
     """What each component's output c adds to logit[y] − logit[y′], y = pair[0], y′ = pair[1], at one position.
 
-    contribution = ((c − mean c, for LayerNorm only) / σ_final · γ) · (W_U[:, y] − W_U[:, y′])
-
-    σ_final is frozen from the real run.
+    contribution = norm(c) · (W_U[:, y] − W_U[:, y′]), where the final norm has the statistics of the real run: for
+    RMSNorm norm(c) = c / σ · γ, for LayerNorm (c − mean c) / σ · γ.
 
     Components: token embedding, position vector, every head, every attention bias b_O, every MLP, the norm's β. In a
     post-norm model c passes each later norm in the same way.

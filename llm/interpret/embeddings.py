@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from llm.interpret.recording import check_pair
-from llm.layers.position import alibi_slopes
+from llm.interpret.recording import blocks, check_pair
+from llm.layers.position import REGISTRY as POSITIONS
 from llm.model import Transformer
 
 
@@ -91,7 +92,7 @@ def nearest_tokens(model: Transformer, token: int, count: int = 10) -> Neighbour
 
 @torch.no_grad()
 def position_cosines(model: Transformer) -> Float[Tensor, "pos pos"]:
-    """Cosine of every position's added vector with every other's (learned and sinusoidal positions).
+    """Cosine of every position's added vector with every other's, for schemes that add one to the residual stream.
 
     Raises:
         ValueError: this model adds no position vectors.
@@ -99,8 +100,7 @@ def position_cosines(model: Transformer) -> Float[Tensor, "pos pos"]:
     config = model.config
     if model.positions is None:
         raise ValueError(
-            f"positional={config.positional!r} adds no position vectors: only learned and sinusoidal positions do; "
-            "for rope and alibi see distance_curves"
+            f"positional must be one of {_those('residual stream')} to have position vectors, got {config.positional!r}"
         )
     nothing = model.embed.W_E.new_zeros(1, config.n_ctx, config.d_model)
     vectors = model.positions(nothing)[0]  # [pos, d_model]
@@ -110,7 +110,7 @@ def position_cosines(model: Transformer) -> Float[Tensor, "pos pos"]:
 
 @torch.no_grad()
 def distance_curves(model: Transformer) -> Float[Tensor, "curve distance"]:
-    """What distance d = q − k alone adds to a score, for d = 0 … n_ctx − 1 (rope and alibi).
+    """What distance d = q − k alone adds to a score, for d = 0 … n_ctx − 1: the curves of the position scheme.
 
     rope   one curve per rotated pair i: cos(d · θ^(−2i/d_head)), the dot product of two equal unit vectors in that pair
     alibi  one curve per head: −slope · d, as it is added to the score
@@ -118,11 +118,14 @@ def distance_curves(model: Transformer) -> Float[Tensor, "curve distance"]:
     Raises:
         ValueError: this model's positions do not act by distance.
     """
-    config = model.config
-    distance = torch.arange(config.n_ctx, dtype=torch.float64)  # [distance]
-    if config.positional == "rope":
-        pair = torch.arange(0, config.d_head, 2, dtype=torch.float64)  # [curve]
-        return torch.outer(config.rope_theta ** (-pair / config.d_head), distance).cos()
-    if config.positional == "alibi":
-        return -torch.outer(torch.tensor(alibi_slopes(config.n_heads)).to(distance), distance)
-    raise ValueError(f"positional={config.positional!r} does not act by distance: only rope and alibi do")
+    attention = blocks(model)[0].attention  # every layer has the same
+    scheme = attention.rotation if attention.rotation is not None else attention.score_bias
+    if scheme is None:
+        allowed = _those("queries and keys", "scores")
+        raise ValueError(f"positional must be one of {allowed} to act by distance, got {model.config.positional!r}")
+    make: Callable[[int], Tensor] = scheme.distance_curves  # type: ignore[assignment]
+    return make(model.config.n_ctx)
+
+
+def _those(*acts_on: str) -> str:
+    return ", ".join(name for name, entry in POSITIONS.items() if entry.acts_on in acts_on)

@@ -59,7 +59,7 @@ def head_arithmetic(layer: AttentionLayer, head: int) -> HeadArithmetic:
     scores = layer.scores[0, head].float()  # [query_pos, key_pos]
     plain = layer.plain_query[0, head].float() @ layer.plain_key[0, kv_head].float().T
     content = plain / math.sqrt(attention.d_head)  # [query_pos, key_pos]
-    acts_by_distance = attention.rotary is not None or attention.alibi is not None
+    acts_by_distance = attention.rotation is not None or attention.score_bias is not None
     content = content if acts_by_distance else scores
     highest = scores.amax(dim=-1)  # [query_pos]
     total = (scores - highest[:, None]).exp().sum(dim=-1)  # [query_pos]
@@ -95,12 +95,12 @@ def distance_scores(layer: AttentionLayer) -> Float[Tensor, "head distance"]:
     """
     attention = layer.attention
     positions = layer.scores.shape[-1]
-    if attention.alibi is not None:
-        return attention.alibi(1, positions)[:, 0].flip(-1)  # [head, distance]
-    if attention.rotary is None:
+    if attention.score_bias is not None:
+        return attention.score_bias(1, positions)[:, 0].flip(-1)  # [head, distance]
+    if attention.rotation is None:
         return layer.scores.new_zeros(attention.n_heads, 0)
     query = layer.plain_query[:1].mean(dim=2, keepdim=True).expand(-1, -1, positions, -1)  # [1, head, distance, d_head]
-    rotated = attention.rotary(query)[0]  # [head, distance, d_head]
+    rotated = attention.rotation(query)[0]  # [head, distance, d_head]
     key = layer.plain_key[0].mean(dim=1).repeat_interleave(attention.group, dim=0)  # [head, d_head]
     dots = (rotated * rearrange(key, "head d_head -> head 1 d_head")).sum(dim=-1)  # [head, distance]
     return dots / math.sqrt(attention.d_head)

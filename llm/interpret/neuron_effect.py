@@ -27,8 +27,8 @@ class NeuronEffect:
 def neuron_effect(model: Transformer, layer: int, neuron: int, count: int = 10) -> NeuronEffect:
     """What a neuron's activation adds directly to every token's logit, per unit, up to each position's own 1/σ.
 
-    effect = W_out[neuron] · W_U, where W_out[neuron] first passes the norms on its way (see `read_direction`): centred
-    for LayerNorm only, times γ. The tokens raised and lowered most.
+    effect = W_out[neuron] · W_U, where W_out[neuron] first passes the norms on its way (see `read_direction`). The
+    tokens raised and lowered most.
 
     Raises:
         ValueError: no such layer or neuron.

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from llm.layers.attention import AttentionFused, AttentionWithEinops
 from llm.layers.block import Block
-from llm.layers.norm import LayerNorm, RMSNorm
-from llm.layers.position import AlibiFused, AlibiWithEinops
+from llm.layers.norm.base import Norm
+from llm.layers.position import REGISTRY as POSITIONS
 from llm.model import Transformer
 
 
@@ -35,10 +35,12 @@ def hookable_copy(model: Transformer, materialize_pattern: bool = False) -> Tran
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     copied = copy.deepcopy(model, shared).eval()
     if materialize_pattern:
-        for module in copied.modules():  # both classes read the same attributes
-            if isinstance(module, AttentionFused | AlibiFused):
-                einops_class = AttentionWithEinops if isinstance(module, AttentionFused) else AlibiWithEinops
-                object.__setattr__(module, "__class__", einops_class)
+        for module in copied.modules():  # classes of all implementations read the same attributes
+            if isinstance(module, AttentionFused):
+                object.__setattr__(module, "__class__", AttentionWithEinops)
+                if module.score_bias is not None:
+                    bias_class = POSITIONS[model.config.positional].classes("einops")
+                    object.__setattr__(module.score_bias, "__class__", bias_class)
     return copied
 
 
@@ -150,7 +152,7 @@ def _sources(model: Transformer) -> dict[str, nn.Module]:
         prefix = f"{parent}." if parent else ""
         if last.startswith("hook_"):
             sources[prefix + last.removeprefix("hook_")] = module
-        elif isinstance(module, LayerNorm | RMSNorm) or path == "final_norm":
+        elif isinstance(module, Norm) or path == "final_norm":
             sources[path] = module
         if last == "hook_mixed":
             sources[prefix + "head_output"] = module

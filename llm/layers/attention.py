@@ -1,7 +1,7 @@
 """Attention: every position looks back and takes what it needs from earlier ones.
 
     query, key, value = resid · W_Q, resid · W_K, resid · W_V                         (each head its own)
-    scores[q, k]      = query[q] · key[k] / sqrt(d_head)  (+ ALiBi),  −∞ where k comes after q
+    scores[q, k]      = query[q] · key[k] / sqrt(d_head),  −∞ where k comes after q
     pattern[q]        = softmax(scores[q])                                            (each row sums to 1)
     mixed[q]          = Σ_k pattern[q, k] · value[k]
     output[q]         = Σ_heads mixed[head, q] · W_O[head]
@@ -9,7 +9,7 @@
 Multi-head attention: Vaswani et al. 2017, arXiv:1706.03762. One key/value head for all query heads (multi-query):
 Shazeer 2019, arXiv:1911.02150; one for each group of query heads (grouped-query): Ainslie et al. 2023,
 arXiv:2305.13245; query head h reads key/value head h // group, where group = n_heads / n_kv_heads. Normalised queries
-and keys: Henry et al. 2020, arXiv:2010.04245, here with RMSNorm.
+and keys: Henry et al. 2020, arXiv:2010.04245. Some position schemes rotate queries and keys, others add to the scores.
 
 `pos` and `query_pos` are the positions given now; `key_pos` counts the cached ones as well.
 """
@@ -17,6 +17,8 @@ and keys: Henry et al. 2020, arXiv:2010.04245, here with RMSNorm.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from einops import einsum, rearrange, repeat
@@ -25,8 +27,21 @@ from torch import Tensor, nn
 
 from llm.config import Implementation, ModelConfig
 from llm.layers.cache import LayerCache
-from llm.layers.norm import RMS_NORMS
-from llm.layers.position import ALIBI, ROTARY
+from llm.layers.norm.base import build_query_key_norm
+from llm.layers.position.build import build_position
+
+
+def attend(
+    query: Float[Tensor, "batch head query_pos d_head"],
+    key: Float[Tensor, "batch kv_head key_pos d_head"],
+    value: Float[Tensor, "batch kv_head key_pos d_head"],
+    attn_mask: Tensor | None = None,
+    **options: Any,
+) -> Float[Tensor, "batch head query_pos d_head"]:
+    """scaled_dot_product_attention, for a bias on the scores in any number format."""
+    if attn_mask is not None and attn_mask.is_floating_point():
+        attn_mask = attn_mask.to(query.dtype)
+    return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=attn_mask, **options)
 
 
 class Attention(nn.Module):
@@ -62,11 +77,10 @@ class Attention(nn.Module):
         for name, heads in (("b_Q", config.n_heads), ("b_K", config.n_kv_heads), ("b_V", config.n_kv_heads)):
             self.register_parameter(name, nn.Parameter(torch.zeros(heads, config.d_head)) if config.bias else None)
         self.b_O = nn.Parameter(torch.zeros(config.d_model)) if config.bias else None
-        head_norm = RMS_NORMS[implementation]
-        self.norm_query = head_norm(config.d_head, config.norm_eps) if config.qk_norm else nn.Identity()
-        self.norm_key = head_norm(config.d_head, config.norm_eps) if config.qk_norm else nn.Identity()
-        self.rotary = ROTARY[implementation](config) if config.positional == "rope" else None
-        self.alibi = ALIBI[implementation](config) if config.positional == "alibi" else None
+        self.norm_query = build_query_key_norm(config, implementation)
+        self.norm_key = build_query_key_norm(config, implementation)
+        self.rotation = build_position(config, implementation, "queries and keys")
+        self.score_bias = build_position(config, implementation, "scores")
         self.dropout = nn.Dropout(config.dropout)
         self.hook_query, self.hook_key, self.hook_value = nn.Identity(), nn.Identity(), nn.Identity()
         self.hook_scores, self.hook_pattern, self.hook_mixed = nn.Identity(), nn.Identity(), nn.Identity()
@@ -94,10 +108,10 @@ class AttentionWithEinops(Attention):
 
         query = self.norm_query(query)  # [batch, head, pos, d_head]
         key = self.norm_key(key)  # [batch, kv_head, pos, d_head]
-        if self.rotary is not None:
+        if self.rotation is not None:
             start = cache.length if cache is not None else 0
-            query = self.rotary(query, start)  # [batch, head, pos, d_head]
-            key = self.rotary(key, start)  # [batch, kv_head, pos, d_head]
+            query = self.rotation(query, start)  # [batch, head, pos, d_head]
+            key = self.rotation(key, start)  # [batch, kv_head, pos, d_head]
         query, key, value = self.hook_query(query), self.hook_key(key), self.hook_value(value)
         if cache is not None:
             key, value = cache.append(key, value)  # [batch, kv_head, key_pos, d_head]
@@ -111,8 +125,8 @@ class AttentionWithEinops(Attention):
         scores = einsum(
             query, key, "batch head query_pos d_head, batch head key_pos d_head -> batch head query_pos key_pos"
         ) / math.sqrt(self.d_head)  # [batch, head, query_pos, key_pos]
-        if self.alibi is not None:
-            scores = scores + self.alibi(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
+        if self.score_bias is not None:
+            scores = scores + self.score_bias(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
         scores = self.hook_scores(scores.masked_fill(_future(scores), -torch.inf))  # [batch, head, query_pos, key_pos]
         pattern = self.hook_pattern(scores.softmax(dim=-1))  # [batch, head, query_pos, key_pos]
         mixed = einsum(
@@ -144,10 +158,10 @@ class AttentionWithoutEinops(Attention):
 
         query = self.norm_query(query)  # [batch, head, pos, d_head]
         key = self.norm_key(key)  # [batch, kv_head, pos, d_head]
-        if self.rotary is not None:
+        if self.rotation is not None:
             start = cache.length if cache is not None else 0
-            query = self.rotary(query, start)  # [batch, head, pos, d_head]
-            key = self.rotary(key, start)  # [batch, kv_head, pos, d_head]
+            query = self.rotation(query, start)  # [batch, head, pos, d_head]
+            key = self.rotation(key, start)  # [batch, kv_head, pos, d_head]
         query, key, value = self.hook_query(query), self.hook_key(key), self.hook_value(value)
         if cache is not None:
             key, value = cache.append(key, value)  # [batch, kv_head, key_pos, d_head]
@@ -155,8 +169,8 @@ class AttentionWithoutEinops(Attention):
         value = value.repeat_interleave(self.group, dim=1)  # [batch, head, key_pos, d_head]
 
         scores = torch.matmul(query, key.transpose(2, 3)) / math.sqrt(self.d_head)  # [batch, head, query_pos, key_pos]
-        if self.alibi is not None:
-            scores = scores + self.alibi(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
+        if self.score_bias is not None:
+            scores = scores + self.score_bias(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
         scores = self.hook_scores(scores.masked_fill(_future(scores), -torch.inf))  # [batch, head, query_pos, key_pos]
         pattern = self.hook_pattern(torch.softmax(scores, dim=-1))  # [batch, head, query_pos, key_pos]
         mixed = self.hook_mixed(torch.matmul(self.dropout(pattern), value))  # [batch, head, query_pos, d_head]
@@ -166,7 +180,12 @@ class AttentionWithoutEinops(Attention):
 
 
 class AttentionFused(Attention):
-    """All heads in one product each, and scaled_dot_product_attention, which never stores the pattern."""
+    """All heads in one product each, and scaled_dot_product_attention, which never stores the pattern.
+
+    `attend` can be replaced by another function of the same arguments (see `llm.runtime.device.attention_kernel`).
+    """
+
+    attend: Callable[..., Tensor] = staticmethod(attend)
 
     def forward(
         self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None
@@ -176,34 +195,30 @@ class AttentionFused(Attention):
         value = self._heads(resid, self.W_V, self.b_V)  # [batch, kv_head, pos, d_head]
         query = self.norm_query(query)  # [batch, head, pos, d_head]
         key = self.norm_key(key)  # [batch, kv_head, pos, d_head]
-        if self.rotary is not None:
+        if self.rotation is not None:
             start = cache.length if cache is not None else 0
-            query = self.rotary(query, start)  # [batch, head, pos, d_head]
-            key = self.rotary(key, start)  # [batch, kv_head, pos, d_head]
+            query = self.rotation(query, start)  # [batch, head, pos, d_head]
+            key = self.rotation(key, start)  # [batch, kv_head, pos, d_head]
         query, key, value = self.hook_query(query), self.hook_key(key), self.hook_value(value)
         if cache is not None:
             key, value = cache.append(key, value)  # [batch, kv_head, key_pos, d_head]
 
-        number_format = value.dtype
-        if value.is_cpu and number_format == torch.bfloat16:  # a CPU's backward pass is three times as fast in float32
-            query, key, value = query.float(), key.float(), value.float()
         query_pos, key_pos = query.shape[2], key.shape[2]
-        bias = None
-        if self.alibi is not None:
-            bias = self.alibi(query_pos, key_pos).to(query.dtype)  # [head, query_pos, key_pos]
-            bias = bias.masked_fill(_future(bias), -torch.inf)  # [head, query_pos, key_pos]
+        mask = None
+        if self.score_bias is not None:
+            bias = self.score_bias(query_pos, key_pos)  # [head, query_pos, key_pos]
+            mask = bias.masked_fill(_future(bias), -torch.inf)  # [head, query_pos, key_pos]
         elif 1 < query_pos < key_pos:
-            bias = ~_future(query.new_empty(query_pos, key_pos))  # [query_pos, key_pos]
-        with torch.autocast("cpu", enabled=False):  # which would make them bfloat16 again
-            mixed = nn.functional.scaled_dot_product_attention(
-                query,
-                key,
-                value,
-                attn_mask=bias,
-                is_causal=bias is None and query_pos == key_pos,
-                dropout_p=self.dropout.p if self.training else 0.0,
-                enable_gqa=self.group > 1,
-            ).to(number_format)  # [batch, head, query_pos, d_head]
+            mask = ~_future(query.new_empty(query_pos, key_pos))  # [query_pos, key_pos]
+        mixed = self.attend(
+            query,
+            key,
+            value,
+            attn_mask=mask,
+            is_causal=mask is None and query_pos == key_pos,
+            dropout_p=self.dropout.p if self.training else 0.0,
+            enable_gqa=self.group > 1,
+        )  # [batch, head, query_pos, d_head]
         mixed = self.hook_mixed(mixed)  # [batch, head, query_pos, d_head]
         concatenated = mixed.transpose(1, 2).flatten(start_dim=2)  # [batch, pos, head·d_head]
         return nn.functional.linear(concatenated, self.W_O.flatten(end_dim=1).T, self.b_O)  # [batch, pos, d_model]
@@ -223,6 +238,13 @@ ATTENTION = {"einops": AttentionWithEinops, "torch": AttentionWithoutEinops, "fu
 def build_attention(config: ModelConfig, implementation: Implementation) -> Attention:
     """One attention layer in this implementation."""
     return ATTENTION[implementation](config, implementation)
+
+
+def set_attend(model: nn.Module, kernel: Callable[..., Tensor] | None) -> None:
+    """Have every fused attention layer of a model compute with this function in place of `attend`; None: as before."""
+    for module in model.modules():
+        if isinstance(module, AttentionFused) and kernel is not None:
+            module.attend = kernel
 
 
 def _future(scores: Float[Tensor, "*axes query_pos key_pos"]) -> Bool[Tensor, "query_pos key_pos"]:

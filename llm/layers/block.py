@@ -1,4 +1,4 @@
-"""A block: attention gathers, the MLP thinks, both by adding to the residual stream.
+"""A block: attention gathers, the MLP transforms, both by adding to the residual stream.
 
 Pre-norm (Xiong et al. 2020, arXiv:2002.04745):    x = x + sublayer(norm(x))    the stream itself is never normalised
 Post-norm (Vaswani et al. 2017):                   x = norm(x + sublayer(x))
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from llm.config import Implementation, ModelConfig
 from llm.layers.attention import build_attention
 from llm.layers.cache import LayerCache
-from llm.layers.mlp import build_mlp
-from llm.layers.norm import build_norm
+from llm.layers.mlp.build import build_mlp
+from llm.layers.norm.base import build_norm
 
 
 class Block(nn.Module):

@@ -159,6 +159,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[list[Any], list[str], Index], Explana
     "layer_norm": ("norm", _layer_norm),
     "rms_norm": ("norm", _rms_norm),
     "scaled_dot_product_attention": ("hidden", _hidden),
+    "attend": ("hidden", _hidden),
 }
 
 

@@ -62,9 +62,12 @@ class _WithoutInitialization(TorchFunctionMode):
         return args[0] if function is Tensor.normal_ else function(*args, **(kwargs or {}))
 
 
-def source_files() -> list[Path]:
-    """The files that define forward passes."""
-    return [*sorted((PACKAGE / "layers").rglob("*.py")), PACKAGE / "model.py"]
+def source_files(model: Transformer | None = None) -> list[Path]:
+    """The files that define forward passes; with a model, also those of its layers that are registered elsewhere."""
+    own = [*sorted((PACKAGE / "layers").rglob("*.py")), PACKAGE / "model.py"]
+    kinds = {type(module) for module in model.modules()} if model is not None else set()
+    elsewhere = {Path(inspect.getfile(kind)) for kind in kinds if not kind.__module__.startswith("torch.")}
+    return own + sorted(elsewhere - set(own))
 
 
 def implementations(model: Transformer) -> dict[str, Transformer]:
@@ -81,7 +84,7 @@ def implementations(model: Transformer) -> dict[str, Transformer]:
 
 def layer_paths(model: Transformer) -> list[str]:
     """The path of every layer that has its own `forward` to read, in the order of the data; "" is the model itself."""
-    files = {str(file) for file in source_files()}
+    files = {str(file) for file in source_files(model)}
     return [path for path, module in model.named_modules() if inspect.getsourcefile(type(module)) in files]
 
 

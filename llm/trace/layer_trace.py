@@ -82,7 +82,7 @@ def trace_layer(forward_pass: ForwardPass, path: str, model: Transformer) -> Gen
             outputs.append(module(*map(as_leaf, call.inputs)))
 
     with torch.enable_grad():
-        lines = trace_lines(run, source_files(), only=lambda traced: traced is module, store=_retain_gradient)
+        lines = trace_lines(run, source_files(model), only=lambda traced: traced is module, store=_retain_gradient)
         backward(forward_pass, path, outputs)
     return _layer_trace(forward_pass, path, model, lines, [output.detach() for output in outputs])
 
@@ -93,7 +93,7 @@ def _trace_model(forward_pass: ForwardPass, model: Transformer, stage_outputs: l
     paths = stages(list(forward_pass.calls))
     with torch.no_grad(), _fixed_outputs(model, zip(paths, stage_outputs, strict=True)):
         lines = trace_lines(
-            lambda: outputs.append(model(forward_pass.tokens)), source_files(), only=lambda traced: traced is model
+            lambda: outputs.append(model(forward_pass.tokens)), source_files(model), only=lambda traced: traced is model
         )
     trace = _layer_trace(forward_pass, "", model, lines, outputs)
     gradients = {

@@ -129,13 +129,9 @@ def _sizes(model: Transformer, line: TracedLine) -> dict[str, int]:
         pos = line.before["query_pos"]
     else:
         pos = resid.shape[-2] if resid.is_floating_point() else resid.shape[1]
-    return {
-        "batch": 1, "pos": pos, "query_pos": pos, "key_pos": pos, "d_model": config.d_model,
-        "head": resid.shape[1] if resid is not None and resid.ndim == 4 else config.n_heads,
-        "kv_head": config.n_kv_heads, "d_head": config.d_head, "d_mlp": config.d_mlp, "d_vocab": config.d_vocab,
-        "width": getattr(line.module, "width", config.d_model),
-        "half": getattr(line.module, "d_head", config.d_model) // 2,
-    }  # fmt: skip
+    heads = resid.shape[1] if resid is not None and resid.ndim == 4 else config.n_heads
+    own = getattr(line.module, "axes", {})
+    return config.axis_sizes | {"batch": 1, "pos": pos, "query_pos": pos, "key_pos": pos, "head": heads} | own
 
 
 def first_change(before: list[TracedLine], after: list[TracedLine], first: int) -> dict[str, Any] | None:

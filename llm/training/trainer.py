@@ -20,11 +20,12 @@ from torch import Tensor, nn
 
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
+from llm.layers.attention import set_attend
 from llm.loss import next_token_loss
 from llm.model import Transformer
 from llm.runs.folder import RunFolder
 from llm.runs.snapshots import snapshot_due
-from llm.runtime.device import autocast, choose_device, choose_precision, random_source
+from llm.runtime.device import attention_kernel, autocast, choose_device, choose_precision, random_source
 from llm.sampling import generate
 from llm.tokenizers import Tokenizer
 from llm.training.evaluation import Evaluation, evaluate
@@ -80,6 +81,7 @@ class Trainer(Iterator[StepMetrics]):
         precision = choose_precision(config.precision, self.device)
         self.autocast = partial(autocast, self.device, precision)
         self.model = model.to(self.device).train()
+        set_attend(self.model, attention_kernel(self.device, precision))
         self.tokenizer = tokenizer
         self.data = data
         self.config = config

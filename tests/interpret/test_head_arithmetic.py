@@ -60,9 +60,9 @@ def test_distance_scores_are_the_mean_over_all_pairs_at_that_distance(positional
     for head in (0, 5):
         for distance in (0, 1, 8):
             if positional == "alibi":
-                wanted = -float(layer.attention.alibi.slopes[head]) * distance
+                wanted = -float(layer.attention.score_bias.slopes[head]) * distance
             else:
-                rotary, group = layer.attention.rotary, layer.attention.group
+                rotary, group = layer.attention.rotation, layer.attention.group
                 queries = rotary(layer.plain_query[0, head][:, None, None], start=distance)[:, 0, 0]
                 keys = layer.plain_key[0, head // group]
                 wanted = float((queries @ keys.T).mean()) / math.sqrt(config.d_head)

@@ -13,9 +13,10 @@ from transformers.models.llama.modeling_llama import LlamaConfig, LlamaForCausal
 from llm import Transformer
 from llm.config import ModelConfig
 from llm.layers.attention import build_attention
-from llm.layers.mlp import build_mlp
-from llm.layers.norm import LAYER_NORMS, RMS_NORMS
-from llm.layers.position import ALIBI, ROTARY, SINUSOIDAL, alibi_slopes
+from llm.layers.mlp.build import build_mlp
+from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.position.alibi import alibi_slopes
 
 every_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 
@@ -27,7 +28,7 @@ def close(found: torch.Tensor, expected: torch.Tensor) -> None:
 @every_implementation
 @pytest.mark.parametrize("bias", [True, False])
 def test_layernorm_is_torchs(implementation, bias):
-    ours = LAYER_NORMS[implementation](24, 1e-5, bias).double()
+    ours = NORMS["layernorm"].classes(implementation)(ModelConfig(d_vocab=1, bias=bias), 24).double()
     theirs = nn.LayerNorm(24, eps=1e-5, bias=bias).double()
     nn.init.normal_(ours.w)
     theirs.weight.data.copy_(ours.w)
@@ -40,7 +41,8 @@ def test_layernorm_is_torchs(implementation, bias):
 
 @every_implementation
 def test_rmsnorm_is_torchs(implementation):
-    ours, theirs = RMS_NORMS[implementation](24, 1e-5).double(), nn.RMSNorm(24, eps=1e-5).double()
+    ours = NORMS["rmsnorm"].classes(implementation)(ModelConfig(d_vocab=1), 24).double()
+    theirs = nn.RMSNorm(24, eps=1e-5).double()
     nn.init.normal_(ours.w)
     theirs.weight.data.copy_(ours.w)
     x = torch.randn(2, 5, 24, dtype=torch.float64) * 3 + 1
@@ -90,7 +92,9 @@ def test_mlp_is_two_linears(implementation, activation):
 
 @every_implementation
 def test_sinusoidal_positions_follow_the_papers_formula(implementation):
-    added = SINUSOIDAL[implementation](ModelConfig(**SIZES))(torch.zeros(1, 7, 24, dtype=torch.float64), 5)
+    added = POSITIONS["sinusoidal"].classes(implementation)(ModelConfig(**SIZES))(
+        torch.zeros(1, 7, 24, dtype=torch.float64), 5
+    )
     for row in range(7):
         for i in range(12):
             angle = (row + 5) / 10000 ** (2 * i / 24)
@@ -101,7 +105,9 @@ def test_sinusoidal_positions_follow_the_papers_formula(implementation):
 @every_implementation
 def test_rotary_positions_are_a_complex_rotation(implementation):
     vectors = torch.randn(2, 3, 7, 8, dtype=torch.float64)
-    turned = ROTARY[implementation](ModelConfig(**SIZES, positional="rope", rope_theta=500.0))(vectors, 4)
+    turned = POSITIONS["rope"].classes(implementation)(ModelConfig(**SIZES, positional="rope", rope_theta=500.0))(
+        vectors, 4
+    )
     pairs = torch.complex(vectors[..., :4], vectors[..., 4:])
     angles = torch.tensor([[(row + 4) * 500.0 ** (-2 * i / 8) for i in range(4)] for row in range(7)]).double()
     angles = torch.tensor(
@@ -113,7 +119,7 @@ def test_rotary_positions_are_a_complex_rotation(implementation):
 
 @every_implementation
 def test_rotated_dot_products_depend_on_the_distance_alone(implementation):
-    rotary = ROTARY[implementation](ModelConfig(**SIZES, positional="rope"))
+    rotary = POSITIONS["rope"].classes(implementation)(ModelConfig(**SIZES, positional="rope"))
     query, key = torch.randn(2, 1, 1, 1, 8, dtype=torch.float64)
     near = (rotary(query, 5) * rotary(key, 2)).sum()
     far = (rotary(query, 13) * rotary(key, 10)).sum()
@@ -122,7 +128,7 @@ def test_rotated_dot_products_depend_on_the_distance_alone(implementation):
 
 @every_implementation
 def test_alibi_lowers_scores_by_slope_times_distance(implementation):
-    bias = ALIBI[implementation](ModelConfig(**SIZES, positional="alibi"))(4, 9)
+    bias = POSITIONS["alibi"].classes(implementation)(ModelConfig(**SIZES, positional="alibi"))(4, 9)
     distance = torch.tensor([[q - k for k in range(9)] for q in range(5, 9)], dtype=torch.float32)
     expected = -torch.tensor(alibi_slopes(6)).view(6, 1, 1) * distance
     past = distance >= 0

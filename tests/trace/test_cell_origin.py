@@ -58,7 +58,7 @@ def test_every_cell_has_its_value_and_a_making_that_adds_up(session, implementat
                 assert found["facts"]["sum of products"] == pytest.approx(total, abs=1e-6)
                 bias = sum(part["numbers"][0] for part in found["parts"][3:])
                 scale = math.sqrt(session.text.config.d_head) if variable.name == "scores" else 1
-                wrapped = "hook_" in found["expression"] or "alibi" in layer  # more happens on the line
+                wrapped = "hook_" in found["expression"] or "score_bias" in layer  # more happens on the line
                 if not wrapped:
                     assert (total / scale) + bias == pytest.approx(found["value"], abs=1e-5), (layer, step.statement)
             if found["kind"] == "softmax":

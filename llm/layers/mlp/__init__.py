@@ -1,0 +1,93 @@
+"""The MLP: every position transforms what attention has gathered there, on its own.
+
+Plain:  output = f(x · W_in + b_in) · W_out + b_out                  (Vaswani et al. 2017)
+Gated:  output = (f(x · W_gate) ⊙ (x · W_in)) · W_out                (Shazeer 2020, arXiv:2002.05202)
+
+f is the activation function. This module imports no torch: the layers are in `plain` and `gated`, the functions in
+`activations`, and an entry here says the rest of each activation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from llm.config import ModelConfig
+from llm.registry import Equation, Registry, by_implementation
+
+
+@dataclass(frozen=True)
+class ActivationEntry:
+    """What others need to know of an activation."""
+
+    label: str
+    help: str  # what it does, as the end of a sentence
+    function: Callable[[str], Any]  # by implementation: from a tensor to one of the same shape
+    gated: bool  # whether a third matrix, the gate, decides how much of each hidden number passes
+    formula: Callable[[str], str]  # f of a variable, as an equation writes it
+    words: str  # f in everyday words
+    source: str  # the paper, or empty
+    kept: int  # numbers that the fused backward pass keeps for each of the d_mlp hidden ones, beside the MLP's input
+
+    @property
+    def matrices(self) -> int:
+        """Weight matrices of one MLP: W_in, W_out, and W_gate if it is gated."""
+        return 3 if self.gated else 2
+
+
+REGISTRY: Registry[ActivationEntry] = Registry(
+    "activation",
+    {
+        "gelu": ActivationEntry(
+            label="GELU",
+            help="lets through more of a number the larger it is",
+            function=by_implementation("llm.layers.mlp.activations", einops="gelu", torch="gelu", fused="fused_gelu"),
+            gated=False,
+            formula=lambda x: f"{x} ⊙ Φ({x})",
+            words="GELU multiplies a number by Φ, the fraction of a normal distribution that lies below it.",
+            source="GELU: Hendrycks & Gimpel 2016, arXiv:1606.08415",
+            kept=2,  # what it reads and what it makes
+        ),
+        "swiglu": ActivationEntry(
+            label="SwiGLU, gated",
+            help="has a third matrix, a gate through SiLU",
+            function=by_implementation("llm.layers.mlp.activations", einops="silu", torch="silu", fused="fused_silu"),
+            gated=True,
+            formula=lambda x: f"SiLU({x})",
+            words="SiLU(z) = z · σ(z).",
+            source="",
+            kept=4,  # what the gate's function reads and makes, what is multiplied by it, and the product
+        ),
+        "relu": ActivationEntry(
+            label="ReLU",
+            help="sets negative numbers to 0",
+            function=by_implementation("llm.layers.mlp.activations", einops="relu", torch="relu", fused="fused_relu"),
+            gated=False,
+            formula=lambda x: f"max({x}, 0)",
+            words="ReLU keeps a number that is above 0 and makes every other 0.",
+            source="",
+            kept=1,  # what it makes
+        ),
+    },
+)
+
+
+def equation(config: ModelConfig) -> Equation:
+    """The MLP's equation, with the config's activation."""
+    entry = REGISTRY[config.activation]
+    b_in, b_gate, b_out = (f" + {name}" if config.bias else "" for name in ("b_in", "b_gate", "b_out"))
+    read, write = f"{{pre}} = x · W_in{b_in}", f"{{return|output}} = {{hidden}} · W_out{b_out}"
+    if entry.gated:
+        return Equation(
+            (read, f"{{gate}} = {entry.formula(f'x · W_gate{b_gate}')}", "{hidden} = {gate} ⊙ {pre}", write),
+            "Like an MLP, but a second projection of the same vector, the gate, decides how much of each hidden number "
+            f"passes. {entry.words}",
+            "; ".join(filter(None, ["Shazeer 2020, arXiv:2002.05202", entry.source])),
+        )
+    return Equation(
+        (read, f"{{hidden}} = {entry.formula('{pre}')}", write),
+        "Each position on its own: many small detectors read the vector, and those that respond write something back. "
+        + entry.words,
+        "; ".join(filter(None, ["Vaswani et al. 2017", entry.source])),
+    )

@@ -1,0 +1,37 @@
+"""Activation functions f(x), applied to every number by itself.
+
+GELU(x) = x · Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016, arXiv:1606.08415)
+SiLU(x) = x · σ(x), σ(x) = 1 / (1 + e^−x)              (Elfwing et al. 2017, arXiv:1702.03118)
+ReLU(x) = max(x, 0)
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def gelu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """GELU(x) = x · Φ(x)."""
+    return x * normal_cdf(x)
+
+
+def normal_cdf(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """Φ(x), the probability that a standard normal number is below x."""
+    return 0.5 * (1 + torch.erf(x / math.sqrt(2)))
+
+
+def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """SiLU(x) = x · σ(x)."""
+    return x * torch.sigmoid(x)
+
+
+def relu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """ReLU(x) = max(x, 0)."""
+    return x.clamp(min=0)
+
+
+fused_gelu, fused_silu, fused_relu = nn.functional.gelu, nn.functional.silu, nn.functional.relu

@@ -1,0 +1,68 @@
+"""Normalisation: keep the residual stream at a steady scale, position by position.
+
+Every norm works on the last axis alone, here called width: d_model in the residual stream, d_head where queries and
+keys are normalised. The axes before it (batch, pos, perhaps head) are written `...`.
+
+This module imports no torch: each norm's file holds its code, its entry here says the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from llm.config import ModelConfig
+from llm.registry import Equation, Registry, by_implementation
+
+
+@dataclass(frozen=True)
+class NormEntry:
+    """What others need to know of a norm."""
+
+    label: str
+    help: str  # what it does, as the end of a sentence
+    classes: Callable[[str], Any]  # by implementation: subclasses of `base.Norm`, made from (config, width)
+    equation: Callable[[ModelConfig], Equation]
+    parameters: Callable[[ModelConfig, int], int]  # learned numbers of one norm of this width
+    kept: Callable[[int], int]  # numbers that the fused backward pass keeps for each vector of this width
+
+
+REGISTRY: Registry[NormEntry] = Registry(
+    "norm",
+    {
+        "layernorm": NormEntry(
+            label="LayerNorm",
+            help="subtracts the mean and divides by the standard deviation",
+            classes=by_implementation(
+                "llm.layers.norm.layernorm", "LayerNormWithEinops", "LayerNormWithoutEinops", "LayerNormFused"
+            ),
+            equation=lambda config: Equation(
+                (
+                    "{mean} = mean(x),  {variance} = mean((x − {mean})²)",
+                    "{return|y} = (x − {mean}) / √({variance} + ε) · γ" + (" + β" if config.bias else ""),
+                ),
+                "Bring every position to the same scale: subtract its mean, divide by its standard deviation.",
+                "Ba, Kiros & Hinton 2016, arXiv:1607.06450",
+            ),
+            parameters=lambda config, width: width + (width if config.bias else 0),  # γ, β
+            kept=lambda width: 2 * width + 2,  # input, output, mean, standard deviation
+        ),
+        "rmsnorm": NormEntry(
+            label="RMSNorm",
+            help="divides by the root mean square",
+            classes=by_implementation(
+                "llm.layers.norm.rmsnorm", "RMSNormWithEinops", "RMSNormWithoutEinops", "RMSNormFused"
+            ),
+            equation=lambda config: Equation(
+                ("{mean_square} = mean(x²)", "{return|y} = x / √({mean_square} + ε) · γ"),
+                "Bring every position to the same scale, without moving its mean.",
+                "Zhang & Sennrich 2019, arXiv:1910.07467",
+            ),
+            parameters=lambda config, width: width,  # γ
+            kept=lambda width: 3 * width + 1,  # input, scaled input, output, root mean square
+        ),
+    },
+)
+
+QUERY_KEY_NORM = "rmsnorm"  # which norm the config's qk_norm applies to each head's query and key

@@ -1,0 +1,64 @@
+"""What all norms share: their parameters, and how a sum passes through one part by part."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from llm.config import Implementation, ModelConfig
+from llm.layers.norm import QUERY_KEY_NORM, REGISTRY
+
+
+class Norm(nn.Module):
+    """A norm of the last axis. Parameter: γ `w` [width], starts at 1."""
+
+    def __init__(self, config: ModelConfig, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.eps = config.norm_eps
+        self.w = nn.Parameter(torch.ones(width))
+
+    @property
+    def axes(self) -> dict[str, int]:
+        """Sizes of the axes that only this layer has."""
+        return {"width": self.width}
+
+    def centred(self, x: Float[Tensor, "*axes width"]) -> Float[Tensor, "*axes width"]:
+        """What is left of x before it is divided by its spread: x itself, for a norm that does not centre."""
+        return x
+
+    def spread(self, centred: Float[Tensor, "*axes width"]) -> Float[Tensor, "*axes 1"]:
+        """What a centred vector is divided by: its root mean square."""
+        return (centred.square().mean(dim=-1, keepdim=True) + self.eps).sqrt()
+
+    def apply_to_parts(self, parts: Float[Tensor, "component *axes width"]) -> Float[Tensor, "component *axes width"]:
+        """Each part through this norm, whose statistics are those of the sum of all: centred(part) / spread(sum) · γ.
+
+        With its statistics held fixed a norm is linear, so the results sum to what it makes of the sum, less its
+        shift.
+        """
+        centred = self.centred(parts)
+        return centred / self.spread(centred.sum(dim=0)) * self.w.detach()
+
+    def direction(self, vector: Float[Tensor, "*axes width"]) -> Float[Tensor, "*axes width"]:
+        """What a vector that was added to x adds to the norm's output, up to the spread of x."""
+        return self.centred(vector) * self.w.detach()
+
+    def shift(self) -> Float[Tensor, " width"] | None:
+        """What is added at the end, whatever x is: β, for a norm that has one."""
+        return None
+
+
+def build_norm(config: ModelConfig, implementation: Implementation) -> Norm:
+    """The residual stream's norm that the config asks for."""
+    norm: Norm = REGISTRY[config.norm].classes(implementation)(config, config.d_model)
+    return norm
+
+
+def build_query_key_norm(config: ModelConfig, implementation: Implementation) -> Norm | nn.Identity:
+    """The norm of each head's queries, and of its keys, if the config has one."""
+    if not config.qk_norm:
+        return nn.Identity()
+    norm: Norm = REGISTRY[QUERY_KEY_NORM].classes(implementation)(config, config.d_head)
+    return norm

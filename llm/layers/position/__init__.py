@@ -1,0 +1,184 @@
+"""Positions: how a model that sees all tokens at once is told their order.
+
+A scheme acts in one of three ways: it adds a vector to the residual stream once, after the token embedding; it rotates
+each head's queries and keys; or it adds a bias to the attention scores.
+
+`start` is the position of the first vector: 0, or the number of cached positions when a text is continued. This module
+imports no torch: each scheme's file holds its code, its entry here says the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from llm.config import ModelConfig, require
+from llm.registry import Equation, Registry, by_implementation
+
+ActsOn = Literal["residual stream", "queries and keys", "scores", "nothing"]
+
+
+@dataclass(frozen=True)
+class DistanceCurves:
+    """What a chart of `distance_curves` says: of a scheme in which a score depends on the distance of query and key."""
+
+    title: str
+    note: str
+
+
+@dataclass(frozen=True)
+class PositionEntry:
+    """What others need to know of a position scheme.
+
+    What its classes are called with depends on what it acts on:
+
+    residual stream    forward(resid [batch, pos, d_model], start) → resid with something added
+    queries and keys   forward(vectors [batch, head, pos, d_head], start) → the rotated vectors
+    scores             forward(query_pos, key_pos) → a bias [head, query_pos, key_pos]
+
+    Those of the last two have a method distance_curves(n_ctx) → [curve, distance] as well.
+    """
+
+    label: str
+    help: str  # what it does, as the end of a sentence
+    title: str  # of the layer, in the map of the code
+    acts_on: ActsOn
+    classes: Callable[[str], Any]  # by implementation, made from (config)
+    equation: Equation
+    term: str  # how it shows in the equation of what it acts on: a summand, or a line for queries and keys
+    validate: Callable[[ModelConfig], None]  # raises ValueError where the config has what the scheme cannot work with
+    parameters: Callable[[ModelConfig], int]
+    kept: Callable[[ModelConfig], int]  # numbers that one attention layer's backward pass keeps for all sequences
+    curves: DistanceCurves | None
+
+    @property
+    def acts_by_distance(self) -> bool:
+        """Whether a score depends on how far its key is from its query."""
+        return self.acts_on in ("queries and keys", "scores")
+
+
+def _nothing(implementation: str) -> Any:
+    raise ValueError(f"a model without positions has no position layer to build in implementation {implementation!r}")
+
+
+REGISTRY: Registry[PositionEntry] = Registry(
+    "positional",
+    {
+        "learned": PositionEntry(
+            label="learned",
+            help="adds a learned vector for each position",
+            title="Positions",
+            acts_on="residual stream",
+            classes=by_implementation(
+                "llm.layers.position.learned",
+                "LearnedPositionsWithEinops",
+                "LearnedPositionsWithoutEinops",
+                "LearnedPositionsFused",
+            ),
+            equation=Equation(
+                ("{return|resid}[pos] = resid[pos] + {positions|W_pos}[pos]",),
+                "Add a learned vector that says: this is position 0, 1, 2, …",
+                "Radford et al. 2019",
+            ),
+            term="W_pos",
+            validate=lambda config: None,
+            parameters=lambda config: config.n_ctx * config.d_model,
+            kept=lambda config: 0,
+            curves=None,
+        ),
+        "sinusoidal": PositionEntry(
+            label="sinusoidal",
+            help="adds sine and cosine waves of the position",
+            title="Positions",
+            acts_on="residual stream",
+            classes=by_implementation(
+                "llm.layers.position.sinusoidal",
+                "SinusoidalPositionsWithEinops",
+                "SinusoidalPositionsWithoutEinops",
+                "SinusoidalPositionsFused",
+            ),
+            equation=Equation(
+                (
+                    "{angle}[pos, i] = {position} · 10000^(−2i/d_model)",
+                    "{waves} = sin {angle}, cos {angle}",
+                    "{return|resid} = resid + {waves}",
+                ),
+                "Like the hands of many clocks, some fast and some slow: together they tell the position.",
+                "Vaswani et al. 2017, arXiv:1706.03762",
+            ),
+            term="waves",
+            validate=lambda config: require(
+                config, "d_model", config.d_model % 2 == 0, "even with positional='sinusoidal' (sine, cosine)"
+            ),
+            parameters=lambda config: 0,
+            kept=lambda config: 0,
+            curves=None,
+        ),
+        "rope": PositionEntry(
+            label="rotary (RoPE)",
+            help="rotates queries and keys by angles that grow with the position",
+            title="Rotary",
+            acts_on="queries and keys",
+            classes=by_implementation(
+                "llm.layers.position.rope", "RotaryWithEinops", "RotaryWithoutEinops", "RotaryFused"
+            ),
+            equation=Equation(
+                (
+                    "{angle}[pos, i] = {position} · θ^(−2i/d_head)",
+                    "({turned_x}, {turned_y}) = ({x} cos {angle} − {y} sin {angle}, {y} cos {angle} + {x} sin {angle})",
+                ),
+                "Turn each pair of numbers like a clock's hand, further at later positions. Two vectors then compare "
+                "by how far apart they are.",
+                "Su et al. 2021, arXiv:2104.09864",
+            ),
+            term="{query}, {key} ← each turned by the angles of its position",
+            validate=lambda config: require(
+                config, "d_head", config.d_head % 2 == 0, "even with positional='rope' (it rotates pairs)"
+            ),
+            parameters=lambda config: 0,
+            kept=lambda config: 4 * config.n_ctx * config.d_head,  # cosines and sines, for queries and for keys
+            curves=DistanceCurves(
+                "Cosine of the angle between equal vectors, a line for each rotated pair",
+                "The first pairs turn fast and can tell short distances apart; the last turn slowly. Nothing here is "
+                "learned: it is the same at every step.",
+            ),
+        ),
+        "alibi": PositionEntry(
+            label="distance penalty (ALiBi)",
+            help="subtracts from each score in proportion to the distance between query and key",
+            title="ALiBi",
+            acts_on="scores",
+            classes=by_implementation(
+                "llm.layers.position.alibi", "AlibiWithEinops", "AlibiWithoutEinops", "AlibiFused"
+            ),
+            equation=Equation(
+                ("{distance}[q, k] = q − k", "{return|bias}[h, q, k] = −slope_h · {distance}[q, k]"),
+                "The further back a token is, the more its score is lowered; each head has its own patience.",
+                "Press et al. 2021, arXiv:2108.12409",
+            ),
+            term=" − slope_h · (q − k)",
+            validate=lambda config: None,
+            parameters=lambda config: 0,
+            kept=lambda config: 0,
+            curves=DistanceCurves(
+                "Penalty on the score, a line for each head",
+                "Steep lines attend only to what is near, flat ones to what is far as well. Nothing here is learned: "
+                "it is the same at every step.",
+            ),
+        ),
+        "none": PositionEntry(
+            label="none",
+            help="tells the model nothing of the order of its tokens",
+            title="",
+            acts_on="nothing",
+            classes=_nothing,
+            equation=Equation((), "", ""),
+            term="",
+            validate=lambda config: None,
+            parameters=lambda config: 0,
+            kept=lambda config: 0,
+            curves=None,
+        ),
+    },
+)
