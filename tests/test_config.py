@@ -117,7 +117,10 @@ def test_widths_that_are_not_given_follow_those_that_are():
         (("gpt", "tiny", {"d_vocab": 65}), r"size must be one of small, medium, full, got 'tiny'"),
         (("gpt", "small", {"d_vocab": 65, "width": 3}), r"width is not a field of ModelConfig; its fields are d_vocab"),
         (("gpt", "small", {}), r"d_vocab is missing"),
-        (("gpt", "small", {"d_vocab": 65, "n_heads": 5}), r"n_heads must divide d_model=128 unless d_head is given, got 5"),
+        (
+            ("gpt", "small", {"d_vocab": 65, "n_heads": 5}),
+            r"n_heads must divide d_model=128 unless d_head is given, got 5",
+        ),
     ],
 )
 def test_a_preset_says_what_it_cannot_do(arguments, message):

@@ -211,7 +211,10 @@ def test_it_imports_what_it_uses_and_says_so(kind, implementation):
 
 @pytest.mark.parametrize(
     ("implementation", "tokenizer", "problem"),
-    [("fast", "char", "implementation must be one of einops, torch, fused, got 'fast'"), ("torch", "words", "tokenizer must be one of char, bpe, sentencepiece, gpt2, got 'words'")],
+    [
+        ("fast", "char", "implementation must be one of einops, torch, fused, got 'fast'"),
+        ("torch", "words", "tokenizer must be one of char, bpe, sentencepiece, gpt2, got 'words'"),
+    ],
 )
 def test_what_cannot_stand_alone_is_refused_in_a_sentence(implementation, tokenizer, problem):
     with pytest.raises(ValueError, match=problem):

@@ -67,19 +67,25 @@ def test_added_positions_have_cosines(positional, implementation):
     if positional == "sinusoidal":  # P[p] · P[q] = Σ_i cos((p − q) ω_i), and |P|² = d_model / 2
         frequencies = 10000 ** (-torch.arange(0, 24, 2, dtype=torch.float64) / 24)
         torch.testing.assert_close(cosines[3, 8], (5 * frequencies).cos().mean())
-    with pytest.raises(ValueError, match=f"positional must be one of rope, alibi to act by distance, got '{positional}'"):
+    with pytest.raises(
+        ValueError, match=f"positional must be one of rope, alibi to act by distance, got '{positional}'"
+    ):
         distance_curves(model)
 
 
 def test_rotary_curves_are_what_rotation_does_to_a_dot_product():
     config = ModelConfig(**SIZES, positional="rope")
-    rotated = POSITIONS["rope"].classes("einops")(config)(torch.eye(8, dtype=torch.float64)[None, :, None].expand(1, 8, 16, 8))
+    rotated = POSITIONS["rope"].classes("einops")(config)(
+        torch.eye(8, dtype=torch.float64)[None, :, None].expand(1, 8, 16, 8)
+    )
     curves = distance_curves(randomised(config))
     assert curves.shape == (4, 16)
     for pair in range(4):
         by_distance = rotated[0, pair] @ rotated[0, pair, 0]
         torch.testing.assert_close(curves[pair], by_distance)
-    with pytest.raises(ValueError, match="positional must be one of learned, sinusoidal to have position vectors, got 'rope'"):
+    with pytest.raises(
+        ValueError, match="positional must be one of learned, sinusoidal to have position vectors, got 'rope'"
+    ):
         position_cosines(randomised(config))
 
 

@@ -90,7 +90,7 @@ def test_a_norm_tells_its_statistics(session):
 def test_what_a_kernel_hides_is_told_by_the_einops_line(session):
     found = {variable.name: found for _, variable, found in cells(session, "blocks.0.attention", "fused")}
     index = next(i for i, step in enumerate(session.trace("blocks.0.attention", "fused").steps)
-                 if "scaled_dot" in source_text(step.line.path).split("\n")[step.statement.first - 1])  # fmt: skip
+                 if "self.attend" in source_text(step.line.path).split("\n")[step.statement.first - 1])  # fmt: skip
     made = describe_cell(session, "blocks.0.attention", "fused", index, "mixed", [0, 0, 5, 3])
     assert made["borrowed"] and made["kind"] == "contraction"
     assert made["facts"]["sum of products"] == pytest.approx(made["value"], abs=1e-5)
