@@ -147,7 +147,7 @@ BAD_TRAINING = [
     (["--steps", "-3"], "steps must be at least 1, got -3"),
     (["--dropout", "1.5"], "dropout must be in [0, 1), got 1.5"),
     (["--learning-rate", "nan"], "learning_rate must be a finite number, got nan"),
-    (["--n-kv-heads", "3"], "n_kv_heads must be a divisor of n_heads=4, got 3"),
+    (["--n-kv-heads", "3"], "n_kv_heads must be a divisor of n_heads=2, got 3"),
     (["--positional", "rope", "--d-head", "3"], "d_head must be even with positional='rope'"),
     (["--warmup", "0.9"], "decay must be at most 1 − warmup = 0.1, got 0.8"),
     (["--d-vocab", "300"], "d_vocab=300 is not possible with the char tokenizer"),
