@@ -10,12 +10,18 @@ const SLANT = 26; // room to the right for the last slanted label
 export class Grid {
   /**
    * `rows`: their names. `size`: { width: the narrowest column, widest, height: of a row }.
-   * `hear.hover(row, position)`, `.choose(row, position)` and `.free()` say what pointer and keyboard do.
+   * `handlers`: hover(row, position), choose(row, position) and free(), called for the pointer and the keyboard.
    */
-  constructor(labels, rows, size, hear) {
-    Object.assign(this, { labels: labels.map(escapeToken), rows, size, hear });
+  constructor(labels, rows, size, handlers) {
+    this.labels = labels.map(escapeToken);
+    this.rows = rows;
+    this.size = size;
+    this.handlers = handlers;
     this.start = 0; // the first position in the window
     this.focus = null;
+    this.held = false;
+    /** @type {ImageData | null} */
+    this.mapped = null;
     this.top = size.width >= 60 ? 24 : 66;
     this.root = element("div", "llm-grid");
     this.root.tabIndex = 0;
@@ -36,17 +42,17 @@ export class Grid {
   }
 
   listen() {
-    const heard = (act) => (event) => {
+    const onCell = (act) => (event) => {
       const cell = this.cellAt(event);
       if (cell) act(...cell);
     };
-    this.canvas.addEventListener("pointermove", heard((...cell) => this.hear.hover(...cell)));
-    this.canvas.addEventListener("click", heard((...cell) => this.hear.choose(...cell)));
+    this.canvas.addEventListener("pointermove", onCell((...cell) => this.handlers.hover(...cell)));
+    this.canvas.addEventListener("click", onCell((...cell) => this.handlers.choose(...cell)));
     this.root.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
       if (step && this.focus) this.step(...step);
-      else if (event.key === "Enter" && this.focus) this.hear.choose(...this.focus);
-      else if (event.key === "Escape") this.hear.free();
+      else if (event.key === "Enter" && this.focus) this.handlers.choose(...this.focus);
+      else if (event.key === "Escape") this.handlers.free();
       else return;
       event.preventDefault();
     });
@@ -62,7 +68,7 @@ export class Grid {
   step(down, right) {
     const inside = (value, count) => Math.max(0, Math.min(count - 1, value));
     const cell = [inside(this.focus[0] + down, this.rows.length), inside(this.focus[1] + right, this.labels.length)];
-    this.hear.hover(...cell);
+    this.handlers.hover(...cell);
     this.reveal(cell[1]);
   }
 
@@ -77,7 +83,7 @@ export class Grid {
     this.canvas.setAttribute("aria-label", title);
     this.root.setAttribute("aria-label",
       `${title}. Arrow keys move from cell to cell, Enter holds one and lets it go, Escape lets go.`);
-    this.mapped = false;
+    this.mapped = null;
     this.draw();
   }
 
@@ -197,7 +203,8 @@ export class Grid {
 
   /** Frame a cell; one that is held stands out. */
   mark(cell, held) {
-    [this.focus, this.held] = [cell, held];
+    this.focus = cell;
+    this.held = held;
     const seen = this.paint && this.width && cell && cell[1] >= this.start && cell[1] < this.start + this.shown;
     this.frame.hidden = !seen;
     if (!seen) return;

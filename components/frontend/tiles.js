@@ -11,7 +11,7 @@ function inOrder(data, scores, order) {
     for (let head = 0; head < data.heads; head++) heads.push([layer, head]);
   }
   if (order === "layer" || !scores) return heads;
-  const value = ([layer, head]) => scores[order][layer][head];
+  const value = (/** @type {number[]} */ [layer, head]) => scores[order][layer][head];
   const sign = order === "entropy" ? 1 : -1;
   return heads.sort((a, b) => sign * (value(a) - value(b)));
 }

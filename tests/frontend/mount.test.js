@@ -5,10 +5,11 @@ import { mount } from "../../components/frontend/mount.js";
 
 /** A view that notes what happens to it. */
 class Recorder {
-  static identity = (data) => data.source;
+  static identity = (/** @type {any} */ data) => data.source;
 
   constructor(root, data, page) {
-    Object.assign(this, { page, events: [`made ${data.text}`] });
+    this.page = page;
+    this.events = [`made ${data.text}`];
   }
 
   update(data) {
@@ -22,9 +23,10 @@ class Recorder {
 
 /** A component as Streamlit hands it over, and what was reported to it. */
 function component() {
+  /** @type {any} */
   const root = { dataset: { drawn: "old" }, isConnected: true };
   const reports = [];
-  const draw = mount(Recorder);
+  const draw = /** @type {any} */ (mount(Recorder));
   const show = (source, text, turn) => draw({
     data: { source, text },
     parentElement: { querySelector: (selector) => (selector === "[data-view]" ? root : null) },

@@ -103,7 +103,7 @@ export function distanceChart(place, head, data) {
     const there = distance >= 0 && distance < far;
     dot.setAttribute("visibility", there ? "visible" : "hidden");
     if (!there) return;
-    dot.setAttribute("cx", x(distance));
-    dot.setAttribute("cy", y(lines[data.head * far + distance]));
+    dot.setAttribute("cx", String(x(distance)));
+    dot.setAttribute("cy", String(y(lines[data.head * far + distance])));
   };
 }

@@ -8,12 +8,14 @@ const WINDOW = 48; // positions along each side that are drawn with labels
 const MARGIN = { left: 96, top: 78 };
 
 export class Matrix {
-  /** `hear.hover(query, key)` and `hear.choose(query, key)` say what the pointer does. */
-  constructor(labels, hear) {
+  /** `handlers.hover(query, key)` and `handlers.choose(query, key)` are called as the pointer moves and clicks. */
+  constructor(labels, handlers) {
     this.labels = labels.map(escapeToken);
     this.count = labels.length;
     this.shown = Math.min(this.count, WINDOW);
     this.top = this.left = 0; // first query and first key in the window
+    this.mapped = null; // the values that the map shows
+    this.mapColours = "";
     this.root = element("div", "llm-matrix");
     this.frame = element("div", "llm-matrix-frame");
     this.base = element("canvas", "llm-matrix-base");
@@ -24,11 +26,11 @@ export class Matrix {
     this.root.append(this.frame, this.legend);
     this.marks.addEventListener("pointermove", (event) => {
       const cell = this.cellAt(event);
-      if (cell) hear.hover(...cell);
+      if (cell) handlers.hover(...cell);
     });
     this.marks.addEventListener("click", (event) => {
       const cell = this.cellAt(event);
-      if (cell) hear.choose(...cell);
+      if (cell) handlers.choose(...cell);
     });
     if (this.count > WINDOW) this.addMap();
     this.resized = new ResizeObserver(() => this.fit());
@@ -171,7 +173,8 @@ export class Matrix {
       this.values.forEach((value, index) => {
         if (!Number.isNaN(value)) this.image.data.set([...colourOf(value), 255], 4 * index);
       });
-      [this.mapped, this.mapColours] = [this.values, key];
+      this.mapped = this.values;
+      this.mapColours = key;
     }
     brush.putImageData(this.image, 0, 0);
     brush.strokeStyle = colour(this.root, "--st-text-color");
@@ -184,7 +187,7 @@ export class Matrix {
     this.marked = cell;
     const brush = this.marks.getContext("2d");
     if (!this.size) return;
-    brush.clearRect(0, 0, ...this.size);
+    brush.clearRect(0, 0, this.size[0], this.size[1]);
     if (!cell) return;
     const [row, column] = [cell[0] - this.top, cell[1] - this.left];
     brush.strokeStyle = brush.fillStyle = colour(this.root, "--st-text-color");

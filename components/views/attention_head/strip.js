@@ -1,7 +1,7 @@
 // The text on one line, with arcs: above, where a token looks; below, who looks at it.
 
 import { element, shape } from "../../frontend/dom.js";
-import { escapeToken } from "../../frontend/format.js";
+import { onToken, tokenElements } from "../../frontend/tokens.js";
 
 const ARC_ROOM = 64; // pixels above and below the text
 const FAINTEST = 0.1; // of the greatest weight: what is below has no arc
@@ -9,7 +9,7 @@ const MOST_ARCS = 40;
 
 export class Strip {
   /** The last `own` tokens are the model's own. */
-  constructor(labels, own, hear) {
+  constructor(labels, own, handlers) {
     this.root = element("div", "llm-strip");
     this.root.tabIndex = 0;
     this.root.setAttribute("role", "application");
@@ -17,31 +17,19 @@ export class Strip {
       "The text. Arrow keys move from token to token, Enter holds one and lets it go, Escape lets go.");
     this.line = element("div", "llm-strip-line");
     this.arcs = shape("svg", { class: "llm-strip-arcs", "aria-hidden": "true" });
-    this.tokens = labels.map((label, position) => {
-      const token = element("span", "llm-strip-token", escapeToken(label));
-      token.llmPosition = position;
-      if (position >= labels.length - own) {
-        token.classList.add("llm-strip-own");
-        token.title = "written by the model";
-      }
-      return token;
-    });
+    this.tokens = tokenElements(labels, own, "llm-strip");
     this.line.append(...this.tokens, this.arcs);
     this.root.append(this.line);
-    this.line.addEventListener("pointerover", (event) => {
-      if (event.target.llmPosition !== undefined) hear.hover(event.target.llmPosition);
-    });
-    // where tokens stand is asked once, not at every hover: the answer makes the browser lay all of them out
-    this.places = null;
-    new ResizeObserver(() => (this.places = null)).observe(this.line);
-    this.line.addEventListener("click", (event) => {
-      if (event.target.llmPosition !== undefined) hear.choose(event.target.llmPosition);
-    });
+    onToken(this.line, "pointerover", handlers.hover);
+    onToken(this.line, "click", handlers.choose);
+    // token positions are measured once, not at every hover: measuring makes the browser lay all of them out
+    this.middles = null;
+    new ResizeObserver(() => (this.middles = null)).observe(this.line);
     this.root.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) hear.step(step);
-      else if (event.key === "Enter") hear.hold();
-      else if (event.key === "Escape") hear.free();
+      if (step) handlers.step(step);
+      else if (event.key === "Enter") handlers.hold();
+      else if (event.key === "Escape") handlers.free();
       else return;
       event.preventDefault();
     });
@@ -52,33 +40,32 @@ export class Strip {
     this.arcs.replaceChildren();
     this.root.classList.toggle("llm-strip-held", held);
     for (const token of this.shaded ?? []) {
-      token.style.removeProperty("--share");
+      token.style.removeProperty("--strength");
       token.classList.remove("llm-strip-chosen");
     }
     this.shaded = [];
     if (query === null) return;
-    if (!this.places) this.measure();
-    const place = (position) => this.places[position];
-    const from = place(query);
+    if (!this.middles) this.measure();
+    const from = this.middles[query];
     const { foot, base } = this;
     for (const [position, weight] of strongest(row, MOST_ARCS)) {
-      this.tokens[position].style.setProperty("--share", `${Math.round(70 * Math.sqrt(weight))}%`);
+      this.tokens[position].style.setProperty("--strength", `${Math.round(70 * Math.sqrt(weight))}%`);
       this.shaded.push(this.tokens[position]);
-      this.arc(from, place(position), foot, -1, weight);
+      this.arc(from, this.middles[position], foot, -1, weight);
     }
     for (const [position, weight] of strongest(column, MOST_ARCS)) {
-      if (position !== query) this.arc(from, place(position), base, 1, weight);
+      if (position !== query) this.arc(from, this.middles[position], base, 1, weight);
     }
     this.tokens[query].classList.add("llm-strip-chosen");
     this.shaded.push(this.tokens[query]);
   }
 
   measure() {
-    this.places = this.tokens.map((token) => token.offsetLeft + token.offsetWidth / 2);
+    this.middles = this.tokens.map((token) => token.offsetLeft + token.offsetWidth / 2);
     this.foot = this.tokens[0].offsetTop;
     this.base = this.foot + this.tokens[0].offsetHeight;
-    this.arcs.setAttribute("width", this.line.scrollWidth);
-    this.arcs.setAttribute("height", this.line.clientHeight);
+    this.arcs.setAttribute("width", String(this.line.scrollWidth));
+    this.arcs.setAttribute("height", String(this.line.clientHeight));
   }
 
   arc(from, to, y, side, weight) {
@@ -102,11 +89,11 @@ export class Strip {
 
 /** Positions with the greatest weights, greatest first; those far below the greatest are left out. */
 export function strongest(weights, most) {
-  const found = [];
+  const kept = [];
   let greatest = 0;
   for (const weight of weights) if (weight > greatest) greatest = weight;
   weights.forEach((weight, position) => {
-    if (weight > 0 && weight >= FAINTEST * greatest) found.push([position, weight]);
+    if (weight > 0 && weight >= FAINTEST * greatest) kept.push([position, weight]);
   });
-  return found.sort((one, other) => other[1] - one[1]).slice(0, most);
+  return kept.sort((one, other) => other[1] - one[1]).slice(0, most);
 }

@@ -1,21 +1,13 @@
 // The text as tokens in a row that wraps, one of which is chosen: by a click, or with arrow keys and Enter.
 
 import { element } from "../../frontend/dom.js";
-import { escapeToken } from "../../frontend/format.js";
+import { onToken, tokenElements } from "../../frontend/tokens.js";
 
 export class TextLine {
   /** Without `choose(position)` the text only shows its chosen token. */
   constructor(labels, own, choose) {
     this.root = element("div", "llm-text");
-    this.tokens = labels.map((label, position) => {
-      const token = element("span", "llm-text-token", escapeToken(label));
-      token.llmPosition = position;
-      if (position >= labels.length - own) {
-        token.classList.add("llm-text-own");
-        token.title = "written by the model";
-      }
-      return token;
-    });
+    this.tokens = tokenElements(labels, own, "llm-text");
     this.root.append(...this.tokens);
     if (choose) this.listen(choose);
   }
@@ -25,9 +17,7 @@ export class TextLine {
     this.root.classList.add("llm-text-active");
     this.root.setAttribute("role", "application");
     this.root.setAttribute("aria-label", "The text. Arrow keys move from token to token, Enter chooses one.");
-    this.root.addEventListener("click", (event) => {
-      if (event.target.llmPosition !== undefined) choose(event.target.llmPosition);
-    });
+    onToken(this.root, "click", choose);
     this.root.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (step) this.move(Math.max(0, Math.min(this.tokens.length - 1, this.at + step)));

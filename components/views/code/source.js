@@ -44,16 +44,13 @@ export class CodeColumn {
       if (quotes % 2) prose = !prose;
       const number = described.first + index;
       const row = element("div", "llm-code-line");
-      row.dataset.line = number;
+      row.dataset.line = String(number);
       const steps = described.steps.filter((step) => step.first <= number && number <= step.last);
       const shape = text.match(SHAPE);
       row.append(element("span", "llm-code-number", String(number)),
         highlighted(text.slice(indent).replace(SHAPE, ""), told));
-      row.llmChip = shape ? element("span", "llm-code-chip") : null;
-      if (shape) {
-        row.llmAxes = shape[1].split(",").map((axis) => axis.trim());
-        row.append(row.llmChip);
-      }
+      const chip = shape ? element("span", "llm-code-chip") : null;
+      if (chip) row.append(chip);
       if (steps.length) {
         row.classList.add("llm-code-ran");
         row.tabIndex = 0;
@@ -63,7 +60,7 @@ export class CodeColumn {
         row.addEventListener("keydown", (event) => event.key === "Enter" && go());
       }
       this.lines.append(row);
-      return row;
+      return { row, chip, axes: shape ? shape[1].split(",").map((axis) => axis.trim()) : [] };
     });
     this.root.append(head, this.lines);
   }
@@ -72,16 +69,16 @@ export class CodeColumn {
   show({ step, paired, actual, hiddenFrom }) {
     const current = step === null || step === undefined ? null : this.described.steps[step];
     this.root.classList.toggle("llm-code-chosen", !paired);
-    for (const row of this.rows) {
+    for (const { row, chip, axes } of this.rows) {
       const number = Number(row.dataset.line);
       const inside = current !== null && current.first <= number && number <= current.last;
       row.classList.toggle("llm-code-now", inside && !paired);
       row.classList.toggle("llm-code-pair", inside && paired);
       if (inside && !paired) row.setAttribute("aria-current", "step");
       else row.removeAttribute("aria-current");
-      if (row.llmChip) row.llmChip.textContent = this.chip(row, number, actual, hiddenFrom);
+      if (chip) chip.textContent = this.shapeAt(axes, number, actual, hiddenFrom);
     }
-    const first = current && this.rows[current.first - this.described.first];
+    const first = current && this.rows[current.first - this.described.first]?.row;
     if (first) {
       const box = this.lines;
       const top = first.offsetTop; // from the top of the box, which is positioned
@@ -91,10 +88,10 @@ export class CodeColumn {
     }
   }
 
-  chip(row, number, actual, hiddenFrom) {
+  shapeAt(axes, number, actual, hiddenFrom) {
     if (hiddenFrom !== null && number >= hiddenFrom) return "# [ ? ]";
     const step = this.described.steps.findLast((one) => one.first <= number && number <= one.last);
     const variable = step?.variables[0];
-    return `# ${variable && actual ? shapeText(variable.axes, variable.shape) : `[${row.llmAxes.join(", ")}]`}`;
+    return `# ${variable && actual ? shapeText(variable.axes, variable.shape) : `[${axes.join(", ")}]`}`;
   }
 }

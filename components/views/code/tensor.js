@@ -55,8 +55,11 @@ export class TensorView {
     const numbers = new Float32Array(await response.arrayBuffer());
     if (turn !== this.turn) return; // another was asked for meanwhile
     this.numbers = numbers;
-    [this.height, this.width] = response.headers.get("X-Shape").split(",").map(Number);
-    const focused = this.root.contains(document.activeElement) ? document.activeElement.dataset.keep : null;
+    const [height, width] = response.headers.get("X-Shape").split(",").map(Number);
+    this.height = height;
+    this.width = width;
+    const active = /** @type {HTMLElement} */ (document.activeElement);
+    const focused = this.root.contains(active) ? active.dataset.keep : null;
     this.controls();
     this.draw();
     if (focused) this.root.querySelector(`[data-keep="${focused}"]`)?.focus({ preventScroll: true });

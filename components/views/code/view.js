@@ -40,13 +40,21 @@ class CodeReader {
 
   build() {
     this.root.replaceChildren();
-    const part = (name, tag = "div") => (this[name] = element(tag, `llm-code-${name}`));
-    const work = element("div", "llm-code-work");
-    this.root.append(part("map", "nav"), part("crumbs", "nav"), part("equation"), part("toolbar"), part("question"),
-      part("columns"), part("proof"), work);
+    const part = (name) => element("div", `llm-code-${name}`);
+    this.map = element("nav", "llm-code-map");
+    this.crumbs = element("nav", "llm-code-crumbs");
+    this.equation = part("equation");
+    this.toolbar = part("toolbar");
+    this.question = part("question");
+    this.columns = part("columns");
+    this.proof = part("proof");
+    this.variables = part("variables");
+    this.tensor = part("tensor");
+    const work = part("work");
+    this.root.append(this.map, this.crumbs, this.equation, this.toolbar, this.question, this.columns, this.proof, work);
     this.map.setAttribute("aria-label", "The forward pass");
     this.crumbs.setAttribute("aria-label", "Where this is");
-    work.append(part("variables"), part("tensor"));
+    work.append(this.variables, this.tensor);
     const button = (label, title, act) => {
       const made = element("button", "llm-code-button", label);
       made.type = "button";
@@ -242,7 +250,7 @@ class CodeReader {
   select({ variable, index }) {
     this.selected = variable.name;
     for (const card of this.variables.querySelectorAll(".llm-code-variable")) {
-      card.setAttribute("aria-pressed", String(card.dataset.name === variable.name));
+      card.setAttribute("aria-pressed", String(card.getAttribute("data-name") === variable.name));
     }
     const wanted = { variable, gradient: this.gradient, implementation: this.implementation, step: index,
       tokens: this.described.tokens };
@@ -265,7 +273,7 @@ class CodeReader {
   markSymbols() {
     const names = madeBy(this.steps[this.step]);
     for (const symbol of this.equation.querySelectorAll(".llm-code-symbol")) {
-      symbol.classList.toggle("llm-code-symbol-now", names.includes(symbol.dataset.variable));
+      symbol.classList.toggle("llm-code-symbol-now", names.includes(symbol.getAttribute("data-variable")));
     }
   }
 

@@ -26,9 +26,10 @@ function polygon(brush, x, y, r, angles) {
 }
 
 export class Cloud {
-  /** `hear.hover(point | null)` and `hear.choose(point)`. */
-  constructor(hear) {
+  /** `choose(point)` is called for a click. */
+  constructor(choose) {
     this.turn = { yaw: 0.6, pitch: 0.4 };
+    this.chosen = null;
     this.root = element("div", "llm-cloud");
     this.canvas = element("canvas", "llm-cloud-canvas");
     this.canvas.tabIndex = 0;
@@ -36,21 +37,20 @@ export class Cloud {
     this.tip = element("div", "llm-cloud-tip");
     this.tip.hidden = true;
     this.root.append(this.canvas, this.tip);
-    this.listen(hear);
+    this.listen(choose);
     new ResizeObserver(() => this.draw()).observe(this.root);
   }
 
-  listen(hear) {
+  listen(choose) {
     let from = null;
-    const look = oncePerFrame((event) => {
-      const found = this.at(event);
-      hear.hover(found);
-      this.say(found, event);
+    const hover = oncePerFrame((event) => {
+      const point = this.at(event);
+      this.showTip(point, event);
     });
     this.canvas.addEventListener("pointerdown", (event) => (from = [event.clientX, event.clientY, 0]));
     this.canvas.addEventListener("pointerup", (event) => {
-      const found = this.at(event);
-      if (from && from[2] < 5 && found !== null) hear.choose(found);
+      const point = this.at(event);
+      if (from && from[2] < 5 && point !== null) choose(point);
       from = null;
     });
     this.canvas.addEventListener("pointermove", (event) => {
@@ -58,7 +58,7 @@ export class Cloud {
         const [right, down] = [event.clientX - from[0], event.clientY - from[1]];
         from = [event.clientX, event.clientY, from[2] + Math.abs(right) + Math.abs(down)];
         this.rotate(right / 150, down / 150);
-      } else look(event);
+      } else hover(event);
     });
     this.canvas.addEventListener("pointerleave", () => (this.tip.hidden = true));
     this.canvas.addEventListener("keydown", (event) => {
@@ -77,16 +77,22 @@ export class Cloud {
 
   /**
    * `points`: numbers [point, 3]; `reach`: the greatest numbers along the axes, the same for all snapshots;
-   * `look(point)`: { fill, shape, name }; `order`: whose names matter first; `axes`: the names of the axes.
+   * `appearance(point)`: { fill, shape, name, hover }; `order`: whose names matter first; `axes`: the names of the axes.
    */
-  show({ points, space, reach, look, order, axes, chosen, title }) {
-    Object.assign(this, { points, space, reach, look, order, axes, chosen });
+  show({ points, space, reach, appearance, order, axes, chosen, title }) {
+    this.points = points;
+    this.space = space;
+    this.reach = reach;
+    this.appearance = appearance;
+    this.order = order;
+    this.axes = axes;
+    this.chosen = chosen;
     this.canvas.setAttribute("aria-label", `${title}.${space ? " Arrow keys turn it." : ""} Tokens can be found by name below.`);
     this.draw();
   }
 
-  /** Where a point stands on the canvas, and how near to the eye. */
-  place(x, y, z) {
+  /** Where a point is on the canvas, and how near to the viewer. */
+  spot(x, y, z) {
     const { width, height } = this.size;
     const [wide, high] = this.reach;
     const room = [width / 2 - 26, height / 2 - 26];
@@ -112,9 +118,9 @@ export class Cloud {
     brush.scale(sharp, sharp);
     this.drawAxes(brush);
     const count = this.points.length / 3;
-    this.places = Array.from({ length: count }, (_, point) => this.place(...this.points.subarray(3 * point, 3 * point + 3)));
-    const order = [...this.places.keys()];
-    if (this.space) order.sort((one, other) => this.places[other][2] - this.places[one][2]); // the nearest last
+    this.spots = Array.from({ length: count }, (_, point) => this.spot(...this.points.subarray(3 * point, 3 * point + 3)));
+    const order = [...this.spots.keys()];
+    if (this.space) order.sort((one, other) => this.spots[other][2] - this.spots[one][2]); // the nearest last
     const radius = count > 5000 ? 1.6 : count > 400 ? 2.6 : 4;
     for (const point of order) this.dot(brush, point, radius);
     this.writeNames(brush);
@@ -122,17 +128,17 @@ export class Cloud {
   }
 
   dot(brush, point, radius) {
-    const { fill, shape } = this.look(point);
+    const { fill, shape } = this.appearance(point);
     brush.globalAlpha = 0.8;
     brush.fillStyle = fill;
     brush.beginPath();
-    SHAPES[shape](brush, ...this.places[point].slice(0, 2), radius);
+    SHAPES[shape](brush, ...this.spots[point].slice(0, 2), radius);
     brush.fill();
     brush.globalAlpha = 1;
   }
 
   ring(brush, point) {
-    const [x, y] = this.places[point];
+    const [x, y] = this.spots[point];
     brush.strokeStyle = brush.fillStyle = colour(this.root, "--st-text-color");
     brush.lineWidth = 2;
     brush.beginPath();
@@ -140,7 +146,7 @@ export class Cloud {
     brush.stroke();
     brush.font = "bold 13px ui-monospace, monospace";
     brush.textAlign = "left";
-    brush.fillText(this.look(point).name, x + 12, y + 4);
+    brush.fillText(this.appearance(point).name, x + 12, y + 4);
   }
 
   drawAxes(brush) {
@@ -150,7 +156,7 @@ export class Cloud {
     const [wide, high, deep] = this.reach;
     const ends = [[wide, 0, 0], [0, high, 0], [0, 0, deep]].slice(0, this.space ? 3 : 2);
     ends.forEach((end, index) => {
-      const [from, to] = [this.place(...end.map((one) => -one)), this.place(...end)];
+      const [from, to] = [this.spot(...end.map((one) => -one)), this.spot(...end)];
       brush.beginPath();
       brush.moveTo(from[0], from[1]);
       brush.lineTo(to[0], to[1]);
@@ -171,8 +177,8 @@ export class Cloud {
     let written = 0;
     for (const point of this.order) {
       if (written === NAMED) break;
-      const [x, y] = this.places[point];
-      const name = this.look(point).name;
+      const [x, y] = this.spots[point];
+      const name = this.appearance(point).name;
       const box = [x + 5, y - 6, x + 9 + 6.7 * [...name].length, y + 6];
       if (taken.some(([left, top, right, low]) => box[0] < right && box[2] > left && box[1] < low && box[3] > top)) continue;
       taken.push(box);
@@ -187,17 +193,17 @@ export class Cloud {
     const box = this.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     let [best, distance] = [null, NEAR_ENOUGH];
-    (this.places ?? []).forEach(([left, top], point) => {
+    (this.spots ?? []).forEach(([left, top], point) => {
       const far = Math.hypot(left - x, top - y);
       if (far < distance) [best, distance] = [point, far];
     });
     return best;
   }
 
-  say(point, event) {
+  showTip(point, event) {
     this.tip.hidden = point === null;
     if (point === null) return;
-    this.tip.textContent = this.look(point).said;
+    this.tip.textContent = this.appearance(point).hover;
     const frame = this.root.getBoundingClientRect();
     this.tip.style.left = `${Math.max(0, Math.min(event.clientX - frame.left + 14, frame.width - 220))}px`;
     this.tip.style.top = `${event.clientY - frame.top + 16}px`;

@@ -17,11 +17,13 @@ class Embeddings {
   static identity = (data) => data.sources[`map/${data.axesOf}`];
 
   constructor(root, data, page) {
-    Object.assign(this, { root, data, page });
+    this.root = root;
+    this.data = data;
+    this.page = page;
     this.status = new Status("Reading the embeddings …");
     this.token = data.token;
     this.at = Math.max(0, data.steps.indexOf(data.at));
-    this.cloud = new Cloud({ hover: () => {}, choose: (token) => this.take(token) });
+    this.cloud = new Cloud((token) => this.take(token));
     this.positions = new Positions(data);
     this.legend = element("div", "llm-embed-legend");
     this.near = element("div", "llm-part-panel");
@@ -128,13 +130,13 @@ class Embeddings {
     const total = [...explained].slice(0, space ? 3 : 2).reduce((sum, one) => sum + one, 0);
     this.where.textContent += ` · ${(100 * total).toFixed(0)}% of the variance`;
     this.where.title = `Axes of step ${axesOf}`;
-    this.cloud.show({ points, space, reach: this.reach, look: this.looks(), order: this.order, axes: shares, chosen: this.token,
+    this.cloud.show({ points, space, reach: this.reach, appearance: this.appearance(), order: this.order, axes: shares, chosen: this.token,
       title: `Map of ${this.names.length} token embeddings` });
     this.showNear();
   }
 
   /** How each token is drawn, and what a hover says of it. */
-  looks() {
+  appearance() {
     const { kinds, colour: by } = this.data;
     const { counts } = this.tokens;
     const kindColours = KIND_COLOURS.map((name) => colour(this.root, name));
@@ -146,7 +148,7 @@ class Embeddings {
       fill: by === "kind" ? kindColours[this.tokens.kinds[token]] : ramp(counts[token]),
       shape: by === "kind" ? this.tokens.kinds[token] : 0,
       name: this.names[token],
-      said: `${this.names[token]} · ${kinds[this.tokens.kinds[token]]} · ${withThousands(counts[token])} times in the text`,
+      hover: `${this.names[token]} · ${kinds[this.tokens.kinds[token]]} · ${withThousands(counts[token])} times in the text`,
     });
   }
 

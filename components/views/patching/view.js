@@ -13,7 +13,10 @@ class Patching {
   static identity = (data) => data.sources[0];
 
   constructor(root, data, page) {
-    Object.assign(this, { root, data, report: (cell) => page.report("locked", cell), effects: [] });
+    this.root = root;
+    this.data = data;
+    this.report = (cell) => page.report("locked", cell);
+    this.effects = [];
     this.stopped = false;
     this.held = data.locked;
     this.status = new Status("Running both texts, then patching layer 0 …");
@@ -22,7 +25,7 @@ class Patching {
     this.heading.setAttribute("aria-live", "polite");
     const rows = [...Array(data.layers).keys()].map((layer) => `layer ${layer}`);
     this.grid = new Grid(data.columns, rows, { width: 34, widest: 76, height: 34 }, {
-      hover: oncePerFrame((...cell) => !this.held && this.look(cell)),
+      hover: oncePerFrame((layer, column) => !this.held && this.look([layer, column])),
       choose: (...cell) => this.hold(this.held?.join() === cell.join() ? null : cell),
       free: () => this.hold(null),
     });

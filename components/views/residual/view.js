@@ -51,10 +51,10 @@ class Residual {
     });
     this.place.replaceChildren(this.grid.root);
     const values = this.stream[figure];
-    const [share, legend] = figure === "share" ? signedScale(values) : lengthScale(values);
+    const { scale, legend } = figure === "share" ? signedScale(values) : lengthScale(values);
     this.grid.show((row, position) => {
       const value = values[row][position];
-      return [share(value), ...(this.grid.cell >= 30 ? [figure === "share" ? wholePercent(value) : short(value)] : [])];
+      return [scale(value), ...(this.grid.cell >= 30 ? [figure === "share" ? wholePercent(value) : short(value)] : [])];
     }, `${figures[figure]}, ${names.length} rows by ${labels.length} positions`, legend,
     figure === "share" ? "positive" : "accent");
     const position = this.held ?? Math.min(focus, labels.length - 1);
@@ -124,14 +124,16 @@ function lengthScale(values) {
   const all = values.flat().filter((value) => value > 0);
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const span = Math.log(high / low) || 1;
-  return [(value) => (value > 0 ? Math.log(value / low) / span : 0),
-    `Colour: length on a logarithmic scale, from ${short(low)} to ${short(high)}.`];
+  return {
+    scale: (value) => (value > 0 ? Math.log(value / low) / span : 0),
+    legend: `Colour: length on a logarithmic scale, from ${short(low)} to ${short(high)}.`,
+  };
 }
 
 function signedScale(values) {
   const most = Math.max(...values.flat().map(Math.abs)) || 1;
   const end = wholePercent(most);
-  return [(value) => value / most, `Colour: from −${end} over 0 to ${end} of the last vector.`];
+  return { scale: (value) => value / most, legend: `Colour: from −${end} over 0 to ${end} of the last vector.` };
 }
 
 export default mount(Residual);

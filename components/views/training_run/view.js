@@ -216,6 +216,7 @@ class LiveRun {
     }
   }
 
+  /** @returns {any} what Plotly takes as a layout */
   layout(height, title) {
     const quiet = colour(this.root, "quiet");
     const grid = colour(this.root, "line");

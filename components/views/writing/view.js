@@ -15,6 +15,7 @@ class Writing {
     this.data = data;
     this.page = page;
     this.count = 0;
+    this.tokens = new Map(); // element → what the server says of the token
     this.going = true;
     root.replaceChildren();
     this.status = element("div", "llm-writing-status");
@@ -79,12 +80,12 @@ class Writing {
     // the surer the model was, the stronger the shade
     piece.style.setProperty("--sure", `${Math.round(55 * token.model_probability)}%`);
     piece.tabIndex = 0;
-    piece.llmToken = token;
+    this.tokens.set(piece, token);
     this.text.append(piece);
   }
 
   explain(target) {
-    const token = target.llmToken;
+    const token = this.tokens.get(target);
     if (!token) return;
     this.text.querySelector(".llm-writing-chosen")?.classList.remove("llm-writing-chosen");
     target.classList.add("llm-writing-chosen");
