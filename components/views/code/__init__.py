@@ -45,9 +45,9 @@ def code_reader(session: CodeSession, selected: dict[str, str]) -> dict[str, str
             "url": f"/live/code/{session.key}",
             "layers": [{"path": path, "kind": kind, "title": TITLES.get(kind, kind)} for path, kind in kinds.items()],
             "equations": {kind: by_kind[kind] for kind in set(kinds.values()) if kind in by_kind},
-            "place": selected,
+            "selected": selected,
         },
-        on_place_change=lambda: None,
+        on_selected_change=lambda: None,
     )
-    now: Any = result.place
+    now: Any = result.selected
     return {name: str(now.get(name, "")) for name in SELECTED} if now else selected

@@ -1,19 +1,19 @@
-// Where a cell came from: the line that made it, the numbers that it read as strips of bars, and named results.
+// The origin of a cell: the line that computed it, the numbers that the line read as bars, and intermediate results.
 
 import { colour } from "../../frontend/colours.js";
 import { element } from "../../frontend/dom.js";
 import { significant } from "../../frontend/format.js";
 
-const MAKINGS = {
-  contraction: "The dot product of two vectors: multiply number by number, then add up.",
-  softmax: "e to the power of each score, less the greatest one, as a share of their sum.",
+const KINDS = {
+  contraction: "The dot product of two vectors: multiply element by element, then add up.",
+  softmax: "The exponential of each score minus the maximum, divided by the sum of all of them.",
   mean: "The mean of a row.",
-  norm: "One row, brought to a steady scale.",
-  hidden: "Made inside one kernel, which never stores the numbers in between.",
-  cells: "Made from the numbers at the same place.",
+  norm: "One row, normalised.",
+  hidden: "Computed inside one kernel, which never stores the intermediate results.",
+  cells: "Computed from the elements at the same index.",
 };
 
-/** Where a cell came from: the line, its parts as strips of bars, and named results. */
+/** Draws the value of a cell, the line, the numbers it read and its intermediate results. */
 export function drawOrigin(place, name, cell, found) {
   place.replaceChildren();
   const title = element("div", "llm-code-origin-title");
@@ -25,7 +25,7 @@ export function drawOrigin(place, name, cell, found) {
   if (found.gradient !== null) title.append(element("span", "llm-code-quiet", ` · gradient ${significant(found.gradient)}`));
   place.append(title, element("code", "llm-code-expression", found.expression));
   place.append(element("p", "llm-code-hint",
-    MAKINGS[found.kind] + (found.borrowed ? " (Told by the einops line that makes the same tensor.)" : "")));
+    KINDS[found.kind] + (found.borrowed ? " (Shown for the einops line that computes the same tensor.)" : "")));
   for (const part of found.parts) {
     const row = element("div", "llm-code-origin-row");
     row.append(element("code", "llm-code-origin-name", part.name));
@@ -39,7 +39,7 @@ export function drawOrigin(place, name, cell, found) {
   }
 }
 
-/** Numbers as a strip of bars around zero; the title of the strip tells their range. */
+/** Numbers as a strip of bars around zero; its title says how many and how large. */
 function bars(place, numbers) {
   const canvas = element("canvas", "llm-code-bars");
   canvas.width = Math.max(numbers.length, 256);
@@ -55,7 +55,7 @@ function bars(place, numbers) {
     const tall = (18 * Math.abs(value)) / greatest;
     pen.fillRect(index * wide, value < 0 ? 18 : 18 - tall, Math.max(1, wide - 1), tall);
   });
-  canvas.title = `${numbers.length} numbers, largest size ${significant(greatest)}`;
+  canvas.title = `${numbers.length} numbers, largest magnitude ${significant(greatest)}`;
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", canvas.title);
   return canvas;

@@ -1,4 +1,4 @@
-// The shapes quiz: which shape will the next line's tensor have? The answers to choose from come from the trace itself.
+// The shapes quiz: which shape will the next line's tensor have? The wrong answers are shapes from the same trace.
 
 import { element } from "../../frontend/dom.js";
 import { shapeText } from "./source.js";
@@ -24,13 +24,13 @@ export class ShapesQuiz {
     return [right, ...[...others].slice(0, 3)].sort();
   }
 
-  /** Ask about `variable`; `then` is called once it has been answered. */
+  /** Asks about `variable`; calls `then` once it has been answered. */
   draw(place, id, variable, steps, then) {
     place.replaceChildren();
     const score = element("span", "llm-code-score", `${this.right} of ${this.asked} right`);
     score.setAttribute("role", "status");
     if (!variable || this.answered.has(id)) {
-      place.append(element("span", "", variable ? "Step on for the next question." : "This line makes no tensor: step on."), score);
+      place.append(element("span", "", variable ? "Step to the next line for the next question." : "This line makes no tensor: step to the next one."), score);
       return;
     }
     const question = element("span");

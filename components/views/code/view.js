@@ -1,5 +1,5 @@
 // The code reader: map, code in three implementations, the variables so far, the tensor of one of them, its equation.
-// All that is stepped through is here in the browser; only the place reached is told to the page, for its address.
+// Stepping happens here in the browser; only what is selected is reported to the page, for its address.
 
 import { element } from "../../frontend/dom.js";
 import { significant, withThousands } from "../../frontend/format.js";
@@ -21,14 +21,14 @@ class CodeReader {
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.report = (place) => page.report("place", place);
+    this.report = (selected) => page.report("selected", selected);
     this.actual = true;
     this.gradient = false;
     this.quizzing = false;
     this.quiz = new ShapesQuiz();
     this.step = 0;
     this.build();
-    const { layer, implementation, line } = data.place;
+    const { layer, implementation, line } = data.selected;
     const known = data.layers.some((one) => one.path === layer);
     const first = data.layers.find((one) => one.kind === "Attention") ?? data.layers[0];
     this.open(known && layer ? layer : layer === "model" ? "" : first.path, implementation, Number(line) || null);
@@ -63,9 +63,9 @@ class CodeReader {
       this.toolbar.append(made);
       return made;
     };
-    button("◀ Back", "The line before", () => this.go(this.step - 1));
-    button("Step ▶", "The next line", () => this.go(this.step + 1));
-    this.playing = button("Play", "One line after the other", () => this.play());
+    button("◀ Back", "Previous line", () => this.go(this.step - 1));
+    button("Step ▶", "Next line", () => this.go(this.step + 1));
+    this.playing = button("Play", "Step through the lines automatically", () => this.play());
     const toggle = (label, title, name) => {
       const made = button(label, title, () => {
         this[name] = !this[name];
@@ -220,7 +220,7 @@ class CodeReader {
     }
     const shown = [...newest.values()].filter(({ index }) => !(asking && index === this.step));
     for (const entry of shown) this.variables.append(this.card(entry));
-    if (!shown.length && !values.size) this.variables.append(element("p", "llm-code-hint", "Nothing to show yet: step on."));
+    if (!shown.length && !values.size) this.variables.append(element("p", "llm-code-hint", "Nothing to show yet: step to the next line."));
     const chosen = shown.find(({ variable }) => variable.name === this.selected) ?? shown[0];
     if (chosen) this.select(chosen);
     else this.tensor.replaceChildren();
@@ -288,7 +288,7 @@ class CodeReader {
     }
     if (this.path !== path) return;
     this.proof.replaceChildren();
-    if (compared.length) this.proof.replaceChildren(element("strong", "", "On this very input: "));
+    if (compared.length) this.proof.replaceChildren(element("strong", "", "On this input: "));
     for (const { implementation, output, gradient, seconds } of compared) {
       const apart = implementation === "einops" ? "" : `, output differs by at most ${significant(output)}`
         + (gradient === null ? "" : `, gradient by ${significant(gradient)}`);
