@@ -1,7 +1,7 @@
 """From configs to command-line flags: one flag a field, with the field's own help.
 
-A flag that was not given is absent from what `parse` hands to a command. So a preset can tell what to override, and a
-resumed run what to refuse; defaults stay with the configs alone.
+`parse` hands a command only the flags that the user passed. So a preset knows which of its fields to override, and a
+resumed run which flags to reject; default values are defined by the configs alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
 import tyro
@@ -21,34 +20,36 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from llm.config import describe
 
-Given = dict[str, Any]  # the flags that were given, by name
-_READABLE = {int: "a whole number", float: "a number"}
-TEXT, CHECKPOINTS = "training.txt", "checkpoints"
+ParsedFlags = dict[str, Any]  # the flags that the user passed, by name
+_NUMBER_NAMES = {int: "a whole number", float: "a number"}
 _registry = ConstructorRegistry()
 
 
 class UsageError(ValueError):
-    """A command line that cannot be understood."""
+    """The command line is not valid."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A sub-command: what it does, the flags it takes by name (see `flag`), and who does it with those given."""
+    """A sub-command: what it does, the flags it takes by name (see `flag`), and the function that runs it.
+
+    `flags` is called when a command line is parsed, so that the choices are those of the registries at that time.
+    """
 
     about: str
-    flags: Mapping[str, Any]
-    run: Callable[[Given], int]
+    flags: Callable[[], Mapping[str, Any]]
+    run: Callable[[ParsedFlags], int]  # returns the exit code
 
 
 def flag(kind: Any, about: str, default: object = dataclasses.MISSING, choices: Sequence[str] = ()) -> Any:
-    """One flag's type and help. What it says of a default is only shown: a command sees the flags that were given."""
+    """One flag's type and help. The default is only shown: a command sees just the flags that the user passed."""
     values = Literal[tuple(choices)] if choices else kind
     hint = "(required)" if default is dataclasses.MISSING else f"(default: {_shown(default)})"
     return Annotated[values, Doc(about), tyro.conf.arg(help_behavior_hint=hint)]
 
 
-def flags(config: type, default: str | None = None, leave_out: Sequence[str] = ()) -> dict[str, Any]:
-    """A flag for every field of a config; `default`, if given, is shown in place of each field's own."""
+def config_flags(config: type, default: str | None = None, leave_out: Sequence[str] = ()) -> dict[str, Any]:
+    """A flag for every field of a config; `default`, if given, is shown instead of each field's own."""
     return {
         name: flag(
             kind=_kind(field.kind, field.optional),
@@ -62,11 +63,11 @@ def flags(config: type, default: str | None = None, leave_out: Sequence[str] = (
 
 
 def parse(commands: Mapping[str, Command], about: str, arguments: Sequence[str] | None) -> Callable[[], int]:
-    """The chosen command, ready to run with its flags; the arguments of the process if None.
+    """The chosen command, ready to run with its flags; `arguments=None` reads those of the process.
 
     Raises:
-        UsageError: what is wrong with them, in a sentence.
-        SystemExit: help was asked for and has been printed.
+        UsageError: the arguments are not valid; the message says why in one sentence.
+        SystemExit: help was requested and has been printed.
     """
     printed = io.StringIO()
     try:
@@ -85,42 +86,36 @@ def parse(commands: Mapping[str, Command], about: str, arguments: Sequence[str] 
         raise UsageError(_sentence(printed.getvalue())) from None
 
 
-def fields_of(config: type, given: Given) -> Given:
-    """Those of the given flags that are fields of this config."""
-    return {name: given[name] for name in describe(config) if name in given}
+def fields_of(config: type, flags: ParsedFlags) -> ParsedFlags:
+    """Those of the flags that are fields of this config."""
+    return {name: flags[name] for name in describe(config) if name in flags}
 
 
-def needed(given: Given, name: str, what: str) -> str:
-    """A flag without a default; `what` says what it is for."""
-    if name not in given:
-        raise UsageError(f"--{name} is missing: {what}")
-    return str(given[name])
+def require_flag(flags: ParsedFlags, name: str, meaning: str) -> str:
+    """The value of a flag that has no default; `meaning` completes the error message."""
+    if name not in flags:
+        raise UsageError(f"--{name} is required: {meaning}")
+    return str(flags[name])
 
 
-def refuse_beside(given: Given, name: str, reason: str, allowed: Sequence[str]) -> None:
-    """Nothing that was given is silently ignored."""
-    others = [f"--{other.replace('_', '-')}" for other in given if other != name and other not in allowed]
+def reject_combination(flags: ParsedFlags, name: str, reason: str, allowed: Sequence[str]) -> None:
+    """Raise UsageError if any flag but those `allowed` was passed together with `name`: none is silently ignored."""
+    others = [f"--{other.replace('_', '-')}" for other in flags if other != name and other not in allowed]
     if others:
-        raise UsageError(f"--{name} does not go with {', '.join(others)}: {reason}")
-
-
-def run_folder(run: str, checkpoints_dir: str = CHECKPOINTS) -> Path:
-    """The folder that a path or a run's id means."""
-    by_id = Path(checkpoints_dir, run)
-    return by_id if by_id.exists() and not Path(run).exists() else Path(run)
+        raise UsageError(f"--{name} cannot be combined with {', '.join(others)}: {reason}")
 
 
 def _bind(name: str, command: Command) -> Callable[..., Callable[[], int]]:
     """A function whose signature tyro reads: one parameter, a dictionary in which every flag may be missing."""
-    make: Any = TypedDict  # made at run time, which type checkers do not follow
+    typed_dict: Any = TypedDict  # created at run time, which type checkers cannot follow
 
-    def choose(given: Given) -> Callable[[], int]:
-        return partial(command.run, given)
+    def bound(flags: ParsedFlags) -> Callable[[], int]:
+        return partial(command.run, flags)
 
-    choose.__doc__ = command.about
-    flags = make(f"{name} flags", dict(command.flags), total=False)
-    choose.__annotations__ = {"given": Annotated[flags, tyro.conf.arg(name="")]}  # unnamed: flags without a prefix
-    return choose
+    bound.__doc__ = command.about
+    accepted = typed_dict(f"{name} flags", dict(command.flags()), total=False)
+    bound.__annotations__ = {"flags": Annotated[accepted, tyro.conf.arg(name="")]}  # no name: flags without a prefix
+    return bound
 
 
 def _kind(kind: type, optional: bool) -> Any:
@@ -139,8 +134,8 @@ def _shown(default: object) -> str:
 
 @_registry.primitive_rule
 def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """How int, float, and either with None are read, so that what cannot be read is told in everyday words."""
-    kind = next((kind for kind in _READABLE if info.type in (kind, kind | None)), None)
+    """Parse int, float, and either with None, with error messages in plain words."""
+    kind = next((kind for kind in _NUMBER_NAMES if info.type in (kind, kind | None)), None)
     if kind is None:
         return None
     optional = info.type is not kind
@@ -151,7 +146,7 @@ def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         try:
             return kind(words[0])
         except ValueError:
-            raise ValueError(f"{words[0]!r} is not {_READABLE[kind]}") from None
+            raise ValueError(f"must be {_NUMBER_NAMES[kind]}, got {words[0]!r}") from None
 
     return PrimitiveConstructorSpec(
         nargs=1,
@@ -163,11 +158,12 @@ def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
 
 
 def _sentence(box: str) -> str:
-    """The message in the box that tyro prints: what stands before the second rule, and the flag that was meant."""
+    """The message in the box that tyro prints: the text before the second rule, and the flag that tyro suggests."""
     lines = re.sub("\x1b\\[[0-9;]*m|[│╭╮╰╯]", "", box).splitlines()[1:]  # without the title
     paragraphs = [part.strip() for part in re.split("[─-]{10,}", " ".join(lines))]
-    message = next(filter(None, paragraphs), "The command line cannot be understood")
+    message = next(filter(None, paragraphs), "The command line is not valid")
     sentence = re.sub(r"\s+", " ", message).removeprefix("Error parsing ").rstrip(".")
-    if meant := re.search(r"Perhaps you meant:\s+(--[\w-]+)", " ".join(lines)):
-        sentence += f" (perhaps you meant {meant[1]}?)"
+    sentence = sentence.replace(": must be ", " must be ", 1)  # "--steps: must be …" reads as one sentence
+    if suggested := re.search(r"Perhaps you meant:\s+(--[\w-]+)", " ".join(lines)):
+        sentence += f" (did you mean {suggested[1]}?)"
     return sentence

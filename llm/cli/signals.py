@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request that a loop can answer when it suits it."""
+"""Ctrl-C and SIGTERM as a request to stop, which a loop checks between its steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 
 
 class StopSignals:
-    """In a `with`: remembers the first signal that asks to stop; a Ctrl-C after it ends the process at once."""
+    """A context manager that remembers the first stop signal; a second Ctrl-C ends the process at once."""
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -28,11 +28,11 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _receive(self, number: int, _: FrameType | None) -> None:
-        # os.write: a signal may come in the middle of a print, which cannot be entered twice
+        # os.write: a signal may arrive in the middle of a print, which is not reentrant
         if self.received is not None and number == signal.SIGINT:
             if sys.stdout.isatty():
                 os.write(sys.stdout.fileno(), SHOW_CURSOR + b"\n")
             os._exit(128 + number)
         if self.received is None and sys.stderr.isatty():
-            os.write(sys.stderr.fileno(), b"\nFinishing this step; Ctrl-C again ends at once.\n")
+            os.write(sys.stderr.fileno(), b"\nFinishing this step; press Ctrl-C again to quit at once.\n")
         self.received = self.received or number

@@ -1,6 +1,6 @@
-"""How a training looks on a terminal: what is trained, a bar for the steps, a line and a sample at each evaluation.
+"""Terminal output: a training run as a progress bar with a line and a sample at each evaluation, and a table of runs.
 
-Where the output is no terminal there are lines only, without control codes.
+Where the output is not a terminal there are lines only, without control codes.
 """
 
 from __future__ import annotations
@@ -28,42 +28,48 @@ INDENT = "  │ "
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the caller: rich would end the process, and a training would lose its last steps."""
+        """Leave it to the caller: rich would exit the process, and a training run would lose its last steps."""
         raise BrokenPipeError
 
 
 def console() -> Console:
-    """Standard output; what is printed there is text, never markup, and no word is coloured for its looks."""
+    """Standard output as a rich console that prints plain text: no markup, no automatic highlighting."""
     width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
     return _Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def visible(text: str) -> str:
-    r"""The text with control characters written out (\x1b), so that none reaches the terminal; line breaks stay."""
+    r"""The text with control characters escaped (\x1b), so that none reaches the terminal; line breaks stay."""
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", lambda match: ascii(match[0])[1:-1], text)
 
 
-def complain(sentence: str, code: int) -> int:
-    """Say on standard error what went wrong; returns the exit code."""
-    print(f"llm: {visible(sentence)}", file=sys.stderr)
+def print_error(message: str, code: int) -> int:
+    """Print an error message on standard error; returns the exit code."""
+    print(f"llm: {visible(message)}", file=sys.stderr)
     return code
 
 
+def write(text: str) -> None:
+    """Write to standard output at once, without a line break."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 class TrainingView:
-    """Shows a run while it trains; to be used in a `with`."""
+    """Shows a run while it trains. A context manager."""
 
     def __init__(self, trainer: Trainer, console: Console) -> None:
         self.trainer = trainer
         self.console = console
-        self._validation: float | None = None
-        self._first: tuple[int, float] | None = None  # step and elapsed time from which speed is reckoned
+        self._validation_loss: float | None = None
+        self._first: tuple[int, float] | None = None  # step and elapsed time from which the time left is estimated
         self._bar = Progress(
             TextColumn("step {task.completed:,}/{task.total:,}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[measured]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             expand=True,
-            refresh_per_second=2,  # each refresh takes time from training
+            refresh_per_second=2,  # each refresh takes time away from training
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=trainer.config.steps, completed=trainer.step, measured="")
@@ -76,23 +82,23 @@ class TrainingView:
         self._bar.stop()
 
     def step(self, metrics: StepMetrics) -> None:
-        """Show what one step brought."""
+        """Show what was measured in one step."""
         self._first = self._first or (metrics.step, metrics.elapsed)
         if metrics.evaluation is not None:
-            self._validation = metrics.evaluation.loss
+            self._validation_loss = metrics.evaluation.loss
             self._evaluation(metrics)
-        known = f"validation {self._validation:.3f}" if self._validation is not None else None
-        self._bar.update(self._task, completed=metrics.step, measured=_joined(*self._pace(metrics), known))
+        validation = f"validation {self._validation_loss:.3f}" if self._validation_loss is not None else None
+        self._bar.update(self._task, completed=metrics.step, measured=_joined(*self._pace(metrics), validation))
 
     def _evaluation(self, metrics: StepMetrics) -> None:
-        found = metrics.evaluation
-        assert found is not None
+        evaluation = metrics.evaluation
+        assert evaluation is not None
         line = _joined(
             f"step {metrics.step:,}",
-            f"validation loss {found.loss:.3f}",
-            f"perplexity {found.perplexity:,.1f}",
-            f"accuracy {100 * found.accuracy:.1f} %",
-            f"{found.bits_per_character:.2f} bits per character",
+            f"validation loss {evaluation.loss:.3f}",
+            f"perplexity {evaluation.perplexity:,.1f}",
+            f"accuracy {100 * evaluation.accuracy:.1f} %",
+            f"{evaluation.bits_per_character:.2f} bits per character",
             f"{100 * metrics.well_formed:.0f} % of sentences well-formed" if metrics.well_formed is not None else None,
             *(() if self.console.is_terminal else self._pace(metrics)),  # on a terminal the bar shows these
         )
@@ -100,18 +106,18 @@ class TrainingView:
         if metrics.sample is not None:
             wrapped = Text(visible(metrics.sample)).wrap(self.console, max(20, self.console.width - len(INDENT)))
             parts = [part for line in wrapped for part in ((INDENT, "dim"), line, "\n")]
-            self.console.print(Text.assemble(*parts[:-1]), soft_wrap=True)  # at once: each print draws the bar anew
+            self.console.print(Text.assemble(*parts[:-1]), soft_wrap=True)  # in one call: each print redraws the bar
         if metrics.skills:
-            scores = ", ".join(f"{name} {100 * share:.0f}" for name, share in metrics.skills.items())
-            self.console.print(Text(f"{INDENT}skills, % right: {scores}", style="dim"), soft_wrap=True)
+            scores = ", ".join(f"{name} {100 * accuracy:.0f}" for name, accuracy in metrics.skills.items())
+            self.console.print(Text(f"{INDENT}skills, % correct: {scores}", style="dim"), soft_wrap=True)
 
     def _pace(self, metrics: StepMetrics) -> tuple[str | None, ...]:
-        """The training loss, the speed and the time left, as far as they are known yet."""
-        first_step, begun = self._first or (0, 0.0)
+        """Training loss, speed and time left, each None while unknown."""
+        first_step, start = self._first or (0, 0.0)
         left = None
         if metrics.step > first_step:
             steps_left = self.trainer.config.steps - metrics.step
-            left = (metrics.elapsed - begun) / (metrics.step - first_step) * steps_left
+            left = (metrics.elapsed - start) / (metrics.step - first_step) * steps_left
         return (
             f"loss {metrics.loss:.3f}" if metrics.loss is not None else None,
             f"{metrics.tokens_per_second:,.0f} tokens/s" if metrics.tokens_per_second is not None else None,
@@ -120,14 +126,14 @@ class TrainingView:
 
 
 def describe_run(trainer: Trainer, console: Console) -> None:
-    """Say what is about to be trained, and on what. Raises DamagedCheckpointError where config.json does not tell."""
+    """Print what is about to be trained, and on what. Raises DamagedCheckpointError if config.json lacks a field."""
     from llm.checkpoints import DamagedCheckpointError
 
     assert trainer.folder is not None
     try:
         name, rows = _description(trainer, trainer.folder.config().raw)
     except (KeyError, TypeError) as error:
-        problem = f"it does not say what is trained ({type(error).__name__}: {error})"
+        problem = f"it lacks a field that describes the run ({type(error).__name__}: {error})"
         raise DamagedCheckpointError(trainer.folder.path / "config.json", problem) from None
     console.print(Text(visible(f"Run {trainer.folder.id}: {name}"), style="bold"), soft_wrap=True)
     for title, row in rows.items():
@@ -143,10 +149,9 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
         "model": f"{parameter_count(model).total:,} parameters; n_layers={model.n_layers}, d_model={model.d_model}, "
         f"n_heads={model.n_heads}, n_ctx={model.n_ctx}",
         "memory": f"about {memory(model, training).total / 1e6:,.0f} MB to train",
-        "arithmetic": f"{flops_per_token(model, model.n_ctx).training / 1e6:,.1f} million operations (FLOPs) for each "
-        "token trained on",
-        "text": f"{text['name']}: {text['characters']:,} characters; {len(trainer.data.train):,} tokens to train on, "
-        f"{len(trainer.data.validation):,} to validate, {model.d_vocab:,} different",
+        "arithmetic": f"{flops_per_token(model, model.n_ctx).training / 1e6:,.1f} million FLOPs per training token",
+        "text": f"{text['name']}: {text['characters']:,} characters; {len(trainer.data.train):,} training tokens, "
+        f"{len(trainer.data.validation):,} validation tokens, {model.d_vocab:,} distinct",
         "training": f"{training.steps:,} steps of {windows} windows of {model.n_ctx} tokens: "
         f"{training.steps * windows * model.n_ctx:,} tokens, on {trainer.device.type}",
         "baselines": "validation loss without a network: "

@@ -1,6 +1,6 @@
-"""`uv run llm train`: from flags to a run, and through its steps.
+"""`uv run llm train`: train a new model, or resume a run.
 
-Ctrl-C and SIGTERM end it after the step under way, with a snapshot; the run can then be resumed.
+Ctrl-C and SIGTERM stop it after the current step, with a snapshot; the run can then be resumed.
 """
 
 from __future__ import annotations
@@ -10,24 +10,33 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 from llm import tokenizers
-from llm.cli.flags import CHECKPOINTS, TEXT, Given, fields_of, refuse_beside, run_folder
+from llm.cli.flags import Command, ParsedFlags, config_flags, fields_of, flag, reject_combination
+from llm.cli.shared_flags import (
+    DEFAULT_CHECKPOINTS_DIR,
+    DEFAULT_TEXT,
+    checkpoints_dir_flag,
+    choice,
+    d_vocab_flag,
+    run_folder,
+    tokenizer_flag,
+)
 from llm.cli.signals import StopSignals
-from llm.cli.terminal import TrainingView, command_line, complain, console, describe_run, visible
-from llm.config import ModelConfig, TrainingConfig
+from llm.cli.terminal import TrainingView, command_line, console, describe_run, print_error, visible
+from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.costs import memory
-from llm.presets import preset
+from llm.presets import DESCRIPTIONS, SIZE_DESCRIPTIONS, preset
 from llm.tokenizers import build_tokenizer
 
 if TYPE_CHECKING:  # torch is imported once the flags have been checked
     from llm.training.trainer import Trainer
 
 
-def train(given: Given) -> int:
-    """Start a run or go on with one, and show how it goes; returns the exit code."""
-    make_trainer = _resumed_trainer(given) if "resume" in given else _new_trainer(given)
+def train(flags: ParsedFlags) -> int:
+    """Start or resume a run and show its progress; returns the exit code."""
+    make_trainer = _resumed_trainer(flags) if "resume" in flags else _new_trainer(flags)
     from llm.runtime import compute
     from llm.training.trainer import TrainingDiverged
 
@@ -36,36 +45,38 @@ def train(given: Given) -> int:
         try:
             return _drive(trainer, stop)
         except TrainingDiverged as error:
-            return complain(str(error), 1)
+            return print_error(str(error), 1)
         except BrokenPipeError:
             compute.run(trainer.snapshot)
             raise
 
 
-def _new_trainer(given: Given) -> Callable[[], Trainer]:
-    """Check and prepare all that a new run needs; its folder is only made by the function that this returns."""
-    architecture, size = given.get("architecture", "gpt"), given.get("size", "small")
-    kind = given.get("tokenizer", tokenizers.DEFAULT_TOKENIZER)
-    changes = fields_of(ModelConfig, given)
-    wanted = changes.pop("d_vocab", None)
-    if wanted is not None and tokenizers.REGISTRY[kind].default_d_vocab is None:
+def _new_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
+    """Check and prepare all that a new run needs; only the returned function creates its folder."""
+    architecture, size = flags.get("architecture", "gpt"), flags.get("size", "small")
+    kind = flags.get("tokenizer", tokenizers.DEFAULT_TOKENIZER)
+    changes = fields_of(ModelConfig, flags)
+    d_vocab = changes.pop("d_vocab", None)
+    if d_vocab is not None and tokenizers.REGISTRY[kind].default_d_vocab is None:
         sized = " and ".join(tokenizers.with_a_size())
-        raise ValueError(f"d_vocab={wanted} is not possible with the {kind} tokenizer: only {sized} can choose a size")
-    training = TrainingConfig(**fields_of(TrainingConfig, given))
-    model = preset(architecture, size, d_vocab=1 if wanted is None else wanted, **changes)
+        raise ValueError(
+            f"d_vocab must be left out with the {kind} tokenizer, got {d_vocab}: only {sized} have a choice"
+        )
+    training = TrainingConfig(**fields_of(TrainingConfig, flags))
+    model = preset(architecture, size, d_vocab=1 if d_vocab is None else d_vocab, **changes)
     processes = os.environ.get("WORLD_SIZE", "1")
     if processes != "1":
-        raise ValueError(f"{processes} processes were started, and each would train a run of its own: start one")
+        raise ValueError(f"{processes} processes were started, and each would train its own run: start only one")
 
     from llm.data import read_text
     from llm.runtime.device import choose_device, choose_precision
     from llm.training.setup import start_run
 
-    data = Path(given.get("data", TEXT))
-    text = read_text(data)
+    path = Path(flags.get("data", DEFAULT_TEXT))
+    text = read_text(path)
     device = choose_device(training.device)
-    choose_precision(training.precision, device)  # what this machine lacks is told before a tokenizer is learned
-    tokenizer = build_tokenizer(kind, text, wanted)
+    choose_precision(training.precision, device)  # fail before a tokenizer is trained
+    tokenizer = build_tokenizer(kind, text, d_vocab)
     model = dataclasses.replace(model, d_vocab=tokenizer.d_vocab)
     if device.type != "cuda":
         _require_memory(model, training)
@@ -75,19 +86,19 @@ def _new_trainer(given: Given) -> Callable[[], Trainer]:
         training,
         kind,
         text,
-        data.name,
-        given.get("checkpoints_dir", CHECKPOINTS),
-        wanted,
+        path.name,
+        flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR),
+        d_vocab,
         architecture,
         size,
-        given.get("implementation", "fused"),
+        flags.get("implementation", "fused"),
         tokenizer,
     )
 
 
-def _resumed_trainer(given: Given) -> Callable[[], Trainer]:
-    refuse_beside(given, "resume", "a run goes on with the settings that it began with", allowed=["checkpoints_dir"])
-    path = run_folder(given["resume"], given.get("checkpoints_dir", CHECKPOINTS))
+def _resumed_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
+    reject_combination(flags, "resume", "a run resumes with the settings it started with", allowed=["checkpoints_dir"])
+    path = run_folder(flags["resume"], flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
 
     from llm.training.setup import resume_run
 
@@ -95,7 +106,7 @@ def _resumed_trainer(given: Given) -> Callable[[], Trainer]:
 
 
 def _drive(trainer: Trainer, stop: StopSignals) -> int:
-    """Train to the end, or until a signal asks to stop, and show how it goes."""
+    """Train to the end or until a stop signal, and show the progress."""
     from llm.runtime import compute
 
     assert trainer.folder is not None
@@ -108,21 +119,44 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
             view.step(compute.run(next, trainer))
     if stop.received is not None and not trainer.finished:
         compute.run(trainer.snapshot)
-        said = f"Stopped at step {trainer.step:,} of {trainer.config.steps:,}; all of it is kept in {path}. To go on:"
+        summary = (
+            f"Stopped at step {trainer.step:,} of {trainer.config.steps:,}; the run is saved in {path}. Resume with:"
+        )
         command, code = command_line("train", "--resume", path), 128 + stop.received
     else:
-        said = f"Finished: {trainer.stop_reason}. The run is in {path}. Now have it write:"
+        summary = f"Finished: {trainer.stop_reason}. The run is saved in {path}. Generate text with:"
         prompt = ["--prompt", trainer.prompt] if visible(trainer.prompt) == trainer.prompt.strip() else []
         command, code = command_line("infer", "--checkpoint", path, *prompt, "--max-new-tokens", "200"), 0
-    screen.print(said, f"  {command}", sep="\n", soft_wrap=True)
+    screen.print(summary, f"  {command}", sep="\n", soft_wrap=True)
     return code
 
 
 def _require_memory(model: ModelConfig, training: TrainingConfig) -> None:
-    """Refuse what this machine's memory cannot hold, before the attempt brings it to a standstill."""
-    needed, present = memory(model, training).total, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > present:
+    """Raise ValueError for a model that does not fit into memory, before the attempt makes the machine swap."""
+    needed, available = memory(model, training).total, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > available:
         raise ValueError(
             f"Training this model takes about {needed / 1e9:,.1f} GB of memory, and this machine has "
-            f"{present / 1e9:,.1f} GB: choose a smaller size, n_ctx or batch_size"
+            f"{available / 1e9:,.1f} GB: choose a smaller size, n_ctx or batch_size"
         )
+
+
+def command_flags() -> dict[str, Any]:
+    """The flags of the command."""
+    return {
+        "data": flag(str, "Text to train on: a UTF-8 file.", DEFAULT_TEXT),
+        "architecture": choice("Preset of the components.", DESCRIPTIONS, "gpt"),
+        "size": choice("Preset of widths and depth.", SIZE_DESCRIPTIONS, "small"),
+        "tokenizer": tokenizer_flag(),
+        "implementation": flag(str, "How the layers are implemented.", "fused", get_args(Implementation)),
+        "checkpoints_dir": checkpoints_dir_flag(),
+        "resume": flag(str, "Resume this run, a folder or a run id, from its newest snapshot.", "a new run"),
+        "d_vocab": d_vocab_flag(),
+        **config_flags(ModelConfig, default="the preset's", leave_out=["d_vocab"]),
+        **config_flags(TrainingConfig),
+    }
+
+
+COMMAND = Command(
+    "Train a model on a text, in a new run folder. Every component of the preset can be changed.", command_flags, train
+)

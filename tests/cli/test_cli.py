@@ -140,8 +140,8 @@ BAD_TRAINING = [
     (["--architecture", "gpd"], "'gpd'"),
     (["--size", "tiny"], "'tiny'"),
     (["--tokenizer", "word"], "'word'"),
-    (["--learning-rte", "1"], "--learning-rte, 1 (perhaps you meant --learning-rate?)"),
-    (["--steps", "many"], "--steps: 'many' is not a whole number"),
+    (["--learning-rte", "1"], "--learning-rte, 1 (did you mean --learning-rate?)"),
+    (["--steps", "many"], "--steps must be a whole number, got 'many'"),
     (["--steps"], "--steps"),
     (["--steps", "0"], "steps must be at least 1, got 0"),
     (["--steps", "-3"], "steps must be at least 1, got -3"),
@@ -150,14 +150,14 @@ BAD_TRAINING = [
     (["--n-kv-heads", "3"], "n_kv_heads must be a divisor of n_heads=2, got 3"),
     (["--positional", "rope", "--d-head", "3"], "d_head must be even with positional='rope'"),
     (["--warmup", "0.9"], "decay must be at most 1 − warmup = 0.1, got 0.8"),
-    (["--d-vocab", "300"], "d_vocab=300 is not possible with the char tokenizer"),
+    (["--d-vocab", "300"], "d_vocab must be left out with the char tokenizer, got 300"),
     (["--tokenizer", "bpe", "--d-vocab", "3"], "d_vocab must be 256 or more with bpe"),
     (["--sample-prompt", "жук"], "does not know 'ж'"),
     (["--precision", "float16"], "float16"),
     (["--d-model", "2000000", "--n-layers", "1000"], "GB of memory"),
     (["--checkpoints-dir", "foxes.txt"], "foxes.txt: File exists"),
     (["--checkpoints-dir", "foxes.txt/runs"], "foxes.txt/runs: Not a directory"),
-    (["--resume", "checkpoints/20000101000000"], "does not go with --data, --tokenizer, --d-model"),
+    (["--resume", "checkpoints/20000101000000"], "cannot be combined with --data, --tokenizer, --d-model"),
 ]
 
 
@@ -187,7 +187,7 @@ def test_a_device_that_is_not_there_is_told(command, trained, capsys):
         (["--prompt", "жук"], "does not know"),
         (["--temperature", "-1"], "temperature must be at least 0, got -1.0"),
         (["--top-k", "0"], "top_k must be at least 1, or None, got 0"),
-        (["--top-p", "much"], "--top-p: 'much' is not a number"),
+        (["--top-p", "much"], "--top-p must be a number, got 'much'"),
         (["--device", "tpu"], "'tpu'"),
     ],
 )
@@ -200,12 +200,15 @@ def test_what_cannot_be_written_is_told_in_a_sentence(words, sentence, trained, 
     [
         ([], "Expected one of {train, infer, runs, tokenize, world}"),
         (["trane"], "Unrecognized options: trane. See `uv run llm --help`"),
-        (["infer"], "--checkpoint is missing"),
-        (["tokenize"], "--text is missing"),
-        (["tokenize", "--text", "x", "--checkpoint", "RUN", "--data", "foxes.txt"], "does not go with --data"),
+        (["infer"], "--checkpoint is required"),
+        (["tokenize"], "--text is required"),
+        (["tokenize", "--text", "x", "--checkpoint", "RUN", "--data", "foxes.txt"], "cannot be combined with --data"),
         (["tokenize", "--text", "x"], "no file training.txt"),
         (["world", "--size", "0"], "size=0 is not possible"),
-        (["world", "--output", "nowhere/text.txt"], "output='nowhere/text.txt' is not possible"),
+        (
+            ["world", "--output", "nowhere/text.txt"],
+            "output must be a file in a folder that exists, got 'nowhere/text.txt'",
+        ),
     ],
 )
 def test_a_wrong_command_is_told_in_a_sentence(words, sentence, capsys):

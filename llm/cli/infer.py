@@ -1,0 +1,49 @@
+"""`uv run llm infer`: generate text with a trained model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, get_args
+
+from llm.cli.flags import Command, ParsedFlags, config_flags, fields_of, flag, require_flag
+from llm.cli.shared_flags import run_folder
+from llm.cli.terminal import visible, write
+from llm.config import Device, SamplingConfig, TrainingConfig, describe
+
+
+def infer(flags: ParsedFlags) -> int:
+    """Write the prompt and its continuation to standard output, token by token."""
+    path = run_folder(require_flag(flags, "checkpoint", "the run whose model generates the text"))
+    sampling = SamplingConfig(**fields_of(SamplingConfig, flags))
+
+    from llm.checkpoints import load_run
+    from llm.runtime import compute
+    from llm.runtime.device import choose_device
+    from llm.sampling import stream
+
+    device = choose_device(flags.get("device", "auto"))
+    run = compute.run(load_run, path, flags.get("step"), "fused", device)
+    prompt = flags.get("prompt", "")
+    tokens = compute.iterate(stream(run.model, run.tokenizer, prompt, sampling))
+    # a terminal would obey control characters that a model generated; a file gets the text as it is
+    shown: Callable[[str], str] = visible if sys.stdout.isatty() else str
+    write(shown(prompt))
+    for token in tokens:
+        write(shown(token.text))
+    write("\n")
+    return 0
+
+
+def command_flags() -> dict[str, Any]:
+    """The flags of the command."""
+    return {
+        "checkpoint": flag(str, "Run whose model to use: a folder or a run id."),
+        "step": flag(int, "Step of the snapshot to use.", "the final weights, else the best, else the newest"),
+        "prompt": flag(str, "Text to continue.", ""),
+        "device": flag(str, describe(TrainingConfig)["device"].help, "auto", get_args(Device)),
+        **config_flags(SamplingConfig),
+    }
+
+
+COMMAND = Command("Generate text with a trained model. Only the text goes to standard output.", command_flags, infer)

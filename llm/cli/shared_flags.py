@@ -1,0 +1,43 @@
+"""Flags that more than one command takes, and how a name becomes a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from llm import tokenizers
+from llm.cli.flags import flag
+from llm.config import ModelConfig, describe
+
+DEFAULT_TEXT = "training.txt"
+DEFAULT_CHECKPOINTS_DIR = "checkpoints"
+
+
+def choice(about: str, choices: dict[str, str], default: str) -> Any:
+    """A flag with one of a few values, each explained in the help."""
+    explained = " ".join(f"{name}: {meaning}" for name, meaning in choices.items())
+    return flag(str, f"{about} {explained}", default, list(choices))
+
+
+def run_folder(run: str, checkpoints_dir: str = DEFAULT_CHECKPOINTS_DIR) -> Path:
+    """The folder of a run that is given as a path or as a run id."""
+    by_id = Path(checkpoints_dir, run)
+    return by_id if by_id.exists() and not Path(run).exists() else Path(run)
+
+
+def checkpoints_dir_flag() -> Any:
+    """Where runs are listed and created."""
+    return flag(str, "Folder that contains the runs.", DEFAULT_CHECKPOINTS_DIR)
+
+
+def tokenizer_flag() -> Any:
+    """Which kind of tokenizer to train on the text."""
+    kinds = {kind: entry.help for kind, entry in tokenizers.REGISTRY.items()}
+    return choice("How text is split into tokens.", kinds, tokenizers.DEFAULT_TOKENIZER)
+
+
+def d_vocab_flag() -> Any:
+    """The vocabulary size to aim for."""
+    kinds = " and ".join(tokenizers.with_a_size())
+    about = f"{describe(ModelConfig)['d_vocab'].help} Only with {kinds}."
+    return flag(int, about, str(tokenizers.DEFAULT_D_VOCAB))

@@ -1,0 +1,61 @@
+"""`uv run llm tokenize`: show the tokens of a text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from llm import tokenizers
+from llm.cli.flags import Command, ParsedFlags, flag, reject_combination, require_flag
+from llm.cli.shared_flags import DEFAULT_TEXT, d_vocab_flag, run_folder, tokenizer_flag
+from llm.cli.terminal import visible
+from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
+
+
+def tokenize(flags: ParsedFlags) -> int:
+    """Print the id and the text of each token, one a line."""
+    text = require_flag(flags, "text", "the text to tokenize, or - for standard input")
+    tokenizer = _tokenizer(flags)
+    if text == "-":
+        text = _standard_input()
+    tokens = tokenizer.encode(text)
+    print(f"{len(tokens):,} tokens for {len(text):,} characters ({tokenizer.kind}, d_vocab={tokenizer.d_vocab:,})")
+    for token in tokens:
+        print(f"{token:>7}  {visible(json.dumps(tokenizer.token_text(token), ensure_ascii=False))}")
+    return 0
+
+
+def _tokenizer(flags: ParsedFlags) -> Tokenizer:
+    """The tokenizer of a run, or one trained now."""
+    if "checkpoint" in flags:
+        reject_combination(flags, "checkpoint", "a run has its own tokenizer", allowed=["text"])
+        return load_tokenizer(run_folder(flags["checkpoint"]))
+    from llm.data import read_text
+
+    return build_tokenizer(
+        flags.get("tokenizer", tokenizers.DEFAULT_TOKENIZER),
+        read_text(flags.get("data", DEFAULT_TEXT)),
+        flags.get("d_vocab"),
+    )
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"Standard input is not UTF-8 text: byte {error.start} is invalid") from None
+
+
+def command_flags() -> dict[str, Any]:
+    """The flags of the command."""
+    return {
+        "text": flag(str, "Text to tokenize; - reads standard input."),
+        "checkpoint": flag(str, "Run whose tokenizer to use: a folder or a run id.", "one is trained on --data"),
+        "tokenizer": tokenizer_flag(),
+        "data": flag(str, "Text to train the tokenizer on: a UTF-8 file.", DEFAULT_TEXT),
+        "d_vocab": d_vocab_flag(),
+    }
+
+
+COMMAND = Command("Show the tokens of a text, with a run's tokenizer or one trained now.", command_flags, tokenize)
