@@ -17,7 +17,7 @@ from components.shared.session import Address, control_key
 from components.shared.texts import batch_of_one
 from llm.interpret.attention_patterns import attention_layers, pattern_thumbnails, thumbnail_span
 from llm.interpret.head_arithmetic import HeadArithmetic, head_arithmetic
-from llm.interpret.head_scores import LABELS, HeadScores, head_label, head_scores
+from llm.interpret.head_scores import LABEL_ABOVE, LABELS, HeadScores, head_label, head_scores
 from llm.interpret.loss_by_position import in_context_score, loss_by_position
 from llm.runtime import compute
 from llm.runtime.kept import Kept
@@ -109,6 +109,7 @@ def grid_data(selection: Selection) -> dict[str, Any]:
         "heads": config.n_heads,
         "group": config.n_heads // config.n_kv_heads,
         "names": LABELS,
+        "labelAbove": LABEL_ABOVE,
     }
 
 

@@ -12,6 +12,7 @@ from llm.interpret.intervention import Intervention, ablation_effects, greedy_co
 from llm.interpret.logit_lens import logit_lens
 from llm.interpret.loss_by_position import loss_by_position
 from llm.interpret.max_activating_examples import max_activating_examples
+from llm.interpret.neighbour_kinds import neighbour_kinds
 
 IDS = torch.arange(31)
 TOKENS = IDS[None, :7]
@@ -28,6 +29,7 @@ PATCHES = [[Patch("mlp_out", 0, (position,))] for position in range(7)]
         (greedy_continuation, ([1, 2], 5), 5),  # each token
         (activation_patching, (IDS[:7], IDS[7:14], (1, 2), PATCHES, 3), 3),  # batches of experiments
         (loss_by_position, (IDS[None, :16].repeat(5, 1), IDS[None, 1:17].repeat(5, 1), 2), 3),  # batches of windows
+        (neighbour_kinds, ([0] * 31, [1, 2, 3]), 3),  # each token
         (max_activating_examples, (0, IDS.repeat(4), 10, 3), 3),  # batches of its 7 windows
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -7,6 +7,7 @@ from llm.interpret.direct_logit_attribution import direct_logit_attribution
 from llm.interpret.embeddings import distance_curves, embedding_map, nearest_tokens, position_cosines
 from llm.interpret.logit_lens import logit_lens
 from llm.interpret.max_activating_examples import max_activating_examples
+from llm.interpret.neighbour_kinds import neighbour_kinds
 from llm.interpret.neuron_effect import neuron_effect
 from llm.interpret.residual_stream import residual_stream
 
@@ -25,7 +26,7 @@ EXPLANATIONS = {
         "Cosine of two embeddings",
         "How similar two directions are: 1 the same, 0 at right angles, −1 opposite. It uses all d_model numbers.",
         r"\cos(a, b) = \frac{a \cdot b}{\lVert a \rVert \, \lVert b \rVert}",
-        (nearest_tokens, position_cosines),
+        (nearest_tokens, neighbour_kinds, position_cosines),
     ),
     "distance": Explanation(
         "What distance alone does to a score",

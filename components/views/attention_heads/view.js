@@ -44,7 +44,7 @@ class AllHeads {
   say() {
     const labels = this.tiles.scores.label.flat();
     const named = labels.filter((label) => label !== null).length;
-    this.status.textContent = `${named} of ${labels.length} heads have a score above 0.5 and carry its name. `
+    this.status.textContent = `${named} of ${labels.length} heads have a score above ${this.data.labelAbove} and carry its name. `
       + `Entropy is at most ${this.tiles.scores.entropy_maximum.toFixed(2)} nats here. Choose a head to look closer.`;
   }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +26,7 @@ from llm.interpret.embeddings import (
     nearest_tokens,
     position_cosines,
 )
+from llm.interpret.neighbour_kinds import neighbour_kinds
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 from llm.tokenizers.kinds import KINDS, token_kind
@@ -150,24 +150,12 @@ def same_kind_of(selection: Selection) -> dict[str, float]:
 
     def compute_value() -> dict[str, float]:
         tokens = tokens_of(selection)
-        kinds, counts = np.array(tokens["kinds"]), np.array(tokens["counts"])
-        often = np.argsort(-counts, kind="stable")[:MEASURED]
-        same = sum(
-            1 for token, neighbour in compute.iterate(_neighbours(selection, often)) if kinds[token] == kinds[neighbour]
-        )
-        others = max(1, len(kinds) - 1)
-        chance = float(np.mean([(np.sum(kinds == kinds[token]) - 1) / others for token in often]))
-        return {"same": same / len(often), "chance": chance, "tokens": len(often)}
+        kinds = tokens["kinds"]
+        often = np.argsort(-np.array(tokens["counts"]), kind="stable")[:MEASURED].tolist()
+        result = compute.finish(neighbour_kinds.steps(run.model, kinds, often))
+        return {"same": result.same, "chance": result.chance, "tokens": len(often)}
 
     return _same_kind.get((run.folder.path, run.step), compute_value)
-
-
-def _neighbours(selection: Selection, tokens: np.ndarray) -> Iterator[tuple[int, int]]:
-    model = selection.run().model
-    for token in tokens.tolist():
-        neighbours = nearest_tokens(model, token, 1).tokens
-        if len(neighbours):
-            yield token, int(neighbours[0])
 
 
 def positions_of(selection: Selection) -> Tensor:
