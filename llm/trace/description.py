@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def _describe_trace(traces: dict[str, LayerTrace], name: str) -> dict[str, Any]:
     lines = source_text(trace.file).split("\n")
     pairs = {other: corresponding_steps(trace, traces[other]) for other in traces if other != name}
     return {
-        "file": f"llm/{trace.file.relative_to(PACKAGE).as_posix()}",
+        "file": _shown_path(trace.file),
         "class": trace.class_name,
         "first": trace.first,
         "code": lines[trace.first - 1 : trace.last],
@@ -154,6 +155,11 @@ def _describe_trace(traces: dict[str, LayerTrace], name: str) -> dict[str, Any]:
             for index, step in enumerate(trace.steps)
         ],
     }
+
+
+def _shown_path(file: Path) -> str:
+    """A file's path from the project's folder; its name, for a layer that is registered from elsewhere."""
+    return file.relative_to(PACKAGE.parent).as_posix() if file.is_relative_to(PACKAGE) else file.name
 
 
 def _is_immutable(value: Any) -> bool:

@@ -42,8 +42,8 @@ def _comparison(session: CodeSession, request: Request) -> Response:
 def _array(session: CodeSession, request: Request) -> Response:
     """Two axes of a tensor or its gradient: float32, row by row; the header X-Shape gives the rows and columns."""
     variable = compute.finish(find_variable.steps(session, _path(request), *_variable(request)))
-    gradient = request.query_params.get("gradient") == "1"
-    rows, columns = int_param(request.query_params, "rows"), int_param(request.query_params, "columns")
+    query = request.query_params
+    rows, columns, gradient = int_param(query, "rows"), int_param(query, "columns"), query.get("gradient") == "1"
     array = compute.run(array_window, variable, gradient, rows, columns, _index(request))
     shape = {"X-Shape": ",".join(map(str, array.shape))}
     return Response(array.astype("<f4").tobytes(), media_type="application/octet-stream", headers=shape)
@@ -62,14 +62,13 @@ def _path(request: Request) -> str:
 def _variable(request: Request) -> tuple[str, int, str]:
     """Implementation, step and name of the variable that is asked for."""
     query = request.query_params
-    return query.get("implementation", ""), int_param(request.query_params, "step"), query.get("name", "")
+    return query.get("implementation", ""), int_param(query, "step"), query.get("name", "")
 
 
 def _index(request: Request) -> list[int]:
     """An index into a tensor, as "0,3,2"."""
-    text = request.query_params.get("at", "")
-    parts = [part for part in text.split(",") if part]
-    return [require_natural("at", part) for part in parts]
+    parts = request.query_params.get("at", "").split(",")
+    return [require_natural("at", part) for part in parts if part]
 
 
 LIVE = {
