@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
 from components.shared.controls import escape_token
+from components.shared.lens_figures import lens_of
 from components.shared.parameters import parse_indices
 from components.shared.selection import selection_from_request
 from components.views import lens as lens_view
@@ -215,7 +216,7 @@ def test_each_row_of_the_lens_is_a_task_of_its_own(run, monkeypatch):
     selection.run()
     tasks, submit = [], compute.submit
     monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))
-    lens_view.lens_of(selection)
+    lens_of(selection)
     assert len(tasks) >= 3
 
 

@@ -9,12 +9,12 @@ import streamlit as st
 from components.shared import states
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, escape_token
+from components.shared.lens_figures import lens_of
 from components.shared.parameters import Query, int_param, parse_natural
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address, Session, control_key, forget
 from components.shared.texts import batch_of_one
 from components.shared.view import Question, Table, View, require_finite
-from components.views.lens import lens_of
 from llm.interpret.decomposition import Component
 from llm.interpret.direct_logit_attribution import Attribution, direct_logit_attribution
 from llm.runtime import compute

@@ -8,24 +8,19 @@ import streamlit as st
 
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, remember_locked
+from components.shared.lens_figures import lens_of, row_names
 from components.shared.parameters import Query, parse_indices
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address
-from components.shared.texts import batch_of_one, token_texts
-from components.shared.view import Question, Table, View, require_finite
-from llm.interpret.logit_lens import LogitLens, logit_lens
-from llm.runtime import compute
-from llm.runtime.kept import Kept
+from components.shared.texts import token_texts
+from components.shared.view import Question, Table, View
 
 TOP = 5  # predictions that a hover shows
-MOST = 20  # predictions that are stored: other views offer them as choices
 COLOURS = {
     "guess": "Probability of the prediction",
     "truth": "Probability of the true next token",
     "rank": "Rank of the true next token",
 }
-
-_lenses: Kept[LogitLens] = Kept(8)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
@@ -63,23 +58,6 @@ def settled(predictions: list[int]) -> int:
     while row > 0 and predictions[row - 1] == predictions[-1]:
         row -= 1
     return row
-
-
-def lens_of(selection: Selection) -> LogitLens:
-    """The lens on a text, one row a task, so that a training run continues between them."""
-    run = selection.run()
-
-    def compute_lens() -> LogitLens:
-        lens = compute.finish(logit_lens.steps(run.model, batch_of_one(selection.tokens), MOST))
-        require_finite("This model's logits", lens.top_probabilities)
-        return lens
-
-    return _lenses.get((run.folder.path, run.step, selection.tokens), compute_lens)
-
-
-def row_names(selection: Selection) -> list[str]:
-    """The names of a lens's rows."""
-    return ["embedding", *(f"layer {layer}" for layer in range(selection.run().config.n_layers))]
 
 
 def rows_json(selection: Selection) -> dict[str, Any]:

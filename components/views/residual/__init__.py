@@ -9,12 +9,12 @@ import streamlit as st
 
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, remember_locked
+from components.shared.lens_figures import row_names
 from components.shared.parameters import Query, parse_indices
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address
 from components.shared.texts import batch_of_one
 from components.shared.view import Question, Table, View, require_finite
-from components.views.lens import row_names
 from llm.interpret.decomposition import Component
 from llm.interpret.residual_stream import ResidualStream, residual_stream
 from llm.runtime import compute

@@ -1,0 +1,31 @@
+"""The logit lens of a selection, which more than one view reads: its rows, and the final predictions as choices."""
+
+from __future__ import annotations
+
+from components.shared.selection import Selection
+from components.shared.texts import batch_of_one
+from components.shared.view import require_finite
+from llm.interpret.logit_lens import LogitLens, logit_lens
+from llm.runtime import compute
+from llm.runtime.kept import Kept
+
+MOST = 20  # predictions that are stored
+
+_lenses: Kept[LogitLens] = Kept(8)
+
+
+def lens_of(selection: Selection) -> LogitLens:
+    """The lens on a text, one row a task, so that a training run continues between them."""
+    run = selection.run()
+
+    def compute_lens() -> LogitLens:
+        lens = compute.finish(logit_lens.steps(run.model, batch_of_one(selection.tokens), MOST))
+        require_finite("This model's logits", lens.top_probabilities)
+        return lens
+
+    return _lenses.get((run.folder.path, run.step, selection.tokens), compute_lens)
+
+
+def row_names(selection: Selection) -> list[str]:
+    """The names of a lens's rows."""
+    return ["embedding", *(f"layer {layer}" for layer in range(selection.run().config.n_layers))]
