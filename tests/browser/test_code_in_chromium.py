@@ -180,10 +180,10 @@ def test_sampling_and_training_are_read_the_same_way(page, server, run):
 
 def test_an_edited_source_file_shows_its_new_text(page, server, run):
     open_code(page, server, run, layer="blocks.0.mlp")
-    file = server.folder / "llm" / "layers" / "mlp.py"
+    file = server.folder / "llm" / "layers" / "mlp" / "gated.py"
     before = file.read_text()
     renamed = before.replace(
-        "gate = self.hook_gate(gate * gate.sigmoid())", "opened = gate = self.hook_gate(gate * gate.sigmoid())"
+        "gate = self.hook_gate(self.activation(gate))", "opened = gate = self.hook_gate(self.activation(gate))"
     )
     assert renamed != before
     file.write_text(renamed)

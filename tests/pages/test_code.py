@@ -15,13 +15,14 @@ from starlette.testclient import TestClient
 
 from components.routes import ROUTES
 from components.shared.assets import COMPONENTS
+from components.views.code.editor import SUGGESTIONS
 from components.views.code.equations import equations
 from components.views.code.training_code import WEIGHT, open_training_code
 from llm import Transformer, preset
 from llm.checkpoints import load_run
 from llm.presets import ARCHITECTURES
 from llm.trace import description
-from llm.trace.forward_pass import PACKAGE, implementations, record_forward_pass
+from llm.trace.forward_pass import PACKAGE, implementations, record_forward_pass, source_files
 from llm.trace.layer_trace import trace_layer
 from llm.trace.sessions import find_session, open_session
 
@@ -165,6 +166,11 @@ def test_the_editor_holds_the_running_code_and_suggests_changes(home, monkeypatc
     area = next(area for area in app.text_area if area.label == "Code")
     assert "centred = x  #" in area.value
     assert next(button for button in app.button if button.key == "code-try").disabled  # guess first
+
+
+def test_every_suggested_edit_fits_some_layer():
+    code = "".join(file.read_text("utf-8") for file in source_files())
+    assert [name for name, (old, _) in SUGGESTIONS.items() if old not in code] == []
 
 
 def test_the_model_can_be_downloaded_as_one_script(home):

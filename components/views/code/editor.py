@@ -22,7 +22,7 @@ SUGGESTIONS = {
     "Swap two axes": ("-> batch head pos d_head", "-> batch head d_head pos"),
     "Do not subtract the mean": ("centred = x - mean", "centred = x"),
     "Remove γ": (" * self.w", ""),
-    "Remove the nonlinearity": ('pre * _normal_cdf(pre) if self.activation == "gelu" else pre.clamp(min=0)', "pre"),
+    "Remove the nonlinearity": ("self.activation(pre)", "pre"),
     "Remove the gate": ("gate * pre", "pre"),
     "Remove attention": ("resid = resid + attention_out", "resid = resid"),
     "Remove the MLP": ("resid = resid + mlp_out", "resid = resid"),
