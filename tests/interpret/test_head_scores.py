@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from interpret_models import by_hand, grouped, randomised
-from model_configs import IMPLEMENTATIONS, SIZES, every_config
+from model_configs import IMPLEMENTATIONS, SIZES, two_or_three_configs
 
 from llm import Transformer
 from llm.config import ModelConfig
@@ -109,7 +109,7 @@ def test_scores_are_their_definitions():
     assert even.entropy_maximum == pytest.approx(sum(math.log(q + 1) for q in range(8)) / 8)
 
 
-@every_config
+@two_or_three_configs
 def test_head_scores_are_the_scores_of_recorded_patterns(config):
     model = randomised(config)
     scores = head_scores(model, torch.tensor([3, 4, 9, 9, 30]), sequences=6, seed=3)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from interpret_models import by_hand, randomised
-from model_configs import every_config
+from model_configs import every_config, two_or_three_configs
 from torch.testing import assert_close
 
 from llm.interpret.ablation import ablate
@@ -20,7 +20,7 @@ from llm.interpret.intervention import (
 TOKENS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
 
 
-@every_config
+@two_or_three_configs
 def test_an_effect_is_what_both_models_predict(config):
     model = randomised(config)
     found = intervention_effect(model, TOKENS, Intervention(((0, 1), (1, 0)), (1,), scale=0.5, mean=True), TOKENS)
@@ -57,7 +57,7 @@ def test_an_override_and_an_ablation_together_are_both_made(config):
     assert not torch.equal(other.altered.logits, ablated)
 
 
-@every_config
+@two_or_three_configs
 def test_a_greedy_continuation_takes_the_most_likely_token_and_ends_with_the_context(config):
     model, change = randomised(config), Intervention(mlps=(1,))
     start = TOKENS[0].tolist()

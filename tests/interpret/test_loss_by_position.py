@@ -3,13 +3,13 @@
 import pytest
 import torch
 from interpret_models import randomised
-from model_configs import SIZES, every_config
+from model_configs import SIZES, two_or_three_configs
 
 from llm.config import ModelConfig
 from llm.interpret.loss_by_position import in_context_score, loss_by_position
 
 
-@every_config
+@two_or_three_configs
 def test_losses_by_position_average_to_the_loss(config):
     model = randomised(config)
     inputs, targets = torch.randint(config.d_vocab, (2, 5, 16))
