@@ -24,14 +24,19 @@ async function rasterised(svg) {
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
-/** The row that carries a view away. `links` name the files that the server makes; `draw()` gives the view as SVG. */
+/**
+ * The row of export buttons.
+ *
+ * @param {{ name: string, csv?: string, html?: string }} links addresses of the server's files; none in an exported page
+ * @param {() => SVGSVGElement} draw gives the view as SVG
+ */
 export function exportRow(links, draw) {
-  const row = element("div", "llm-carry");
-  row.append(element("span", "llm-carry-title", "Carry away"));
-  const said = element("span", "llm-carry-said");
+  const row = element("div", "llm-export");
+  row.append(element("span", "llm-export-title", "Export"));
+  const said = element("span", "llm-export-said");
   said.setAttribute("role", "status");
   const button = (label, act) => {
-    const made = element("button", "llm-carry-button", label);
+    const made = element("button", "llm-export-button", label);
     made.type = "button";
     made.addEventListener("click", async () => {
       try {
@@ -44,9 +49,9 @@ export function exportRow(links, draw) {
   };
   button("PNG", async () => save(await rasterised(draw()), `${links.name}.png`));
   button("SVG", () => save(new Blob([svgText(draw())], { type: "image/svg+xml" }), `${links.name}.svg`));
-  if (links.csv) { // not in a page that was carried away
+  if (links.csv && links.html) { // not in an exported page
     for (const [label, address] of [["CSV", links.csv], ["Page that works offline", links.html]]) {
-      const link = element("a", "llm-carry-button", label);
+      const link = element("a", "llm-export-button", label);
       link.href = address;
       link.download = "";
       row.append(link);
@@ -60,7 +65,14 @@ export function exportRow(links, draw) {
   return row;
 }
 
-/** Once a view's state has changed, `carry()` makes a row whose links name the new one. */
-export function renewExportRow(root, before, after, carry) {
-  if (before.carry.html !== after.carry.html) root.querySelector(".llm-carry").replaceWith(carry());
+/**
+ * Replaces the row once its links lead to another state of the view.
+ *
+ * @param {HTMLElement} root
+ * @param {{ export: { html?: string } }} before
+ * @param {{ export: { html?: string } }} after
+ * @param {() => HTMLElement} makeRow
+ */
+export function renewExportRow(root, before, after, makeRow) {
+  if (before.export.html !== after.export.html) root.querySelector(".llm-export")?.replaceWith(makeRow());
 }

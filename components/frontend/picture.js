@@ -6,7 +6,7 @@ import { shape, SVG } from "./dom.js";
 /** What is seen of `root` as one SVG with a title. */
 export function asSeen(root, title) {
   const frame = root.getBoundingClientRect();
-  const foot = root.querySelector(".llm-carry")?.getBoundingClientRect().top ?? frame.bottom;
+  const foot = root.querySelector(".llm-export")?.getBoundingClientRect().top ?? frame.bottom;
   const svg = picture(root, Math.ceil(frame.width) + 32, Math.ceil(foot - frame.top) + 60, title);
   const view = shape("g", { transform: `translate(${16 - frame.left} ${44 - frame.top})` });
   new Redrawing().element(root, view);
@@ -15,7 +15,7 @@ export function asSeen(root, title) {
 }
 
 class Redrawing {
-  static LEFT_OUT = ".llm-carry, [data-live]"; // what makes sense on the page only: these buttons, and hints
+  static LEFT_OUT = ".llm-export, [data-live]"; // what makes sense on the page only: these buttons, and hints
   static STYLES = ["fill-opacity", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity", "paint-order",
     "text-anchor", "font-family", "font-size", "font-weight"];
 

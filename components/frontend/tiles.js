@@ -3,6 +3,7 @@
 import { channels, mixed } from "./colours.js";
 import { element } from "./dom.js";
 import { escapeToken } from "./format.js";
+import { unpack } from "./packing.js";
 
 /** The order in which heads stand: by layer, or by a score. A low entropy comes first: a head that has a clear aim. */
 function inOrder(data, scores, order) {
@@ -61,9 +62,13 @@ export class Tiles {
     return { tile, canvas, note, layer, head };
   }
 
-  /** New patterns: a byte a cell, [layer, head, query, key], 255 · sqrt(weight). */
+  /**
+   * New patterns: a byte a cell, [layer, head, query_cell, key_cell], 255 · sqrt(weight).
+   *
+   * @param {ArrayBuffer} buffer
+   */
   setGrid(buffer) {
-    this.grid = new Uint8Array(buffer);
+    this.grid = unpack(buffer).pattern.values;
     this.paint();
   }
 

@@ -10,8 +10,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
+from components.shared.packing import pack
 from components.shared.selection import Selection, text_data
 from components.shared.session import Address, control_key
 from components.shared.texts import batch_of_one
@@ -34,13 +37,13 @@ _heads: Kept[HeadArithmetic] = Kept(8)
 
 
 def grid_bytes(selection: Selection) -> bytes:
-    """Every head's reduced pattern, one byte a cell: [layer, head, query_cell, key_cell]."""
-    return b"".join(compute.iterate(_thumbnail_layers(selection)))
+    """Every head's reduced pattern, packed: `pattern` [layer, head, query_cell, key_cell], one byte a cell."""
+    return pack({"pattern": np.stack(list(compute.iterate(_thumbnail_layers(selection))))})
 
 
-def _thumbnail_layers(selection: Selection) -> Iterator[bytes]:
+def _thumbnail_layers(selection: Selection) -> Iterator[NDArray[np.uint8]]:
     for layer in attention_layers(selection.run().model, batch_of_one(selection.tokens)):
-        yield pattern_thumbnails(layer.pattern[0]).numpy().tobytes()
+        yield pattern_thumbnails(layer.pattern[0]).numpy()
 
 
 def scores_of(selection: Selection) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def show(view: View, subject: Subject) -> None:
     links = {kind: subject.address(f"{view.page}/{view.name}.{kind}", **query) for kind in ("csv", "html")}
     view.component.mount(
         key=view.component_key,
-        data=view.data(subject, query) | {"carry": {"name": _file_name(view, subject), **links}, "guess": expected},
+        data=view.data(subject, query) | {"export": {"name": _file_name(view, subject), **links}, "guess": expected},
         **{f"on_{name}_change": partial(_report, view, name) for name in view.events},
     )
     if expected and view.measured is not None:
@@ -145,7 +145,7 @@ def _csv(view: View, subject: Subject, query: Query) -> Response:
 def _html(view: View, subject: Subject, query: Query) -> Response:
     """The whole view as a page that needs no server."""
     name = _file_name(view, subject)
-    data = view.data(subject, query) | {"carry": {"name": name}, "guess": "", "kept": True}
+    data = view.data(subject, query) | {"export": {"name": name}, "guess": "", "kept": True}
     sources = {
         source: content if isinstance(content, bytes) else json.dumps(content).encode()
         for source, content in view.sources(subject, query).items()

@@ -168,7 +168,7 @@ def test_the_slider_moves_patterns_scores_and_loss(page, server, run):
 def likeness(picture: Path, view: Locator) -> float:
     """Correlation of brightness between a picture and the view on the page, in cells of 16 × 16 pixels; 1: the same."""
     seen = Image.open(io.BytesIO(view.screenshot())).convert("L")
-    foot = view.locator(".llm-carry").bounding_box()["y"] - view.bounding_box()["y"]
+    foot = view.locator(".llm-export").bounding_box()["y"] - view.bounding_box()["y"]
     width, height = seen.width // 16, int(foot) // 16
     carried = Image.open(picture).convert("L").reduce(2).crop((16, 44, 16 + 16 * width, 44 + 16 * height))
     cells = [np.asarray(one.crop((0, 0, 16 * width, 16 * height)).reduce(16), float).ravel() for one in (seen, carried)]
@@ -192,7 +192,7 @@ def test_a_view_is_carried_away_as_picture_table_and_page(page, server, run, vie
 
     def carried(name: str) -> Path:
         with page.expect_download() as download:
-            page.locator(".llm-carry-button", has_text=re.compile(f"^{name}$")).click()
+            page.locator(".llm-export-button", has_text=re.compile(f"^{name}$")).click()
         path = tmp_path / download.value.suggested_filename
         download.value.save_as(path)
         return path

@@ -133,7 +133,7 @@ def test_a_view_of_a_hostile_text_is_carried_away_as_picture_table_and_page(page
 
     def carried(name: str) -> Path:
         with page.expect_download() as download:
-            page.locator(".llm-carry-button", has_text=re.compile(f"^{name}$")).click()
+            page.locator(".llm-export-button", has_text=re.compile(f"^{name}$")).click()
         path = tmp_path / download.value.suggested_filename
         download.value.save_as(path)
         return path

@@ -153,7 +153,7 @@ def carried(page: Page, away, view: str, folder: Path) -> Page:
 
     def file(name: str) -> Path:
         with page.expect_download() as download:
-            page.locator(".llm-carry-button", has_text=re.compile(f"^{name}$")).click()
+            page.locator(".llm-export-button", has_text=re.compile(f"^{name}$")).click()
         path = folder / download.value.suggested_filename
         download.value.save_as(path)
         return path

@@ -1,13 +1,16 @@
 """What the tests of pages share: a tiny run, and the app as AppTest runs it."""
 
 import functools
+import json
 import shutil
+import struct
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 from streamlit.testing.v1 import AppTest
@@ -95,3 +98,14 @@ def texts(app: AppTest) -> str:
 def button(app: AppTest, key: str):
     """The button with this key."""
     return next(button for button in app.button if button.key == key)
+
+
+def unpack(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays that `components.shared.packing.pack` wrote."""
+    (length,) = struct.unpack_from("<I", content)
+    start, arrays = 4 + length, {}
+    for entry in json.loads(content[4:start]):
+        array = np.frombuffer(content, np.dtype(entry["dtype"]).newbyteorder("<"), int(np.prod(entry["shape"])), start)
+        arrays[entry["name"]] = array.reshape(entry["shape"])
+        start += -(-array.nbytes // 8) * 8
+    return arrays

@@ -22,6 +22,7 @@ from app_pages import (
     open_page,
     texts,
     tiny_run,
+    unpack,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,7 +165,7 @@ def test_the_grid_is_every_pattern_in_eight_bits(run):
     model = load_run(run).model
     kept = record(model, torch.tensor([tokens_of(run, HEN)]), ["pattern"])
     pattern = torch.cat(list(kept.values()))  # [layer, head, query_pos, key_pos]
-    grid = np.frombuffer(ask(run, "grid").body, np.uint8).reshape(2, 4, 16, 16)
+    grid = unpack(ask(run, "grid").body)["pattern"]
     np.testing.assert_allclose((grid / 255) ** 2, pattern.detach(), atol=0.005)
 
 
@@ -180,15 +181,12 @@ def test_scores_are_the_librarys_and_only_high_ones_give_a_name(run):
             assert (label is not None) == (highest > 0.5)
 
 
-def test_a_heads_arrays_lie_one_after_the_other(run):
-    numbers = np.frombuffer(ask(run, "head", layer=1, head=3).body, "<f4")
+def test_a_heads_arrays_are_named_in_the_answer(run):
+    arrays = unpack(ask(run, "head", layer=1, head=3).body)
     view = head_figures.head_of(selection_from_request(look_request("attention", run)), 1, 3)
-    start = 0
-    for name in ARRAYS:
-        array = getattr(view, name)
-        np.testing.assert_array_equal(numbers[start : start + array.size], array.ravel())
-        start += array.size
-    assert start == numbers.size
+    assert set(arrays) == set(ARRAYS)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, getattr(view, name))
 
 
 def test_the_context_of_a_snapshot_is_the_librarys(run):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import streamlit as st
 import torch
-from app_pages import open_page, texts, tiny_run
+from app_pages import open_page, texts, tiny_run, unpack
 from model_configs import component_configs
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -90,12 +90,11 @@ def test_the_array_route_gives_float32(client, key):
         "columns": 3,
     }
     answer = client.get(f"/live/code/{key}/array", params=asked | {"at": "0,0,0,0"})
-    rows, columns = map(int, answer.headers["x-shape"].split(","))
-    numbers = np.frombuffer(answer.content, "<f4").reshape(rows, columns)
+    numbers = unpack(answer.content)["window"]
     variable = description.find_variable(find_session(key), "blocks.0.attention", "einops", 0, "query")
     assert np.array_equal(numbers, variable.tensor[0, 0].numpy())
     gradient = client.get(f"/live/code/{key}/array", params=asked | {"at": "0,0,0,0", "gradient": 1})
-    assert np.array_equal(np.frombuffer(gradient.content, "<f4"), variable.gradient[0, 0].numpy().flatten())
+    assert np.array_equal(unpack(gradient.content)["window"], variable.gradient[0, 0].numpy())
 
 
 def test_what_is_drawn_at_once_is_what_the_server_hands_out():

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from app_pages import HEN, TEXT, ask_view, button, finished_run, never_ask, open_page, texts
+from app_pages import HEN, TEXT, ask_view, button, finished_run, never_ask, open_page, texts, unpack
 from starlette.exceptions import HTTPException
 
 from components.views import neurons
@@ -37,10 +37,6 @@ def ask(path, *what: str, **query):
     return ask_view("inside", path, *what, **query)
 
 
-def floats(response) -> np.ndarray:
-    return np.frombuffer(response.body, "<f4")
-
-
 def held(page: str) -> dict:
     """What a page to keep tells its component."""
     assert "default-src 'none'" in page
@@ -66,13 +62,13 @@ def test_a_link_opens_the_same_map(home, run):
 
 def test_the_map_of_every_step_stands_on_the_axes_of_one(run):
     end, start = load_run(run), load_run(run, 0)
-    own = floats(ask(run, "embeddings", axes="end"))
+    own = unpack(ask(run, "embeddings", axes="end").body)
     wanted = embedding_map(end.model, 3)
-    np.testing.assert_allclose(own[:-3].reshape(-1, 3), wanted.coordinates, atol=1e-5)
-    np.testing.assert_allclose(own[-3:], wanted.explained_variance, rtol=1e-5)
-    before = floats(ask(run, "embeddings", "0", axes="end"))
+    np.testing.assert_allclose(own["points"], wanted.coordinates, atol=1e-5)
+    np.testing.assert_allclose(own["explained"], wanted.explained_variance, rtol=1e-5)
+    before = unpack(ask(run, "embeddings", "0", axes="end").body)
     wanted = embedding_map(start.model, axes=embedding_axes(end.model, 3))
-    np.testing.assert_allclose(before[:-3].reshape(-1, 3), wanted.coordinates, atol=1e-5)
+    np.testing.assert_allclose(before["points"], wanted.coordinates, atol=1e-5)
 
 
 def test_tokens_have_their_kind_and_their_count_in_the_text(run):
@@ -105,7 +101,8 @@ def test_positions_are_shown_as_the_scheme_has_them(home, architecture):
     path = made(home, architecture)
     model = load_run(path).model
     wanted = position_cosines(model) if architecture == "gpt" else distance_curves(model)
-    np.testing.assert_allclose(floats(ask(path, "embeddings-positions")), wanted.flatten(), atol=1e-5)
+    curves = unpack(ask(path, "embeddings-positions").body)["curves"]
+    np.testing.assert_allclose(curves, wanted, atol=1e-5)
     rows = list(csv.DictReader(io.StringIO(ask(path, "embeddings.csv", map="positions").body.decode())))
     assert len(rows) == wanted.numel()
 

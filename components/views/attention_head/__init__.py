@@ -10,6 +10,7 @@ import streamlit as st
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, remember_locked, remembered
 from components.shared.head_figures import BY_DISTANCE, head_of
+from components.shared.packing import pack
 from components.shared.parameters import Query, int_param, parse_indices
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address, control_key
@@ -86,8 +87,8 @@ def measured(selection: Selection, query: Query) -> str:
 
 
 def head_bytes(view: HeadArithmetic) -> bytes:
-    """The arrays of a head, one after the other as float32, in the order of `ARRAYS`."""
-    return b"".join(getattr(view, name).astype("<f4").tobytes() for name in ARRAYS)
+    """The arrays of a head, packed in float32."""
+    return pack({name: getattr(view, name).astype(np.float32) for name in ARRAYS})
 
 
 def head_content(selection: Selection, query: Query) -> bytes:

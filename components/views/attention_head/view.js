@@ -5,24 +5,11 @@ import { exportRow, renewExportRow } from "../../frontend/export.js";
 import { fetchBytes } from "../../frontend/fetching.js";
 import { escapeToken } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
+import { unpack } from "../../frontend/packing.js";
 import { asSeen } from "../../frontend/picture.js";
 import { arithmeticPanel, distanceChart } from "./arithmetic.js";
 import { Matrix } from "./matrix.js";
 import { Strip, strongest } from "./strip.js";
-
-const ARRAYS = ["pattern", "weighted", "pattern_rest", "weighted_rest", "scores", "content", "position"];
-
-/** The arrays of a head, as the server lays them one after the other. */
-function unpacked(buffer, count, dHead) {
-  const numbers = new Float32Array(buffer);
-  let start = 0;
-  const take = (length) => numbers.subarray(start, (start += length));
-  const arrays = Object.fromEntries(ARRAYS.map((name) => [name, take(count * count)]));
-  for (const name of ["query", "key"]) arrays[name] = take(count * dHead);
-  for (const name of ["highest", "total"]) arrays[name] = take(count);
-  arrays.by_distance = numbers.subarray(start);
-  return { count, arrays };
-}
 
 class OneHead {
   static identity = (data) => data.sources.head;
@@ -60,11 +47,11 @@ class OneHead {
     side.append(this.lists, this.sums, this.distance);
     const body = element("div", "llm-head-body");
     body.append(this.matrix.root, side);
-    this.root.replaceChildren(this.status, this.shared(), this.strip.root, body, this.carry());
+    this.root.replaceChildren(this.status, this.shared(), this.strip.root, body, this.exportRow());
   }
 
-  carry() {
-    return exportRow(this.data.carry, () => asSeen(this.root, this.titled()));
+  exportRow() {
+    return exportRow(this.data.export, () => asSeen(this.root, this.titled()));
   }
 
   /** Which heads read the same keys and values as this one. */
@@ -77,9 +64,10 @@ class OneHead {
   }
 
   async read() {
-    const { labels, dHead, sources } = this.data;
+    const { labels, sources } = this.data;
     try {
-      this.head = unpacked(await fetchBytes(sources.head), labels.length, dHead);
+      const packed = Object.entries(unpack(await fetchBytes(sources.head)));
+      this.head = { count: labels.length, arrays: Object.fromEntries(packed.map(([name, { values }]) => [name, values])) };
     } catch (error) {
       this.status.textContent = error.message;
       this.status.classList.add("llm-head-bad");
@@ -206,7 +194,7 @@ class OneHead {
     this.data = data;
     this.held = data.locked;
     if (this.head) this.paint();
-    renewExportRow(this.root, before, data, () => this.carry());
+    renewExportRow(this.root, before, data, () => this.exportRow());
   }
 }
 

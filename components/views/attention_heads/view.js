@@ -17,12 +17,12 @@ class AllHeads {
     this.status.setAttribute("role", "status");
     this.grid = element("div", "llm-tiles");
     this.tiles = new Tiles(this.grid, data, (layer, head) => page.report("opened", [layer, head]));
-    root.replaceChildren(this.status, this.grid, this.carry());
+    root.replaceChildren(this.status, this.grid, this.exportRow());
     this.read();
   }
 
-  carry() {
-    return exportRow(this.data.carry, () => asSeen(this.root, this.data.title));
+  exportRow() {
+    return exportRow(this.data.export, () => asSeen(this.root, this.data.title));
   }
 
   async read() {
@@ -44,7 +44,7 @@ class AllHeads {
   say() {
     const labels = this.tiles.scores.label.flat();
     const named = labels.filter((label) => label !== null).length;
-    this.status.textContent = `${named} of ${labels.length} heads have a score above ${this.data.labelAbove} and carry its name. `
+    this.status.textContent = `${named} of ${labels.length} heads have a score above ${this.data.labelAbove} and are named after it. `
       + `Entropy is at most ${this.tiles.scores.entropy_maximum.toFixed(2)} nats here. Choose a head to look closer.`;
   }
 
@@ -52,7 +52,7 @@ class AllHeads {
     const before = this.data;
     this.data = this.tiles.data = data;
     this.tiles.paint(); // also after a change of theme
-    renewExportRow(this.root, before, data, () => this.carry());
+    renewExportRow(this.root, before, data, () => this.exportRow());
     if (data.order !== before.order && this.tiles.grid) this.tiles.arrange(this.tiles.scores ? data.order : "layer");
   }
 }

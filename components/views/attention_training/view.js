@@ -13,7 +13,7 @@ const CHART = { width: 440, height: 190, left: 44, right: 14, top: 12, bottom: 2
 const LEAST_SCORE = 0.2; // the top of the score axis at least, so that noise near 0 does not look like a bump
 
 class ThroughTraining {
-  static identity = (data) => [data.carry.name, ...data.labels].join("\n");
+  static identity = (data) => [data.export.name, ...data.labels].join("\n");
 
   constructor(root, data, page) {
     this.root = root;
@@ -41,11 +41,11 @@ class ThroughTraining {
     this.charts = element("div", "llm-training-charts");
     this.grid = element("div", "llm-tiles");
     this.tiles = new Tiles(this.grid, this.data, (layer, head) => this.page.report("opened", [this.data.steps[this.at], layer, head]));
-    this.root.replaceChildren(row, this.status, this.charts, this.grid, this.carry());
+    this.root.replaceChildren(row, this.status, this.charts, this.grid, this.exportRow());
   }
 
-  carry() {
-    return exportRow(this.data.carry, () => asSeen(this.root, this.data.title));
+  exportRow() {
+    return exportRow(this.data.export, () => asSeen(this.root, this.data.title));
   }
 
   /** Scores, then loss and in-context score, one snapshot after the other, the first and the last before the rest. */
@@ -196,7 +196,7 @@ class ThroughTraining {
     this.data = this.tiles.data = data;
     this.tiles.paint();
     this.draw();
-    renewExportRow(this.root, before, data, () => this.carry());
+    renewExportRow(this.root, before, data, () => this.exportRow());
   }
 }
 

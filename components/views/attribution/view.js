@@ -16,14 +16,14 @@ class AttributionBars {
     this.root = root;
     this.data = data;
     this.status = new Status("Taking the last vector apart …");
-    const alone = !data.carry.csv; // a page that was carried away holds a single position's numbers
+    const alone = !data.export.csv; // an exported page holds a single position's numbers
     this.text = new TextLine(data.labels, data.own, alone ? null : (position) => page.report("position", position));
     this.bars = element("div", "llm-attribution-columns");
-    root.replaceChildren(this.status.root, this.text.root, this.bars, this.carry());
+    root.replaceChildren(this.status.root, this.text.root, this.bars, this.exportRow());
     this.read();
   }
 
-  carry = () => exportRow(this.data.carry, () => asSeen(this.root, this.titled()));
+  exportRow = () => exportRow(this.data.export, () => asSeen(this.root, this.titled()));
 
   async read() {
     const address = this.data.sources.attribution;
@@ -94,7 +94,7 @@ class AttributionBars {
         + "layers counts as theirs."),
     );
     this.bars.replaceChildren(bars, totals);
-    this.status.say(this.data.carry.csv ? "Choose a token of the text to look at its position." : "");
+    this.status.say(this.data.export.csv ? "Choose a token of the text to look at its position." : "");
   }
 
   titled() {
@@ -106,7 +106,7 @@ class AttributionBars {
     const before = this.data;
     const changed = data.sources.attribution !== before.sources.attribution;
     this.data = data;
-    renewExportRow(this.root, before, data, this.carry);
+    renewExportRow(this.root, before, data, this.exportRow);
     if (changed) {
       delete this.root.dataset.drawn;
       this.read();

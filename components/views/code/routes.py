@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from components.shared.packing import pack
 from components.shared.parameters import int_param, require_natural
 from llm.runtime import compute
 from llm.trace.code_session import CodeSession
@@ -40,13 +42,12 @@ def _comparison(session: CodeSession, request: Request) -> Response:
 
 
 def _array(session: CodeSession, request: Request) -> Response:
-    """Two axes of a tensor or its gradient: float32, row by row; the header X-Shape gives the rows and columns."""
+    """Two axes of a tensor or its gradient: `window` [row, column], packed in float32."""
     variable = compute.finish(find_variable.steps(session, _path(request), *_variable(request)))
     query = request.query_params
     rows, columns, gradient = int_param(query, "rows"), int_param(query, "columns"), query.get("gradient") == "1"
     array = compute.run(array_window, variable, gradient, rows, columns, _index(request))
-    shape = {"X-Shape": ",".join(map(str, array.shape))}
-    return Response(array.astype("<f4").tobytes(), media_type="application/octet-stream", headers=shape)
+    return Response(pack({"window": array.astype(np.float32)}), media_type="application/octet-stream")
 
 
 def _cell(session: CodeSession, request: Request) -> Response:

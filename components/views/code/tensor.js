@@ -3,6 +3,7 @@
 import { colour, mixed } from "../../frontend/colours.js";
 import { element } from "../../frontend/dom.js";
 import { significant, withThousands } from "../../frontend/format.js";
+import { unpack } from "../../frontend/packing.js";
 import { drawOrigin } from "./origin.js";
 
 const POSITIONS = ["pos", "query_pos", "key_pos"];
@@ -52,10 +53,9 @@ export class TensorView {
     }
     const response = await this.ask("array", { implementation, step, name: variable.name, gradient: gradient ? 1 : 0,
       rows: this.rows, columns: this.columns, at: this.at.join(",") });
-    const numbers = new Float32Array(await response.arrayBuffer());
+    const { shape: [height, width], values } = unpack(await response.arrayBuffer()).window;
     if (turn !== this.turn) return; // another was asked for meanwhile
-    this.numbers = numbers;
-    const [height, width] = response.headers.get("X-Shape").split(",").map(Number);
+    this.numbers = values;
     this.height = height;
     this.width = width;
     const active = /** @type {HTMLElement} */ (document.activeElement);

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one
 from components.shared.head_figures import BY_DISTANCE
+from components.shared.packing import pack
 from components.shared.parameters import Query, int_param, parse_natural
 from components.shared.selection import END, Selection, selection_from_request, text_data
 from components.shared.session import Address
@@ -38,7 +40,7 @@ MEASURED = 512  # tokens, the most frequent ones, whose neighbours are compared 
 MOST_EXPORTED = 4096  # tokens of a vocabulary whose neighbours are all written into an exported page
 
 _axes: Kept[Tensor] = Kept(16)
-_maps: Kept[bytes] = Kept(64)
+_maps: Kept[dict[str, NDArray[np.float32]]] = Kept(64)
 _tokens: Kept[dict[str, Any]] = Kept(4)
 _same_kind: Kept[dict[str, float]] = Kept(32)
 
@@ -109,18 +111,16 @@ def axes_of(selection: Selection) -> Tensor:
     return _axes.get((run.folder.path, run.step), lambda: compute.run(embedding_axes, run.model, count))
 
 
-def map_bytes(selection: Selection, axes_step: str) -> bytes:
-    """Coordinates [token, 3] on another step's axes, then the fraction of variance along each, in float32."""
+def map_of(selection: Selection, axes_step: str) -> dict[str, NDArray[np.float32]]:
+    """Coordinates `points` [token, 3] on another step's axes, and the fraction of variance along each, `explained`."""
     run = selection.run()
 
-    def compute_value() -> bytes:
+    def compute_value() -> dict[str, NDArray[np.float32]]:
         axes = axes_of(selection.at(None if axes_step == END else int(axes_step)))
         result: EmbeddingMap = compute.run(embedding_map, run.model, 3, axes)
+        arrays = {"points": result.coordinates, "explained": result.explained_variance}
         padding = (0, 3 - axes.shape[1])
-        numbers = [
-            torch.nn.functional.pad(values, padding) for values in (result.coordinates, result.explained_variance)
-        ]
-        return b"".join(values.numpy().astype("<f4").tobytes() for values in numbers)
+        return {name: torch.nn.functional.pad(values, padding).float().numpy() for name, values in arrays.items()}
 
     return _maps.get((run.folder.path, run.step, axes_step), compute_value)
 
@@ -170,11 +170,11 @@ def _map(selection: Selection, query: Query) -> bytes:
     axes = query.get("axes", END)
     if axes != END:
         int_param(query, "axes")
-    return map_bytes(selection, axes)
+    return pack(map_of(selection, axes))
 
 
 def _positions(selection: Selection, query: Query) -> bytes:
-    return positions_of(selection).numpy().astype("<f4").tobytes()
+    return pack({"curves": positions_of(selection).float().numpy()})
 
 
 def table(selection: Selection, query: Query) -> Table:
@@ -186,7 +186,7 @@ def table(selection: Selection, query: Query) -> Table:
         cells = ([first, second, float(value)] for first, row in enumerate(curves) for second, value in enumerate(row))
         return Table(f"positions-{selection.run_id}", names, cells)
     tokens, axes = tokens_of(selection), END if selection.step is None else str(selection.step)
-    coordinates = np.frombuffer(map_bytes(selection, axes), "<f4")[:-3].reshape(-1, 3)
+    coordinates = map_of(selection, axes)["points"]
     columns = zip(tokens["texts"], tokens["kinds"], tokens["counts"], coordinates.tolist(), strict=True)
     rows = ([token, text, KINDS[kind], count, *point] for token, (text, kind, count, point) in enumerate(columns))
     return Table(f"embeddings-{selection.run_id}", ["id", "token", "kind", "count", "pc1", "pc2", "pc3"], rows)
@@ -199,7 +199,7 @@ def sources(selection: Selection, query: Query) -> dict[str, Any]:
     held: dict[str, Any] = {"tokens": tokens_of(selection), "alike": same_kind_of(selection)}
     for step in told["steps"]:
         snapshot = selection if step == run.step else selection.at(step)
-        held[f"map/{step}"] = map_bytes(snapshot, axes)
+        held[f"map/{step}"] = pack(map_of(snapshot, axes))
         if run.config.positional != "none":
             held[f"positions/{step}"] = _positions(snapshot, query)
     chosen = [] if told["token"] is None else [told["token"]]

@@ -35,8 +35,10 @@ export class Positions {
     this.root.append(body);
   }
 
-  show(buffer) {
-    this.numbers = new Float32Array(buffer);
+  /** @param {import("../../frontend/packing.js").PackedArray} curves [curve, position or distance] */
+  show({ shape: [rows], values }) {
+    this.rows = rows;
+    this.numbers = values;
     this.draw();
   }
 
@@ -50,8 +52,7 @@ export class Positions {
     if (!this.numbers) return;
     const { context, positional } = this.data;
     if (this.byDistance) {
-      const rows = this.numbers.length / context;
-      const curves = [...Array(rows).keys()].map((row) => this.numbers.subarray(row * context, (row + 1) * context));
+      const curves = [...Array(this.rows).keys()].map((row) => this.numbers.subarray(row * context, (row + 1) * context));
       const words = positional === "rope" ? "cosine of the angle between equal vectors, a line for each turned pair" : "penalty on the score, a line for each head";
       this.lines.replaceChildren(this.plot(`${positional === "rope" ? "Rotary positions" : "ALiBi"}: ${words}`, curves, "distance between query and key"));
       this.note.textContent = positional === "rope"

@@ -6,6 +6,7 @@ import { exportRow } from "../../frontend/export.js";
 import { fetchBytes, fetchJson } from "../../frontend/fetching.js";
 import { escapeToken, withThousands } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
+import { unpack } from "../../frontend/packing.js";
 import { barList, Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
 import { Cloud, SHAPES } from "./cloud.js";
@@ -35,7 +36,7 @@ class Embeddings {
     this.map = element("div", "llm-embed-body");
     this.map.append(left, side);
     root.replaceChildren(this.slider(), this.status.root, this.map, this.positions.root, 
-      exportRow(data.carry, () => asSeen(root, this.data.title)));
+      exportRow(data.export, () => asSeen(root, this.data.title)));
     this.read();
   }
 
@@ -95,8 +96,8 @@ class Embeddings {
   /** A snapshot's points and explained variance, fetched once. */
   async mapOf(step) {
     if (!this.maps.has(step)) {
-      const numbers = new Float32Array(await fetchBytes(this.data.sources[`map/${step}`]));
-      this.maps.set(step, { points: numbers.subarray(0, -3), explained: numbers.slice(-3) });
+      const { points, explained } = unpack(await fetchBytes(this.data.sources[`map/${step}`]));
+      this.maps.set(step, { points: points.values, explained: explained.values });
     }
     return this.maps.get(step);
   }
@@ -110,8 +111,8 @@ class Embeddings {
     this.where.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`;
     try {
       if (map === "positions") {
-        const found = await fetchBytes(sources[`positions/${step}`]);
-        if (steps[this.at] === step) this.positions.show(found);
+        const { curves } = unpack(await fetchBytes(sources[`positions/${step}`]));
+        if (steps[this.at] === step) this.positions.show(curves);
       } else {
         const found = await this.mapOf(step);
         if (steps[this.at] === step) this.showMap(found);
@@ -201,7 +202,7 @@ class Embeddings {
     }
   }
 
-  /** In a page that was carried away only those of one step are held. */
+  /** In an exported page only those of one step are held. */
   async neighbours(step, token) {
     const { sources, kept, axesOf } = this.data;
     if (!kept) return fetchJson(`${sources[`near/${step}`]}&token=${token}`);

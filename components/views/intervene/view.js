@@ -29,7 +29,7 @@ class Intervene {
     this.texts = element("div", "llm-part-columns");
     this.build(data);
     root.replaceChildren(this.board, this.said, this.status.root, this.result, this.strip, this.texts,
-      exportRow(data.carry, () => asSeen(root, this.data.title)));
+      exportRow(data.export, () => asSeen(root, this.data.title)));
     this.update(data);
     this.readAlone();
   }

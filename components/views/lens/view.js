@@ -26,11 +26,11 @@ class LogitLens {
     this.details = element("div", "llm-part-columns");
     this.heading = element("div", "llm-part-title llm-lens-heading");
     this.heading.setAttribute("aria-live", "polite");
-    root.replaceChildren(this.status.root, this.grid.root, this.heading, this.details, this.carry());
+    root.replaceChildren(this.status.root, this.grid.root, this.heading, this.details, this.exportRow());
     this.read();
   }
 
-  carry = () => exportRow(this.data.carry, () =>
+  exportRow = () => exportRow(this.data.export, () =>
     asSeen(this.root, `${this.data.colours[this.data.colour]} · ${this.data.title}`));
 
   async read() {
@@ -134,7 +134,7 @@ class LogitLens {
   update(data) {
     const before = this.data;
     this.data = data;
-    renewExportRow(this.root, before, data, this.carry);
+    renewExportRow(this.root, before, data, this.exportRow);
     if (this.lens) this.paint();
   }
 }

@@ -27,7 +27,8 @@ class Neuron {
     this.side = element("div", "llm-neuron-side");
     this.body = element("div", "llm-neuron-body");
     this.body.append(this.moments, this.side);
-    root.replaceChildren(head, this.status.root, this.body, (this.carry = element("div")));
+    this.exports = element("div");
+    root.replaceChildren(head, this.status.root, this.body, this.exports);
     this.update(data);
   }
 
@@ -57,7 +58,7 @@ class Neuron {
     this.name.textContent = `Layer ${data.layer} · neuron ${data.neuron}`;
     this.back.disabled = data.kept || data.neuron === 0;
     this.next.disabled = data.kept || data.neuron === data.neurons - 1;
-    this.carry.replaceChildren(exportRow(data.carry, () => asSeen(this.root, this.data.title)));
+    this.exports.replaceChildren(exportRow(data.export, () => asSeen(this.root, this.data.title)));
     this.body.classList.add("llm-neuron-waits");
     this.status.root.classList.remove("llm-part-bad");
     this.read(data);

@@ -31,7 +31,7 @@ class Patching {
     });
     this.grid.root.hidden = true;
     root.replaceChildren(this.ends, this.status.root, this.grid.root, this.heading, 
-      exportRow(data.carry, () => asSeen(root, `${this.data.sites[this.data.site]} · ${this.data.title}`)));
+      exportRow(data.export, () => asSeen(root, `${this.data.sites[this.data.site]} · ${this.data.title}`)));
     this.read();
   }
 

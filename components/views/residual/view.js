@@ -20,11 +20,11 @@ class Residual {
     this.status = new Status("Reading every layer …");
     this.place = element("div");
     this.details = element("div", "llm-part-columns");
-    root.replaceChildren(this.status.root, this.place, this.details, this.carry());
+    root.replaceChildren(this.status.root, this.place, this.details, this.exportRow());
     this.read();
   }
 
-  carry = () => exportRow(this.data.carry, () =>
+  exportRow = () => exportRow(this.data.export, () =>
     asSeen(this.root, `${this.data.figures[this.data.figure]} · ${this.data.title}`));
 
   async read() {
@@ -111,7 +111,7 @@ class Residual {
     const before = this.data;
     const repaint = data.figure !== before.figure || data.locked !== this.held;
     this.data = data;
-    renewExportRow(this.root, before, data, this.carry);
+    renewExportRow(this.root, before, data, this.exportRow);
     if (this.stream && repaint) this.paint();
     else this.grid?.draw(); // after a change of theme
   }
