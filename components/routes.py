@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from components.shared.assets import ASSETS_URL, asset
 from components.shared.plotly import PLOTLY_URL, plotly_script
+from components.shared.source import SOURCE_URL, source_page
 
 if TYPE_CHECKING:
     from components.shared.view import Subject
@@ -76,5 +77,5 @@ ROUTES = [
     Route("/run/{run_id}/{page}/{what}", run),
     Route(PLOTLY_URL, plotly_script),
     Route(ASSETS_URL, asset),
-    Route(ASSETS_URL, asset),
+    Route(SOURCE_URL, source_page),
 ]

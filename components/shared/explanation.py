@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PROJECT = Path(__file__).parents[2]
 
@@ -22,15 +22,24 @@ class Explanation:
     source: str = ""  # the literature
 
 
-def location(function: Callable[..., Any]) -> tuple[str, int]:
-    """The file, relative to the project, and the line at which this function or class is defined."""
-    function = inspect.unwrap(function)
+class Location(NamedTuple):
+    """Where a function or class is defined."""
+
+    file: str  # relative to the project
+    line: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}, {self.name}"
+
+
+def locations(explanation: Explanation) -> list[Location]:
+    """Where a figure is computed: the definition of each of its functions."""
+    return [_location(inspect.unwrap(function)) for function in explanation.computed_in]
+
+
+def _location(function: Callable[..., Any]) -> Location:
     lines, first = inspect.getsourcelines(function)
     decorators = next(index for index, line in enumerate(lines) if line.lstrip().startswith(("def ", "class ")))
-    return Path(inspect.getfile(function)).resolve().relative_to(PROJECT).as_posix(), first + decorators
-
-
-def computed_in(explanation: Explanation) -> list[str]:
-    """Where a figure is computed: "llm/loss.py:20, next_token_loss" for each function."""
-    places = [(*location(function), inspect.unwrap(function).__qualname__) for function in explanation.computed_in]
-    return [f"{file}:{line}, {name}" for file, line, name in places]
+    file = Path(inspect.getfile(function)).resolve().relative_to(PROJECT).as_posix()
+    return Location(file, first + decorators, function.__qualname__)

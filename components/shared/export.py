@@ -17,7 +17,7 @@ from typing import Any
 
 from components.shared import assets
 from components.shared.browser import BrowserComponent
-from components.shared.explanation import computed_in
+from components.shared.explanation import locations
 from components.shared.help import explanation_of
 from components.shared.style import css_variables
 
@@ -51,7 +51,7 @@ def standalone(
     notes = "".join(
         f"<dt><strong>{html.escape(one.title)}</strong></dt><dd>{html.escape(one.words)} "
         f"<code>{html.escape(one.equation)}</code> Computed in "
-        f"<code>{html.escape('; '.join(computed_in(one)))}</code>.</dd>"
+        f"<code>{html.escape('; '.join(map(str, locations(one))))}</code>.</dd>"
         for one in map(explanation_of, explained)
     )
     nonce = secrets.token_urlsafe(16)

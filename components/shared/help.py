@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.shared.explanation import Explanation, computed_in
+from components.shared.explanation import Explanation, locations
+from components.shared.source import source_url
 
 
 def explanation_of(figure: str) -> Explanation:
@@ -23,5 +24,6 @@ def explain(label: str, *figures: str) -> None:
             explanation = explanation_of(figure)
             st.markdown(f"**{explanation.title}.** {explanation.words}")
             st.latex(explanation.equation)
-            origin = "Computed in " + "; ".join(f"`{place}`" for place in computed_in(explanation))
+            places = [f"[`{place}`]({source_url(place.file, place.line)})" for place in locations(explanation)]
+            origin = f"Computed in {'; '.join(places)}"
             st.caption(f"{origin} · {explanation.source}" if explanation.source else origin)

@@ -6,9 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
-from components.shared.explanation import computed_in
+from components.routes import ROUTES
+from components.shared.explanation import locations
 from components.shared.explanations import EXPLANATIONS
+from components.shared.source import source_url
 
 PROJECT = Path(__file__).parents[2]
 
@@ -16,12 +20,32 @@ PROJECT = Path(__file__).parents[2]
 @pytest.mark.parametrize("figure", EXPLANATIONS)
 def test_the_line_that_an_explanation_names_defines_the_function(figure):
     explanation = EXPLANATIONS[figure]
-    places = computed_in(explanation)
+    places = locations(explanation)
     assert len(places) == len(explanation.computed_in) >= 1
     for place in places:
-        file, line, name = re.fullmatch(r"(.+):(\d+), ([\w.]+)", place).groups()
-        found = (PROJECT / file).read_text("utf-8").splitlines()[int(line) - 1]
-        assert re.match(rf"\s*(def|class) {name.rpartition('.')[2]}\b", found), place
+        line = (PROJECT / place.file).read_text("utf-8").splitlines()[place.line - 1]
+        assert re.match(rf"\s*(def|class) {place.name.rpartition('.')[2]}\b", line), place
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return TestClient(Starlette(routes=ROUTES))
+
+
+def test_the_link_of_an_explanation_leads_to_the_function(client):
+    (place,) = locations(EXPLANATIONS["loss"])
+    path, _, anchor = source_url(place.file, place.line).partition("#")
+    page = client.get(path)
+    assert page.status_code == 200
+    assert f'<span id="{anchor}">def next_token_loss(' in page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["main.py", "llm/nothing.py", "llm/../pages/home.py", "llm/%2e%2e/main.py", "%2e%2e/%2e%2e/etc/passwd", "llm"],
+)
+def test_only_the_librarys_source_is_served(client, path):
+    assert client.get(f"/source/{path}").status_code == 404
 
 
 def test_every_explanation_is_shown_somewhere():
