@@ -108,6 +108,7 @@ def _resumed_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
 def _drive(trainer: Trainer, stop: StopSignals) -> int:
     """Train to the end or until a stop signal, and show the progress."""
     from llm.runtime import compute
+    from llm.training.evaluators import sample_prompt
 
     assert trainer.folder is not None
     screen, path = console(), str(trainer.folder.path)
@@ -125,7 +126,8 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
         command, code = command_line("train", "--resume", path), 128 + stop.received
     else:
         summary = f"Finished: {trainer.stop_reason}. The run is saved in {path}. Generate text with:"
-        prompt = ["--prompt", trainer.prompt] if visible(trainer.prompt) == trainer.prompt.strip() else []
+        start = sample_prompt(trainer.tokenizer, trainer.data, trainer.config)
+        prompt = ["--prompt", start] if visible(start) == start.strip() else []
         command, code = command_line("infer", "--checkpoint", path, *prompt, "--max-new-tokens", "200"), 0
     screen.print(summary, f"  {command}", sep="\n", soft_wrap=True)
     return code

@@ -1,4 +1,4 @@
-"""How good a model is, on windows that never change, and how good one gets without a network at all."""
+"""How good a model is, on windows that never change, and what you get without a network."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from llm.data import TextData
 from llm.loss import next_token_loss
 from llm.model import Transformer
 from llm.tokenizers import Tokenizer
-from llm.world.skills import SkillScore as SkillScore
-from llm.world.skills import skills as skills
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,8 @@ class Evaluation:
     """Measures on the validation windows."""
 
     loss: float  # mean next-token cross-entropy, nats per token
-    perplexity: float  # exp(loss): as unsure as among this many equally likely tokens
-    accuracy: float  # share of positions whose likeliest token is the true one
+    perplexity: float  # exp(loss): as uncertain as a choice among this many equally likely tokens
+    accuracy: float  # fraction of positions whose likeliest token is the true one
     bits_per_character: float  # total nats / ln 2 / characters, so that tokenizers compare
     windows: int
     tokens: int
@@ -36,7 +34,7 @@ class Baselines:
     """Losses on the whole validation part of three predictors without a network, in nats per token.
 
     uniform: every token equally likely. unigram: by how often each token occurs. bigram: by how often it follows the
-    token before. Counts are those of the training part, each raised by one (add-one smoothing).
+    token before. Counts are those of the training part, plus one (add-one smoothing).
     """
 
     uniform: float
@@ -77,7 +75,7 @@ def evaluate(
     loss = nats / targets.numel()
     return Evaluation(
         loss=loss,
-        perplexity=math.exp(min(loss, 700)),  # beyond it a float has no number
+        perplexity=math.exp(min(loss, 700)),  # above it exp overflows a float
         accuracy=right / targets.numel(),
         bits_per_character=nats / math.log(2) / _characters(targets.cpu(), tokenizer.characters_per_token),
         windows=len(inputs),
@@ -98,8 +96,8 @@ def baselines(data: TextData, d_vocab: int, characters_per_token: list[int]) -> 
 
     pairs, pair_counts = torch.unique(train[:-1] * d_vocab + train[1:], return_counts=True)  # [pairs], sorted
     wanted = before * d_vocab + truth
-    place = torch.searchsorted(pairs, wanted).clamp(max=len(pairs) - 1)
-    seen = torch.where(pairs[place] == wanted, pair_counts[place], 0)
+    index = torch.searchsorted(pairs, wanted).clamp(max=len(pairs) - 1)
+    seen = torch.where(pairs[index] == wanted, pair_counts[index], 0)
     context_counts = torch.bincount(train[:-1], minlength=d_vocab)  # [d_vocab]
     bigram = -((seen + 1).double() / (context_counts[before] + d_vocab)).log().mean().item()
 

@@ -23,7 +23,8 @@ from llm.runtime import compute
 from llm.runtime.device import choose_device, choose_precision
 from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
 from llm.training.evaluation import baselines
-from llm.training.trainer import Trainer, first_words
+from llm.training.evaluators import sample_prompt
+from llm.training.trainer import Trainer
 
 
 def start_run(
@@ -41,8 +42,8 @@ def start_run(
 ) -> Trainer:
     """A trainer at step 0 with a run folder of its own.
 
-    The model's d_vocab is the tokenizer's, whatever `model_config` says; architecture and size are only remembered as
-    names. A `tokenizer` that is given is used as it is, in place of building one from the text.
+    The model's d_vocab is the tokenizer's, whatever `model_config` says; architecture and size are only recorded as
+    names. If a `tokenizer` is given, it is used, and none is built from the text.
 
     Raises:
         ValueError: a device, tokenizer, text or prompt that cannot work together. Nothing has been written then.
@@ -69,16 +70,16 @@ def start_run(
 def resume_run(path: Path | str) -> Trainer:
     """The trainer of this run folder as its newest snapshot left it.
 
-    Steps after that snapshot are forgotten and taken again: on one machine's CPU, bit for bit as before. A run that was
-    killed before its first snapshot starts anew, from the same seed. A run that has ended gives a finished trainer.
+    Steps after that snapshot are taken again: on one machine's CPU, bit for bit as before. A run that was killed before
+    its first snapshot starts again from its seed. A run that has finished gives a finished trainer.
 
     Raises:
         FileNotFoundError: there is no such run.
         ValueError: its files are damaged or do not fit together, another process is training it, or its device is not
-            there.
+            available.
     """
     folder = RunFolder(Path(path))
-    _refuse_if_training_elsewhere(folder)
+    _reject_if_training_elsewhere(folder)
     config = folder.config()
     try:
         implementation, sha256 = config.raw["implementation"], config.raw["text"]["sha256"]
@@ -102,7 +103,7 @@ def resume_run(path: Path | str) -> Trainer:
             trainer.load_state(state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:  # a file of the right format, but not a state
             path = snapshot_path(folder.path, steps[-1]) / "trainer.pt"
-            raise DamagedCheckpointError(path, f"it is no state of this run's trainer ({error})") from None
+            raise DamagedCheckpointError(path, f"it does not hold this run's trainer state ({error})") from None
     return trainer
 
 
@@ -123,7 +124,7 @@ def _describe(
             "train_tokens": len(data.train),
             "validation_tokens": len(data.validation),
         },
-        "prompt": training.sample_prompt or first_words(data, tokenizer),
+        "prompt": sample_prompt(tokenizer, data, training),
         "baselines": dataclasses.asdict(measured),
         "versions": {
             "python": platform.python_version(),
@@ -136,9 +137,9 @@ def _describe(
     }
 
 
-def _refuse_if_training_elsewhere(folder: RunFolder) -> None:
+def _reject_if_training_elsewhere(folder: RunFolder) -> None:
     status = folder.status()  # a process that has died reads as interrupted
     if status.state in ("running", "paused") and status.pid != os.getpid():
         raise ValueError(
-            f"run {folder.id} is {status.state} in another process (number {status.pid}): stop it there before resuming"
+            f"run {folder.id} is {status.state} in another process (pid {status.pid}): stop it there before resuming"
         )

@@ -20,7 +20,7 @@ from llm.world.checker import check
 
 _ROWS = 64  # sequences a forward pass
 _BEGINNING = 20_000  # characters of a text that are read to recognise it
-_OWN_SHARE = 0.9
+_LEAST_FRACTION = 0.9
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class _Continuation:
     targets: list[int]
 
 
-def tells_of_the_world(text: str) -> bool:
+def is_world_text(text: str) -> bool:
     """Whether a text is the story world's own: nearly all sentences of its beginning are."""
-    return check(text[:_BEGINNING]).share >= _OWN_SHARE
+    return check(text[:_BEGINNING]).share >= _LEAST_FRACTION
 
 
 def skills(

@@ -10,6 +10,7 @@ import torch
 from llm.checkpoints import RunFolder
 from llm.config import TrainingConfig
 from llm.presets import preset
+from llm.training.evaluators import sample_prompt
 from llm.training.setup import resume_run, start_run
 from llm.training.trainer import Trainer, TrainingDiverged
 from llm.world import SKILLS, generate
@@ -63,10 +64,11 @@ def test_each_next_is_one_step_and_yields_its_metrics(finished):
 
 def test_evaluations_and_samples_come_at_their_steps_and_at_the_end(finished):
     trainer, metrics = finished
+    prompt = sample_prompt(trainer.tokenizer, trainer.data, trainer.config)
     evaluated = [m.step for m in metrics if m.evaluation is not None]
     assert evaluated == [m.step for m in metrics if m.sample is not None] == [5, 10, 12]
-    assert all(m.sample.startswith(trainer.prompt) for m in metrics if m.sample is not None)
-    assert TEXT[-400:].find(trainer.prompt) >= 0  # from the validation part
+    assert all(m.sample.startswith(prompt) for m in metrics if m.sample is not None)
+    assert TEXT[-400:].find(prompt) >= 0  # from the validation part
 
 
 def test_loss_falls(finished):
@@ -243,6 +245,20 @@ def test_training_needs_no_folder(finished):
     alone.snapshot()
 
 
+def test_evaluators_are_called_at_their_steps_and_fill_the_metrics(finished):
+    trained, called = finished[0], []
+
+    def measure(model, step):
+        called.append((model is trained.model, model.training, step))
+        return {"sample": f"after {step}"}
+
+    config = dataclasses.replace(TRAINING, steps=4, eval_every=3)
+    metrics = list(Trainer(trained.model, trained.tokenizer, trained.data, config, evaluators=[measure]))
+    assert called == [(True, True, step) for step in (0, 3, 4)]
+    assert [m.sample for m in metrics] == [None, None, "after 3", "after 4"]
+    assert {m.evaluation for m in metrics} == {None}
+
+
 def test_a_prompt_with_unknown_characters_leaves_no_folder(tmp_path):
     with pytest.raises(ValueError, match="木"):
         start(tmp_path, dataclasses.replace(TRAINING, sample_prompt="木"))
@@ -256,7 +272,7 @@ def test_a_run_that_another_process_trains_is_left_alone(tmp_path):
     trainer.snapshot("paused")
     file = trainer.folder.path / "status.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"pid": 1}))
-    with pytest.raises(ValueError, match=r"paused in another process \(number 1\)"):
+    with pytest.raises(ValueError, match=r"paused in another process \(pid 1\)"):
         resume_run(trainer.folder.path)
 
 

@@ -9,9 +9,8 @@ from torch import nn
 
 from llm import Transformer, preset
 from llm.tokenizers import CharTokenizer, build_tokenizer
-from llm.training import evaluation
 from llm.world.asking import EASY, SKILLS, first_probes
-from llm.world.skills import skills, tells_of_the_world
+from llm.world.skills import is_world_text, skills
 
 TEXT = (Path(__file__).parents[2] / "training.txt").read_text()
 
@@ -116,10 +115,6 @@ def test_impossible_arguments_are_named(tokenizer, arguments, named):
 
 
 def test_the_world_recognises_its_own_text():
-    assert tells_of_the_world(TEXT)
-    assert not tells_of_the_world("It was the best of times, it was the worst of times. " * 100)
-    assert not tells_of_the_world("")
-
-
-def test_evaluation_offers_skills():
-    assert evaluation.skills is skills
+    assert is_world_text(TEXT)
+    assert not is_world_text("It was the best of times, it was the worst of times. " * 100)
+    assert not is_world_text("")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from components.shared.explanation import Explanation
 from llm.loss import next_token_loss
 from llm.training.evaluation import baselines, evaluate
+from llm.training.gradients import gradient_norms
 from llm.training.optimizers.adamw import adamw_step
 from llm.training.schedule import learning_rate_multiplier
-from llm.training.trainer import Trainer
 
 EXPLANATIONS = {
     "loss": Explanation(
@@ -60,7 +60,7 @@ EXPLANATIONS = {
         "How strongly the loss depends on the weights, all of them together. A spike is a step on unusual text; a "
         "gradient whose norm is above the maximum is scaled down to it.",
         r"\lVert g \rVert_2 = \sqrt{\sum_j g_j^2}",
-        (Trainer.__next__,),
+        (gradient_norms,),
         "Pascanu et al. 2013, arXiv:1211.5063",
     ),
 }

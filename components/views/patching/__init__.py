@@ -25,7 +25,7 @@ from llm.runtime import compute
 from llm.runtime.kept import Kept
 from llm.tokenizers import Tokenizer
 from llm.world.contrasts import CONTRASTS, Contrast, contrasts
-from llm.world.skills import tells_of_the_world
+from llm.world.skills import is_world_text
 
 OWN = "own"
 SITES = {
@@ -103,7 +103,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
 
 def _choose_contrast(selection: Selection) -> Contrast:
     """One of the ready pairs, or texts that a person types."""
-    with states.loading("Selectioning for pairs in the world of the text"):
+    with states.loading("Looking for pairs in the world of the text"):
         ready = ready_pairs(selection)
     names = {str(index): label(contrast) for index, contrast in enumerate(ready)} | {OWN: "My own texts"}
     if st.session_state.get(Session.INSIDE_PAIR) not in names:
@@ -138,7 +138,7 @@ def ready_pairs(selection: Selection) -> list[Contrast]:
     run = selection.run()
 
     def find_pairs() -> list[Contrast]:
-        if not tells_of_the_world(run.folder.text()):
+        if not is_world_text(run.folder.text()):
             return []
         return [contrast for skill in CONTRASTS for contrast in itertools.islice(_fitting(run.tokenizer, skill), MOST)]
 

@@ -1,0 +1,33 @@
+"""Gradient norms: how strongly the loss would change with the parameters, in all and by layer.
+
+Over the parameters of a layer, ‖g‖ = √Σ g²; over all, the root of the sum of the layers' squares.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def parameters_by_layer(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """The parameters, from input to output: "embed" (and positions), "block 0", …, "final"."""
+    layers: dict[str, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        module, *rest = name.split(".")
+        if module == "blocks":
+            layer = f"block {rest[0]}"
+        else:
+            layer = "embed" if module in ("embed", "positions") else "final"
+        layers.setdefault(layer, []).append(parameter)
+    return layers
+
+
+def gradient_norms(layers: dict[str, list[nn.Parameter]]) -> tuple[Float[Tensor, ""], Float[Tensor, " layer"]]:
+    """The L2 norm of the gradient over all parameters, and over those of each layer."""
+    norms = torch.stack([nn.utils.get_total_norm(_gradients(layer)) for layer in layers.values()])  # [layer]
+    return norms.norm(), norms
+
+
+def _gradients(parameters: list[nn.Parameter]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]

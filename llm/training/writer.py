@@ -1,0 +1,57 @@
+"""What a training run leaves in its run folder, step by step: metrics, snapshots, best and final weights, status."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from llm.runs.folder import RunFolder
+from llm.runs.snapshots import snapshot_due
+from llm.training.metrics import StepMetrics
+
+if TYPE_CHECKING:
+    from llm.training.trainer import Trainer
+
+STATUS_SECONDS = 1  # between two writes of "running": often enough for a reader, and next to nothing to write
+
+
+class RunWriter:
+    """Writes a trainer's progress into a run folder."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._status_time = -math.inf
+
+    def record(self, trainer: Trainer, metrics: StepMetrics) -> None:
+        """Write what a step leaves behind. The row comes first: a snapshot never lacks its own step's metrics."""
+        self.folder.append_metrics(metrics.row())
+        if metrics.step > 0 and metrics.evaluation is not None and trainer.evaluations_without_best == 0:
+            self.folder.save_model("best", trainer.model, metrics.step)
+        if trainer.finished or snapshot_due(metrics.step, trainer.config.steps):
+            self._save_snapshot(trainer, metrics)
+        if trainer.finished:
+            self.finish(trainer)
+        elif time.monotonic() - self._status_time >= STATUS_SECONDS:
+            self.folder.write_status("running", "", metrics.step)
+            self._status_time = time.monotonic()
+
+    def interrupt(self, trainer: Trainer, state: str, message: str) -> None:
+        """Write a snapshot of the trainer's step, unless there is one, and that the run is now in `state`."""
+        if trainer.last_metrics is not None and trainer.step not in self.folder.snapshots():
+            self._save_snapshot(trainer, trainer.last_metrics)
+        self.folder.write_status(state, message, trainer.step)
+
+    def finish(self, trainer: Trainer) -> None:
+        """Write the final weights, and that the run has finished, and why."""
+        self.folder.save_model("final", trainer.model, trainer.step)
+        self.folder.write_status("finished", trainer.stop_reason or "", trainer.step)
+
+    def fail(self, trainer: Trainer, message: str) -> None:
+        """Write that the run has failed, and why."""
+        self.folder.write_status("failed", message, trainer.step)
+
+    def _save_snapshot(self, trainer: Trainer, metrics: StepMetrics) -> None:
+        row = metrics.row()
+        info = {name: row[name] for name in ("step", "loss", "evaluation")}
+        self.folder.save_snapshot(trainer.step, trainer.model, info, trainer.state(), trainer.config.max_disk_mb)
