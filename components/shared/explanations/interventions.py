@@ -18,7 +18,7 @@ EXPLANATIONS = {
         r"\text{effect} = \text{loss}_\text{altered} - \text{loss}",
         (ablate, intervention_effect, ablation_effects),
     ),
-    "edited_pattern": Explanation(
+    "attention_override": Explanation(
         "Attention override",
         "A head's attention pattern is replaced, row by row, and everything after it is computed as usual. Whatever "
         "changes was caused by where the head attended: this is how the meaning of a pattern is tested.",

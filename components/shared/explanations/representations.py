@@ -77,14 +77,14 @@ EXPLANATIONS = {
         (direct_logit_attribution,),
         "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits",
     ),
-    "residual_size": Explanation(
+    "residual_norm": Explanation(
         "Norm of the residual stream",
         "The length of a position's vector after the embedding and after each layer. Layers add to it, so it mostly "
         "grows; what a later layer adds must be larger to matter as much.",
         r"\lVert \text{resid}_l \rVert_2",
         (residual_stream,),
     ),
-    "residual_share": Explanation(
+    "residual_fraction": Explanation(
         "Fraction written by each component",
         "How much of the last vector r a component c wrote, along r itself. The fractions sum to 1 at every position; "
         "one below 0 writes against the sum. The norm of what it wrote is not a fraction: long vectors can cancel.",

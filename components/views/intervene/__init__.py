@@ -295,7 +295,7 @@ VIEW = View(
     data=data,
     events={"off": _switched},
     measured=None,
-    explained=("ablation", "edited_pattern", "loss"),
+    explained=("ablation", "attention_override", "loss"),
     footer=None,
     routes={
         "intervene-alone": lambda selection, query: _alone_json(selection),
