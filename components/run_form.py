@@ -14,16 +14,13 @@ from llm.config import ModelConfig, TrainingConfig, describe
 from llm.costs import flops_per_token, memory, parameter_count
 from llm.data import decode_text, read_text
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
+from llm.registry import registry
 from llm.runtime.files import write_bytes
 from llm.tokenizers import DEFAULT_TOKENIZER
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
 TITLES = {"gpt": "GPT", "llama": "LLaMA", "olmo": "OLMo"}
-READABLE: dict[Any, str] = {
-    "learned": "learned", "rope": "rotary (RoPE)", "alibi": "distance penalty (ALiBi)", "layernorm": "LayerNorm",
-    "rmsnorm": "RMSNorm", "gelu": "GELU", "swiglu": "SwiGLU, gated", True: "yes", False: "no",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,9 @@ def choose_architecture() -> str:
         with column, st.container(border=True, height="stretch"):
             st.markdown(f"#### {TITLES.get(name, name)}")
             recipe = ARCHITECTURES[name]
-            st.markdown("  \n".join(f"{title}: **{READABLE[recipe[key]]}**" for key, title in DIFFERENCES.items()))
+            st.markdown(
+                "  \n".join(f"{title}: **{_readable(key, recipe[key])}**" for key, title in DIFFERENCES.items())
+            )
             st.caption(DESCRIPTIONS[name])
             st.space("stretch")
             st.button(
@@ -103,6 +102,13 @@ def choose_architecture() -> str:
                 width="stretch",
             )
     return chosen
+
+
+def _readable(field: str, value: Any) -> str:
+    """A field's value as a card shows it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(registry(field)[value].label)
 
 
 def choose_model(architecture: str, size: str, d_vocab: int) -> ModelConfig:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from measured_costs import kept_for_backward
 from model_configs import component_configs
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from llm.config import ModelConfig, TrainingConfig
@@ -34,25 +34,6 @@ def part_of(name: str) -> str:
         return "norms"
     module = name.split(".")[2] if name.startswith("blocks.") else name.split(".")[0]
     return {"embed": "embedding", "unembed": "unembedding"}.get(module, module)
-
-
-def kept_for_backward(config: ModelConfig) -> int:
-    """Bytes that autograd really saves in a forward pass and its loss, each storage once, without the weights."""
-    model = Transformer(config)
-    tokens = torch.randint(config.d_vocab, (BATCH_SIZE, config.n_ctx))
-    targets = torch.randint(config.d_vocab, (BATCH_SIZE, config.n_ctx))
-    own = {tensor.untyped_storage().data_ptr() for tensor in [*model.parameters(), *model.buffers()]}
-    storages: dict[int, torch.UntypedStorage] = {}  # holding them keeps their addresses from being used again
-
-    def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            storages[storage.data_ptr()] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        nn.functional.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())
-    return sum(storage.nbytes() for storage in storages.values())
 
 
 def test_parameter_count_and_weight_bytes_are_those_of_the_built_model() -> None:
@@ -97,18 +78,22 @@ def test_optimizer_bytes_are_the_moments_held_after_one_step(optimizer: str) -> 
 
 def test_activation_bytes_are_what_autograd_saves() -> None:
     for config in [*configs(), *configs(dropout=0.5)]:
-        assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(config), config
+        assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(
+            config, BATCH_SIZE
+        ), config
 
 
 def test_activation_bytes_with_a_single_head() -> None:
     for config in configs(n_heads=1, n_kv_heads=1):
-        assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(config), config
+        assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(
+            config, BATCH_SIZE
+        ), config
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_activation_bytes_of_each_preset(architecture: str) -> None:
     config = preset(architecture, "small", d_vocab=65)
-    assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(config)
+    assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(config, BATCH_SIZE)
 
 
 def test_forward_flops_are_those_that_torch_counts() -> None:

@@ -29,7 +29,6 @@ SCORES = ("previous", "duplicate", "induction", "first", "entropy")
 EXPLAINED = ("previous_score", "duplicate_score", "induction_score", "first_score", "entropy")
 SCORE_NAMES = {**LABELS, "entropy": "entropy"}
 WINDOWS = 32  # of held-out text, on which the loss by position is measured
-BY_DISTANCE = ("rope", "alibi")  # the position schemes whose part in a score can be told apart
 
 _scores: Kept[dict[str, Any]] = Kept(200)
 _contexts: Kept[dict[str, Any]] = Kept(200)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any, Protocol
 
-from torch import nn
-
+from llm.layers import kind_of
 from llm.runtime.stepwise import finish
 from llm.trace.code_example import CodeExample, trace_example
 from llm.trace.forward_pass import IMPLEMENTATIONS, layer_paths
@@ -43,7 +42,7 @@ class LayerCode:
     def kinds(self) -> dict[str, str]:
         """Path and kind ("Attention", "LayerNorm", …) of all layers, in the order of the data; "" is the model."""
         model = self._text.models["einops"]
-        return {path: _parameter_class(type(model.get_submodule(path))).__name__ for path in layer_paths(model)}
+        return {path: kind_of(type(model.get_submodule(path))) for path in layer_paths(model)}
 
     def trace(self, path: str, implementation: str) -> Generator[Any, None, LayerTrace]:
         """Trace one layer. Raises ValueError for a path that is no layer."""
@@ -101,9 +100,3 @@ class CodeSession:
     def clear_traces(self) -> None:
         """Free the tensors of all traces; whoever asks for one has it made again."""
         self._traces.clear()
-
-
-def _parameter_class(layer: type) -> type:
-    """The class that owns a layer's parameters: the parent of its implementations, or the class itself."""
-    parent = layer.__mro__[1]
-    return layer if parent is nn.Module else parent

@@ -9,13 +9,15 @@ import streamlit as st
 
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, remember_locked, remembered
-from components.shared.head_figures import BY_DISTANCE, head_of
+from components.shared.head_figures import head_of
 from components.shared.packing import pack
 from components.shared.parameters import Query, int_param, parse_indices
+from components.shared.positions import positions_data
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address, control_key
 from components.shared.view import Question, Table, View
 from llm.interpret.head_arithmetic import HeadArithmetic
+from llm.layers.position import REGISTRY as POSITIONS
 
 MATRICES = {
     "pattern": "Pattern",
@@ -41,7 +43,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
             key = remembered("attention", name, "0", allowed)
             query[name] = st.selectbox(name.capitalize(), allowed, key=key, width=110)
             st.query_params[name] = query[name]
-        shown = MATRICES if config.positional in BY_DISTANCE else dict(list(MATRICES.items())[:3])
+        shown = MATRICES if POSITIONS[config.positional].acts_by_distance else dict(list(MATRICES.items())[:3])
         query[Address.MATRIX] = choose_one("attention", Address.MATRIX, "Show", shown, "pattern")
         rest = st.toggle("Hide the first token", st.query_params.get(Address.REST) == "1",
                          key=control_key("attention", Address.REST),
@@ -61,9 +63,9 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "layer": layer,
         "head": head,
         "heads": config.n_heads,
-        "group": config.n_heads // config.n_kv_heads,
+        "group": config.group,
         "dHead": config.d_head,
-        "positional": config.positional,
+        "positions": positions_data(config),
         "matrix": query.get(Address.MATRIX, "pattern"),
         "matrices": MATRICES,
         "rest": query.get(Address.REST) == "1",

@@ -8,18 +8,19 @@ function arithmetic(head, data, query, key) {
   const { count, arrays } = head;
   const at = (name) => arrays[name][query * count + key];
   const scaled = Math.sqrt(data.dHead);
-  const bias = data.positional === "alibi" ? at("position") : 0;
+  const { actsOn, title } = data.positions;
+  const bias = actsOn === "scores" ? at("position") : 0;
   const score = at("scores");
   const beforeBias = score - bias;
   const lines = [
     ["query · key", `sum of ${data.dHead} products`, fixed(beforeBias * scaled)],
     ["÷ √d_head", `÷ √${data.dHead} = ${scaled.toFixed(3)}`, fixed(beforeBias)],
   ];
-  if (data.positional === "alibi") {
-    lines.push(["+ ALiBi", `−slope · distance ${query - key}`, fixed(bias)]);
-  } else if (data.positional === "rope") {
-    lines.push(["content", "both unturned", fixed(at("content"))],
-      ["+ position", `by turning ${query - key} apart`, fixed(at("position"))]);
+  if (actsOn === "scores") {
+    lines.push([`+ ${title}`, `bias at distance ${query - key}`, fixed(bias)]);
+  } else if (actsOn === "queries and keys") {
+    lines.push(["content", "neither rotated", fixed(at("content"))],
+      ["+ position", `rotated for distance ${query - key}`, fixed(at("position"))]);
   }
   lines.push(
     ["score", "before softmax", fixed(score)],
@@ -67,18 +68,19 @@ function productBars(head, data, query, key) {
 /** What distance alone does to the scores: this head's line among its layer's. Returns what marks a distance on it. */
 export function distanceChart(place, head, data) {
   const lines = head.arrays.by_distance;
+  const positions = data.positions;
   const far = lines.length / data.heads;
   place.replaceChildren(element("div", "llm-head-title", "What distance alone does"));
   if (!far) {
     place.append(element("p", "llm-head-note",
-      data.positional === "none" ? "This model is not told the order of its tokens."
-        : `Its ${data.positional} positions are added to the embeddings, so that order is part of query and key `
+      positions.actsOn === "nothing" ? "This model is not told the order of its tokens."
+        : `Its ${positions.label} positions are added to the embeddings, so that order is part of query and key `
           + "and cannot be told apart in a score."));
     return () => {};
   }
-  place.append(element("p", "llm-head-note", data.positional === "alibi"
-    ? "ALiBi adds −slope · distance to a score; each head of the layer has its own slope."
-    : "Rotary positions: the mean score of all queries and keys of this text, if each pair stood so far apart."));
+  place.append(element("p", "llm-head-note", positions.actsOn === "scores"
+    ? `${positions.title}: what is added to a score at each distance, a line for each head of the layer.`
+    : `${positions.title}: the mean score of all queries and keys of this text, if each pair were so far apart.`));
   const [low, high] = lines.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [0, 0]);
   const x = (step) => 44 + (step * 262) / Math.max(1, far - 1);
   const y = (value) => 12 + (100 * (high - value)) / (high - low || 1);

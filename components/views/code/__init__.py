@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from components.shared.browser import BrowserComponent
-from components.views.code.equations import equations
+from components.views.code.equations import equations, titles
 from components.views.code.routes import LIVE
 
 if TYPE_CHECKING:
@@ -15,35 +15,18 @@ __all__ = ["LIVE", "SELECTED", "code_reader"]
 
 _code = BrowserComponent("code", "views/code/view.js")
 
-TITLES = {
-    "Transformer": "The model",
-    "TokenEmbedding": "Embedding",
-    "Unembedding": "Unembedding",
-    "LearnedPositions": "Positions",
-    "SinusoidalPositions": "Positions",
-    "Block": "Block",
-    "Attention": "Attention",
-    "MLP": "MLP",
-    "GatedMLP": "Gated MLP",
-    "LayerNorm": "LayerNorm",
-    "RMSNorm": "RMSNorm",
-    "Rotary": "Rotary",
-    "Alibi": "ALiBi",
-}
-
-
 SELECTED = ("layer", "implementation", "line")  # what a reader has selected, as the address names it
 
 
 def code_reader(session: CodeSession, selected: dict[str, str]) -> dict[str, str]:
     """Show the code of a session, first at what is `selected`; returns what is selected now. Both have `SELECTED`."""
     kinds = session.code.kinds
-    by_kind = equations(session.text.config)
+    by_kind, title = equations(session.text.config), titles()
     result = _code.mount(
         key=f"code-{session.key}",
         data={
             "url": f"/live/code/{session.key}",
-            "layers": [{"path": path, "kind": kind, "title": TITLES.get(kind, kind)} for path, kind in kinds.items()],
+            "layers": [{"path": path, "kind": kind, "title": title.get(kind, kind)} for path, kind in kinds.items()],
             "equations": {kind: by_kind[kind] for kind in set(kinds.values()) if kind in by_kind},
             "selected": selected,
         },

@@ -10,6 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from llm.config import ModelConfig
+from llm.layers import kind_of, mlp
+from llm.layers.mlp import REGISTRY as ACTIVATIONS
+from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.position import PositionEntry
 from llm.training import schedule
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 
@@ -22,15 +27,35 @@ def equations(config: ModelConfig) -> dict[str, Equation]:
         "Transformer": _model(config),
         "Block": _block(config),
         "Attention": _attention(config),
-        "MLP": _mlp(config),
-        "GatedMLP": _gated_mlp(config),
-        "LayerNorm": _layer_norm(config),
+        "GatedMLP" if ACTIVATIONS[config.activation].gated else "MLP": asdict(mlp.equation(config)),
+        "TokenEmbedding": _embedding(),
         "Unembedding": _unembedding(config),
-        **FIXED,
+        **{kind_of(norm.classes("einops")): asdict(norm.equation(config)) for norm in NORMS.values()},
+        **{kind_of(scheme.classes("einops")): asdict(scheme.equation) for scheme in _position_layers()},
         **TRAINING,
         **{step.title: asdict(step.equation) for entry in OPTIMIZERS.values() for step in entry.steps},
         **{schedule.title(name): asdict(schedule.equation(name)) for name in schedule.REGISTRY},
     }
+
+
+def titles() -> dict[str, str]:
+    """What the map of the code calls each kind of layer."""
+    return {
+        "Transformer": "The model",
+        "TokenEmbedding": "Embedding",
+        "Unembedding": "Unembedding",
+        "Block": "Block",
+        "Attention": "Attention",
+        "MLP": "MLP",
+        "GatedMLP": "Gated MLP",
+        **{kind_of(norm.classes("einops")): norm.label for norm in NORMS.values()},
+        **{kind_of(scheme.classes("einops")): scheme.title for scheme in _position_layers()},
+    }
+
+
+def _position_layers() -> list[PositionEntry]:
+    """The position schemes that have a layer of their own."""
+    return [scheme for scheme in POSITIONS.values() if scheme.acts_on != "nothing"]
 
 
 def _told(lines: list[str], words: str, source: str = "") -> Equation:
@@ -46,17 +71,17 @@ def _unembedding_matrix(config: ModelConfig) -> str:
 
 
 def _model(config: ModelConfig) -> Equation:
-    added = {"learned": " + W_pos", "sinusoidal": " + waves"}.get(config.positional, "")
+    scheme = POSITIONS[config.positional]
+    added = f" + {scheme.term}" if scheme.acts_on == "residual stream" else ""
     read = "norm(resid)" if config.norm_position == "pre" else "resid"
     words = (
         "Each token becomes a vector. Every block reads these vectors and adds to them, and in the end each vector is "
         "turned into a score for every possible next token."
     )
-    if not added:
-        words += {
-            "rope": " Order is told inside attention, by turning queries and keys.",
-            "alibi": " Order is told inside attention, by lowering the scores of what is far back.",
-        }.get(config.positional, " Nothing tells it the order but that nobody sees what comes later.")
+    if scheme.acts_by_distance:
+        words += f" Order enters inside attention: the position scheme {scheme.help}."
+    elif scheme.acts_on == "nothing":
+        words += " Nothing tells it the order, except that no position reads what comes later."
     return _told(
         [f"{{resid}} = W_E[tokens]{added}", "{resid} ← block({resid}),  once for each block",
          f"{{return|logits}} = {{normalised|{read}}} · {_unembedding_matrix(config)}"],
@@ -69,14 +94,14 @@ def _block(config: ModelConfig) -> Equation:
         return _told(
             ["{resid} ← {resid} + {attention_out|attention(norm(resid))}",
              "{resid} ← {resid} + {mlp_out|MLP(norm(resid))}"],
-            "Attention fetches from earlier positions, the MLP thinks about what was fetched. Both only add: the "
-            "residual stream passes through unharmed.",
+            "Attention fetches from earlier positions, the MLP transforms what was fetched. Both only add: the "
+            "residual stream itself passes through unchanged.",
             "Xiong et al. 2020, arXiv:2002.04745",
         )  # fmt: skip
     return _told(
         ["{resid} ← norm({resid} + {attention_out|attention(resid)})",
          "{return|resid} ← norm({resid} + {mlp_out|MLP(resid)})"],
-        "Attention fetches from earlier positions, the MLP thinks about what was fetched. After each addition the "
+        "Attention fetches from earlier positions, the MLP transforms what was fetched. After each addition the "
         "whole residual stream is brought back to a steady scale.",
         "Vaswani et al. 2017, arXiv:1706.03762",
     )  # fmt: skip
@@ -89,24 +114,25 @@ def _attention(config: ModelConfig) -> Equation:
     ]
     words = (
         "Every position asks a question (query), every earlier one holds up a sign (key). Where they match, the asker "
-        "takes what that position offers (value), in shares that sum to 1."
+        "takes what that position offers (value), in fractions that sum to 1."
     )
     sources = ["Vaswani et al. 2017, arXiv:1706.03762"]
     if config.qk_norm:
         lines.append("{query}, {key} ← norm({query}), norm({key})")
         words += " Questions and signs are brought to one length first, so that only their direction counts."
         sources.append("Henry et al. 2020, arXiv:2010.04245")
-    if config.positional == "rope":
-        lines.append("{query}, {key} ← each turned by the angles of its position")
+    scheme = POSITIONS[config.positional]
+    if scheme.acts_on == "queries and keys":
+        lines.append(scheme.term)
     if grouped:
-        size = config.n_heads // config.n_kv_heads
+        size = config.group
         lines.append(f"{{key}}[h], {{value}}[h] ← {{key}}[⌊h / {size}⌋], {{value}}[⌊h / {size}⌋]")
-        words += f" Groups of {size} heads share one sign and one offer, which makes them cheaper to remember."
+        words += f" Groups of {size} heads share one sign and one offer, which makes them cheaper to store."
         sources.append("Ainslie et al. 2023, arXiv:2305.13245" if config.n_kv_heads > 1
                        else "Shazeer 2019, arXiv:1911.02150")  # fmt: skip
-    farther = " − slope_h · (q − k)" if config.positional == "alibi" else ""
+    bias = scheme.term if scheme.acts_on == "scores" else ""
     lines += [
-        f"{{scores}}[h, q, k] = {{query}}[h, q] · {{key}}[h, k] / √d_head{farther},  −∞ where k comes after q",
+        f"{{scores}}[h, q, k] = {{query}}[h, q] · {{key}}[h, k] / √d_head{bias},  −∞ where k comes after q",
         "{pattern}[h, q] = softmax({scores}[h, q])",
         "{mixed}[h, q] = Σ_k {pattern}[h, q, k] · {value}[h, k]",
         f"{{return|output}}[q] = Σ_h {{mixed}}[h, q] · W_O[h]{_bias(config, 'b_O')}",
@@ -114,41 +140,16 @@ def _attention(config: ModelConfig) -> Equation:
     return _told(lines, words, "; ".join(sources))
 
 
-def _mlp(config: ModelConfig) -> Equation:
-    gelu = config.activation == "gelu"
+def _embedding() -> Equation:
     return _told(
-        [f"{{pre}} = x · W_in{_bias(config, 'b_in')}",
-         "{hidden} = {pre} ⊙ Φ({pre})" if gelu else "{hidden} = max({pre}, 0)",
-         f"{{return|output}} = {{hidden}} · W_out{_bias(config, 'b_out')}"],
-        "Each position on its own: many small detectors look at the vector, those that fire write something back. "
-        + ("GELU lets a number through by its Φ, the share of a normal distribution that lies below it." if gelu
-           else "ReLU lets a number through if it is above 0."),
-        "Vaswani et al. 2017" + ("; GELU: Hendrycks & Gimpel 2016, arXiv:1606.08415" if gelu else ""),
-    )  # fmt: skip
-
-
-def _gated_mlp(config: ModelConfig) -> Equation:
-    return _told(
-        [f"{{pre}} = x · W_in{_bias(config, 'b_in')}", f"{{gate}} = SiLU(x · W_gate{_bias(config, 'b_gate')})",
-         "{hidden} = {gate} ⊙ {pre}", f"{{return|output}} = {{hidden}} · W_out{_bias(config, 'b_out')}"],
-        "Like an MLP, but a second reading of the same vector, the gate, decides how much of each hidden number "
-        "passes. SiLU(z) = z · σ(z).",
-        "Shazeer 2020, arXiv:2002.05202",
-    )  # fmt: skip
-
-
-def _layer_norm(config: ModelConfig) -> Equation:
-    return _told(
-        ["{mean} = mean(x),  {variance} = mean((x − {mean})²)",
-         f"{{return|y}} = (x − {{mean}}) / √({{variance}} + ε) · γ{_bias(config, 'β')}"],
-        "Turn the volume of every position to the same level: subtract its mean, divide by its spread.",
-        "Ba, Kiros & Hinton 2016, arXiv:1607.06450",
-    )  # fmt: skip
+        ["{return|resid}[pos] = W_E[token[pos]] = {one_hot}[pos] · W_E"],
+        "Each token has a learned vector: look it up. A one-hot row times the table does the same.",
+    )
 
 
 def _unembedding(config: ModelConfig) -> Equation:
     matrix = _unembedding_matrix(config)
-    tied = " The vectors are the very ones of the embedding." if config.tie_embeddings else ""
+    tied = " The vectors are those of the embedding." if config.tie_embeddings else ""
     return _told(
         [f"{{return|logits}}[pos] = resid[pos] · {{unembedding|{matrix}}}"],
         "Compare each position's vector with one of every token: the better they point the same way, the higher the "
@@ -157,43 +158,9 @@ def _unembedding(config: ModelConfig) -> Equation:
     )  # fmt: skip
 
 
-FIXED = {
-    "RMSNorm": _told(
-        ["{mean_square} = mean(x²)", "{return|y} = x / √({mean_square} + ε) · γ"],
-        "Turn the volume of every position to the same level, without moving its middle.",
-        "Zhang & Sennrich 2019, arXiv:1910.07467",
-    ),
-    "TokenEmbedding": _told(
-        ["{return|resid}[pos] = W_E[token[pos]] = {one_hot}[pos] · W_E"],
-        "Each token has a learned vector: look it up. A one-hot row times the table does the same.",
-    ),
-    "LearnedPositions": _told(
-        ["{return|resid}[pos] = resid[pos] + {positions|W_pos}[pos]"],
-        "Add a learned vector that says: this is place number 0, 1, 2, …", "Radford et al. 2019",
-    ),
-    "SinusoidalPositions": _told(
-        ["{angle}[pos, i] = {position} · 10000^(−2i/d_model)", "{waves} = sin {angle}, cos {angle}",
-         "{return|resid} = resid + {waves}"],
-        "Like the hands of many clocks, some fast and some slow: together they tell the place.",
-        "Vaswani et al. 2017, arXiv:1706.03762",
-    ),
-    "Rotary": _told(
-        ["{angle}[pos, i] = {position} · θ^(−2i/d_head)",
-         "({turned_x}, {turned_y}) = ({x} cos {angle} − {y} sin {angle}, {y} cos {angle} + {x} sin {angle})"],
-        "Turn each pair of numbers like a clock's hand, further at later positions. Two vectors then compare by how "
-        "far apart they are.",
-        "Su et al. 2021, arXiv:2104.09864",
-    ),
-    "Alibi": _told(
-        ["{distance}[q, k] = q − k", "{return|bias}[h, q, k] = −slope_h · {distance}[q, k]"],
-        "The further back a token is, the more its score is lowered; each head has its own patience.",
-        "Press et al. 2021, arXiv:2108.12409",
-    ),
-}  # fmt: skip
-
 TRAINING = {
     "Sampling filters": _told(
-        ["{penalised|z} ← {scores|z} / penalty where z > 0,  z · penalty below,  for tokens that stand in the text",
+        ["{penalised|z} ← {scores|z} / penalty where z > 0,  z · penalty below,  for tokens that are in the text",
          "{logits|z} ← (z − max z) / temperature", "{likeliest} = the k greatest z",
          "{before} = Σ of the probabilities {falling} before a token;  it stays while {before} < p",
          "{probabilities} = softmax(z);  a token stays from {least|min_p · max} on"],
@@ -205,8 +172,8 @@ TRAINING = {
         ["{shares}[b] = ({begin} + {window}[b] · golden ratio) mod 1",
          "{windows}[b] = tokens[s … s + n_ctx],  s = ⌊{shares}[b] · (train − n_ctx)⌋",
          "inputs = {windows}[:, :−1],  targets = {windows}[:, 1:]"],
-        "Cut pieces out of the text, each far from the last. At every place of a piece, the next token is the answer "
-        "that the model should give.",
+        "Cut pieces out of the text, each far from the last. At every position of a piece, the next token is the "
+        "answer that the model should give.",
     ),
     "BPE merges": _told(
         ["{pair} = the two neighbours that occur together most often,  {count} times",

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one
-from components.shared.head_figures import BY_DISTANCE
 from components.shared.packing import pack
 from components.shared.parameters import Query, int_param, parse_natural
+from components.shared.positions import positions_data
 from components.shared.selection import END, Selection, selection_from_request, text_data
 from components.shared.session import Address
 from components.shared.texts import token_texts
@@ -29,6 +29,7 @@ from llm.interpret.embeddings import (
     position_cosines,
 )
 from llm.interpret.neighbour_kinds import neighbour_kinds
+from llm.layers.position import REGISTRY as POSITIONS
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 from llm.tokenizers.kinds import KINDS, token_kind
@@ -94,7 +95,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "colour": colour if colour in COLOURS else "kind",
         "kinds": KINDS,
         "vocabulary": run.config.d_vocab,
-        "positional": run.config.positional,
+        "positions": positions_data(run.config),
         "context": run.config.n_ctx,
         "axesOf": run.step,
         "steps": sorted(snapshots),
@@ -161,7 +162,7 @@ def same_kind_of(selection: Selection) -> dict[str, float]:
 def positions_of(selection: Selection) -> Tensor:
     """Cosines [pos, pos] of position vectors; by distance [curve, distance]; empty for a model without positions."""
     run = selection.run()
-    if run.config.positional in BY_DISTANCE:
+    if POSITIONS[run.config.positional].acts_by_distance:
         return compute.run(distance_curves, run.model)
     return compute.run(position_cosines, run.model)
 
@@ -181,7 +182,7 @@ def table(selection: Selection, query: Query) -> Table:
     """A row for each token, or for each pair of positions."""
     if query.get(Address.MAP) == "positions":
         curves = positions_of(selection)
-        by_distance = selection.run().config.positional in BY_DISTANCE
+        by_distance = POSITIONS[selection.run().config.positional].acts_by_distance
         names = ["curve", "distance", "score"] if by_distance else ["pos", "other_pos", "cosine"]
         cells = ([first, second, float(value)] for first, row in enumerate(curves) for second, value in enumerate(row))
         return Table(f"positions-{selection.run_id}", names, cells)
@@ -200,7 +201,7 @@ def sources(selection: Selection, query: Query) -> dict[str, Any]:
     for step in told["steps"]:
         snapshot = selection if step == run.step else selection.at(step)
         held[f"map/{step}"] = pack(map_of(snapshot, axes))
-        if run.config.positional != "none":
+        if POSITIONS[run.config.positional].acts_on != "nothing":
             held[f"positions/{step}"] = _positions(snapshot, query)
     chosen = [] if told["token"] is None else [told["token"]]
     tokens = range(run.config.d_vocab) if run.config.d_vocab <= MOST_EXPORTED else chosen

@@ -6,7 +6,7 @@ import { element, shape } from "../../frontend/dom.js";
 export class Positions {
   constructor(data) {
     this.data = data;
-    this.byDistance = data.positional === "rope" || data.positional === "alibi";
+    this.byDistance = data.positions.curves !== null;
     this.root = element("div", "llm-positions");
     this.canvas = element("canvas", "llm-positions-matrix");
     this.canvas.setAttribute("role", "img");
@@ -50,21 +50,18 @@ export class Positions {
 
   draw() {
     if (!this.numbers) return;
-    const { context, positional } = this.data;
+    const { context, positions } = this.data;
     if (this.byDistance) {
       const curves = [...Array(this.rows).keys()].map((row) => this.numbers.subarray(row * context, (row + 1) * context));
-      const words = positional === "rope" ? "cosine of the angle between equal vectors, a line for each turned pair" : "penalty on the score, a line for each head";
-      this.lines.replaceChildren(this.plot(`${positional === "rope" ? "Rotary positions" : "ALiBi"}: ${words}`, curves, "distance between query and key"));
-      this.note.textContent = positional === "rope"
-        ? "The first pairs turn fast, and can tell near distances apart; the last turn slowly. Nothing here is learned: it is the same at every step."
-        : "Steep lines look only near, flat ones far. Nothing here is learned: it is the same at every step.";
+      this.lines.replaceChildren(this.plot(positions.curves.title, curves, "distance between query and key"));
+      this.note.textContent = positions.curves.note;
       return;
     }
     this.paint();
     const row = this.numbers.subarray(this.at * context, (this.at + 1) * context);
     this.lines.replaceChildren(this.plot(`Cosine of position ${this.at} with every other`, [row], "position"));
     this.note.textContent = `Each cell: the cosine of two position vectors, from −1 over 0 to 1. Click into the map, or move the slider, for one row of it.`
-      + (positional === "sinusoidal" ? " These vectors are given, not learned." : "");
+      + (positions.learned ? "" : " These vectors are given, not learned.");
   }
 
   paint() {

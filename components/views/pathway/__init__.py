@@ -5,18 +5,11 @@ from __future__ import annotations
 from components.shared.browser import BrowserComponent
 from llm.config import ModelConfig
 from llm.costs import parameter_count
+from llm.layers.mlp import REGISTRY as ACTIVATIONS
+from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.position import REGISTRY as POSITIONS
 
 _pathway = BrowserComponent("pathway", "views/pathway/view.js")
-
-POSITIONS = {
-    "learned": "plus a learned vector for each position",
-    "sinusoidal": "plus waves that tell the position",
-    "rope": "order comes later: attention rotates by position",
-    "alibi": "order comes later: attention fades with distance",
-    "none": "without any sign of order",
-}
-ACTIVATIONS = {"gelu": "GELU", "relu": "ReLU", "swiglu": "SwiGLU"}
-NORMS = {"layernorm": "LayerNorm", "rmsnorm": "RMSNorm"}
 
 
 def pathway(config: ModelConfig, key: str) -> None:
@@ -37,7 +30,7 @@ def pathway(config: ModelConfig, key: str) -> None:
         {
             "title": "Embedding",
             "drawing": "vectors",
-            "note": f"a vector for each, {POSITIONS[config.positional]}",
+            "note": f"a vector for each; the position scheme {POSITIONS[config.positional].help}",
             "shape": f"[pos, d_model {config.d_model}]",
             "parameters": counts.embedding + counts.positions,
         },
@@ -48,8 +41,8 @@ def pathway(config: ModelConfig, key: str) -> None:
             "parameters": counts.attention + counts.mlp + counts.norms,
             "inside": [
                 ["Attention", f"{heads}: fetch from earlier tokens"],
-                ["MLP", f"{ACTIVATIONS[config.activation]}, {config.d_mlp} wide: think about each"],
-                [NORMS[config.norm], "keeps the scale steady"],
+                ["MLP", f"{ACTIVATIONS[config.activation].label}, {config.d_mlp} wide: think about each"],
+                [NORMS[config.norm].label, "keeps the scale steady"],
             ],
         },
         {

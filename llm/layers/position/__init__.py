@@ -139,7 +139,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             parameters=lambda config: 0,
             kept=lambda config: 4 * config.n_ctx * config.d_head,  # cosines and sines, for queries and for keys
             curves=DistanceCurves(
-                "Cosine of the angle between equal vectors, a line for each rotated pair",
+                "Rotary positions: cosine of the angle between equal vectors, a line for each rotated pair",
                 "The first pairs turn fast and can tell short distances apart; the last turn slowly. Nothing here is "
                 "learned: it is the same at every step.",
             ),
@@ -162,7 +162,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             parameters=lambda config: 0,
             kept=lambda config: 0,
             curves=DistanceCurves(
-                "Penalty on the score, a line for each head",
+                "ALiBi: penalty on the score, a line for each head",
                 "Steep lines attend only to what is near, flat ones to what is far as well. Nothing here is learned: "
                 "it is the same at every step.",
             ),
