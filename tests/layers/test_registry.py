@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 import toy_variants
+from app_pages import PROJECT, open_page, texts
 from measured_costs import kept_for_backward
 from model_configs import IMPLEMENTATIONS, SIZES
 
@@ -181,3 +182,18 @@ def test_configs_presets_and_costs_import_no_torch():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert ran.stdout.strip() == "False"
+
+
+def test_the_form_of_a_new_run_offers_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLM_HOME", str(tmp_path))
+    monkeypatch.chdir(PROJECT)
+    app = open_page("train")
+    for kind, entry in TOYS.items():
+        control = next(control for control in app.selectbox if control.label == f"`{kind}`")
+        assert "toy" in control.options
+        assert f"toy: {entry.help}" in control.help
+        control.select("toy")
+    app.run()
+    assert not app.exception
+    assert "parameters" in texts(app)
+    assert [button for button in app.button if button.key == "train-start"]
