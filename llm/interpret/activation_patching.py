@@ -65,8 +65,8 @@ def activation_patching(
             "goes position by position, so give two single prompts of equal length"
         )
     for patches in experiments:
-        for one in patches:
-            _check(model, one, len(clean))
+        for patch in patches:
+            _check(model, patch, len(clean))
     corrupt_batch = as_batch(model, corrupt[None])
     clean_difference = logit_difference(model, clean[None], pair).item()
     corrupt_difference = logit_difference(model, corrupt[None], pair).item()
@@ -81,9 +81,9 @@ def activation_patching(
         batch = experiments[start : start + batch_size]
         patched_model = hookable_copy(model)
         for row, patches in enumerate(batch):
-            for one in patches:
-                module = blocks(patched_model)[one.layer].get_submodule(MODULES[one.site])
-                module.register_forward_hook(_patching_hook(kept, row, one))
+            for patch in patches:
+                module = blocks(patched_model)[patch.layer].get_submodule(MODULES[patch.site])
+                module.register_forward_hook(_patching_hook(kept, row, patch))
         patched = logit_difference(patched_model, corrupt_batch.expand(len(batch), -1), pair)  # [experiment]
         effects.append((patched - corrupt_difference) / (clean_difference - corrupt_difference))
         yield

@@ -117,7 +117,7 @@ def head_label(previous: float, duplicate: float, induction: float, first: float
     A label says where more than half of the attention goes on random repeated tokens, and no more than that.
     """
     scores = {"previous": previous, "duplicate": duplicate, "induction": induction, "first": first}
-    name = max(scores, key=lambda one: scores[one])
+    name = max(scores, key=scores.__getitem__)
     return (name, scores[name]) if scores[name] > LABEL_ABOVE else None
 
 
