@@ -33,16 +33,16 @@ async function rasterised(svg) {
 export function exportRow(links, draw) {
   const row = element("div", "llm-export");
   row.append(element("span", "llm-export-title", "Export"));
-  const said = element("span", "llm-export-said");
-  said.setAttribute("role", "status");
+  const message = element("span", "llm-export-message");
+  message.setAttribute("role", "status");
   const button = (label, act) => {
     const made = element("button", "llm-export-button", label);
     made.type = "button";
     made.addEventListener("click", async () => {
       try {
-        said.textContent = (await act()) ?? "";
+        message.textContent = (await act()) ?? "";
       } catch (error) {
-        said.textContent = `That did not work: ${error.message}`;
+        message.textContent = `Export failed: ${error.message}`;
       }
     });
     row.append(made);
@@ -58,10 +58,10 @@ export function exportRow(links, draw) {
     }
     button("Copy link", async () => {
       await navigator.clipboard.writeText(location.href);
-      return "The link opens this very view.";
+      return "Link copied. It opens this view.";
     });
   }
-  row.append(said);
+  row.append(message);
   return row;
 }
 

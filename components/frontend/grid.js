@@ -4,8 +4,8 @@ import { CellColours, colour } from "./colours.js";
 import { element } from "./dom.js";
 import { escapeToken, truncate } from "./format.js";
 
-const GRID_LEFT = 96; // room for the names of rows
-const SLANT = 26; // room to the right for the last slanted label
+const GRID_LEFT = 96; // pixels for the names of rows
+const SLANT = 26; // pixels to the right for the last slanted label
 
 export class Grid {
   /**
@@ -73,7 +73,7 @@ export class Grid {
   }
 
   /**
-   * `paint(row, position)` gives [share, ...lines]: colour from −1 to 1 (NaN: none) and what stands in the cell.
+   * `paint(row, position)` gives [value, ...lines]: colour from −1 to 1 (NaN: none) and what stands in the cell.
    * `more` is the colour of 1 by meaning.
    */
   show(paint, title, legend, more = "accent") {
@@ -82,7 +82,7 @@ export class Grid {
     this.legend.textContent = legend;
     this.canvas.setAttribute("aria-label", title);
     this.root.setAttribute("aria-label",
-      `${title}. Arrow keys move from cell to cell, Enter holds one and lets it go, Escape lets go.`);
+      `${title}. Arrow keys move from cell to cell, Enter selects one or clears the selection, Escape clears it.`);
     this.mapped = null;
     this.draw();
   }
@@ -132,15 +132,15 @@ export class Grid {
   }
 
   fill(brush, row, position) {
-    const [share, ...lines] = this.paint(row, position);
+    const [value, ...lines] = this.paint(row, position);
     const [x, y] = this.corner(row, position);
-    if (!Number.isNaN(share)) {
-      brush.fillStyle = this.colours.background(share);
+    if (!Number.isNaN(value)) {
+      brush.fillStyle = this.colours.background(value);
       brush.fillRect(x, y, this.cell - 1, this.size.height - 1);
     }
     brush.textAlign = "center";
     brush.textBaseline = "middle";
-    brush.fillStyle = this.colours.text(share);
+    brush.fillStyle = this.colours.text(value);
     lines.forEach((line, index) => {
       const small = index > 0 || this.slanted;
       brush.font = small ? "10px sans-serif" : "12px ui-monospace, monospace";
@@ -185,8 +185,8 @@ export class Grid {
       Object.assign(this.map, { width, height });
       for (let row = 0; row < height; row++) {
         for (let position = 0; position < width; position++) {
-          const [share] = this.paint(row, position);
-          brush.fillStyle = this.colours.background(Number.isNaN(share) ? 0 : share);
+          const [value] = this.paint(row, position);
+          brush.fillStyle = this.colours.background(Number.isNaN(value) ? 0 : value);
           brush.fillRect(position, row, 1, 1);
         }
       }
@@ -201,7 +201,7 @@ export class Grid {
     brush.globalAlpha = 1;
   }
 
-  /** Frame a cell; one that is held stands out. */
+  /** Frame a cell; a selected one stands out. */
   mark(cell, held) {
     this.focus = cell;
     this.held = held;

@@ -1,16 +1,16 @@
-// Small parts that views of the page Inside share: bars beside names, and a line over the layers.
+// Small parts that several views use: bars beside names, and a line over the layers.
 
 import { element, shape } from "./dom.js";
 
-/** Bars of [name, share 0 … 1, text], under a title. */
+/** Bars of [name, fraction 0 … 1, text], under a title. */
 export function barList(title, lines) {
   const box = element("div", "llm-part-bars");
   box.append(element("div", "llm-part-title", title));
-  for (const [name, share, text] of lines) {
+  for (const [name, fraction, text] of lines) {
     const line = element("div", "llm-part-line");
     const track = element("span", "llm-part-track");
     const bar = element("span", "llm-part-bar");
-    bar.style.width = `${100 * Math.min(1, share)}%`;
+    bar.style.width = `${100 * Math.min(1, fraction)}%`;
     track.append(bar);
     line.append(element("span", "llm-part-token", name), track, element("span", "llm-part-number", text));
     box.append(line);
@@ -18,27 +18,27 @@ export function barList(title, lines) {
   return box;
 }
 
-/** Values by row as a line with dots, from 0 up; `at` is the row in focus, `written` writes a value. */
-export function rowChart(title, rows, values, at, written) {
+/** Values by row as a line with dots, from 0 up; `at` is the row in focus, `format` gives a value as text. */
+export function rowChart(title, rows, values, at, format) {
   const box = element("figure", "llm-part-figure");
   box.append(element("figcaption", "llm-part-title", title));
   const svg = shape("svg", { viewBox: "0 0 340 150", class: "llm-part-chart", role: "img" });
-  const said = values.map((value, row) => `${rows[row]} ${written(value)}`);
-  svg.setAttribute("aria-label", `${title}: ${said.join(", ")}`);
+  const spoken = values.map((value, row) => `${rows[row]} ${format(value)}`);
+  svg.setAttribute("aria-label", `${title}: ${spoken.join(", ")}`);
   const most = Math.max(...values) || 1;
   const x = (row) => 44 + (280 * row) / Math.max(1, rows.length - 1);
   const y = (value) => 120 - (104 * value) / most;
   const points = values.map((value, row) => `${x(row).toFixed(1)} ${y(value).toFixed(1)}`);
   svg.append(
     shape("line", { x1: 44, x2: 324, y1: 120, y2: 120, class: "llm-part-axis" }),
-    shape("text", { x: 38, y: 20, "text-anchor": "end" }, written(most)),
+    shape("text", { x: 38, y: 20, "text-anchor": "end" }, format(most)),
     shape("text", { x: 38, y: 124, "text-anchor": "end" }, "0"),
     shape("path", { d: `M${points.join("L")}`, class: "llm-part-path" }),
   );
   values.forEach((value, row) => {
     const dot = shape("circle", { cx: x(row), cy: y(value), r: row === at ? 5 : 3,
       class: row === at ? "llm-part-now" : "llm-part-dot" });
-    dot.append(shape("title", {}, `${rows[row]}: ${written(value)}`));
+    dot.append(shape("title", {}, `${rows[row]}: ${format(value)}`));
     svg.append(dot);
   });
   svg.append(shape("text", { x: 44, y: 142 }, rows[0]),

@@ -1,4 +1,4 @@
-// A view as a picture: whatever stands in it is drawn again as SVG, just where and as the browser drew it.
+// A view as a picture: everything in it is drawn again as SVG, where and as the browser drew it.
 
 import { colour } from "./colours.js";
 import { shape, SVG } from "./dom.js";
@@ -15,7 +15,7 @@ export function asSeen(root, title) {
 }
 
 class Redrawing {
-  static LEFT_OUT = ".llm-export, [data-live]"; // what makes sense on the page only: these buttons, and hints
+  static LEFT_OUT = ".llm-export, [data-live]"; // what is for the page only: these buttons, and hints
   static STYLES = ["fill-opacity", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity", "paint-order",
     "text-anchor", "font-family", "font-size", "font-weight"];
 
@@ -24,7 +24,7 @@ class Redrawing {
     this.colours = new Map();
   }
 
-  /** One element and all in it, at their places in the window. */
+  /** One element and all in it, at its position in the window. */
   element(seen, target) {
     const style = getComputedStyle(seen);
     if (seen.matches(Redrawing.LEFT_OUT) || style.display === "none" || style.visibility === "hidden") return;
@@ -42,7 +42,7 @@ class Redrawing {
     }
   }
 
-  /** A frame beyond which nothing shows; inside it places count as before. */
+  /** A frame beyond which nothing shows; coordinates inside it stay the same. */
   clipped({ left, top, width, height }, target) {
     const frame = shape("svg", { x: left, y: top, width, height, viewBox: `${left} ${top} ${width} ${height}` });
     target.append(frame);
@@ -99,8 +99,8 @@ class Redrawing {
   }
 
   slider(seen, { left, top, width, height }, target) {
-    const share = (seen.value - seen.min) / (seen.max - seen.min || 1);
-    const [x, y] = [left + 8 + share * (width - 16), top + height / 2];
+    const fraction = (seen.value - seen.min) / (seen.max - seen.min || 1);
+    const [x, y] = [left + 8 + fraction * (width - 16), top + height / 2];
     const paint = (name) => colour(seen.parentElement, name);
     target.append(
       shape("line", { x1: left, x2: left + width, y1: y, y2: y, "stroke-width": 4, stroke: paint("line") }),
@@ -121,24 +121,24 @@ class Redrawing {
 
   /** The lines into which the browser broke a text. */
   lines(node) {
-    const found = [];
+    const lines = [];
     const range = document.createRange();
     let at = 0;
-    for (const sign of node.data) {
+    for (const character of node.data) {
       range.setStart(node, at);
-      range.setEnd(node, (at += sign.length));
-      const [place] = range.getClientRects();
-      if (!place?.width) continue; // a space that the browser left out
-      const line = found.at(-1);
-      if (line && Math.abs(line.bottom - place.bottom) < place.height / 2) {
-        line.text += sign;
-        line.left = Math.min(line.left, place.left);
-        line.right = Math.max(line.right, place.right);
+      range.setEnd(node, (at += character.length));
+      const [box] = range.getClientRects();
+      if (!box?.width) continue; // a space that the browser left out
+      const line = lines.at(-1);
+      if (line && Math.abs(line.bottom - box.bottom) < box.height / 2) {
+        line.text += character;
+        line.left = Math.min(line.left, box.left);
+        line.right = Math.max(line.right, box.right);
       } else {
-        found.push({ text: sign, left: place.left, right: place.right, bottom: place.bottom });
+        lines.push({ text: character, left: box.left, right: box.right, bottom: box.bottom });
       }
     }
-    return found;
+    return lines;
   }
 
   /** Any colour of CSS as red, green and blue, which every program reads, and its opacity. */

@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 import { escapeToken } from "./format.js";
 import { unpack } from "./packing.js";
 
-/** The order in which heads stand: by layer, or by a score. A low entropy comes first: a head that has a clear aim. */
+/** The order of the heads: by layer, or by a score. A low entropy comes first: a head that attends to few tokens. */
 function inOrder(data, scores, order) {
   const heads = [];
   for (let layer = 0; layer < data.layers; layer++) {
@@ -21,8 +21,8 @@ const NARROWEST = 124; // pixels that a tile needs for its name and the gap besi
 
 export class Tiles {
   /** `open(layer, head)` is called when a person chooses a head. */
-  constructor(place, data, open) {
-    this.place = place;
+  constructor(parent, data, open) {
+    this.parent = parent;
     this.data = data;
     this.open = open;
     this.cells = Math.ceil(data.labels.length / data.span);
@@ -31,7 +31,7 @@ export class Tiles {
     this.tip = element("div", "llm-tiles-tip");
     this.tip.hidden = true;
     this.resized = new ResizeObserver(() => this.fit());
-    this.resized.observe(place);
+    this.resized.observe(parent);
     for (let layer = 0; layer < data.layers; layer++) {
       for (let head = 0; head < data.heads; head++) this.tiles.set(`${layer}.${head}`, this.tile(layer, head));
     }
@@ -41,23 +41,23 @@ export class Tiles {
   fit() {
     const { heads, group } = this.data;
     const fitting = [...Array(heads).keys()].map((index) => index + 1).filter((columns) => heads % columns === 0
-      && (columns % group === 0 || group % columns === 0) && columns * NARROWEST <= this.place.clientWidth);
+      && (columns % group === 0 || group % columns === 0) && columns * NARROWEST <= this.parent.clientWidth);
     const columns = fitting.at(-1) ?? 1;
-    this.place.style.setProperty("--columns", columns);
-    this.place.style.setProperty("--shared", Math.min(columns, group));
+    this.parent.style.setProperty("--columns", columns);
+    this.parent.style.setProperty("--shared", Math.min(columns, group));
   }
 
   tile(layer, head) {
     const tile = element("button", "llm-tiles-tile");
     tile.type = "button";
-    if (this.data.group > 1) tile.title = `reads key/value head ${Math.floor(head / this.data.group)}`;
+    if (this.data.group > 1) tile.title = `uses key/value head ${Math.floor(head / this.data.group)}`;
     const canvas = element("canvas", "llm-tiles-canvas");
     canvas.width = canvas.height = this.cells;
     const name = element("span", "llm-tiles-name", `Layer ${layer} · head ${head}`);
     const note = element("span", "llm-tiles-note", "…");
     tile.append(name, canvas, note);
     tile.addEventListener("click", () => this.open(layer, head));
-    canvas.addEventListener("pointermove", (event) => this.say(event, layer, head));
+    canvas.addEventListener("pointermove", (event) => this.showTip(event, layer, head));
     canvas.addEventListener("pointerleave", () => (this.tip.hidden = true));
     return { tile, canvas, note, layer, head };
   }
@@ -74,7 +74,7 @@ export class Tiles {
 
   paint() {
     if (!this.grid) return;
-    const [none, all] = [channels(this.place, "neutral"), channels(this.place, "accent")];
+    const [none, all] = [channels(this.parent, "neutral"), channels(this.parent, "accent")];
     const ramp = Uint32Array.from({ length: 256 }, (_, byte) => {
       const [red, green, blue] = mixed(none, all, byte / 255);
       return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
@@ -119,7 +119,7 @@ export class Tiles {
       for (const [layer, head] of inOrder(data, scores, order)) section.append(this.labelled(layer, head, order));
       sections.push(section);
     }
-    this.place.replaceChildren(...sections, this.tip);
+    this.parent.replaceChildren(...sections, this.tip);
   }
 
   labelled(layer, head, order) {
@@ -130,7 +130,7 @@ export class Tiles {
     return tile;
   }
 
-  /** A name where a score is high, else how widely the head looks; in the order of a score always that score. */
+  /** A name where a score is high, else its entropy; in the order of a score always that score. */
   label(layer, head, order) {
     if (!this.scores) return ["…", false];
     const { data, scores } = this;
@@ -144,7 +144,7 @@ export class Tiles {
     return earned ? [`${data.names[earned[0]]} ${earned[1].toFixed(2)}`, true] : [entropy, false];
   }
 
-  say(event, layer, head) {
+  showTip(event, layer, head) {
     const { cells, data } = this;
     const box = event.target.getBoundingClientRect();
     const query = Math.min(cells - 1, Math.floor(((event.clientY - box.top) / box.height) * cells));
@@ -155,8 +155,8 @@ export class Tiles {
     const weight = ((byte / 255) ** 2).toFixed(2);
     const from = this.tokens(query);
     const to = this.tokens(key);
-    this.tip.textContent = `${from} looks at ${to}: ${data.span > 1 ? "at most " : ""}${weight}`;
-    const frame = this.place.getBoundingClientRect();
+    this.tip.textContent = `${from} attends to ${to}: ${data.span > 1 ? "at most " : ""}${weight}`;
+    const frame = this.parent.getBoundingClientRect();
     this.tip.style.left = `${Math.min(event.clientX - frame.left + 14, frame.width - 190)}px`;
     this.tip.style.top = `${event.clientY - frame.top + 16}px`;
   }

@@ -39,7 +39,7 @@ def test_a_head_is_found_among_all_and_opened(page, server, run):
     expect(page.locator(".llm-tiles-tile")).to_have_count(8)
     expect(page.locator(".llm-tiles-group")).to_have_count(4)
     page.locator(".llm-tiles-canvas").nth(5).hover(position={"x": 5, "y": 60})
-    expect(page.locator(".llm-tiles-tip")).to_contain_text(re.compile(r"looks at .+: \d\.\d\d"))
+    expect(page.locator(".llm-tiles-tip")).to_contain_text(re.compile(r"attends to .+: \d\.\d\d"))
     page.locator(".llm-tiles-tile").nth(5).click()
     page.wait_for_selector("[data-drawn=head]")
     assert (address(page)["view"], address(page)["layer"], address(page)["head"]) == ("head", "1", "1")
@@ -79,18 +79,18 @@ def test_a_token_is_held_by_a_click_and_let_go_by_another(page, server, run):
     idle(page)
     tokens, title = page.locator(".llm-strip-token"), page.locator(".llm-head-ranking .llm-head-title").first
     name = tokens.nth(4).inner_text()
-    point_at(page, tokens.nth(4), title, f"{name} looks at")
+    point_at(page, tokens.nth(4), title, f"{name} attends to")
     tokens.nth(4).click()
-    expect(page.locator(".llm-head-status")).to_contain_text("Held")
+    expect(page.locator(".llm-head-status")).to_contain_text("Selected")
     page.wait_for_function("location.search.includes('locked=4.')")
     idle(page)
     tokens.nth(7).hover()
-    expect(title).to_have_text(f"{name} looks at")
+    expect(title).to_have_text(f"{name} attends to")
     tokens.nth(4).click()
     expect(page.locator(".llm-head-status")).to_contain_text("Click to hold it")
     page.wait_for_function("!location.search.includes('locked')")
     idle(page)
-    point_at(page, tokens.nth(7), title, f"{tokens.nth(7).inner_text()} looks at")
+    point_at(page, tokens.nth(7), title, f"{tokens.nth(7).inner_text()} attends to")
 
 
 def test_the_text_can_be_walked_with_the_keyboard(page, server, run):
@@ -116,7 +116,7 @@ def test_a_cells_arithmetic_has_the_models_real_numbers(page, server, run):
     assert number["query · key"] == pytest.approx(float(query @ key), abs=0.002)
     assert number["score"] == pytest.approx(float(kept["blocks.1.attention.scores"][0, 3, 9, 2]), abs=0.001)
     assert number["content"] + number["+ position"] == pytest.approx(number["score"], abs=0.002)
-    assert number["share"] == pytest.approx(float(kept["blocks.1.attention.pattern"][0, 3, 9, 2]), abs=0.0001)
+    assert number["weight"] == pytest.approx(float(kept["blocks.1.attention.pattern"][0, 3, 9, 2]), abs=0.0001)
 
 
 def test_the_first_token_can_be_hidden(page, server, run):
@@ -217,7 +217,7 @@ def test_a_view_is_carried_away_as_picture_table_and_page(page, server, run, vie
     assert alone.locator("img").count() == 0
     if view == "head":
         alone.locator(".llm-strip-token").nth(6).click()
-        expect(alone.locator(".llm-head-status")).to_contain_text("Held")
+        expect(alone.locator(".llm-head-status")).to_contain_text("Selected")
     assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert problems == []
     other.close()

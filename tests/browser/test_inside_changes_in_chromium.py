@@ -79,7 +79,7 @@ def test_patches_are_shown_layer_by_layer_and_a_cell_is_held(page, server, run):
     page.wait_for_function("document.querySelector('.llm-patch-heading').textContent.includes('at all positions')")
     assert address(page)["site"] == "head"
     drawn(page, "patching")
-    page.get_by_role("textbox", name="Corrupted text").fill("The foxes sat")
+    page.get_by_role("textbox", name="Corrupted text", exact=True).fill("The foxes sat")
     page.keyboard.press("Enter")
     expect(page.get_by_text("The clean text has 12 tokens and the corrupted one 14")).to_be_visible()
 

@@ -65,7 +65,7 @@ def test_a_hover_shows_the_five_likeliest_and_a_click_holds_them(page, server, r
         page.locator(".llm-part-line"),
     )
     cells.hover(position=cell(page, "lens", 1, 7))
-    expect(heading).to_have_text("After layer 0, having read “·” (7)")
+    expect(heading).to_have_text("After layer 0, at “·” (7)")
     expect(lines).to_have_count(5)
     shown = [loaded.tokenizer.token_text(token).replace(" ", "·").replace("\n", "↵")
              for token in wanted.top_tokens[1, 0, 7].tolist()]  # fmt: skip
@@ -82,7 +82,7 @@ def test_a_hover_shows_the_five_likeliest_and_a_click_holds_them(page, server, r
     drawn(page, "lens")
     page.locator(".llm-grid").focus()
     page.keyboard.press("ArrowDown")
-    expect(heading).to_have_text("After layer 1, the model's output, having read “·” (7)")
+    expect(heading).to_have_text("After layer 1, the model's output, at “·” (7)")
     page.get_by_role("radio", name="Rank of the true next").click()
     expect(page.locator(".llm-grid-legend").last).to_contain_text("on a logarithmic scale")
     assert address(page)["colour"] == "rank"

@@ -3,7 +3,7 @@
 import { element, shape } from "../../frontend/dom.js";
 import { escapeToken, fixed } from "../../frontend/format.js";
 
-/** Query · key → / √d_head → + bias → exp → share, as lines of [what, how, value]. */
+/** Query · key → / √d_head → + bias → exp → weight, as lines of [what, how, value]. */
 function arithmetic(head, data, query, key) {
   const { count, arrays } = head;
   const at = (name) => arrays[name][query * count + key];
@@ -24,20 +24,20 @@ function arithmetic(head, data, query, key) {
   }
   lines.push(
     ["score", "before softmax", fixed(score)],
-    ["exp", `exp(score − row's top ${fixed(arrays.highest[query])})`,
+    ["exp", `exp(score − row's maximum ${fixed(arrays.highest[query])})`,
       Math.exp(score - arrays.highest[query]).toFixed(4)],
-    ["share", `÷ ${arrays.total[query].toFixed(4)}, the row's sum`, at("pattern").toFixed(4)],
-    ["value-weighted", "share · |value|, rescaled", at("weighted").toFixed(4)],
+    ["weight", `÷ ${arrays.total[query].toFixed(4)}, the row's sum`, at("pattern").toFixed(4)],
+    ["value-weighted", "weight · |value|, rescaled", at("weighted").toFixed(4)],
   );
   return lines;
 }
 
 /** A panel with the arithmetic of a cell. */
-export function arithmeticPanel(place, head, data, query, key) {
+export function arithmeticPanel(parent, head, data, query, key) {
   const names = [query, key].map((position) => `${escapeToken(data.labels[position])} (${position})`);
-  place.replaceChildren(element("div", "llm-head-title", `${names[0]} looks at ${names[1]}`));
+  parent.replaceChildren(element("div", "llm-head-title", `${names[0]} attends to ${names[1]}`));
   if (key > query) {
-    place.append(element("p", "llm-head-note", "It comes later: the mask sets the score to −∞, so its share is 0."));
+    parent.append(element("p", "llm-head-note", "It comes later: the mask sets the score to −∞, so its weight is 0."));
     return;
   }
   const table = element("table", "llm-head-arithmetic");
@@ -46,7 +46,7 @@ export function arithmeticPanel(place, head, data, query, key) {
     row.append(element("th", "", what), element("td", "llm-head-how", how), element("td", "llm-head-number", value));
     table.append(row);
   }
-  place.append(table, productBars(head, data, query, key));
+  parent.append(table, productBars(head, data, query, key));
 }
 
 /** The products query[i] · key[i] as bars; they sum to query · key. */
@@ -65,22 +65,22 @@ function productBars(head, data, query, key) {
   return svg;
 }
 
-/** What distance alone does to the scores: this head's line among its layer's. Returns what marks a distance on it. */
-export function distanceChart(place, head, data) {
+/** The effect of distance alone on the scores: this head's line among its layer's. Returns what marks a distance on it. */
+export function distanceChart(parent, head, data) {
   const lines = head.arrays.by_distance;
   const positions = data.positions;
   const far = lines.length / data.heads;
-  place.replaceChildren(element("div", "llm-head-title", "What distance alone does"));
+  parent.replaceChildren(element("div", "llm-head-title", "Effect of distance alone"));
   if (!far) {
-    place.append(element("p", "llm-head-note",
-      positions.actsOn === "nothing" ? "This model is not told the order of its tokens."
+    parent.append(element("p", "llm-head-note",
+      positions.actsOn === "nothing" ? "This model has no information about the order of its tokens."
         : `Its ${positions.label} positions are added to the embeddings, so that order is part of query and key `
-          + "and cannot be told apart in a score."));
+          + "and cannot be separated in a score."));
     return () => {};
   }
-  place.append(element("p", "llm-head-note", positions.actsOn === "scores"
+  parent.append(element("p", "llm-head-note", positions.actsOn === "scores"
     ? `${positions.title}: what is added to a score at each distance, a line for each head of the layer.`
-    : `${positions.title}: the mean score of all queries and keys of this text, if each pair were so far apart.`));
+    : `${positions.title}: the mean score of all queries and keys of this text, if each pair were this far apart.`));
   const [low, high] = lines.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [0, 0]);
   const x = (step) => 44 + (step * 262) / Math.max(1, far - 1);
   const y = (value) => 12 + (100 * (high - value)) / (high - low || 1);
@@ -100,7 +100,7 @@ export function distanceChart(place, head, data) {
   );
   const dot = shape("circle", { r: 4, class: "llm-line-dot" });
   svg.append(dot);
-  place.append(svg);
+  parent.append(svg);
   return (distance) => {
     const there = distance >= 0 && distance < far;
     dot.setAttribute("visibility", there ? "visible" : "hidden");

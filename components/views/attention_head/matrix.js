@@ -45,7 +45,7 @@ export class Matrix {
     const move = (event) => {
       if (event.type === "pointermove" && !event.buttons) return;
       const box = this.map.getBoundingClientRect();
-      const at = (share) => Math.round(share * this.count - this.shown / 2);
+      const at = (fraction) => Math.round(fraction * this.count - this.shown / 2);
       this.moveTo(at((event.clientY - box.top) / box.height), at((event.clientX - box.left) / box.width));
     };
     this.map.addEventListener("pointerdown", move);
@@ -68,7 +68,7 @@ export class Matrix {
     if (top !== this.top || left !== this.left) this.moveTo(top, left);
   }
 
-  /** Values [query, key] row by row, NaN where a query may not look; `signed`: both sides of zero matter. */
+  /** Values [query, key] row by row, NaN where the mask hides a key; `signed`: both sides of zero matter. */
   show(values, signed, title) {
     this.values = values;
     this.signed = signed;
@@ -77,8 +77,8 @@ export class Matrix {
     this.base.setAttribute("aria-label", `${title}, ${this.count} queries by ${this.count} keys`);
     this.legend.textContent = (signed
       ? `Colour: from −${this.largest.toPrecision(3)} over 0 to ${this.largest.toPrecision(3)}. `
-      : "Colour: the square root of the share, from 0 to 1. ")
-      + "Rows look at columns. Hatched: masked, since it comes later.";
+      : "Colour: the square root of the weight, from 0 to 1. ")
+      + "Rows are queries, columns are keys. Hatched: masked, because the key comes later.";
     this.draw();
   }
 
@@ -87,8 +87,8 @@ export class Matrix {
     const more = channels(this.root, this.signed ? "positive" : "accent");
     const less = channels(this.root, "negative");
     return (value) => {
-      const share = this.signed ? Math.abs(value) / (this.largest || 1) : Math.sqrt(value);
-      return mixed(zero, value < 0 ? less : more, Math.min(1, share));
+      const fraction = this.signed ? Math.abs(value) / (this.largest || 1) : Math.sqrt(value);
+      return mixed(zero, value < 0 ? less : more, Math.min(1, fraction));
     };
   }
 
@@ -151,15 +151,15 @@ export class Matrix {
     brush.font = `${Math.max(9, Math.min(12, stride * this.cell - 1))}px ${getComputedStyle(this.root).fontFamily}`;
     brush.fillStyle = colour(this.root, "quiet");
     brush.textBaseline = "middle";
-    for (let place = 0; place < this.shown; place += stride) {
-      const [x, y] = this.corner(place, place).map((corner) => corner + this.cell / 2);
+    for (let index = 0; index < this.shown; index += stride) {
+      const [x, y] = this.corner(index, index).map((corner) => corner + this.cell / 2);
       brush.textAlign = "right";
-      brush.fillText(truncate(this.labels[this.top + place], 12), MARGIN.left - 6, y);
+      brush.fillText(truncate(this.labels[this.top + index], 12), MARGIN.left - 6, y);
       brush.save();
       brush.translate(x, MARGIN.top - 6);
       brush.rotate(-Math.PI / 3.2);
       brush.textAlign = "left";
-      brush.fillText(truncate(this.labels[this.left + place], 12), 0, 0);
+      brush.fillText(truncate(this.labels[this.left + index], 12), 0, 0);
       brush.restore();
     }
   }
@@ -193,7 +193,7 @@ export class Matrix {
     brush.strokeStyle = brush.fillStyle = colour(this.root, "--st-text-color");
     const side = this.shown * this.cell;
     const [x, y] = this.corner(row, column);
-    const inside = [row, column].map((place) => place >= 0 && place < this.shown);
+    const inside = [row, column].map((index) => index >= 0 && index < this.shown);
     brush.globalAlpha = 0.45;
     if (inside[0]) brush.strokeRect(MARGIN.left, y, side, this.cell);
     if (inside[1]) brush.strokeRect(x, MARGIN.top, this.cell, side);

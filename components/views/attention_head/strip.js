@@ -1,4 +1,4 @@
-// The text on one line, with arcs: above, where a token looks; below, who looks at it.
+// The text on one line, with arcs: above, what a token attends to; below, what attends to it.
 
 import { element, shape } from "../../frontend/dom.js";
 import { onToken, tokenElements } from "../../frontend/tokens.js";
@@ -14,7 +14,7 @@ export class Strip {
     this.root.tabIndex = 0;
     this.root.setAttribute("role", "application");
     this.root.setAttribute("aria-label",
-      "The text. Arrow keys move from token to token, Enter holds one and lets it go, Escape lets go.");
+      "The text. Arrow keys move from token to token, Enter selects one or clears the selection, Escape clears it.");
     this.line = element("div", "llm-strip-line");
     this.arcs = shape("svg", { class: "llm-strip-arcs", "aria-hidden": "true" });
     this.tokens = tokenElements(labels, own, "llm-strip");
@@ -35,7 +35,7 @@ export class Strip {
     });
   }
 
-  /** Show what `query` sees (`row`) and who sees it (`column`), both by position; null: nothing. */
+  /** Show what `query` attends to (`row`) and what attends to it (`column`), both by position; null: nothing. */
   show(query, row, column, held) {
     this.arcs.replaceChildren();
     this.root.classList.toggle("llm-strip-held", held);
@@ -71,13 +71,13 @@ export class Strip {
   arc(from, to, y, side, weight) {
     const rise = side * Math.min(ARC_ROOM - 6, 12 + Math.abs(to - from) / 4);
     const middle = (from + to) / 2;
-    const loop = from === to ? 9 : 0; // a token that looks at itself
+    const loop = from === to ? 9 : 0; // a token that attends to itself
     const path = `M ${from - loop} ${y} Q ${middle} ${y + 2 * rise - (side * Math.abs(rise)) / 2} ${to + loop} ${y}`;
     this.arcs.append(shape("path", { d: path, "stroke-width": (0.8 + 3.5 * weight).toFixed(2),
       "stroke-opacity": (0.25 + 0.75 * weight).toFixed(2), class: side < 0 ? "llm-arc-out" : "llm-arc-in" }));
   }
 
-  /** Bring a token into sight. */
+  /** Scroll a token into view. */
   reveal(position) {
     const token = this.tokens[position];
     const { scrollLeft, clientWidth } = this.root;

@@ -1,4 +1,4 @@
-// One head: hover over a token or a cell to see where it looks and who looks at it; click to hold it, again to let go.
+// One head: hover over a token or a cell to see what it attends to and what attends to it; click to select it, again to clear.
 
 import { element } from "../../frontend/dom.js";
 import { exportRow, renewExportRow } from "../../frontend/export.js";
@@ -30,8 +30,8 @@ class OneHead {
     this.status.setAttribute("role", "status");
     this.status.dataset.live = ""; // how to point at things: nothing for a picture
     this.strip = new Strip(labels, own, {
-      hover: (query) => this.hover([query, this.favourite(query)]),
-      choose: (query) => this.choose([query, this.favourite(query)], query === this.held?.[0]),
+      hover: (query) => this.hover([query, this.strongestKey(query)]),
+      choose: (query) => this.choose([query, this.strongestKey(query)], query === this.held?.[0]),
       step: (step) => this.step(step),
       hold: () => this.focus && this.choose(this.focus, this.held !== null),
       free: () => this.hold(null),
@@ -54,13 +54,13 @@ class OneHead {
     return exportRow(this.data.export, () => asSeen(this.root, this.titled()));
   }
 
-  /** Which heads read the same keys and values as this one. */
+  /** Which heads share keys and values with this one. */
   shared() {
     const { head, group, heads } = this.data;
     const first = head - (head % group);
     return element("p", "llm-head-note", group === 1 ? ""
       : `Heads ${first} to ${first + group - 1} share key/value head ${first / group} of ${heads / group}: `
-        + "each asks with a query of its own.");
+        + "each has a query of its own.");
   }
 
   async read() {
@@ -77,47 +77,47 @@ class OneHead {
     this.root.dataset.drawn = "head";
   }
 
-  /** The matrix that is drawn, and the shares that arcs and lists show: without the first token, if it is hidden. */
+  /** The matrix that is drawn, and the weights that arcs and lists show: without the first token, if it is hidden. */
   paint() {
     const { arrays } = this.head;
     const { matrix, matrices, rest } = this.data;
     const name = matrix in arrays ? matrix : "pattern";
-    this.shares = arrays[`${name === "weighted" ? "weighted" : "pattern"}${rest ? "_rest" : ""}`];
+    this.weights = arrays[`${name === "weighted" ? "weighted" : "pattern"}${rest ? "_rest" : ""}`];
     const signed = !["pattern", "weighted"].includes(name);
     this.markDistance = distanceChart(this.distance, this.head, this.data);
     this.matrix.fit();
-    this.matrix.show(signed ? this.withoutFirst(arrays[name]) : this.shares, signed, matrices[name]);
-    this.look(this.held ?? this.focus ?? [this.head.count - 1, this.favourite(this.head.count - 1)]);
+    this.matrix.show(signed ? this.withoutFirst(arrays[name]) : this.weights, signed, matrices[name]);
+    this.select(this.held ?? this.focus ?? [this.head.count - 1, this.strongestKey(this.head.count - 1)]);
     this.strip.reveal(this.focus[0]);
     this.matrix.reveal(...this.focus);
   }
 
-  /** Scores are not shared out, so that hiding the first token only takes its column away. */
+  /** Scores do not sum to 1, so that hiding the first token only removes its column. */
   withoutFirst(values) {
     if (!this.data.rest) return values;
     return values.map((value, index) => (index % this.head.count === 0 ? NaN : value));
   }
 
-  row = (query) => this.shares.subarray(query * this.head.count, (query + 1) * this.head.count);
+  row = (query) => this.weights.subarray(query * this.head.count, (query + 1) * this.head.count);
 
   column = (key) => Float32Array.from({ length: this.head.count }, (_, query) =>
-    this.shares[query * this.head.count + key]);
+    this.weights[query * this.head.count + key]);
 
-  /** The key that a query looks at most. */
-  favourite(query) {
+  /** The key that a query attends to most. */
+  strongestKey(query) {
     if (!this.head) return query;
     return this.row(query).reduce((best, value, key, row) => (value > row[best] || Number.isNaN(row[best]) ? key : best),
       0);
   }
 
-  /** Once a frame at most: a pointer can report more places than a screen can show. */
+  /** Once a frame at most: a pointer reports more positions than are drawn. */
   hover(cell) {
     if (!this.head || this.held) return;
     if (!this.wanted) {
       requestAnimationFrame(() => {
         const wanted = this.wanted;
         this.wanted = null;
-        if (!this.held && wanted.join() !== this.focus.join()) this.look(wanted);
+        if (!this.held && wanted.join() !== this.focus.join()) this.select(wanted);
       });
     }
     this.wanted = cell;
@@ -130,22 +130,22 @@ class OneHead {
   hold(cell) {
     if (!this.head) return;
     this.held = cell;
-    this.look(cell ?? this.focus);
+    this.select(cell ?? this.focus);
     this.report(cell);
   }
 
   step(step) {
     if (!this.head) return;
     const query = Math.max(0, Math.min(this.head.count - 1, (this.focus?.[0] ?? 0) + step));
-    const cell = [query, this.favourite(query)];
+    const cell = [query, this.strongestKey(query)];
     if (this.held) this.hold(cell);
-    else this.look(cell);
+    else this.select(cell);
     this.strip.reveal(query);
     this.matrix.reveal(...cell);
   }
 
   /** Show one cell everywhere at once. */
-  look(cell) {
+  select(cell) {
     this.focus = cell;
     const [query, key] = cell;
     const [row, column] = [this.row(query), this.column(query)];
@@ -156,15 +156,15 @@ class OneHead {
     arithmeticPanel(this.sums, this.head, this.data, query, key);
     this.markDistance(query - key);
     this.status.textContent = this.held
-      ? "Held. Click it again, or press Escape, to let go."
-      : "Hover over a token or a cell. Click to hold it.";
+      ? "Selected. Click it again, or press Escape, to clear the selection."
+      : "Hover over a token or a cell. Click to select it.";
   }
 
   list(query, row, column) {
     const name = escapeToken(this.data.labels[query]);
     this.lists.replaceChildren(
-      this.ranking(`${name} looks at`, strongest(row, 5)),
-      this.ranking(`${name} is looked at by`, strongest(column.fill(0, query, query + 1), 5)),
+      this.ranking(`${name} attends to`, strongest(row, 5)),
+      this.ranking(`${name} is attended to by`, strongest(column.fill(0, query, query + 1), 5)),
     );
   }
 

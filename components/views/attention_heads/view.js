@@ -29,11 +29,11 @@ class AllHeads {
     try {
       this.tiles.setGrid(await fetchBytes(this.data.sources.grid));
       this.tiles.arrange("layer");
-      this.status.textContent = "Measuring every head on random tokens that come twice …";
+      this.status.textContent = "Measuring every head on random tokens repeated twice …";
       this.root.dataset.drawn = "patterns";
       this.tiles.setScores(await fetchJson(this.data.sources.scores));
       this.tiles.arrange(this.data.order);
-      this.say();
+      this.summarise();
       this.root.dataset.drawn = "scores";
     } catch (error) {
       this.status.textContent = error.message;
@@ -41,11 +41,11 @@ class AllHeads {
     }
   }
 
-  say() {
+  summarise() {
     const labels = this.tiles.scores.label.flat();
     const named = labels.filter((label) => label !== null).length;
     this.status.textContent = `${named} of ${labels.length} heads have a score above ${this.data.labelAbove} and are named after it. `
-      + `Entropy is at most ${this.tiles.scores.entropy_maximum.toFixed(2)} nats here. Choose a head to look closer.`;
+      + `Entropy is at most ${this.tiles.scores.entropy_maximum.toFixed(2)} nats here. Choose a head for details.`;
   }
 
   update(data) {

@@ -19,7 +19,7 @@ class ThroughTraining {
     this.root = root;
     this.data = data;
     this.page = page;
-    this.found = new Map(); // step → { scores, context }
+    this.measured = new Map(); // step → { scores, context }
     this.grids = new Map(); // step → bytes
     this.at = Math.max(0, data.steps.indexOf(data.step));
     this.build();
@@ -58,8 +58,8 @@ class ThroughTraining {
           if (!this.root.isConnected) return;
           this.status.textContent = `Measuring the snapshots: ${kind === "scores" ? "head scores" : "loss by position"}, `
             + `${done} of ${order.length} …`;
-          const known = this.found.get(steps[index]) ?? {};
-          this.found.set(steps[index], { ...known, [kind]: await fetchJson(sources[`${kind}/${steps[index]}`]) });
+          const known = this.measured.get(steps[index]) ?? {};
+          this.measured.set(steps[index], { ...known, [kind]: await fetchJson(sources[`${kind}/${steps[index]}`]) });
           this.draw();
         }
       }
@@ -93,12 +93,12 @@ class ThroughTraining {
   draw() {
     const { steps, score, names } = this.data;
     const step = steps[this.at];
-    const { scores, context } = this.found.get(step) ?? {};
+    const { scores, context } = this.measured.get(step) ?? {};
     this.where.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`
       + (context ? ` · validation loss ${context.loss.toFixed(3)} · in-context score ${fixed(context.score, 3)}` : "");
     this.tiles.setScores(scores ?? null);
     this.tiles.arrange("layer");
-    const through = (name) => steps.map((one) => this.found.get(one)?.context?.[name]);
+    const through = (name) => steps.map((one) => this.measured.get(one)?.context?.[name]);
     this.charts.replaceChildren(
       this.chart(`Every head's score: ${names[score] ?? "entropy"}`, steps, this.headLines(score), score === "entropy" ? 0 : LEAST_SCORE),
       this.chart("Validation loss, nats per token", steps, [["", through("loss"), "llm-line-loss"]]),
@@ -110,7 +110,7 @@ class ThroughTraining {
 
   /** Loss by position at this snapshot, from which the in-context score is taken; dashed: the untrained model. */
   positions(context) {
-    const untrained = this.found.get(0)?.context?.by_position ?? [];
+    const untrained = this.measured.get(0)?.context?.by_position ?? [];
     const losses = context?.by_position ?? [];
     return this.chart("Loss by position at this snapshot, nats", [...Array(this.data.context).keys()],
       [["untrained", untrained, "llm-line-control"], ["", losses, "llm-line-loss"]], 0, false);
@@ -122,14 +122,14 @@ class ThroughTraining {
     const lines = [];
     for (let layer = 0; layer < layers; layer++) {
       for (let head = 0; head < heads; head++) {
-        const values = steps.map((step) => this.found.get(step)?.scores?.[score][layer][head]);
+        const values = steps.map((step) => this.measured.get(step)?.scores?.[score][layer][head]);
         lines.push([`layer ${layer} head ${head}`, values, "llm-line"]);
       }
     }
     const best = lines.reduce((one, other) => ((other[1].at(-1) ?? -1) > (one[1].at(-1) ?? -1) ? other : one));
     best[2] = "llm-line-chosen";
     const flat = (label, scores) => [`${label}, highest`, steps.map(() => Math.max(...scores.flat())), "llm-line-control"];
-    const untrained = this.found.get(0)?.scores;
+    const untrained = this.measured.get(0)?.scores;
     return [
       ...lines.filter((line) => line !== best),
       ...(untrained ? [flat("untrained", untrained[score])] : []),
@@ -171,9 +171,9 @@ class ThroughTraining {
     named.sort(([one], [other]) => one - other);
     let free = top + 4;
     for (const [end, name] of named) { // names that would cover each other move down
-      const place = Math.max(free, end - 5);
-      free = place + 13;
-      svg.append(shape("text", { x: width - right - 4, y: place, "text-anchor": "end", class: "llm-line-name" }, name));
+      const baseline = Math.max(free, end - 5);
+      free = baseline + 13;
+      svg.append(shape("text", { x: width - right - 4, y: baseline, "text-anchor": "end", class: "llm-line-name" }, name));
     }
     const now = x(this.data.steps[this.at]);
     if (overSteps) svg.append(shape("line", { x1: now, x2: now, y1: top, y2: height - bottom, class: "llm-line-now" }));

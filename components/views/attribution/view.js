@@ -15,7 +15,7 @@ class AttributionBars {
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.status = new Status("Taking the last vector apart …");
+    this.status = new Status("Decomposing the last residual vector …");
     const alone = !data.export.csv; // an exported page holds a single position's numbers
     this.text = new TextLine(data.labels, data.own, alone ? null : (position) => page.report("position", position));
     this.bars = element("div", "llm-attribution-columns");
@@ -29,7 +29,7 @@ class AttributionBars {
     const address = this.data.sources.attribution;
     this.text.show(this.data.position);
     try {
-      this.found = await fetchJson(address);
+      this.result = await fetchJson(address);
     } catch (error) {
       this.status.fail(error);
       return;
@@ -42,21 +42,21 @@ class AttributionBars {
   /** The bars to draw, in the chosen order; what is too small for a bar of its own stands together in one. */
   lines() {
     const { order, few } = this.data;
-    const ranked = [...this.found.bars.keys()].sort((one, other) =>
-      Math.abs(this.found.bars[other].value) - Math.abs(this.found.bars[one].value));
+    const ranked = [...this.result.bars.keys()].sort((one, other) =>
+      Math.abs(this.result.bars[other].value) - Math.abs(this.result.bars[one].value));
     const alone = ranked.slice(0, few !== null && ranked.length > few ? few - 1 : ranked.length);
     const rest = ranked.slice(alone.length);
     if (order === "layer") alone.sort((one, other) => one - other);
-    const lines = alone.map((index) => [this.found.bars[index].name, this.found.bars[index].value]);
-    if (rest.length) lines.push([`${rest.length} smaller ones together`, this.total(rest)]);
+    const lines = alone.map((index) => [this.result.bars[index].name, this.result.bars[index].value]);
+    if (rest.length) lines.push([`${rest.length} smaller parts combined`, this.total(rest)]);
     return lines.map(([name, value]) => [name, value, withSign(value)]);
   }
 
-  total = (indices) => indices.reduce((sum, index) => sum + this.found.bars[index].value, 0);
+  total = (indices) => indices.reduce((sum, index) => sum + this.result.bars[index].value, 0);
 
   groups() {
     const totals = new Map(this.data.groups.map((group) => [group, 0]));
-    for (const { group, value } of this.found.bars) totals.set(group, totals.get(group) + value);
+    for (const { group, value } of this.result.bars) totals.set(group, totals.get(group) + value);
     return [...totals].map(([name, value]) => [name, value, withSign(value)]);
   }
 
@@ -65,19 +65,19 @@ class AttributionBars {
   /** What the difference means for the two tokens. */
   likelihood() {
     const { pair, position, labels } = this.data;
-    const { difference } = this.found;
+    const { difference } = this.result;
     const [token, against] = pair.map(quoted);
     const [likelier, other] = difference < 0 ? [against, token] : [token, against];
     const times = Math.exp(Math.abs(difference));
-    return `Having read ${quoted(labels[position])} (${position}), the model finds ${likelier} `
+    return `After ${quoted(labels[position])} (${position}), the model finds ${likelier} `
       + `${times > 9999 ? "more than 9,999" : times.toPrecision(3)} times as likely as ${other}.`;
   }
 
   sum() {
-    const { difference } = this.found;
-    const sum = this.total([...this.found.bars.keys()]);
+    const { difference } = this.result;
+    const sum = this.total([...this.result.bars.keys()]);
     return `Sum of all bars ${withSign(sum, 4)} · the model's own logit difference ${withSign(difference, 4)} · `
-      + `apart ${Math.abs(sum - difference).toExponential(0)}`;
+      + `difference ${Math.abs(sum - difference).toExponential(0)}`;
   }
 
   paint() {
@@ -88,13 +88,13 @@ class AttributionBars {
     const totals = element("div", "llm-part-panel");
     totals.append(
       element("p", "llm-attribution-says", this.likelihood()),
-      signedBars("Together", groups, this.most(groups)),
+      signedBars("Totals", groups, this.most(groups)),
       element("p", "llm-attribution-sum", this.sum()),
-      element("p", "llm-part-note", "An MLP's bar holds its bias. Direct pushes only: what a part does by way of later "
+      element("p", "llm-part-note", "An MLP's bar holds its bias. Direct effects only: what a part changes by way of later "
         + "layers counts as theirs."),
     );
     this.bars.replaceChildren(bars, totals);
-    this.status.say(this.data.export.csv ? "Choose a token of the text to look at its position." : "");
+    this.status.say(this.data.export.csv ? "Choose a token of the text to see its position." : "");
   }
 
   titled() {
@@ -110,7 +110,7 @@ class AttributionBars {
     if (changed) {
       delete this.root.dataset.drawn;
       this.read();
-    } else if (this.found) {
+    } else if (this.result) {
       this.paint();
     }
   }

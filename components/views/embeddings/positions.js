@@ -1,4 +1,4 @@
-// Positions: how alike their vectors are, or, where a score depends on distance, what distance alone does to it.
+// Positions: the cosines of their vectors, or, where a score depends on distance, the effect of distance alone.
 
 import { channels, colour, mixed } from "../../frontend/colours.js";
 import { element, shape } from "../../frontend/dom.js";
@@ -59,9 +59,9 @@ export class Positions {
     }
     this.paint();
     const row = this.numbers.subarray(this.at * context, (this.at + 1) * context);
-    this.lines.replaceChildren(this.plot(`Cosine of position ${this.at} with every other`, [row], "position"));
-    this.note.textContent = `Each cell: the cosine of two position vectors, from −1 over 0 to 1. Click into the map, or move the slider, for one row of it.`
-      + (positions.learned ? "" : " These vectors are given, not learned.");
+    this.lines.replaceChildren(this.plot(`Cosine of position ${this.at} with every other position`, [row], "position"));
+    this.note.textContent = `Each cell: the cosine of two position vectors, from −1 over 0 to 1. Click the map, or move the slider, for one row of it.`
+      + (positions.learned ? "" : " These vectors are fixed, not learned.");
   }
 
   paint() {

@@ -50,8 +50,8 @@ class Embeddings {
       this.draw();
     });
     input.addEventListener("change", () => this.page.report("at", this.data.steps[this.at]));
-    this.where = element("span", "llm-embed-where");
-    row.append(input, this.where);
+    this.caption = element("span", "llm-embed-where");
+    row.append(input, this.caption);
     return row;
   }
 
@@ -108,7 +108,7 @@ class Embeddings {
     this.map.hidden = map === "positions";
     this.map.style.display = this.map.hidden ? "none" : "";
     this.positions.root.hidden = !this.map.hidden;
-    this.where.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`;
+    this.caption.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`;
     try {
       if (map === "positions") {
         const { curves } = unpack(await fetchBytes(sources[`positions/${step}`]));
@@ -126,12 +126,12 @@ class Embeddings {
 
   showMap({ points, explained }) {
     const { map, axesOf } = this.data;
-    const shares = [...explained].map((one, index) => `PC ${index + 1} · ${(100 * one).toFixed(1)}%`);
+    const axes = [...explained].map((one, index) => `PC ${index + 1} · ${(100 * one).toFixed(1)}%`);
     const space = map === "3";
     const total = [...explained].slice(0, space ? 3 : 2).reduce((sum, one) => sum + one, 0);
-    this.where.textContent += ` · ${(100 * total).toFixed(0)}% of the variance`;
-    this.where.title = `Axes of step ${axesOf}`;
-    this.cloud.show({ points, space, reach: this.reach, appearance: this.appearance(), order: this.order, axes: shares, chosen: this.token,
+    this.caption.textContent += ` · ${(100 * total).toFixed(0)}% of the variance`;
+    this.caption.title = `Axes of step ${axesOf}`;
+    this.cloud.show({ points, space, reach: this.reach, appearance: this.appearance(), order: this.order, axes, chosen: this.token,
       title: `Map of ${this.names.length} token embeddings` });
     this.showNear();
   }
@@ -207,16 +207,16 @@ class Embeddings {
     const { sources, kept, axesOf } = this.data;
     if (!kept) return fetchJson(`${sources[`near/${step}`]}&token=${token}`);
     const held = step === axesOf ? (await fetchJson(sources[`near/${step}`]))[token] : null;
-    if (!held) throw new Error(`This page holds the neighbours at step ${withThousands(axesOf)} only, as many as it has room for.`);
+    if (!held) throw new Error(`This page holds the neighbours at step ${withThousands(axesOf)} only, as many as fit.`);
     return held;
   }
 
   summary({ same, chance, tokens }) {
-    const share = (one) => `${(100 * one).toFixed(0)}%`;
+    const percentage = (fraction) => `${(100 * fraction).toFixed(0)}%`;
     const { guess, axesOf } = this.data;
     this.status.say(`${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured at step ${withThousands(axesOf)}, over the ${tokens} most frequent tokens: `
-      + `${share(same)} have a nearest neighbour of their own kind; by chance it would be ${share(chance)}. `
-      + `All snapshots stand on the axes of step ${withThousands(axesOf)}, at one scale.`);
+      + `${percentage(same)} have a nearest neighbour of the same kind; by chance it would be ${percentage(chance)}. `
+      + `All snapshots use the axes of step ${withThousands(axesOf)}, at one scale.`);
     this.status.root.classList.remove("llm-part-bad");
     this.root.dataset.alike = "read";
   }

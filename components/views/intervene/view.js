@@ -8,7 +8,7 @@ import { mount } from "../../frontend/mount.js";
 import { Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
 
-const WORTH = 1; // nats: a part worth so much is shaded fully
+const FULL_SHADE = 1; // nats: the rise in loss that is shaded fully
 
 class Intervene {
   static identity = (data) => data.sources.alone;
@@ -18,8 +18,8 @@ class Intervene {
     this.switches = new Map();
     this.report = (off) => page.report("off", off);
     this.status = new Status("");
-    this.said = element("p", "llm-part-title");
-    this.said.setAttribute("aria-live", "polite");
+    this.summary = element("p", "llm-part-title");
+    this.summary.setAttribute("aria-live", "polite");
     this.board = element("div", "llm-board");
     this.board.tabIndex = 0; // it can be wider than a narrow page
     this.board.setAttribute("role", "group");
@@ -28,7 +28,7 @@ class Intervene {
     this.strip = element("div", "llm-part-panel");
     this.texts = element("div", "llm-part-columns");
     this.build(data);
-    root.replaceChildren(this.board, this.said, this.status.root, this.result, this.strip, this.texts,
+    root.replaceChildren(this.board, this.summary, this.status.root, this.result, this.strip, this.texts,
       exportRow(data.export, () => asSeen(root, this.data.title)));
     this.update(data);
     this.readAlone();
@@ -88,7 +88,7 @@ class Intervene {
     parts.forEach(({ button, worth }, index) => {
       const change = this.alone[index];
       worth.textContent = change === undefined ? "–" : withSign(change, 2);
-      tint(button, change ?? 0, WORTH);
+      tint(button, change ?? 0, FULL_SHADE);
     });
     this.note();
     this.root.dataset.alone = "read";
@@ -98,10 +98,10 @@ class Intervene {
     const { heads, layers, guess, noticed } = this.data;
     const unmissed = (this.alone ?? []).filter((change, index) => index % (heads + 1) < heads && change <= noticed).length;
     const measured = this.alone?.length
-      ? ` ${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured: ${unmissed} of ${heads * layers} heads are worth `
-        + `${noticed} nats or less on this text, each alone.` : this.alone ? "" : " Measuring all of them …";
-    this.said.textContent = this.data.said;
-    this.status.say(`On each switch: the loss that switching off this part alone costs, in nats (zero ablation).${measured}`);
+      ? ` ${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured: ${unmissed} of ${heads * layers} heads raise the loss by `
+        + `${noticed} nats or less on this text, each switched off alone.` : this.alone ? "" : " Measuring all of them …";
+    this.summary.textContent = this.data.said;
+    this.status.say(`On each switch: the rise in loss when this part alone is switched off, in nats (zero ablation).${measured}`);
   }
 
   async read() {
@@ -153,19 +153,19 @@ class Intervene {
     for (const [text, before, after] of next) {
       const line = element("div", "llm-change-line");
       line.append(element("span", "llm-part-token", escapeToken(text)));
-      for (const [share, kind] of [[before, " llm-change-before"], [after, ""]]) {
+      for (const [probability, kind] of [[before, " llm-change-before"], [after, ""]]) {
         const track = element("span", "llm-part-track");
         const bar = element("span", `llm-part-bar${kind}`);
-        bar.style.width = `${100 * share}%`;
+        bar.style.width = `${100 * probability}%`;
         track.append(bar);
-        line.append(track, element("span", "llm-part-number", `${(100 * share).toFixed(1)}%`));
+        line.append(track, element("span", "llm-part-number", `${(100 * probability).toFixed(1)}%`));
       }
       box.append(line);
     }
     return box;
   }
 
-  /** The text, each token shaded by how much worse (or better) it is foreseen now. */
+  /** The text, each token shaded by how much worse (or better) it is predicted now. */
   showStrip() {
     const [before, after] = this.effect.losses;
     const text = element("div", "llm-change-text");
@@ -176,13 +176,13 @@ class Intervene {
       const token = element("span", "llm-change-token", escapeToken(label));
       if (position > 0) {
         const change = after[position - 1] - before[position - 1];
-        tint(token, change, 3 * WORTH);
+        tint(token, change, 3 * FULL_SHADE);
         token.title = `${before[position - 1].toFixed(2)} → ${after[position - 1].toFixed(2)} nats`;
       }
       text.append(token, element("wbr"));
     });
     this.strip.replaceChildren(element("div", "llm-part-title", "Where the loss changes"), text,
-      element("p", "llm-part-note", "Red: a token is foreseen worse, green: better. Point at one for its losses."));
+      element("p", "llm-part-note", "Red: a token is predicted worse, green: better. Hover over one for its losses."));
   }
 
   showTexts() {
@@ -194,10 +194,10 @@ class Intervene {
       tokens.forEach((token, index) => words.append(
         element("span", `llm-change-token${first >= 0 && index >= first ? " llm-change-differs" : ""}`, escapeToken(token)), element("wbr")));
       box.append(element("div", "llm-part-title", title),
-        tokens.length ? words : element("p", "llm-part-note", "The text fills the context: there is no room to go on."));
+        tokens.length ? words : element("p", "llm-part-note", "The text fills the context: there is no room for a continuation."));
       return box;
     };
-    this.texts.replaceChildren(text("The original goes on", original), text("The altered model goes on", altered));
+    this.texts.replaceChildren(text("Continuation of the original model", original), text("Continuation of the altered model", altered));
     this.texts.classList.remove("llm-change-waits");
   }
 
@@ -214,7 +214,7 @@ class Intervene {
 function tint(place, change, most) {
   place.classList.toggle("llm-worse", change > 0);
   place.classList.toggle("llm-better", change < 0);
-  place.style.setProperty("--share", `${Math.round(55 * Math.sqrt(Math.min(1, Math.abs(change) / most)))}%`);
+  place.style.setProperty("--strength", `${Math.round(55 * Math.sqrt(Math.min(1, Math.abs(change) / most)))}%`);
 }
 
 export default mount(Intervene);

@@ -1,4 +1,4 @@
-// The logit lens: every layer's guess at every position; hover over a cell for its five likeliest tokens.
+// The logit lens: every layer's prediction at every position; hover over a cell for its five most likely tokens.
 
 import { element, oncePerFrame } from "../../frontend/dom.js";
 import { exportRow, renewExportRow } from "../../frontend/export.js";
@@ -16,10 +16,10 @@ class LogitLens {
     this.root = root;
     this.data = data;
     this.report = (cell) => page.report("locked", cell);
-    this.status = new Status("Reading every layer …");
+    this.status = new Status("Computing every layer …");
     const rows = [...data.rows.slice(0, -1), `${data.rows.at(-1)}: output`];
     this.grid = new Grid(data.labels, rows, { width: 62, widest: 110, height: 36 }, {
-      hover: oncePerFrame((row, position) => !this.held && this.look([row, position])),
+      hover: oncePerFrame((row, position) => !this.held && this.select([row, position])),
       choose: (...cell) => this.hold(this.held?.join() === cell.join() ? null : cell),
       free: () => this.hold(null),
     });
@@ -44,22 +44,22 @@ class LogitLens {
     this.root.dataset.drawn = "lens";
   }
 
-  /** Where a cell's numbers stand in the arrays; the last position has no true next token. */
+  /** The numbers of a cell; the last position has no true next token. */
   at([row, position]) {
     const count = this.data.labels.length;
     const { top, texts, guesses, probabilities, truth, rank } = this.lens;
     const start = (row * count + position) * top;
     const known = position + 1 < count;
-    const place = row * (count - 1) + position;
+    const target = row * (count - 1) + position;
     return {
       guesses: Array.from({ length: top }, (_, index) =>
         [escapeToken(texts[guesses[start + index]]), probabilities[start + index]]),
-      truth: known ? truth[place] : null,
-      rank: known ? rank[place] : null,
+      truth: known ? truth[target] : null,
+      rank: known ? rank[target] : null,
     };
   }
 
-  share(cell) {
+  shade(cell) {
     const { colour, vocabulary } = this.data;
     if (colour === "guess") return Math.sqrt(cell.guesses[0][1]);
     if (cell.rank === null) return NaN;
@@ -70,47 +70,47 @@ class LogitLens {
   paint() {
     this.held = this.data.locked;
     const legend = {
-      guess: "the square root of the probability of the top guess",
-      truth: "the square root of the probability of the token that really comes next",
-      rank: "the rank of the token that really comes next, on a logarithmic scale; full: rank 1, "
+      guess: "the square root of the probability of the top prediction",
+      truth: "the square root of the probability of the true next token",
+      rank: "the rank of the true next token, on a logarithmic scale; full: rank 1, "
         + `none: rank ${this.data.vocabulary}`,
     }[this.data.colour];
     this.grid.show((row, position) => {
       const cell = this.at([row, position]);
       const rank = cell.rank === null ? "" : ` · #${cell.rank}`;
-      return [this.share(cell), cell.guesses[0][0], `${(100 * cell.guesses[0][1]).toFixed(0)}%${rank}`];
+      return [this.shade(cell), cell.guesses[0][0], `${(100 * cell.guesses[0][1]).toFixed(0)}%${rank}`];
     }, `Logit lens, ${this.data.rows.length} rows by ${this.data.labels.length} positions`,
-    `Colour: ${legend}. In a cell: the top guess, its probability, and # the rank of the true next token.`
+    `Colour: ${legend}. In a cell: the top prediction, its probability, and # the rank of the true next token.`
       + (this.data.postNorm ? " Post-norm: each layer's vectors are normalised, the embedding's are not." : ""));
-    this.look(this.held ?? this.grid.focus ?? [this.data.rows.length - 1, Math.max(0, this.data.labels.length - 2)]);
+    this.select(this.held ?? this.grid.focus ?? [this.data.rows.length - 1, Math.max(0, this.data.labels.length - 2)]);
     this.grid.reveal(this.grid.focus[1] + 1 < this.data.labels.length ? this.grid.focus[1] + 1 : this.grid.focus[1]);
   }
 
   hold(cell) {
     if (!this.lens) return;
     this.held = cell;
-    this.look(cell ?? this.grid.focus);
+    this.select(cell ?? this.grid.focus);
     this.report(cell);
   }
 
   /** Show one cell everywhere at once. */
-  look(cell) {
+  select(cell) {
     if (!this.lens) return;
     this.grid.mark(cell, this.held !== null);
     this.heading.textContent = this.where(cell);
-    const found = this.at(cell);
+    const numbers = this.at(cell);
     const guesses = element("div", "llm-part-panel");
-    guesses.append(barList("Top guesses", found.guesses.map(([text, share]) => [text, share, percent(share)])));
-    this.details.replaceChildren(guesses, this.truth(cell, found));
-    this.status.say(this.held ? "Held. Click it again, or press Escape, to let go."
-      : "Hover over a cell for its five likeliest tokens. Click to hold it.");
+    guesses.append(barList("Top predictions", numbers.guesses.map(([text, probability]) => [text, probability, percent(probability)])));
+    this.details.replaceChildren(guesses, this.truth(cell, numbers));
+    this.status.say(this.held ? "Selected. Click it again, or press Escape, to clear the selection."
+      : "Hover over a cell for its five most likely tokens. Click to select it.");
   }
 
-  /** What became of the true next token on its way through the layers. */
-  truth([row, position], found) {
+  /** The probability of the true next token, layer by layer. */
+  truth([row, position], numbers) {
     const { labels, rows, own } = this.data;
     const panel = element("div", "llm-part-panel");
-    if (found.rank === null) {
+    if (numbers.rank === null) {
       panel.append(element("p", "llm-part-note", "The text ends here: there is no true next token."));
       return panel;
     }
@@ -118,7 +118,7 @@ class LogitLens {
     const values = rows.map((_, index) => this.at([index, position]).truth);
     panel.append(
       element("p", "llm-part-note",
-        `${whose}: ${quoted(labels[position + 1])}, rank ${found.rank}, ${percent(found.truth)}`),
+        `${whose}: ${quoted(labels[position + 1])}, rank ${numbers.rank}, ${percent(numbers.truth)}`),
       rowChart("Its probability, layer by layer", rows, values, row, percent),
     );
     return panel;
@@ -127,8 +127,8 @@ class LogitLens {
   where([row, position]) {
     const { rows, labels } = this.data;
     const output = row === rows.length - 1 ? ", the model's output" : "";
-    const place = row === 0 ? "At the embedding" : `After ${rows[row]}${output}`;
-    return `${place}, having read ${quoted(labels[position])} (${position})`;
+    const layer = row === 0 ? "At the embedding" : `After ${rows[row]}${output}`;
+    return `${layer}, at ${quoted(labels[position])} (${position})`;
   }
 
   update(data) {

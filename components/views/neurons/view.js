@@ -1,4 +1,4 @@
-// One neuron: the places of the text that excite it most, shaded token by token, and the tokens it argues for.
+// One neuron: its max-activating examples in the text, shaded token by token, and the tokens that it promotes.
 
 import { element } from "../../frontend/dom.js";
 import { exportRow } from "../../frontend/export.js";
@@ -64,7 +64,7 @@ class Neuron {
     this.read(data);
   }
 
-  /** The text part by part; what is shown are the strongest moments of what has been read. */
+  /** The text part by part; what is shown are the strongest examples so far. */
   async read(data) {
     const { sources, parts, partTokens, moments } = data;
     const current = () => this.data === data && this.root.isConnected;
@@ -89,12 +89,12 @@ class Neuron {
 
   async showMoments(data, best) {
     const { sources, kept } = data;
-    const found = await fetchJson(kept ? sources.snippets : `${sources.snippets}&at=${best.map(([, position]) => position).join(".")}`);
+    const examples = await fetchJson(kept ? sources.snippets : `${sources.snippets}&at=${best.map(([, position]) => position).join(".")}`);
     if (this.data !== data) return;
-    this.found = found;
-    const most = Math.max(...found.flatMap(({ values }) => values.map(Math.abs))) || 1;
-    this.moments.replaceChildren(...found.map((moment) => this.moment(moment, most)),
-      element("p", "llm-part-note", "Shaded: the neuron's activity at each token, in the other colour below 0; framed: its peak. Point at a token for the number."));
+    this.examples = examples;
+    const most = Math.max(...examples.flatMap(({ values }) => values.map(Math.abs))) || 1;
+    this.moments.replaceChildren(...examples.map((moment) => this.moment(moment, most)),
+      element("p", "llm-part-note", "Shaded: the neuron's activation at each token, in the other colour below 0; framed: its maximum. Hover over a token for the number."));
     this.body.classList.remove("llm-neuron-waits");
   }
 
@@ -103,7 +103,7 @@ class Neuron {
     const text = element("div", "llm-neuron-text");
     tokens.forEach((label, index) => {
       const token = element("span", `llm-neuron-token ${values[index] < 0 ? "llm-neuron-less" : "llm-neuron-more"}`, escapeToken(label));
-      token.style.setProperty("--share", `${Math.round((70 * Math.abs(values[index])) / most)}%`);
+      token.style.setProperty("--strength", `${Math.round((70 * Math.abs(values[index])) / most)}%`);
       token.title = fixed(values[index], 2);
       if (index === peak) token.classList.add("llm-neuron-peak");
       text.append(token, element("wbr"));
@@ -120,18 +120,18 @@ class Neuron {
       box.append(barList(title, tokens.map(([text, by]) => [escapeToken(text), Math.abs(by) / most, withSign(by, 3)])));
       return box;
     };
-    this.side.replaceChildren(list("Pushes up", effect.raised, "llm-neuron-up"), list("Pushes down", effect.lowered, "llm-neuron-down"),
-      element("p", "llm-part-note", "Directly, per unit of activity, before the final norm's division."));
+    this.side.replaceChildren(list("Promotes", effect.raised, "llm-neuron-up"), list("Suppresses", effect.lowered, "llm-neuron-down"),
+      element("p", "llm-part-note", "Direct effect per unit of activation, before the final norm."));
   }
 
-  /** How much the strongest moments have in common, as far as one can count it. */
+  /** How many different tokens the strongest examples peak at. */
   summary() {
     const counts = new Map();
-    for (const { tokens, peak } of this.found) counts.set(tokens[peak], (counts.get(tokens[peak]) ?? 0) + 1);
+    for (const { tokens, peak } of this.examples) counts.set(tokens[peak], (counts.get(tokens[peak]) ?? 0) + 1);
     const [token, often] = [...counts].sort(([, one], [, other]) => other - one)[0];
     const { guess, parts, partTokens } = this.data;
     this.status.say(`${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured, in up to ${withThousands(parts * partTokens)} tokens of the run's text: `
-      + `the ${this.found.length} strongest moments fall on ${counts.size} different token${counts.size === 1 ? "" : "s"}, the commonest, `
+      + `the ${this.examples.length} max-activating examples peak at ${counts.size} different token${counts.size === 1 ? "" : "s"}, the most common, `
       + `${escapeToken(token)}, ${often} times.`);
   }
 }

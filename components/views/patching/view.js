@@ -1,4 +1,4 @@
-// Patching as a heat map, filled layer by layer: how much of the clean answer each place brings back.
+// Patching as a heat map, filled layer by layer: how much of the clean answer each activation restores.
 
 import { element, oncePerFrame } from "../../frontend/dom.js";
 import { exportRow } from "../../frontend/export.js";
@@ -25,7 +25,7 @@ class Patching {
     this.heading.setAttribute("aria-live", "polite");
     const rows = [...Array(data.layers).keys()].map((layer) => `layer ${layer}`);
     this.grid = new Grid(data.columns, rows, { width: 34, widest: 76, height: 34 }, {
-      hover: oncePerFrame((layer, column) => !this.held && this.look([layer, column])),
+      hover: oncePerFrame((layer, column) => !this.held && this.select([layer, column])),
       choose: (...cell) => this.hold(this.held?.join() === cell.join() ? null : cell),
       free: () => this.hold(null),
     });
@@ -43,7 +43,7 @@ class Patching {
         if (this.stopped) return;
         if (layer > 0) {
           const rest = ((performance.now() - begun) / 1000 / layer) * (layers - layer);
-          this.status.say(`Patching layer ${layer} of ${layers}, about ${duration(rest)} more …`);
+          this.status.say(`Patching layer ${layer} of ${layers}, about ${duration(rest)} left …`);
         }
         const { ends, effects } = await fetchJson(sources[layer]);
         this.effects.push(effects);
@@ -55,7 +55,7 @@ class Patching {
       this.status.fail(error);
       return;
     }
-    this.look(locked ?? this.strongest());
+    this.select(locked ?? this.strongest());
     this.root.dataset.drawn = "patching";
   }
 
@@ -69,8 +69,8 @@ class Patching {
     };
     this.right = clean > 0 && corrupt < 0;
     this.ends.replaceChildren(
-      tile(`Clean: ${right} over ${wrong}`, clean, clean > 0 ? `it prefers ${right}, as it should` : `it prefers ${wrong}: mistaken`),
-      tile(`Corrupted: ${right} over ${wrong}`, corrupt, corrupt < 0 ? `it prefers ${wrong}, as it should` : `it prefers ${right}: mistaken`));
+      tile(`Clean: ${right} over ${wrong}`, clean, clean > 0 ? `it prefers ${right}, as it should` : `it prefers ${wrong}: it is wrong`),
+      tile(`Corrupted: ${right} over ${wrong}`, corrupt, corrupt < 0 ? `it prefers ${wrong}, as it should` : `it prefers ${right}: it is wrong`));
   }
 
   paint() {
@@ -79,7 +79,7 @@ class Patching {
       const effect = this.effects[layer]?.[column];
       return effect === undefined ? [NaN, ""] : [Math.max(-1, Math.min(1, effect)), tidy(effect, 2)];
     }, `${sites[site]}: effect of patching, ${layers} layers by ${this.data.columns.length} ${site === "head" ? "heads" : "positions"}`,
-    "Colour: 0 pale, 1 full; below 0 in the other colour. 1: this place alone brings the whole clean answer back; 0: nothing of it."
+    "Colour: 0 pale, 1 full; below 0 in the other colour. 1: this activation alone restores the whole clean answer; 0: none of it."
       + (site === "head" ? " Each head is patched at all positions at once." : this.data.span > 1
         ? ` These texts are long: a column stands for ${this.data.span} neighbouring positions, patched together.` : ""));
   }
@@ -94,11 +94,11 @@ class Patching {
 
   hold(cell) {
     this.held = cell;
-    this.look(cell ?? this.grid.focus);
+    this.select(cell ?? this.grid.focus);
     this.report(cell);
   }
 
-  look([layer, column]) {
+  select([layer, column]) {
     if (this.effects[layer] === undefined) return;
     this.grid.mark([layer, column], this.held !== null);
     this.grid.reveal(column);
@@ -110,20 +110,20 @@ class Patching {
     const { site, columns, sites, span } = this.data;
     const effect = tidy(this.effects[layer][column], 3);
     if (site === "head") return `Layer ${layer}, ${columns[column]}, at all positions: ${effect} of the answer`;
-    const place = site === "resid_pre" ? `before layer ${layer}` : `in layer ${layer}`;
-    return `${sites[site]} ${place} at ${escapeToken(columns[column])} (${column * span}): ${effect} of the answer`;
+    const layerText = site === "resid_pre" ? `before layer ${layer}` : `in layer ${layer}`;
+    return `${sites[site]} ${layerText} at ${escapeToken(columns[column])} (${column * span}): ${effect} of the answer`;
   }
 
   /** What was expected and what was found half-way; asked of the residual stream, and so said of it. */
   summary() {
     const { site, layers, guess, columns, changed, span } = this.data;
-    const doubt = this.right ? "" : " This model does not tell the two texts apart as it should: read the shares with care.";
-    if (site !== "resid_pre" || this.effects.length < layers) return `Hover over a cell, click to hold it.${doubt}`;
+    const doubt = this.right ? "" : " This model does not tell the two texts apart as it should: read these effects with care.";
+    if (site !== "resid_pre" || this.effects.length < layers) return `Hover over a cell, click to select it.${doubt}`;
     const layer = layers >> 1;
     const [, column] = this.strongest(layer);
-    const place = changed.includes(column) ? ", the changed word" : column === columns.length - 1 ? ", the last token" : ", in between";
+    const position = changed.includes(column) ? ", the changed word" : column === columns.length - 1 ? ", the last token" : ", in between";
     return `${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured: before layer ${layer} the greatest effect, `
-      + `${tidy(this.effects[layer][column], 2)}, is at ${escapeToken(columns[column])} (${column * span})${place}.${doubt}`;
+      + `${tidy(this.effects[layer][column], 2)}, is at ${escapeToken(columns[column])} (${column * span})${position}.${doubt}`;
   }
 
   stop() {
@@ -134,7 +134,7 @@ class Patching {
     this.data = data;
     this.held = data.locked;
     this.paint();
-    if (this.grid.focus) this.look(this.held ?? this.grid.focus);
+    if (this.grid.focus) this.select(this.held ?? this.grid.focus);
   }
 }
 

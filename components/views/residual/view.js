@@ -1,4 +1,4 @@
-// The residual stream: length by layer and position, and how much of the last vector each part wrote.
+// The residual stream: norm by layer and position, and the fraction of the last vector that each part wrote.
 
 import { element, oncePerFrame } from "../../frontend/dom.js";
 import { exportRow, renewExportRow } from "../../frontend/export.js";
@@ -17,10 +17,10 @@ class Residual {
     this.data = data;
     this.held = null;
     this.report = (position) => page.report("locked", position);
-    this.status = new Status("Reading every layer …");
-    this.place = element("div");
+    this.status = new Status("Computing every layer …");
+    this.container = element("div");
     this.details = element("div", "llm-part-columns");
-    root.replaceChildren(this.status.root, this.place, this.details, this.exportRow());
+    root.replaceChildren(this.status.root, this.container, this.details, this.exportRow());
     this.read();
   }
 
@@ -45,13 +45,13 @@ class Residual {
     const focus = this.grid?.focus?.[1] ?? labels.length - 1;
     this.held = this.data.locked;
     this.grid = new Grid(labels, names, { width: 22, widest: 64, height: 24 }, {
-      hover: oncePerFrame((row, position) => (this.held === null ? this.look(row, position) : null)),
+      hover: oncePerFrame((row, position) => (this.held === null ? this.select(row, position) : null)),
       choose: (row, position) => this.hold(this.held === position ? null : position, row),
       free: () => this.hold(null, this.grid.focus?.[0] ?? 0),
     });
-    this.place.replaceChildren(this.grid.root);
+    this.container.replaceChildren(this.grid.root);
     const values = this.stream[figure];
-    const { scale, legend } = figure === "share" ? signedScale(values) : lengthScale(values);
+    const { scale, legend } = figure === "share" ? signedScale(values) : normScale(values);
     this.grid.show((row, position) => {
       const value = values[row][position];
       return [scale(value), ...(this.grid.cell >= 30 ? [figure === "share" ? wholePercent(value) : short(value)] : [])];
@@ -59,19 +59,19 @@ class Residual {
     figure === "share" ? "positive" : "accent");
     const position = this.held ?? Math.min(focus, labels.length - 1);
     this.grid.fit();
-    this.look(names.length - 1, position);
+    this.select(names.length - 1, position);
     this.grid.reveal(position);
   }
 
   hold(position, row) {
     if (!this.stream) return;
     this.held = position;
-    this.look(row, position ?? this.grid.focus[1]);
+    this.select(row, position ?? this.grid.focus[1]);
     this.report(position === null ? null : [position]);
   }
 
   /** Show one position everywhere at once. */
-  look(row, position) {
+  select(row, position) {
     this.grid.mark([row, position], this.held !== null);
     const parts = [this.writers(position), this.growth(position, row), this.lengths(position)];
     this.details.replaceChildren(...parts.map((part) => {
@@ -79,8 +79,8 @@ class Residual {
       panel.append(part);
       return panel;
     }));
-    this.status.say(this.held === null ? "Hover over a position to take its vector apart. Click to hold it."
-      : "Held. Click it again, or press Escape, to let go.");
+    this.status.say(this.held === null ? "Hover over a position to decompose its vector. Click to select it."
+      : "Selected. Click it again, or press Escape, to clear the selection.");
   }
 
   named = (position) => `${quoted(this.data.labels[position])} (${position})`;
@@ -88,22 +88,22 @@ class Residual {
   writers(position) {
     const values = this.stream.share.map((shares) => shares[position]);
     const lines = this.stream.parts.map((part, index) => [part, values[index], signedPercent(values[index])]);
-    const title = `Who wrote the last vector of ${this.named(position)}`;
+    const title = `What wrote the last vector of ${this.named(position)}`;
     const bars = signedBars(title, lines, Math.max(...values.map(Math.abs)));
-    bars.append(element("p", "llm-part-note", "Shares sum to 100%. A part below 0 writes against the sum."));
+    bars.append(element("p", "llm-part-note", "Fractions sum to 100%. A part below 0 writes against the sum."));
     return bars;
   }
 
   growth(position, row) {
     const sizes = this.stream.size.map((one) => one[position]);
     const at = this.data.figure === "size" ? row : -1;
-    return rowChart(`Size of the vector of ${this.named(position)}`, this.data.rows, sizes, at, short);
+    return rowChart(`Norm of the vector at ${this.named(position)}`, this.data.rows, sizes, at, short);
   }
 
   lengths(position) {
     const values = this.stream.written.map((one) => one[position]);
     const longest = Math.max(...values) || 1;
-    return barList("Length of what each part wrote",
+    return barList("Norm of what each part wrote",
       this.stream.parts.map((part, index) => [part, values[index] / longest, short(values[index])]));
   }
 
@@ -117,16 +117,16 @@ class Residual {
   }
 }
 
-const signedPercent = (share) => (Math.abs(share) < 0.0005 ? "0.0%" : `${withSign(100 * share, 1)}%`);
+const signedPercent = (fraction) => (Math.abs(fraction) < 0.0005 ? "0.0%" : `${withSign(100 * fraction, 1)}%`);
 
-/** Lengths differ by orders of magnitude (first tokens are often far longer): colour follows their logarithm. */
-function lengthScale(values) {
+/** Norms differ by orders of magnitude (the first token's is often far greater): colour follows their logarithm. */
+function normScale(values) {
   const all = values.flat().filter((value) => value > 0);
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const span = Math.log(high / low) || 1;
   return {
     scale: (value) => (value > 0 ? Math.log(value / low) / span : 0),
-    legend: `Colour: length on a logarithmic scale, from ${short(low)} to ${short(high)}.`,
+    legend: `Colour: norm on a logarithmic scale, from ${short(low)} to ${short(high)}.`,
   };
 }
 

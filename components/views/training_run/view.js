@@ -26,7 +26,7 @@ const STATES = {
   interrupted: "Interrupted",
   unknown: "Unknown",
 };
-const SMOOTHING = 0.85; // share of the running mean that each step keeps; the first steps, a plain mean, keep less
+const SMOOTHING = 0.85; // decay rate of the running mean; the first steps, a plain mean, keep less
 
 class LiveRun {
   static identity = (data) => data.url;
@@ -37,7 +37,7 @@ class LiveRun {
     this.page = page;
     this.offset = 0;
     this.state = "";
-    this.behind = false; // whether there are rows that the chart does not show yet
+    this.hasUndrawnRows = false; // whether there are rows that the chart does not show yet
     this.nextDrawing = 0;
     this.forget();
     this.build();
@@ -45,7 +45,7 @@ class LiveRun {
     loadPlotly(data.plotly).then((plotly) => {
       this.plotly = plotly;
       this.draw();
-    }, (error) => this.say(error.message, true));
+    }, (error) => this.showMessage(error.message, true));
     this.halt = poll(() => this.ask());
   }
 
@@ -87,14 +87,14 @@ class LiveRun {
     this.chart = element("div", "llm-live-chart");
     this.chart.append(element("div", "llm-live-loading", "Loading the chart …"));
     const more = element("details", "llm-live-more");
-    more.append(element("summary", "", "Learning rate and length of the gradient"));
+    more.append(element("summary", "", "Learning rate and gradient norm"));
     this.small = element("div", "llm-live-small");
     more.append(this.small);
     more.addEventListener("toggle", () => this.drawSmall());
     this.more = more;
     this.skills = element("details", "llm-live-more");
     this.skills.hidden = true;
-    this.skills.append(element("summary", "", "What it can do: skills of the story world"));
+    this.skills.append(element("summary", "", "Skills of the story world"));
     this.skillList = element("div", "llm-live-skills");
     this.skills.append(this.skillList);
     charts.append(this.chart, more, this.skills);
@@ -103,7 +103,7 @@ class LiveRun {
     this.list = element("div", "llm-live-list");
     this.list.tabIndex = 0;
     this.list.append(element("p", "llm-live-empty", "The first sample comes with the first evaluation."));
-    samples.append(element("div", "llm-live-title", "What the model writes, from its first step on"), this.list);
+    samples.append(element("div", "llm-live-title", "Samples, from the first step on"), this.list);
     body.append(charts, samples);
     this.root.append(head, this.bar, tiles, body);
   }
@@ -112,13 +112,13 @@ class LiveRun {
     let answer;
     try {
       const response = await fetch(`${this.data.url}?from=${this.offset}`);
-      if (!response.ok) throw new Error(response.status === 404 ? "this run's folder is gone" : response.statusText);
+      if (!response.ok) throw new Error(response.status === 404 ? "this run's folder was deleted" : response.statusText);
       answer = await response.json();
     } catch (error) {
-      this.say(`No news from the server (${error.message}). Trying again …`, true);
+      this.showMessage(`No answer from the server (${error.message}). Trying again …`, true);
       return 3000;
     }
-    this.say(answer.message, answer.state === "failed");
+    this.showMessage(answer.message, answer.state === "failed");
     // each step has its row: a gap or a repetition means that the run was resumed from an earlier snapshot
     const continues = !answer.rows.length || !this.last || answer.rows[0].step === this.last.step + 1;
     if (answer.reset || !continues) {
@@ -130,7 +130,7 @@ class LiveRun {
     this.add(answer.rows);
     this.show(answer);
     const going = answer.state === "running" || answer.state === "starting";
-    if (this.behind && (!going || performance.now() > this.nextDrawing)) this.draw();
+    if (this.hasUndrawnRows && (!going || performance.now() > this.nextDrawing)) this.draw();
     return going ? 1000 : 1500;
   }
 
@@ -153,7 +153,7 @@ class LiveRun {
       if (row.sample) this.addSample(row);
       if (row.skills) this.addSkills(row);
     }
-    this.behind ||= rows.length > 0;
+    this.hasUndrawnRows ||= rows.length > 0;
   }
 
   addSample(row) {
@@ -170,7 +170,7 @@ class LiveRun {
     if (atEnd) this.list.scrollTop = this.list.scrollHeight;
   }
 
-  /** Each skill's latest accuracy as a bar that begins where guessing ends, at one half. */
+  /** Each skill's latest accuracy as a bar that starts at one half, the accuracy of guessing. */
   addSkills(row) {
     this.skills.hidden = false;
     this.skillList.replaceChildren();
@@ -187,7 +187,7 @@ class LiveRun {
     }
   }
 
-  say(message, bad = false) {
+  showMessage(message, bad = false) {
     this.note.textContent = message || "";
     this.note.classList.toggle("llm-live-bad", bad);
   }
@@ -268,7 +268,7 @@ class LiveRun {
     layout.height = this.root.clientWidth < 700 ? 320 : 400;
     this.plotly.react(this.chart, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
     this.drawSmall();
-    this.behind = false;
+    this.hasUndrawnRows = false;
     // training wants the cores: a chart that takes long is drawn the less often
     this.nextDrawing = performance.now() + 50 * (performance.now() - started);
   }
@@ -285,14 +285,14 @@ class LiveRun {
     const layout = this.layout(200, "Learning rate");
     const grey = colour(this.root, "baseline");
     layout.yaxis.rangemode = "tozero";
-    layout.yaxis2 = { ...layout.yaxis, title: { text: "Gradient (L2)", font: { size: 12 } }, overlaying: "y",
+    layout.yaxis2 = { ...layout.yaxis, title: { text: "Gradient norm (L2)", font: { size: 12 } }, overlaying: "y",
       side: "right", showgrid: false, rangemode: "tozero" };
     layout.margin.r = 52;
     const accent = colour(this.root, "accent");
     const traces = [
       { x: this.steps, y: this.rates, name: "learning rate", mode: "lines", line: { color: accent, width: 2 },
         hovertemplate: "%{y:.2e}" },
-      { x: this.steps, y: this.norms, name: "gradient", mode: "lines", yaxis: "y2", line: { color: grey, width: 1 },
+      { x: this.steps, y: this.norms, name: "gradient norm", mode: "lines", yaxis: "y2", line: { color: grey, width: 1 },
         hovertemplate: "%{y:.3f}" },
     ];
     this.plotly.react(this.small, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });

@@ -5,7 +5,7 @@ import { poll } from "../../frontend/fetching.js";
 import { mount } from "../../frontend/mount.js";
 
 const WRITING_STATES = { loading: "Opening the checkpoint …", writing: "Writing …", finished: "Finished",
-  stopped: "Stopped", failed: "That did not work" };
+  stopped: "Stopped", failed: "Failed" };
 
 class Writing {
   static identity = (data) => data.url;
@@ -27,7 +27,7 @@ class Writing {
     this.text = element("div", "llm-writing-text");
     this.text.append(element("span", "llm-writing-prompt", data.prompt));
     this.card = element("div", "llm-writing-card");
-    this.card.append(element("p", "llm-writing-hint", "Hover over a token to see what else it might have been."));
+    this.card.append(element("p", "llm-writing-hint", "Hover over a token to see the alternatives."));
     root.append(head, this.text, this.card);
     this.text.addEventListener("pointerover", (event) => this.explain(event.target));
     this.text.addEventListener("focusin", (event) => this.explain(event.target));
@@ -41,13 +41,13 @@ class Writing {
       const response = await fetch(`${this.data.url}?from=${this.count}`);
       if (response.status === 404) {
         this.button.hidden = true;
-        this.status.textContent = "The server has been started anew since: this text is among those kept below.";
+        this.status.textContent = "The server was restarted: this text is in the list below.";
         return 60000;
       }
       if (!response.ok) throw new Error(response.statusText);
       answer = await response.json();
     } catch (error) {
-      this.status.textContent = `No news from the server (${error.message}). Trying again …`;
+      this.status.textContent = `No answer from the server (${error.message}). Trying again …`;
       return 3000;
     }
     for (const token of answer.tokens) this.add(token);
@@ -77,8 +77,8 @@ class Writing {
   add(token) {
     this.count += 1;
     const piece = element("span", "llm-writing-token", token.text);
-    // the surer the model was, the stronger the shade
-    piece.style.setProperty("--sure", `${Math.round(55 * token.model_probability)}%`);
+    // the more probable the token, the stronger the shade
+    piece.style.setProperty("--strength", `${Math.round(55 * token.model_probability)}%`);
     piece.tabIndex = 0;
     this.tokens.set(piece, token);
     this.text.append(piece);
@@ -89,11 +89,11 @@ class Writing {
     if (!token) return;
     this.text.querySelector(".llm-writing-chosen")?.classList.remove("llm-writing-chosen");
     target.classList.add("llm-writing-chosen");
-    const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+    const percent = (probability) => `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`;
     this.card.replaceChildren();
     const title = element("div", "llm-writing-title");
     title.append("The model gave ", element("code", "", JSON.stringify(token.text)),
-      ` ${percent(token.model_probability)}: its choice number ${token.rank}.`);
+      ` ${percent(token.model_probability)}: rank ${token.rank}.`);
     if (Math.abs(token.probability - token.model_probability) > 0.0005) {
       title.append(` After the sampling settings it was drawn with ${percent(token.probability)}.`);
     }
