@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import posixpath
 import re
-from functools import lru_cache
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -26,36 +26,49 @@ ASSETS_URL = "/assets/{version}/{path:path}"
 IMPORT = re.compile(r'^(import\s[^"\';]*?from\s+)"(\.[^"]+)"', re.MULTILINE)
 
 
-def files() -> dict[str, Path]:
-    """Every file that is served, by its path below components/, with slashes."""
-    return {
-        path.relative_to(COMPONENTS).as_posix(): path
-        for path in sorted(COMPONENTS.rglob("*.*"))
-        if path.suffix in MEDIA_TYPES
-    }
+Stamps = dict[str, tuple[int, int]]  # path below components/, with slashes → time of the last change, and size
+
+_current: tuple[str, Stamps] = ("", {})  # the version that was asked for last, and the files that it stands for
+
+
+def stamps() -> Stamps:
+    """Every file that is served."""
+    found: Stamps = {}
+    for folder, folders, names in os.walk(COMPONENTS):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(names):
+            if Path(name).suffix in MEDIA_TYPES:
+                path = Path(folder, name)
+                found[path.relative_to(COMPONENTS).as_posix()] = _stamp(path)
+    return found
 
 
 def version() -> str:
     """A hash of all files as they are now."""
-    stamps = [(path, path.stat()) for path in files().values()]
-    return _version(tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in stamps))
+    global _current
+    found = stamps()
+    if found != _current[1]:
+        content = hashlib.sha256()
+        for path in found:
+            content.update((COMPONENTS / path).read_bytes())
+        _current = (content.hexdigest()[:16], found)
+    return _current[0]
 
 
-@lru_cache(4)
-def _version(stamps: tuple[tuple[Path, int, int], ...]) -> str:
-    content = hashlib.sha256()
-    for path, _, _ in stamps:
-        content.update(path.read_bytes())
-    return content.hexdigest()[:16]
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def asset(request: Request) -> Response:
-    """One file; kept for ever by a browser that asked for the files as they are now."""
-    path = files().get(request.path_params["path"])
-    if path is None:
+    """One file; a browser may keep it for ever if it still is the file that its version stands for."""
+    name = request.path_params["path"]
+    path = (COMPONENTS / name).resolve()
+    if path.suffix not in MEDIA_TYPES or not path.is_relative_to(COMPONENTS.resolve()) or not path.is_file():
         raise HTTPException(404, "There is no such file")
-    current = request.path_params["version"] == version()
-    caching = "public, max-age=31536000, immutable" if current else "no-store"
+    known, files = _current
+    unchanged = request.path_params["version"] == known and files.get(name) == _stamp(path)
+    caching = "public, max-age=31536000, immutable" if unchanged else "no-store"
     return Response(path.read_bytes(), media_type=MEDIA_TYPES[path.suffix], headers={"Cache-Control": caching})
 
 

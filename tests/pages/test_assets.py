@@ -77,6 +77,13 @@ def test_a_file_of_the_current_version_is_kept_for_ever_and_of_another_never(cli
     assert client.get(f"/assets/0123456789abcdef/{VIEW}").headers["Cache-Control"] == "no-store"
 
 
+def test_a_file_that_was_edited_since_is_not_kept_under_its_old_version(client, folder):
+    before = assets.version()
+    assert "immutable" in client.get(f"/assets/{before}/b.js").headers["Cache-Control"]
+    (folder / "b.js").write_text("export const two = 2;\n")
+    assert client.get(f"/assets/{before}/b.js").headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -94,7 +101,7 @@ def test_nothing_but_scripts_styles_and_pictures_below_components_is_served(clie
 
 
 def test_every_import_of_every_script_leads_to_a_file_that_is_served():
-    served = assets.files()
+    served = assets.stamps()
     for path in served:
         if path.endswith(".js"):
             assert set(assets.modules(path)) <= set(served)
