@@ -1,4 +1,4 @@
-"""The page Attention in a real Chromium: look, hover, hold, sort, carry away; and a hostile text stays a text."""
+"""The page Attention in a real Chromium: hover, select, sort, export; and a hostile text stays text."""
 
 import io
 import re
@@ -54,7 +54,7 @@ def test_heads_stand_in_the_order_of_a_score(page, server, run):
     assert len(entropies) == 8 and entropies == sorted(entropies)
     assert address(page)["order"] == "entropy"
     offline = page.get_by_role("link", name="Page that works offline")
-    assert "order=entropy" in offline.get_attribute("href")  # what is carried away is what is seen
+    assert "order=entropy" in offline.get_attribute("href")  # what is exported away is what is seen
 
 
 def idle(page):
@@ -87,7 +87,7 @@ def test_a_token_is_held_by_a_click_and_let_go_by_another(page, server, run):
     tokens.nth(7).hover()
     expect(title).to_have_text(f"{name} attends to")
     tokens.nth(4).click()
-    expect(page.locator(".llm-head-status")).to_contain_text("Click to hold it")
+    expect(page.locator(".llm-head-status")).to_contain_text("Click to select it")
     page.wait_for_function("!location.search.includes('locked')")
     idle(page)
     point_at(page, tokens.nth(7), title, f"{tokens.nth(7).inner_text()} attends to")
@@ -170,8 +170,10 @@ def likeness(picture: Path, view: Locator) -> float:
     seen = Image.open(io.BytesIO(view.screenshot())).convert("L")
     foot = view.locator(".llm-export").bounding_box()["y"] - view.bounding_box()["y"]
     width, height = seen.width // 16, int(foot) // 16
-    carried = Image.open(picture).convert("L").reduce(2).crop((16, 44, 16 + 16 * width, 44 + 16 * height))
-    cells = [np.asarray(one.crop((0, 0, 16 * width, 16 * height)).reduce(16), float).ravel() for one in (seen, carried)]
+    exported = Image.open(picture).convert("L").reduce(2).crop((16, 44, 16 + 16 * width, 44 + 16 * height))
+    cells = [
+        np.asarray(one.crop((0, 0, 16 * width, 16 * height)).reduce(16), float).ravel() for one in (seen, exported)
+    ]
     return float(np.corrcoef(*cells)[0, 1])
 
 
@@ -186,25 +188,25 @@ def same_parts(picture: Path, view: Locator) -> None:
 
 
 @pytest.mark.parametrize("view", ["heads", "head", "training"])
-def test_a_view_is_carried_away_as_picture_table_and_page(page, server, run, view, tmp_path):
+def test_a_view_is_exported_as_picture_table_and_page(page, server, run, view, tmp_path):
     page.set_viewport_size({"width": 1440, "height": 2000})  # the whole view at once
     look(page, server, run, view, prompt=HOSTILE)
 
-    def carried(name: str) -> Path:
+    def exported(name: str) -> Path:
         with page.expect_download() as download:
             page.locator(".llm-export-button", has_text=re.compile(f"^{name}$")).click()
         path = tmp_path / download.value.suggested_filename
         download.value.save_as(path)
         return path
 
-    assert likeness(carried("PNG"), page.locator(f".llm-attention_{view}")) > 0.85
-    same_parts(carried("SVG"), page.locator(f".llm-attention_{view}"))
+    assert likeness(exported("PNG"), page.locator(f".llm-attention_{view}")) > 0.85
+    same_parts(exported("SVG"), page.locator(f".llm-attention_{view}"))
     assert (
-        carried("CSV")
+        exported("CSV")
         .read_text()
         .startswith({"heads": "layer,head", "head": "query_pos", "training": "step,layer"}[view])
     )
-    kept = carried("Page that works offline")
+    kept = exported("Page that works offline")
     assert kept.suffix == ".html"
     other = page.context.browser.new_context(offline=True)
     alone = other.new_page()
