@@ -1,1 +1,1 @@
-"""What goes on in this process whoever looks: trainings, generations, opened runs."""
+"""Work in the background of this process, independent of any page: trainings, generations, opened runs."""

@@ -1,9 +1,8 @@
-"""Texts that a model writes in the background of this process, whoever looks at them.
+"""Texts that a model generates in the background of this process, independent of any page.
 
 A generation has a thread that draws token after token, each a task of the process's one compute thread
-(`llm.runtime.compute`), so that a training that is under way goes on between two tokens. The last few stay in a
-registry that outlives page reruns, closed tabs and edited source files; every text that ended is kept in its run's
-folder as well.
+(`llm.runtime.compute`), so that an active training continues between two tokens. The last few stay in a registry that
+survives page reruns, closed tabs and edited source files; every text that ended is kept in its run's folder as well.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from llm.runtime.process import process_wide
 from llm.sampling import GeneratedToken, stream
 
 GenerationState = Literal["loading", "writing", "finished", "stopped", "failed"]
-KEPT = 16  # generations that the registry remembers
+KEPT = 16  # generations in the registry
 
 _log = logging.getLogger(__name__)
 
 
 class Generation:
-    """One text and the thread that has it written."""
+    """One text and the thread that has it generated."""
 
     def __init__(self, path: Path, step: int | None, prompt: str, config: SamplingConfig) -> None:
         self.id = uuid.uuid4().hex
@@ -45,12 +44,12 @@ class Generation:
 
     @property
     def active(self) -> bool:
-        """Whether the text is still being written."""
+        """Whether the text is still being generated."""
         return self.state in ("loading", "writing")
 
     @property
     def text(self) -> str:
-        """The prompt and what has been written so far."""
+        """The prompt and what has been generated so far."""
         return self.prompt + "".join(token.text for token in self.tokens)
 
     def stop(self) -> None:
@@ -79,14 +78,14 @@ class Generation:
         except (ValueError, OSError) as error:  # a damaged checkpoint, an unknown character, a full disk
             self.message = str(error)
             self.state = "failed"
-        except Exception as error:  # nobody above this thread could tell a person
-            _log.exception("the text %s failed", self.id)
+        except Exception as error:  # no caller above this thread could report it
+            _log.exception("generation %s failed", self.id)
             self.message = f"{type(error).__name__}: {error}"
             self.state = "failed"
 
 
 def start(path: Path | str, step: int | None, prompt: str, config: SamplingConfig) -> Generation:
-    """Have the run in this folder write a text; `step` as in `llm.checkpoints.load_run`. Returns at once."""
+    """Have the run in this folder generate a text; `step` as in `llm.checkpoints.load_run`. Returns at once."""
     generation = Generation(Path(path), step, prompt, config)
     registry = _registry()
     registry[generation.id] = generation
@@ -98,8 +97,8 @@ def start(path: Path | str, step: int | None, prompt: str, config: SamplingConfi
 
 
 def latest(path: Path) -> Generation | None:
-    """The text begun last, among those still remembered, of the run in this folder."""
-    return next((one for one in reversed(list(_registry().values())) if one.path == path), None)
+    """The newest generation, among those still in the registry, of the run in this folder."""
+    return next((text for text in reversed(list(_registry().values())) if text.path == path), None)
 
 
 def get(generation_id: str) -> Generation | None:

@@ -1,4 +1,4 @@
-"""The last few runs that were opened, kept in memory: who asks for one again gets it at once."""
+"""The last few runs that were opened, kept in memory, so that opening one of them again takes no time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _runs: Kept[Run] = Kept(3)
 
 
 def open_run(path: Path, step: int | None) -> Run:
-    """The run at a step as `llm.runs.loading.load_run` gives it, its model on the CPU, shared by all who ask.
+    """The run at a step as `llm.runs.loading.load_run` gives it, its model on the CPU, shared by all callers.
 
-    Whoever wants to change the model copies it first. Weights that were saved anew since are read anew. Raises as
-    `load_run`.
+    A caller that changes the model copies it first. Weights that have been saved again since are read again. Raises
+    as `load_run`.
     """
     folder = RunFolder(path)
     file = folder.weights_file(folder.choose_weights(step))

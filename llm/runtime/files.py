@@ -1,4 +1,4 @@
-"""Writing files so that whoever reads sees the old content or the new, never a part, whenever the power goes."""
+"""Atomic writing: a reader sees the old content or the new, never a part, even if the power fails."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TEMPORARY = ".writing-"  # a name that begins so is unfinished work of a process that may have died
+TEMPORARY = ".writing-"  # a name that begins with it is unfinished work of a process that may have died
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file's content atomically: temporary file beside it, fsync, rename. A failure leaves all as it was."""
+    """Replace a file's content atomically: temporary file beside it, fsync, rename. A failure changes nothing."""
     temporary = _temporary(path)
     try:
         with temporary.open("wb") as file:
@@ -34,9 +34,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Make a folder that appears whole: `fill` writes its files under a temporary name, then it is renamed.
+    """Make a folder that appears complete: `fill` writes its files under a temporary name, then it is renamed.
 
-    A folder that is there already is replaced. A failure leaves all as it was.
+    An existing folder is replaced. A failure changes nothing.
     """
     temporary = _temporary(path)
     replaced = temporary.with_name(f"{temporary.name}-replaced")
@@ -50,7 +50,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
                 os.fsync(written.fileno())
         _sync_folder(temporary)
         if path.exists():
-            path.rename(replaced)  # put aside, not removed: there is hardly a moment without the one or the other
+            path.rename(replaced)  # put aside, not removed: there is hardly a moment with neither of the two
         temporary.rename(path)
     except BaseException:
         if replaced.exists() and not path.exists():

@@ -1,7 +1,7 @@
-"""What a model can do, skill by skill: which of two continuations it finds likelier, where only one is possible.
+"""What a model can do, skill by skill: which of two continuations it finds more likely, where only one is possible.
 
-minimal-pair accuracy = share of pairs with Σ log p(right) > Σ log p(wrong), the sums over the tokens of each
-continuation. Guessing gives one half.
+minimal-pair accuracy = fraction of pairs with Σ log p(right) > Σ log p(wrong), the sums over the tokens of each
+continuation. Guessing gives 0.5.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from llm.tokenizers import Tokenizer
 from llm.world.asking import SKILLS, Probe, first_probes
 from llm.world.checker import check
 
-_ROWS = 64  # sequences a forward pass
+_ROWS = 64  # sequences in a forward pass
 _BEGINNING = 20_000  # characters of a text that are read to recognise it
 _LEAST_FRACTION = 0.9
 
@@ -34,14 +34,14 @@ class SkillScore:
 
 @dataclass(frozen=True)
 class _Continuation:
-    """What a model reads to tell how likely a continuation is: its targets are predicted at the last positions."""
+    """One forward pass's inputs for a continuation, whose tokens are the targets of the last positions."""
 
     inputs: tuple[int, ...]
     targets: list[int]
 
 
 def is_world_text(text: str) -> bool:
-    """Whether a text is the story world's own: nearly all sentences of its beginning are."""
+    """Whether a text was written by the story world: nearly all sentences of its beginning are its."""
     return check(text[:_BEGINNING]).share >= _LEAST_FRACTION
 
 
@@ -50,14 +50,14 @@ def skills(
 ) -> dict[str, SkillScore]:
     """The accuracy of a model on `count` pairs of each skill; see the module.
 
-    `model` gives logits [batch, pos, d_vocab] for tokens [batch, pos]; where it has a `config.n_ctx`, longer contexts
-    keep their end. A skill whose pairs the tokenizer cannot express is left out.
+    `model` gives logits [batch, pos, d_vocab] for tokens [batch, pos]; if it has a `config.n_ctx`, longer contexts are
+    cut to their end. A skill whose pairs the tokenizer cannot encode is left out.
 
     Raises:
-        ValueError: a skill that there is not, or a count below 1.
+        ValueError: an unknown skill, or a count below 1.
     """
     if count < 1:
-        raise ValueError(f"count={count} is not possible: it must be at least 1 pair")
+        raise ValueError(f"count must be 1 or more, got {count}")
     n_ctx = getattr(getattr(model, "config", None), "n_ctx", None)
     asked: dict[str, list[tuple[_Continuation, _Continuation]]] = {}
     for name in names:
@@ -83,7 +83,7 @@ def _encoded(pair: Probe, tokenizer: Tokenizer, n_ctx: int | None) -> tuple[_Con
     right, wrong = (tokenizer.encode(text) for text in (pair.right, pair.wrong))
     if n_ctx is not None:
         context = context[-max(1, n_ctx + 1 - max(len(right), len(wrong))) :]
-    last = -(n_ctx or 0)  # a continuation of more than n_ctx tokens is judged by its end, too
+    last = -(n_ctx or 0)  # a continuation of more than n_ctx tokens is cut to its end, too
     return (
         _Continuation((*context, *right[:-1])[last:], right[last:]),
         _Continuation((*context, *wrong[:-1])[last:], wrong[last:]),
@@ -94,14 +94,14 @@ def _encoded(pair: Probe, tokenizer: Tokenizer, n_ctx: int | None) -> tuple[_Con
 def _log_likelihoods(model: nn.Module, wanted: Sequence[_Continuation]) -> list[float]:
     """Σ log p of each continuation.
 
-    Equal inputs are read once. Inputs of like length share a batch and are filled up behind their end, where none of
-    their positions can look.
+    Equal inputs are run once. Inputs of similar length share a batch and are padded at the end, where none of their
+    positions can attend.
     """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    readers: dict[tuple[int, ...], list[int]] = {}
+    indices_of: dict[tuple[int, ...], list[int]] = {}
     for index, continuation in enumerate(wanted):
-        readers.setdefault(continuation.inputs, []).append(index)
-    rows = sorted(readers, key=len)
+        indices_of.setdefault(continuation.inputs, []).append(index)
+    rows = sorted(indices_of, key=len)
     result = [0.0] * len(wanted)
     was_training = model.training
     model.eval()
@@ -110,15 +110,15 @@ def _log_likelihoods(model: nn.Module, wanted: Sequence[_Continuation]) -> list[
             batch = rows[first : first + _ROWS]
             width = len(batch[-1])
             logits = model(torch.tensor([[*row, *[0] * (width - len(row))] for row in batch], device=device))
-            places = [
-                (line, index, len(row) - len(wanted[index].targets) + offset, target)
-                for line, row in enumerate(batch)
-                for index in readers[row]
+            elements = [
+                (row_index, index, len(row) - len(wanted[index].targets) + offset, target)
+                for row_index, row in enumerate(batch)
+                for index in indices_of[row]
                 for offset, target in enumerate(wanted[index].targets)
             ]
-            lines, _, positions, targets = (list(column) for column in zip(*places, strict=True))
-            losses = token_losses(logits[lines, positions], torch.tensor(targets)).tolist()  # [token]
-            for (_, index, _, _), loss in zip(places, losses, strict=True):
+            row_indices, _, positions, targets = (list(column) for column in zip(*elements, strict=True))
+            losses = token_losses(logits[row_indices, positions], torch.tensor(targets)).tolist()  # [token]
+            for (_, index, _, _), loss in zip(elements, losses, strict=True):
                 result[index] -= loss
     finally:
         model.train(was_training)

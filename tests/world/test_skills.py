@@ -108,7 +108,9 @@ def test_skills_that_a_tokenizer_cannot_express_are_left_out():
     assert scores.keys() == {"days"}
 
 
-@pytest.mark.parametrize(("arguments", "named"), [({"names": ["juggling"]}, "juggling"), ({"count": 0}, "count=0")])
+@pytest.mark.parametrize(
+    ("arguments", "named"), [({"names": ["juggling"]}, "juggling"), ({"count": 0}, "count must be 1 or more, got 0")]
+)
 def test_impossible_arguments_are_named(tokenizer, arguments, named):
     with pytest.raises(ValueError, match=named):
         skills(Reads(tokenizer.d_vocab), tokenizer, **arguments)
