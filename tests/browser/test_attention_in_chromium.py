@@ -54,7 +54,7 @@ def test_heads_stand_in_the_order_of_a_score(page, server, run):
     assert len(entropies) == 8 and entropies == sorted(entropies)
     assert address(page)["order"] == "entropy"
     offline = page.get_by_role("link", name="Page that works offline")
-    assert "order=entropy" in offline.get_attribute("href")  # what is exported away is what is seen
+    assert "order=entropy" in offline.get_attribute("href")  # what is exported is what is seen
 
 
 def idle(page):
