@@ -17,7 +17,7 @@ from typing import Any
 
 from components.shared import assets
 from components.shared.browser import BrowserComponent
-from components.shared.explanation import locations
+from components.shared.explanation import Explanation, locations
 from components.shared.help import explanation_of
 from components.shared.style import css_variables
 
@@ -41,7 +41,7 @@ h1 { font-family: var(--st-heading-font); } code { font-family: var(--st-code-fo
 
 def standalone(
     component: BrowserComponent, title: str, text: str, data: Mapping[str, Any], sources: Mapping[str, bytes],
-    explained: Iterable[str],
+    explained: Iterable[str | Explanation],
 ) -> bytes:  # fmt: skip
     """A page of the whole view: its numbers, its drawing, the text that was read, and the figures' definitions."""
     held = {name: f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"

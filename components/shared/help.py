@@ -8,8 +8,10 @@ from components.shared.explanation import Explanation, locations
 from components.shared.source import source_url
 
 
-def explanation_of(figure: str) -> Explanation:
-    """The explanation of a figure. Raises KeyError for a name that no explanation has."""
+def explanation_of(figure: str | Explanation) -> Explanation:
+    """The explanation of a figure, given itself or by name. Raises KeyError for a name that none has."""
+    if isinstance(figure, Explanation):
+        return figure
     # Explanations hold the functions that compute the figures, and those need torch: a page that shows no explanation
     # is not made to wait for it.
     from components.shared.explanations import EXPLANATIONS
@@ -17,7 +19,7 @@ def explanation_of(figure: str) -> Explanation:
     return EXPLANATIONS[figure]
 
 
-def explain(label: str, *figures: str) -> None:
+def explain(label: str, *figures: str | Explanation) -> None:
     """A button that opens the explanations of these figures."""
     with st.popover(label, icon=":material/help:", type="tertiary"):
         for figure in figures:

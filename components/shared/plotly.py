@@ -18,6 +18,11 @@ def _script() -> tuple[bytes, str]:
     return script, f'"{hashlib.sha256(script).hexdigest()[:16]}"'
 
 
+def plotly_bytes() -> bytes:
+    """The script, for a page that must work without the server."""
+    return _script()[0]
+
+
 def plotly_script(request: Request) -> Response:
     """The script, or 304 for a browser that has it already."""
     script, etag = _script()

@@ -97,6 +97,7 @@ class Session(StrEnum):
     TRAIN_TOKENIZER = "train-tokenizer"
     TRAIN_VOCAB = "train-vocab"
     TRAIN_LIVE = "live"
+    TRAIN_VIEW = "train-view"  # whether the section of a view is open
 
     GENERATE_PROMPT = "generate-prompt"
     GENERATE_SAMPLING = "sampling"

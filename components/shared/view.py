@@ -15,6 +15,7 @@ from torch import Tensor
 
 from components.shared import prediction, states
 from components.shared.browser import BrowserComponent
+from components.shared.explanation import Explanation
 from components.shared.export import csv_text, standalone
 from components.shared.help import explain
 from components.shared.parameters import Query
@@ -69,7 +70,7 @@ class View:
     data: Callable[[Any, Query], dict[str, Any]]  # what the script is told
     events: Mapping[str, Callable[[Any], None]]  # by the name of a value that the script reports: what follows
     measured: Callable[[Any, Query], str] | None  # compares with the prediction; None: the script does so
-    explained: tuple[str, ...]
+    explained: tuple[str | Explanation, ...]  # by name, or declared in the view's own folder
     footer: Callable[[Any, Query], None] | None  # more of the page, below the view
     routes: Mapping[str, Callable[[Any, Query], Any]]  # bytes are sent as they are, all else as JSON
     table: Callable[[Any, Query], Table]
