@@ -1,4 +1,4 @@
-"""The form of a new run: which text, which architecture and size, which tokenizer, and every setting behind them."""
+"""The form of a new run: text, architecture, size and tokenizer, and every other setting."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from components.shared import folders, forms
+from components.shared.session import Session
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.costs import flops_per_token, memory, parameter_count
 from llm.data import decode_text, read_text
@@ -38,24 +39,27 @@ class NewRun:
 
 
 def choose_text() -> tuple[str, str]:
-    """A text and its name: the story world's, one given before, or a new upload, which is kept.
+    """A text and its name: the default text, an earlier upload, or a new one, which is stored.
 
     Raises ValueError for a file that is empty or not UTF-8.
     """
     left, right = st.columns([2, 3])
     with right:
         upload = st.file_uploader(
-            "Or your own", type=["txt", "md", "text"], key="train-upload", help="UTF-8 text in any script; it is kept."
+            "Or upload your own",
+            type=["txt", "md", "text"],
+            key=Session.TRAIN_UPLOAD,
+            help="UTF-8 text in any script; the app keeps a copy",
         )
-    if upload is not None and st.session_state.get("train-uploaded") != upload.file_id:
-        # once for each upload: afterwards another text can be chosen
-        st.session_state["train-uploaded"] = upload.file_id
-        st.session_state["train-text"] = _keep(upload.name, upload.getvalue())
+    if upload is not None and st.session_state.get(Session.TRAIN_UPLOADED) != upload.file_id:
+        # only once for each upload, so that another text can be chosen afterwards
+        st.session_state[Session.TRAIN_UPLOADED] = upload.file_id
+        st.session_state[Session.TRAIN_TEXT] = _store(upload.name, upload.getvalue())
     with left:
         texts = [folders.DEFAULT_TEXT, *sorted(folders.uploads().glob("*"))]
-        path = st.selectbox("Text", texts, format_func=lambda path: path.name, key="train-text")
+        path = st.selectbox("Text", texts, format_func=lambda path: path.name, key=Session.TRAIN_TEXT)
     text = read_text(path)
-    st.caption(f"{len(text):,} characters · nine tenths to train on, one tenth to validate. It begins:")
+    st.caption(f"{len(text):,} characters · 90 % for training, 10 % for validation. It begins:")
     st.text(_beginning(text))
     return text, path.name
 
@@ -66,10 +70,10 @@ def _beginning(text: str, characters: int = 280) -> str:
     return line if len(line) <= characters else line[:characters].rsplit(" ", 1)[0] + " …"
 
 
-def _keep(name: str, content: bytes) -> Path:
-    """Put an upload where it stays; another text of the same name gets a name of its own.
+def _store(name: str, content: bytes) -> Path:
+    """Store an upload; a different text of the same name gets another name.
 
-    Raises ValueError for a file that is empty or not UTF-8: that is not kept.
+    Raises ValueError for a file that is empty or not UTF-8, and does not store it.
     """
     decode_text(content, name)
     folders.uploads().mkdir(parents=True, exist_ok=True)
@@ -82,8 +86,8 @@ def _keep(name: str, content: bytes) -> Path:
 
 
 def choose_architecture() -> str:
-    """Cards that say what differs between the presets; returns the one chosen."""
-    chosen = st.session_state.setdefault("train-architecture", "gpt")
+    """Cards that show how the presets differ; returns the chosen one."""
+    chosen = st.session_state.setdefault(Session.TRAIN_ARCHITECTURE, "gpt")
     for column, name in zip(st.columns(len(ARCHITECTURES)), ARCHITECTURES, strict=True):
         with column, st.container(border=True, height="stretch"):
             st.markdown(f"#### {TITLES.get(name, name)}")
@@ -95,10 +99,10 @@ def choose_architecture() -> str:
             st.space("stretch")
             st.button(
                 "Chosen" if name == chosen else f"Choose {TITLES.get(name, name)}",
-                key=f"train-choose-{name}",
+                key=Session.TRAIN_CHOOSE.of(name),
                 type="primary" if name == chosen else "secondary",
                 icon=":material/check:" if name == chosen else None,
-                on_click=lambda name=name: st.session_state.update({"train-architecture": name}),
+                on_click=lambda name=name: st.session_state.update({Session.TRAIN_ARCHITECTURE: name}),
                 width="stretch",
             )
     return chosen
@@ -112,41 +116,43 @@ def _readable(field: str, value: Any) -> str:
 
 
 def choose_model(architecture: str, size: str, d_vocab: int) -> ModelConfig:
-    """The preset, with every field open to change. Raises ValueError for a combination that cannot be."""
+    """The preset, with every field editable. Raises ValueError for an invalid combination."""
     start = preset(architecture, size, d_vocab=d_vocab)
     values = {name: getattr(start, name) for name in describe(ModelConfig) if name != "d_vocab"}
-    with st.expander("Every setting of the model", icon=":material/tune:"):
-        changed = forms.fields(ModelConfig, values, values, f"train-model-{architecture}-{size}")
+    with st.expander("All model settings", icon=":material/tune:"):
+        changed = forms.fields(ModelConfig, values, values, Session.TRAIN_MODEL.of(architecture, size))
     return ModelConfig(d_vocab=d_vocab, **changed)
 
 
 def choose_training() -> TrainingConfig:
-    """Every field of the training. Raises ValueError for a value that cannot be."""
+    """Every field of the training config. Raises ValueError for an invalid value."""
     values = {name: field.default for name, field in describe(TrainingConfig).items()}
-    with st.expander("Every setting of the training", icon=":material/tune:"):
-        changed = forms.fields(TrainingConfig, values, values, "train-training")
+    with st.expander("All training settings", icon=":material/tune:"):
+        changed = forms.fields(TrainingConfig, values, values, Session.TRAIN_TRAINING)
     return TrainingConfig(**changed)
 
 
 def choose_run() -> NewRun:
-    """The whole form. Raises ValueError, with a sentence for the person, when something in it cannot work."""
-    st.subheader("1 · What it reads")
+    """The whole form. Raises ValueError, with a sentence for the person, for invalid input."""
+    st.subheader("1 · Text")
     text, text_name = choose_text()
-    st.subheader("2 · What it is")
+    st.subheader("2 · Model")
     architecture = choose_architecture()
-    row = st.container(horizontal=True)  # on a narrow page the second goes below the first
+    row = st.container(horizontal=True)  # wraps on a narrow page
     with row, st.container(width=300):
-        size = st.segmented_control("Size", list(SIZES), default="small", required=True, key="train-size")
+        size = st.segmented_control("Size", list(SIZES), default="small", required=True, key=Session.TRAIN_SIZE)
         st.caption(SIZE_DESCRIPTIONS[size])
     with row, st.container(width=400):
         tokenizer = st.segmented_control(
-            "Tokenizer", list(TOKENIZERS), default=DEFAULT_TOKENIZER, required=True, key="train-tokenizer"
+            "Tokenizer", list(TOKENIZERS), default=DEFAULT_TOKENIZER, required=True, key=Session.TRAIN_TOKENIZER
         )
         entry = TOKENIZERS[tokenizer]
         st.caption(f"{entry.label}. {entry.help}")
         d_vocab = None
         if entry.default_d_vocab is not None:
-            d_vocab = int(st.number_input("Vocabulary size", 260, 65536, entry.default_d_vocab, 256, key="train-vocab"))
+            d_vocab = int(
+                st.number_input("Vocabulary size", 260, 65536, entry.default_d_vocab, 256, key=Session.TRAIN_VOCAB)
+            )
     expected = d_vocab or entry.expected_d_vocab(text)
     model = choose_model(architecture, size, expected)
     training = choose_training()
@@ -154,12 +160,12 @@ def choose_run() -> NewRun:
 
 
 def costs(model: ModelConfig, training: TrainingConfig) -> str:
-    """What the run will take, in one line."""
+    """What the run will cost, in one line."""
     parameters, bytes_needed = parameter_count(model).total, memory(model, training).total
     flops = flops_per_token(model, model.n_ctx).training
     tokens = training.steps * training.batch_size * training.accumulation * model.n_ctx
     return (
         f"**{parameters:,}** parameters · about **{bytes_needed / 1e6:,.0f} MB** of memory to train · "
-        f"**{flops / 1e6:,.1f} million** operations for each token trained on · "
+        f"**{flops / 1e6:,.1f} million** operations per training token · "
         f"**{tokens:,}** tokens in {training.steps:,} steps"
     )

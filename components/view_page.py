@@ -1,4 +1,4 @@
-"""A page of views: run, step and text, and one of the views that components/views declares for it."""
+"""Views on pages: a page that shows one of its views at a time, or sections of a page, each with a view."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import streamlit as st
 from components.shared import prediction, states
 from components.shared.controls import choose_one
 from components.shared.selection import choose_selection
-from components.shared.session import Address, forget
-from components.shared.view import show
+from components.shared.session import Address, Session, forget
+from components.shared.view import Subject, show
 from components.views import views
 
 
 def view_page(name: str, title: str, introduction: str) -> None:
-    """The page `name`, as views call it."""
+    """The page that views call `name`: run, step and text, and one of its views."""
     st.title(title)
     st.markdown(introduction)
     selection = choose_selection(title)
@@ -29,3 +29,12 @@ def view_page(name: str, title: str, introduction: str) -> None:
     except (ValueError, OSError) as error:
         states.failed(error)
     prediction.switch()
+
+
+def view_sections(name: str, subject: Subject) -> None:
+    """A section for each view of the page that views call `name`; a closed one computes and fetches nothing."""
+    for view in views(name).values():
+        section = st.expander(view.label, key=Session.VIEW_SECTION.of(view.key, subject.run_id), on_change="rerun")
+        if section.open:
+            with section:
+                show(view, subject)

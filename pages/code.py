@@ -7,7 +7,7 @@ import streamlit as st
 from components.shared import states
 from components.shared.checkpoint_choice import choose_checkpoint
 from components.shared.help import explain
-from components.shared.selection import forget
+from components.shared.session import Address, Session, forget
 from components.views.code import SELECTED, code_reader
 from components.views.code.editor import editor
 from components.views.code.training_code import open_training_code
@@ -59,23 +59,23 @@ def page() -> None:
 
 def choose_subject() -> str:
     """Which code to read; the address remembers it, and forgets the selected line when it changes."""
-    default = st.query_params.get("read", "forward")
+    default = st.query_params.get(Address.READ, "forward")
     subject: str = st.segmented_control(
         "What to read", list(SUBJECTS), default=default if default in SUBJECTS else "forward", required=True,
-        format_func=SUBJECTS.__getitem__, key="code-read", label_visibility="collapsed",
+        format_func=SUBJECTS.__getitem__, key=Session.CODE_READ, label_visibility="collapsed",
         on_change=lambda: forget(*SELECTED),
     )  # fmt: skip
-    st.query_params["read"] = subject
+    st.query_params[Address.READ] = subject
     return subject
 
 
 def choose_text(run: RunSummary) -> str:
     """The text that the model reads; at first the beginning of its own."""
-    default = st.query_params.get("prompt")
+    default = st.query_params.get(Address.PROMPT)
     if default is None:
         default = RunFolder(run.path).text().strip().split("\n")[0][:DEFAULT_TEXT_LENGTH]
-    text: str = st.text_input("Text", default, key=f"code-text-{run.id}")
-    st.query_params["prompt"] = text
+    text: str = st.text_input("Text", default, key=Session.CODE_TEXT.of(run.id))
+    st.query_params[Address.PROMPT] = text
     return text
 
 
@@ -120,12 +120,12 @@ def selected_code(session: CodeSession, selected: dict[str, str]) -> LayerTrace:
 
 def download(run: RunSummary, text: TracedText) -> None:
     """The model as one script, in an implementation of your choice."""
-    implementation = st.selectbox("Implementation", IMPLEMENTATIONS, key="code-script", width=180,
+    implementation = st.selectbox("Implementation", IMPLEMENTATIONS, key=Session.CODE_SCRIPT, width=180,
                                   label_visibility="collapsed")  # fmt: skip
     # made on request, on the thread that traces: Python 3.11 cannot parse on two at once (cpython issue 106905)
     script = partial(compute.run, standalone_script, text.config, implementation, run.tokenizer or "")
     st.download_button("This model as one script", script, f"{run.id}_{implementation}.py", "text/x-python",
-                       icon=":material/download:", key="code-download", on_click="ignore",
+                       icon=":material/download:", key=Session.CODE_DOWNLOAD, on_click="ignore",
                        help="Loads this run's weights and generates text; needs torch and safetensors")  # fmt: skip
 
 

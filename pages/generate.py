@@ -1,4 +1,4 @@
-"""Generate: have any checkpoint of any run continue a text, and see how sure it was of each token."""
+"""Generate: let any checkpoint of any run continue a text, and see how probable it found each token."""
 
 import time
 
@@ -7,6 +7,7 @@ import streamlit as st
 from components.shared import forms, states
 from components.shared.checkpoint_choice import choose_checkpoint
 from components.shared.help import explain
+from components.shared.session import Address, Session
 from components.views.writing import writing
 from llm.background import generations
 from llm.checkpoints import RunFolder, RunSummary
@@ -16,25 +17,26 @@ SHOWN = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition
 
 
 def choose_sampling() -> SamplingConfig:
-    """The sampling's fields, the common ones first. Raises ValueError for a value that cannot be."""
+    """The sampling settings, the common ones first. Raises ValueError for an invalid value."""
     values = {name: field.default for name, field in describe(SamplingConfig).items()}
-    chosen = forms.fields(SamplingConfig, SHOWN[:4], values, "sampling", (4, 3, 3, 3))  # as long as their names
+    key = Session.GENERATE_SAMPLING
+    chosen = forms.fields(SamplingConfig, SHOWN[:4], values, key, (4, 3, 3, 3))  # in proportion to their names
     with st.expander("More sampling settings", icon=":material/tune:"):
-        chosen |= forms.fields(SamplingConfig, SHOWN[4:], values, "sampling", (3, 5, 3, 3))
+        chosen |= forms.fields(SamplingConfig, SHOWN[4:], values, key, (3, 5, 3, 3))
     return SamplingConfig(**chosen)
 
 
 def page() -> None:
-    """Run and step, prompt and settings, the text as it is written, and the texts kept before."""
+    """Run and step, prompt and settings, the text as it is generated, and earlier texts."""
     st.title("Generate")
-    chosen = choose_checkpoint("Writing")
+    chosen = choose_checkpoint("Generating text")
     if chosen is None:
         return
     run, step = chosen
-    first = st.query_params.get("prompt", str(RunFolder(run.path).config().raw.get("prompt", "")))
-    prompt = st.text_area("Prompt", first, key=f"generate-prompt-{run.id}", height=90,
-                          help="The text to continue. Empty: start from nothing")  # fmt: skip
-    st.query_params["prompt"] = prompt
+    first = st.query_params.get(Address.PROMPT, str(RunFolder(run.path).config().raw.get("prompt", "")))
+    prompt = st.text_area("Prompt", first, key=Session.GENERATE_PROMPT.of(run.id), height=90,
+                          help="The text to continue. Leave it empty to start without one")  # fmt: skip
+    st.query_params[Address.PROMPT] = prompt
     try:
         config = choose_sampling()
     except ValueError as error:
@@ -44,35 +46,36 @@ def page() -> None:
     write(run, step, prompt, config)
 
 
-@st.fragment  # a press on Generate redraws this part of the page alone, and takes little from a training under way
+@st.fragment  # Generate reruns only this part of the page, so that it hardly slows a training run
 def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig) -> None:
-    """The text as it is written, and those kept before."""
-    mine = f"generate-text-{run.id}"  # this tab's; a tab opened anew goes on with the run's latest
+    """The text as it is generated, and earlier ones."""
+    mine = Session.GENERATE_TEXT.of(run.id)  # this tab's own text; a new tab shows the run's latest
     current = generations.get(st.session_state.get(mine, "")) or generations.latest(run.path)
-    if st.button("Generate", type="primary", icon=":material/edit_note:", key="generate-start"):
+    if st.button("Generate", type="primary", icon=":material/edit_note:", key=Session.GENERATE_START):
         if current is not None:
             current.stop()
         current = generations.start(run.path, step, prompt, config)
-    place = st.container()  # above the older texts, which say whether anything waits for the end of this one
-    older = st.expander("Texts kept of this run", icon=":material/history:", key="generate-kept", on_change="rerun")
-    waiting = current is not None and current.active and bool(older.open)
-    if older.open:
-        with older:
+    newest = st.container()  # above the earlier texts, whose section decides whether anything waits for this one
+    earlier = st.expander("Earlier texts of this run", icon=":material/history:", key=Session.GENERATE_KEPT,
+                          on_change="rerun")  # fmt: skip
+    waiting = current is not None and current.active and bool(earlier.open)
+    if earlier.open:
+        with earlier:
             history(RunFolder(run.path))
-    with place:
+    with newest:
         if current is not None:
             st.session_state[mine] = current.id
-            writing(current.id, current.prompt, waiting, current.stop, key=f"writing-{run.id}")
+            writing(current.id, current.prompt, waiting, current.stop, key=Session.GENERATE_WRITING.of(run.id))
         else:
-            st.caption("The text appears here token by token, shaded by how sure the model was of each.")
+            st.caption("The text appears here token by token, shaded by how probable the model found each.")
 
 
 def history(folder: RunFolder) -> None:
-    """The texts that this run has written, newest first."""
-    kept = folder.samples()
-    if not kept:
-        st.caption("None yet: a text is kept as soon as it has ended.")
-    for sample in reversed(kept[-50:]):
+    """The texts that this run has generated, newest first."""
+    samples = folder.samples()
+    if not samples:
+        st.caption("None yet: a text is saved when it is complete.")
+    for sample in reversed(samples[-50:]):
         when = time.strftime("%d %b %H:%M", time.localtime(sample["created"]))
         st.caption(f"Step {sample['step']:,} · temperature {sample['sampling']['temperature']:g} · {when}")
         st.text(sample["text"])

@@ -1,9 +1,10 @@
-"""Home: what this is, the way from text to text, and the way to a first model."""
+"""Home: what this app is, how a model turns text into text, and how to train a first one."""
 
 import streamlit as st
 
 from components.run_form import TITLES
 from components.shared import folders, states
+from components.shared.session import Address, Session
 from components.views.pathway import pathway
 from llm.config import TrainingConfig
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, preset
@@ -13,36 +14,36 @@ LATEST = 5
 
 
 def page() -> None:
-    """Three sentences, one button, the picture, the latest runs."""
+    """An introduction, a button that trains, a diagram of a model, and the latest runs."""
     st.title("LLM from Scratch")
     st.markdown(
         "##### Build a language model on your own machine, and understand all of it.\n\n"
-        "Pick GPT, LLaMA or OLMo, press a button, and watch a model of your own learn to write: first noise, then "
-        "words, then stories, within a minute on a laptop. "
-        "Then have it continue your sentences from any moment of its training, and see how sure it was of each token. "
+        "Pick GPT, LLaMA or OLMo, press a button, and watch your own model learn to write: first noise, then words, "
+        "then stories, within a minute on a laptop. "
+        "Then let it continue your sentences at any step of its training, and see how probable it found each token. "
         "Everything you see is computed here, by code short enough to read."
     )
-    if st.button("Train your first model", type="primary", icon=":material/play_arrow:", key="home-train"):
+    if st.button("Train your first model", type="primary", icon=":material/play_arrow:", key=Session.HOME_TRAIN):
         train()
-    st.subheader("From text to text")
+    st.subheader("How a model turns text into text")
     architecture = st.segmented_control(
-        "Architecture", list(ARCHITECTURES), default="gpt", required=True, key="home-architecture",
+        "Architecture", list(ARCHITECTURES), default="gpt", required=True, key=Session.HOME_ARCHITECTURE,
         format_func=lambda name: TITLES.get(name, name), label_visibility="collapsed",
     )  # fmt: skip
-    st.caption(DESCRIPTIONS[architecture] + " These are the shapes of its small size.")
-    pathway(preset(architecture, "small", d_vocab=DEFAULT_D_VOCAB), key="home-pathway")
+    st.caption(DESCRIPTIONS[architecture] + " The diagram shows the shapes of its small size.")
+    pathway(preset(architecture, "small", d_vocab=DEFAULT_D_VOCAB), key=Session.HOME_PATHWAY)
     st.subheader("Latest runs")
     latest_runs()
 
 
 def train() -> None:
-    """Start a run with every default, unless one is under way, and go and watch it."""
+    """Start a run with default settings, unless one is under way, and go to its page."""
     from llm.background import trainings
-    from llm.data import read_text  # this and all else that brings torch: the page is on the screen before it is loaded
+    from llm.data import read_text  # these imports load torch: the page is on the screen first
 
     under_way = trainings.active()
     try:
-        with states.loading("Reading the text, learning its tokens and building the model"):
+        with states.loading("Reading the text, training the tokenizer and building the model"):
             run = under_way[0] if under_way else trainings.start(
                 preset("gpt", "small", d_vocab=DEFAULT_D_VOCAB), TrainingConfig(), DEFAULT_TOKENIZER,
                 read_text(folders.DEFAULT_TEXT), folders.DEFAULT_TEXT.name, folders.checkpoints(),
@@ -51,26 +52,27 @@ def train() -> None:
     except (ValueError, OSError) as error:
         states.failed(error)
         return
-    st.switch_page("train.py", query_params={"run": run.id})
+    st.switch_page("train.py", query_params=[(Address.RUN, run.id)])
 
 
 def latest_runs() -> None:
-    """The newest runs, each with its pages."""
-    with states.loading("Looking for runs"):
+    """The newest runs, each with links to its pages."""
+    with states.loading("Finding runs"):
         from llm.checkpoints import list_runs
 
-        found = list_runs(folders.checkpoints())
-    if not found:
+        runs = list_runs(folders.checkpoints())
+    if not runs:
         st.caption("None yet. The first one takes a minute.")
-    for run in found[:LATEST]:
+    for run in runs[:LATEST]:
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             st.text(run.label)
             st.caption(run.state)
             st.space("stretch")
-            st.page_link("train.py", label="Look", query_params={"run": run.id}, icon=":material/show_chart:")
-            st.page_link("generate.py", label="Write", query_params={"run": run.id}, icon=":material/edit_note:")
-    if len(found) > LATEST:
-        st.caption(f"And {len(found) - LATEST} more, on the Generate page.")
+            there = [(Address.RUN, run.id)]
+            st.page_link("train.py", label="Open", query_params=there, icon=":material/show_chart:")
+            st.page_link("generate.py", label="Generate", query_params=there, icon=":material/edit_note:")
+    if len(runs) > LATEST:
+        st.caption(f"And {len(runs) - LATEST} more, on the Generate page.")
 
 
 page()

@@ -1,9 +1,10 @@
-"""Tokenizer: type a text and see, side by side, the pieces that each tokenizer makes of it."""
+"""Tokenizer: type a text and see, side by side, how each tokenizer splits it."""
 
 import streamlit as st
 
 from components.shared import folders, states
 from components.shared.help import explain
+from components.shared.session import Address, Session
 from components.views.tokens import strip
 from llm.checkpoints import list_runs
 from llm.data import read_text
@@ -14,48 +15,48 @@ EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
 
 @st.cache_resource(show_spinner=False)
 def trained(kind: str, d_vocab: int) -> Tokenizer:
-    """A tokenizer of this kind, learned from the default text."""
+    """A tokenizer of this kind, trained on the default text."""
     return build_tokenizer(kind, read_text(folders.DEFAULT_TEXT), d_vocab)
 
 
 def show(name: str, tokenizer: Tokenizer, text: str) -> None:
-    """One tokenizer's view of the text: how many tokens, and which."""
+    """The tokens of one tokenizer, and how many there are."""
     ids = tokenizer.encode(text)
-    ratio = f"{len(text) / len(ids):.2f} characters each" if ids else "nothing to split"
-    st.markdown(f"**{len(ids):,}** tokens, {ratio}, out of **{tokenizer.d_vocab:,}** known")
-    strip(tokenizer, ids, key=f"tokens-{name}")
+    ratio = f"{len(text) / len(ids):.2f} characters each" if ids else "no characters"
+    st.markdown(f"**{len(ids):,}** tokens, {ratio}; vocabulary: **{tokenizer.d_vocab:,}**")
+    strip(tokenizer, ids, key=Session.TOKENIZER_STRIP.of(name))
 
 
 def page() -> None:
     """The text, and a column for each tokenizer."""
     st.title("Tokenizer")
     st.markdown(
-        "A language model reads numbers. A tokenizer cuts text into pieces, its *tokens*, and gives each piece its "
+        "A language model reads numbers. A tokenizer splits text into pieces, its *tokens*, and gives each piece a "
         "number. Type something, in any language, and compare."
     )
-    text = st.text_area("Text", st.query_params.get("text", EXAMPLE), key="tokenizer-text", height=100)
-    st.query_params["text"] = text
+    text = st.text_area("Text", st.query_params.get(Address.TEXT, EXAMPLE), key=Session.TOKENIZER_TEXT, height=100)
+    st.query_params[Address.TEXT] = text
     left, right = st.columns(2)
     with left:
         d_vocab = st.select_slider(
-            f"Vocabulary of {' and '.join(with_a_size())}", [512, 1024, 2048, 4096], DEFAULT_D_VOCAB,
-            key="tokenizer-vocab", help="How many different pieces they may learn from training.txt",
+            f"Vocabulary size of {' and '.join(with_a_size())}", [512, 1024, 2048, 4096], DEFAULT_D_VOCAB,
+            key=Session.TOKENIZER_VOCAB, help="How many tokens each may learn from training.txt",
         )  # fmt: skip
     with right:
         runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.state != "damaged"}
         run_id = st.selectbox(
-            "And the tokenizer of a run", [None, *runs], key="tokenizer-run",
-            format_func=lambda one: runs[one].label if one else "none",
+            "Compare with the tokenizer of a run", [None, *runs], key=Session.TOKENIZER_RUN,
+            format_func=lambda run_id: runs[run_id].label if run_id else "none",
         )  # fmt: skip
     names = list(REGISTRY) + ([run_id] if run_id else [])
     for start in range(0, len(names), 2):
         for column, name in zip(st.columns(2), names[start : start + 2], strict=False):
             with column, st.container(border=True, height="stretch"):
                 st.subheader(name if name in REGISTRY else f"Run {name}")
-                st.caption(REGISTRY[name].help if name in REGISTRY else "As it was saved with the run.")
+                st.caption(REGISTRY[name].help if name in REGISTRY else "The tokenizer saved with the run.")
                 try:
                     if name in REGISTRY:
-                        with states.loading("Learning its pieces from training.txt"):
+                        with states.loading("Training it on training.txt"):
                             tokenizer = trained(name, d_vocab)
                     else:
                         tokenizer = load_tokenizer(runs[name].path)

@@ -5,6 +5,9 @@ import streamlit as st
 from components.run_form import TITLES, NewRun, choose_run, costs
 from components.shared import folders, states
 from components.shared.help import explain
+from components.shared.selection import WholeRun
+from components.shared.session import Address, Session
+from components.view_page import view_sections
 from components.views.training_run import watch
 from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
@@ -13,34 +16,35 @@ from llm.checkpoints import RUN_ID, RunFolder, list_runs
 def page() -> None:
     """The run that the address names, else the one that trains, else the form of a new one."""
     st.title("Train")
-    run_id = st.query_params.get("run")
+    run_id = st.query_params.get(Address.RUN)
     under_way = trainings.active()
-    if run_id is None and under_way and "new" not in st.query_params:
-        run_id = st.query_params["run"] = under_way[0].id
+    if run_id is None and under_way and Address.NEW not in st.query_params:
+        run_id = st.query_params[Address.RUN] = under_way[0].id
     if run_id is None:
         new_run()
     elif not RUN_ID.fullmatch(run_id) or not (folders.checkpoints() / run_id).is_dir():
         states.failed(f"There is no run {run_id[:80]} in {folders.checkpoints()}.")
-        st.button("New run", type="primary", on_click=forget_run)
+        st.button("New run", type="primary", on_click=open_form)
     else:
         try:
             show_run(RunFolder(folders.checkpoints() / run_id))
         except (ValueError, OSError) as error:
             states.failed(error)
-            st.button("New run", on_click=forget_run)
+            st.button("New run", on_click=open_form)
 
 
 def new_run() -> None:
-    """The form and its Start button; a run that is under way comes first."""
+    """The form and its Start button; above them a run that is under way."""
     under_way = trainings.active()
     earlier = {run.id: run.label for run in list_runs(folders.checkpoints())}
     if earlier:
-        st.selectbox("Earlier runs", list(earlier), index=None, format_func=earlier.__getitem__, key="train-earlier",
-                     placeholder="Look at an earlier run", on_change=look, label_visibility="collapsed")  # fmt: skip
+        st.selectbox("Earlier runs", list(earlier), index=None, format_func=earlier.__getitem__,
+                     key=Session.TRAIN_EARLIER, on_change=open_earlier, placeholder="Open an earlier run",
+                     label_visibility="collapsed")  # fmt: skip
     if under_way:
         st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
-        st.button("Show it", on_click=lambda: st.query_params.from_dict({"run": under_way[0].id}))
-    ready = st.container()  # above the form, so that it is on the screen at once, but filled in after it
+        st.button("Show it", on_click=lambda: _go_to(under_way[0].id))
+    ready = st.container()  # above the form, where it is visible at once, but filled in after it
     try:
         chosen = choose_run()
     except (ValueError, OSError) as error:
@@ -49,7 +53,7 @@ def new_run() -> None:
         return
     with ready:
         started = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way),
-                            key="train-start")  # fmt: skip
+                            key=Session.TRAIN_START)  # fmt: skip
         name = TITLES.get(chosen.architecture, chosen.architecture)
         what = f"**{name} {chosen.size}** with the {chosen.tokenizer} tokenizer"
         st.caption(f"{what} · {costs(chosen.model, chosen.training)}")
@@ -60,7 +64,7 @@ def new_run() -> None:
 def start(chosen: NewRun) -> None:
     """Start the run and go to it."""
     try:
-        with states.loading("Reading the text, learning its tokens and building the model"):
+        with states.loading("Reading the text, training the tokenizer and building the model"):
             run = trainings.start(
                 chosen.model, chosen.training, chosen.tokenizer, chosen.text, chosen.text_name, folders.checkpoints(),
                 d_vocab_requested=chosen.d_vocab, architecture=chosen.architecture, size=chosen.size,
@@ -68,12 +72,12 @@ def start(chosen: NewRun) -> None:
     except (ValueError, OSError) as error:
         states.failed(error)
         return
-    st.query_params.from_dict({"run": run.id})
+    _go_to(run.id)
     st.rerun()
 
 
 def show_run(folder: RunFolder) -> None:
-    """One run: what it is, its controls, and its live picture."""
+    """One run: its model and text, its controls, its live charts, and more views."""
     raw = folder.config().raw
     text, tokenizer = raw["text"], raw["tokenizer"]
     name = " ".join(part for part in (raw.get("architecture"), raw.get("size")) if part) or "custom model"
@@ -88,58 +92,63 @@ def show_run(folder: RunFolder) -> None:
     watch(folder.id, raw, state)
     explain("What do these figures mean?", "loss", "baselines", "validation", "bits", "perplexity",
             "learning_rate", "gradient")  # fmt: skip
+    view_sections("train", WholeRun(folder.id))
 
 
 def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str) -> None:
-    """Pause, Step, Resume, Stop, each where it makes sense, and the ways on from here."""
+    """Pause, Step, Resume and Stop, each where it applies, and links to other pages."""
     mine = here is not None and here.active
     elsewhere = state in ("running", "paused") and not mine
     paused = mine and state == "paused"
     resumable = paused or state in ("stopped", "interrupted", "failed")
     with st.container(horizontal=True):
         if mine and not paused:
-            st.button("Pause", icon=":material/pause:", on_click=order, args=(here, "pause"), key="train-pause")
+            st.button("Pause", icon=":material/pause:", on_click=order, args=(here, "pause"), key=Session.TRAIN_PAUSE)
         if resumable:
             st.button("Resume", icon=":material/play_arrow:", type="primary", on_click=resume, args=(folder,),
-                      key="train-resume")  # fmt: skip
+                      key=Session.TRAIN_RESUME)  # fmt: skip
         if paused:
-            st.button("Step", icon=":material/skip_next:", on_click=order, args=(here, "step_once"), key="train-step",
-                      help="Take one optimizer step, then pause again")  # fmt: skip
+            st.button("Step", icon=":material/skip_next:", on_click=order, args=(here, "step_once"),
+                      key=Session.TRAIN_STEP, help="Take one optimizer step, then pause again")  # fmt: skip
         if mine:
-            st.button("Stop", icon=":material/stop:", on_click=order, args=(here, "stop"), key="train-stop",
-                      help="Keep a snapshot and end; the run can be resumed later")  # fmt: skip
-        if st.button("Write with it", icon=":material/edit_note:", key="train-generate"):
-            st.switch_page("generate.py", query_params={"run": folder.id})
-        st.button("New run", icon=":material/add:", on_click=forget_run, key="train-new")
+            st.button("Stop", icon=":material/stop:", on_click=order, args=(here, "stop"), key=Session.TRAIN_STOP,
+                      help="Save a snapshot and end the run; it can be resumed later")  # fmt: skip
+        if st.button("Generate text", icon=":material/edit_note:", key=Session.TRAIN_GENERATE):
+            st.switch_page("generate.py", query_params=[(Address.RUN, folder.id)])
+        st.button("New run", icon=":material/add:", on_click=open_form, key=Session.TRAIN_NEW)
     if elsewhere:
-        st.caption("This run trains in another process, such as a terminal: it is paused and stopped there.")
-    if "train-problem" in st.session_state:
-        states.failed(st.session_state.pop("train-problem"))
+        st.caption("This run trains in another process, such as a terminal. Pause or stop it there.")
+    if Session.TRAIN_PROBLEM in st.session_state:
+        states.failed(st.session_state.pop(Session.TRAIN_PROBLEM))
 
 
 def order(run: trainings.BackgroundRun, what: str) -> None:
-    """Give the order, and wait a moment for it, so that the buttons show what is."""
+    """Give the order, and wait briefly until it is carried out, so that the buttons show the new state."""
     getattr(run, what)()
     run.wait("stopped" if what == "stop" else "paused", timeout=2)
 
 
 def resume(folder: RunFolder) -> None:
-    """Go on, from the pause or from the newest snapshot."""
+    """Continue after a pause, or from the newest snapshot."""
     try:
         run = trainings.resume(folder.path)
         run.wait("running", timeout=5)
     except (ValueError, OSError) as error:
-        st.session_state["train-problem"] = str(error)
+        st.session_state[Session.TRAIN_PROBLEM] = str(error)
 
 
-def look() -> None:
-    """Go to the run that was picked from the list."""
-    st.query_params.from_dict({"run": st.session_state["train-earlier"]})
+def open_earlier() -> None:
+    """Go to the run that was chosen from the list."""
+    _go_to(st.session_state[Session.TRAIN_EARLIER])
 
 
-def forget_run() -> None:
-    """Back to the form, also while a run is under way."""
-    st.query_params.from_dict({"new": "1"})
+def open_form() -> None:
+    """Back to the form, even while a run is under way."""
+    st.query_params.from_dict({Address.NEW: "1"})
+
+
+def _go_to(run_id: str) -> None:
+    st.query_params.from_dict({Address.RUN: run_id})
 
 
 page()

@@ -97,7 +97,6 @@ class Session(StrEnum):
     TRAIN_TOKENIZER = "train-tokenizer"
     TRAIN_VOCAB = "train-vocab"
     TRAIN_LIVE = "live"
-    TRAIN_VIEW = "train-view"  # whether the section of a view is open
 
     GENERATE_PROMPT = "generate-prompt"
     GENERATE_SAMPLING = "sampling"
@@ -125,6 +124,8 @@ class Session(StrEnum):
     SELECTION_PROMPT = "look-prompt"
     SELECTION_APPEND = "look-append"
     SELECTION_SHRINK = "look-shrink"
+
+    VIEW_SECTION = "view-section"  # whether the section of a page that shows a view is open
 
     PREDICTION = "expect"
     PREDICTION_SWITCH = "expect-switch"

@@ -95,7 +95,7 @@ def test_each_preset_trains_pauses_steps_resumes_and_survives_a_refresh(page, se
     stop(page)
     steps = rows(server, run)
     assert steps == list(range(steps[-1] + 1))  # each step once
-    press(page, "Write with it")
+    press(page, "Generate text")
     page.get_by_role("textbox", name="Prompt").wait_for()
     assert run_id(page) == run
     amount = page.get_by_role("spinbutton", name="`max_new_tokens`")
@@ -165,7 +165,7 @@ def test_a_text_in_another_script_is_uploaded_trained_on_and_continued(page, ser
     reach(page, 2)
     expect(page.get_by_text("Reads лиса.txt")).to_be_visible()
     stop(page)
-    press(page, "Write with it")
+    press(page, "Generate text")
     page.get_by_role("textbox", name="Prompt").fill("Мельник спал")
     page.get_by_role("textbox", name="Prompt").press("Control+Enter")
     press(page, "Generate")
@@ -206,7 +206,7 @@ def test_a_text_can_be_stopped_and_is_kept(page, server):
     amount.fill("5000")
     amount.press("Enter")
     press(page, "Generate")
-    page.get_by_text("Texts kept of this run").click()  # what stands open here waits for the text to end
+    page.get_by_text("Earlier texts of this run").click()  # what stands open here waits for the text to end
     page.locator(".llm-writing-token").nth(5).wait_for()
     press(page, "Stop")
     expect(page.locator(".llm-writing-status")).to_contain_text("Stopped")
@@ -224,7 +224,7 @@ def test_pages_are_accessible_and_fit(browser, server, width, scheme):
     run = sorted((server.home / "checkpoints").iterdir())[0].name
     for path, ready in [
         ("", ".llm-pathway-stage"),
-        ("train?new=1", "text=Every setting of the model"),
+        ("train?new=1", "text=All model settings"),
         (f"train?run={run}", ".llm-live-chart .annotation-text"),
         (f"generate?run={run}", "text=More sampling settings"),
         ("tokenizer", ".llm-token"),

@@ -32,9 +32,9 @@ layers, one after the other. So train two runs that differ in nothing else, and 
 1. Make the text. `uv run python experiments/induction.py --songs songs.txt` writes the story world's stories with a
    skipping song after each: words in random order, each line sung three times, so that only looking back can tell how
    a line continues.
-2. On *Train*, upload it; choose LLaMA, small, the bpe tokenizer and a vocabulary size of 1,024. Under *Every setting of
-   the model* set `n_layers` to 2, `n_ctx` to 48 and `rope_theta` to 10,000, and switch `qk_norm` and `tie_embeddings`
-   on; under *Every setting of the training* set `steps` to 1,300, `batch_size` to 42 and `schedule` to constant. Start.
+2. On *Train*, upload it; choose LLaMA, small, the bpe tokenizer and a vocabulary size of 1,024. Under *All model
+   settings* set `n_layers` to 2, `n_ctx` to 48 and `rope_theta` to 10,000, and switch `qk_norm` and `tie_embeddings`
+   on; under *All training settings* set `steps` to 1,300, `batch_size` to 42 and `schedule` to constant. Start.
 3. When it has finished, start the same again with `n_layers` at 1: the control.
 4. Come back to this view, choose the first of the two runs above and the second under *Compare with a one-layer run*,
    and look at the score *induction* beside the two dashed lines. Where the score rises, the loss drops. Then train

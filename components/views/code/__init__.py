@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from components.shared.browser import BrowserComponent
+from components.shared.session import Session
 from components.views.code.equations import equations, titles
 from components.views.code.routes import LIVE
 
@@ -23,7 +24,7 @@ def code_reader(session: CodeSession, selected: dict[str, str]) -> dict[str, str
     kinds = session.code.kinds
     by_kind, title = equations(session.text.config), titles()
     result = _code.mount(
-        key=f"code-{session.key}",
+        key=Session.CODE_READER.of(session.key),
         data={
             "url": f"/live/code/{session.key}",
             "layers": [{"path": path, "kind": kind, "title": title.get(kind, kind)} for path, kind in kinds.items()],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from components.shared import states
+from components.shared.session import Session
 from llm.trace.layer_trace import LayerTrace
 from llm.trace.sandbox import Trial, forward_source, try_edit
 
@@ -36,20 +38,22 @@ def editor(run: Path, step: int | None, text: str, trace: LayerTrace) -> None:
                    "To turn it on, start the app with `--server.address localhost`.")  # fmt: skip
         return
     original = forward_source(trace)
-    key = f"code-edit-{trace.class_name}"
+    key = Session.CODE_EDIT.of(trace.class_name)
     st.caption(f"A copy of the forward pass of every {trace.class_name} in this model. It runs in a separate process "
                "with limited time and memory; the files and the model stay as they are.")  # fmt: skip
+    trial_key = partial(Session.CODE_EDIT.of, trace.class_name)
     with st.container(horizontal=True):
         for name, (old, new) in SUGGESTIONS.items():
             if old in original:
-                st.button(name, key=f"{key}-{name}", on_click=_set_code, args=(key, original.replace(old, new, 1)))
-        st.button("Reset", key=f"{key}-reset", icon=":material/undo:", on_click=_set_code, args=(key, original))
+                st.button(name, key=trial_key(name), on_click=_set_code, args=(key, original.replace(old, new, 1)))
+        st.button("Reset", key=trial_key("reset"), icon=":material/undo:", on_click=_set_code, args=(key, original))
     st.html(MONOSPACE)
     code = st.text_area("Code", original, key=key, height=340, label_visibility="collapsed")
     predicted = st.segmented_control(
-        "Your prediction", list(OUTCOMES), format_func=OUTCOMES.__getitem__, key=f"{key}-guess"
+        "Your prediction", list(OUTCOMES), format_func=OUTCOMES.__getitem__, key=trial_key("guess")
     )
-    if st.button("Try it", type="primary", icon=":material/experiment:", key="code-try", disabled=predicted is None,
+    undecided = predicted is None
+    if st.button("Try it", type="primary", icon=":material/experiment:", key=Session.CODE_TRY, disabled=undecided,
                  help="Predict first, then try"):  # fmt: skip
         try:
             with states.loading("Running the edited code in a separate process"):

@@ -58,12 +58,12 @@ def _rounded(norm: float | None) -> float | None:
 
 def measured(run: WholeRun, query: Query) -> str:
     """Which layer had the largest gradients in the first steps."""
-    rows = _rows(run.folder())[:COMPARED]
+    rows = [row["grad_norms"] for row in _rows(run.folder())[:COMPARED]]
     if not rows:
         return "Nothing has been measured yet: the run has not taken its first step."
-    means = {layer: sum(row["grad_norms"].get(layer, 0.0) for row in rows) / len(rows) for layer in rows[0]["grad_norms"]}
+    means = {layer: sum(row.get(layer, 0.0) for row in rows) / len(rows) for layer in rows[0]}
     largest = max(means, key=lambda layer: means[layer])
-    return f"Measured: over the first {len(rows)} steps, **{largest}** has the largest, {means[largest]:.3g} on average."
+    return f"Measured: over the first {len(rows)} steps it is **{largest}**, with a mean norm of {means[largest]:.3g}."
 
 
 def _rows(folder: RunFolder) -> list[dict[str, Any]]:

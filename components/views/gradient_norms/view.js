@@ -1,6 +1,6 @@
 // The gradient norm of each layer by step, on a logarithmic axis; new steps are fetched while a run trains.
 
-import { colour } from "../../frontend/colours.js";
+import { channels, colour, mixed } from "../../frontend/colours.js";
 import { element } from "../../frontend/dom.js";
 import { exportRow } from "../../frontend/export.js";
 import { fetchJson, poll } from "../../frontend/fetching.js";
@@ -68,10 +68,10 @@ class GradientNorms {
   /** From the colour of the first layer to that of the last one. */
   traces() {
     const layers = Object.keys(this.norms);
-    const [first, last] = ["train", "validation"].map((name) => colour(this.root, name));
+    const [first, last] = ["train", "validation"].map((name) => channels(this.root, name));
     return layers.map((layer, index) => ({
       x: this.steps, y: this.norms[layer], name: layer, mode: "lines", hovertemplate: "%{y:.3g}", connectgaps: false,
-      line: { width: 1.5, color: mixed(first, last, index / Math.max(1, layers.length - 1)) },
+      line: { width: 1.5, color: `rgb(${mixed(first, last, index / Math.max(1, layers.length - 1))})` },
     }));
   }
 
@@ -105,12 +105,6 @@ class GradientNorms {
     this.halt();
     this.plotly?.purge(this.chart);
   }
-}
-
-/** A colour between two of the form rgb(…). */
-function mixed(from, to, fraction) {
-  const [start, end] = [from, to].map((value) => value.match(/[\d.]+/g).slice(0, 3).map(Number));
-  return `rgb(${start.map((value, index) => Math.round(value + fraction * (end[index] - value))).join(", ")})`;
 }
 
 export default mount(GradientNorms);
