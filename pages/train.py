@@ -54,9 +54,8 @@ def new_run() -> None:
     with ready:
         started = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way),
                             key=Session.TRAIN_START)  # fmt: skip
-        name = TITLES.get(chosen.architecture, chosen.architecture)
-        what = f"**{name} {chosen.size}** with the {chosen.tokenizer} tokenizer"
-        st.caption(f"{what} · {costs(chosen.model, chosen.training)}")
+        what = f"**{TITLES.get(chosen.architecture, chosen.architecture)} {chosen.size}**"
+        st.caption(f"{what} with the {chosen.tokenizer} tokenizer · {costs(chosen.model, chosen.training)}")
     if started:
         start(chosen)
 
@@ -98,13 +97,11 @@ def show_run(folder: RunFolder) -> None:
 def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str) -> None:
     """Pause, Step, Resume and Stop, each where it applies, and links to other pages."""
     mine = here is not None and here.active
-    elsewhere = state in ("running", "paused") and not mine
     paused = mine and state == "paused"
-    resumable = paused or state in ("stopped", "interrupted", "failed")
     with st.container(horizontal=True):
         if mine and not paused:
             st.button("Pause", icon=":material/pause:", on_click=order, args=(here, "pause"), key=Session.TRAIN_PAUSE)
-        if resumable:
+        if paused or state in ("stopped", "interrupted", "failed"):
             st.button("Resume", icon=":material/play_arrow:", type="primary", on_click=resume, args=(folder,),
                       key=Session.TRAIN_RESUME)  # fmt: skip
         if paused:
@@ -116,7 +113,7 @@ def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str
         if st.button("Generate text", icon=":material/edit_note:", key=Session.TRAIN_GENERATE):
             st.switch_page("generate.py", query_params=[(Address.RUN, folder.id)])
         st.button("New run", icon=":material/add:", on_click=open_form, key=Session.TRAIN_NEW)
-    if elsewhere:
+    if state in ("running", "paused") and not mine:
         st.caption("This run trains in another process, such as a terminal. Pause or stop it there.")
     if Session.TRAIN_PROBLEM in st.session_state:
         states.failed(st.session_state.pop(Session.TRAIN_PROBLEM))

@@ -73,6 +73,12 @@ def look_request(page: str, path: Path, what: str = "", step: str = "end", text:
     return Request({"type": "http", "path_params": params, "query_string": urlencode(query).encode(), "headers": []})
 
 
+def run_request(path: Path, what: str, **query: str) -> Request:
+    """A request to a route of the views of a whole run."""
+    params = {"run_id": path.name, "page": "train", "what": what}
+    return Request({"type": "http", "path_params": params, "query_string": urlencode(query).encode(), "headers": []})
+
+
 def ask_view(page: str, path: Path, *what: str, **query) -> Response:
     """The answer to such a request."""
     return look(look_request(page, path, *what, **query))

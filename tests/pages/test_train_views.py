@@ -1,0 +1,117 @@
+"""Views of a whole run, on the page Train: closed they cost nothing, open they show what the run recorded."""
+
+import base64
+import csv
+import io
+import json
+import re
+
+import pytest
+from app_pages import ask_view, button, never_ask, open_page, run_request, texts, tiny_run
+from starlette.exceptions import HTTPException
+
+from components.routes import run as answer
+from components.views.gradient_norms import COMPARED
+from llm.checkpoints import RunFolder
+
+KEY = "view-section-train-gradient_norms"
+
+
+def opened(path):
+    """The page of the run, the view's section opened by hand."""
+    app = open_page("train", run=path.name)
+    app.session_state[f"{KEY}-{path.name}"] = True
+    return app.run()
+
+
+def norms_of(path) -> list[dict[str, float]]:
+    return [row["grad_norms"] for row in RunFolder(path).read_metrics().rows if row["grad_norms"]]
+
+
+def test_a_closed_section_asks_and_reads_nothing(home):
+    app = open_page("train", run=tiny_run(home).name)
+    assert [section.label for section in app.expander] == ["Gradient norm of each layer"]
+    assert "**What do you expect?**" not in texts(app)
+
+
+def test_the_view_asks_first_and_compares_with_what_was_recorded(home):
+    path = tiny_run(home)
+    app = opened(path)
+    assert "**What do you expect?**" in texts(app)
+    button(app, "expect-train-gradient_norms-The embeddings").click().run()
+    assert not app.exception
+    rows = norms_of(path)[:COMPARED]
+    largest = max(rows[0], key=lambda layer: sum(row[layer] for row in rows))
+    mean = sum(row[largest] for row in rows) / len(rows)
+    assert f"over the first 3 steps it is **{largest}**, with a mean norm of {mean:.3g}" in texts(app)
+
+
+def test_who_does_not_want_to_be_asked_sees_the_view_at_once(home):
+    never_ask(home)
+    app = opened(tiny_run(home))
+    assert not app.exception
+    assert "**What do you expect?**" not in texts(app)
+
+
+def test_every_norm_of_every_step_is_served_and_then_only_what_is_new(home):
+    path = tiny_run(home)
+    rows = norms_of(path)
+    content = json.loads(answer(run_request(path, "gradient_norms")).body)
+    assert content["steps"] == [1, 2, 3]
+    assert list(content["norms"]) == ["embed", "block 0", "final"]
+    for layer, values in content["norms"].items():
+        assert values == pytest.approx([row[layer] for row in rows], rel=1e-4)
+    more = json.loads(answer(run_request(path, "gradient_norms", **{"from": str(content["next"])})).body)
+    assert (more["steps"], more["norms"], more["reset"]) == ([], {}, False)
+    again = json.loads(answer(run_request(path, "gradient_norms", **{"from": "7"})).body)
+    assert again["reset"] and again["steps"] == [1, 2, 3]
+
+
+def test_a_step_whose_gradient_overflowed_leaves_a_gap(home):
+    path = tiny_run(home)
+    row = RunFolder(path).read_metrics().rows[-1]
+    row["step"], row["grad_norms"] = 4, {"embed": 1.0, "final": 2.0}
+    with (path / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    content = json.loads(answer(run_request(path, "gradient_norms")).body)
+    assert (content["norms"]["embed"][-1], content["norms"]["block 0"][-1]) == (1.0, None)
+
+
+def test_the_table_holds_every_norm(home):
+    path = tiny_run(home)
+    rows = list(csv.DictReader(io.StringIO(answer(run_request(path, "gradient_norms.csv")).body.decode())))
+    assert [int(row["step"]) for row in rows] == [1, 2, 3]
+    for row, norms in zip(rows, norms_of(path), strict=True):
+        assert {layer: float(row[layer]) for layer in norms} == norms
+        assert float(row["all"]) ** 2 == pytest.approx(sum(norm**2 for norm in norms.values()), rel=1e-4)
+
+
+def test_an_exported_page_holds_the_norms_and_what_draws_them(home):
+    path = tiny_run(home)
+    page = answer(run_request(path, "gradient_norms.html")).body.decode()
+    data = json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
+    held = {name: base64.b64decode(source.partition("base64,")[2]) for name, source in data["sources"].items()}
+    assert json.loads(held["norms"])["steps"] == [1, 2, 3]
+    assert b"plotly.js" in held["plotly"]
+    assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+@pytest.mark.parametrize(
+    ("run_id", "what", "query", "status", "said"),
+    [
+        ("20200101000000", "gradient_norms", {}, 404, "There is no such run"),
+        ("../secrets", "gradient_norms", {}, 404, "There is no such run"),
+        (None, "nothing", {}, 404, "There is no such view"),
+        (None, "gradient_norms", {"from": "x"}, 400, "from must be a whole number of 0 or more, got 'x'"),
+    ],
+)
+def test_bad_addresses_are_refused_in_a_sentence(home, run_id, what, query, status, said):
+    path = tiny_run(home)
+    with pytest.raises(HTTPException, match=re.escape(said)) as refused:
+        answer(run_request(path if run_id is None else path.parent / run_id, what, **query))
+    assert refused.value.status_code == status
+
+
+def test_a_view_of_a_run_is_not_one_of_a_selection(home):
+    with pytest.raises(HTTPException, match="There is no such view"):
+        ask_view("train", tiny_run(home), "gradient_norms")
