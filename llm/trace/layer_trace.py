@@ -13,14 +13,15 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from llm.model import Transformer
 from llm.runtime.stepwise import stepwise
-from llm.trace.forward_pass import ForwardPass, propagate_back, run_stages, source_files, stages
+from llm.trace.forward_pass import ForwardPass, propagate_back, run_stages, stages
 from llm.trace.line_trace import TracedLine, trace_lines
 from llm.trace.statements import Statement, axis_names, statements
 
@@ -82,7 +83,7 @@ def trace_layer(forward_pass: ForwardPass, path: str, model: Transformer) -> Gen
             outputs.append(module(*map(as_leaf, call.inputs)))
 
     with torch.enable_grad():
-        lines = trace_lines(run, source_files(model), only=lambda traced: traced is module, store=_retain_gradient)
+        lines = trace_lines(run, [_forward_file(module)], only=lambda traced: traced is module, store=_retain_gradient)
         backward(forward_pass, path, outputs)
     return _layer_trace(forward_pass, path, model, lines, [output.detach() for output in outputs])
 
@@ -93,7 +94,9 @@ def _trace_model(forward_pass: ForwardPass, model: Transformer, stage_outputs: l
     paths = stages(list(forward_pass.calls))
     with torch.no_grad(), _fixed_outputs(model, zip(paths, stage_outputs, strict=True)):
         lines = trace_lines(
-            lambda: outputs.append(model(forward_pass.tokens)), source_files(model), only=lambda traced: traced is model
+            lambda: outputs.append(model(forward_pass.tokens)),
+            [_forward_file(model)],
+            only=lambda traced: traced is model,
         )
     trace = _layer_trace(forward_pass, "", model, lines, outputs)
     gradients = {
@@ -163,10 +166,17 @@ def _layer_trace(
 
 def locate_code(model: Transformer, path: str) -> LayerTrace:
     """Where a layer's `forward` is defined: a trace without steps."""
-    layer_class = type(model.get_submodule(path))
-    code = inspect.unwrap(layer_class.forward).__code__
-    file = Path(inspect.getsourcefile(layer_class) or "")
+    layer = model.get_submodule(path)
+    code, file = _forward_code(layer), _forward_file(layer)
     end = max(line for _, _, line in code.co_lines() if line is not None)
     by_line = statements(file)
     last = by_line[end].last if end in by_line else end
-    return LayerTrace(path, model.implementation, file, layer_class.__name__, code.co_firstlineno, last, [], [])
+    return LayerTrace(path, model.implementation, file, type(layer).__name__, code.co_firstlineno, last, [], [])
+
+
+def _forward_code(layer: nn.Module) -> CodeType:
+    return inspect.unwrap(type(layer).forward).__code__
+
+
+def _forward_file(layer: nn.Module) -> Path:
+    return Path(_forward_code(layer).co_filename)

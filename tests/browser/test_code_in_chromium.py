@@ -173,7 +173,7 @@ def test_sampling_and_training_are_read_the_same_way(page, server, run):
     page.locator(".llm-code-box", has_text="AdamW step").click()
     expect(page.locator(".llm-code-canvas")).to_have_attribute("aria-label", re.compile("Heat map of mean"))
     page.locator(".llm-code-box", has_text="Loss").click()
-    press(page, "Step ▶")
+    page.locator(".llm-code-ran", has_text="cross_entropy").click()
     expect(page.locator(".llm-code-tensor")).to_contain_text("return is a single number")
     page.wait_for_url(re.compile("read=training"))
 
