@@ -190,7 +190,7 @@ def test_an_edited_source_file_shows_its_new_text(page, server, run):
     page.wait_for_timeout(2000)  # the server notices
     page.reload()
     expect(page.locator("[data-implementation=einops]")).to_contain_text("opened = gate", timeout=90_000)
-    page.locator(".llm-code-ran", has_text="opened = gate").click()
+    page.locator("[data-implementation=einops] .llm-code-ran", has_text="opened = gate").click()
     expect(page.locator(".llm-code-variable", has_text="opened")).to_be_visible()
     file.write_text(before)
 
