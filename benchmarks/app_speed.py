@@ -2,11 +2,11 @@
 
     uv run python benchmarks/app_speed.py [--rounds 2] [--steps 120]
 
-Each round trains the page's defaults four times: by `llm train`; in the app with one tab watching; with a second tab
-too, on Attention, that has every head of another run's model computed anew every other second, by the route that the
-page itself asks; and with a second tab on Generate, where somebody presses the button every other second, for a dozen
-tokens each. The clock is the wall's, from step 10 to the last step wanted, as metrics.jsonl grows, so that waiting
-between two steps counts too. Needs Chromium. The machines these run on are noisy: compare within a round.
+Each round trains with the page's defaults four times: with `llm train`; in the app with one tab open; with a second tab
+on Attention, which recomputes every head of another run's model every other second, through the page's own route; and
+with a second tab on Generate, where the button is pressed every other second, for a dozen tokens each. Wall-clock time
+from step 10 to the last step, as metrics.jsonl grows, so that waiting between two steps counts too. Needs Chromium.
+Timings are noisy: compare within a round.
 """
 
 from __future__ import annotations

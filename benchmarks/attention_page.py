@@ -2,11 +2,11 @@
 
     uv run python benchmarks/attention_page.py [--rounds 5]
 
-A fresh server and an untrained medium GPT (6 layers of 6 heads, context 512: what the weights say does not change the
-time). For 128 and 512 tokens: from Ctrl+Enter in the text field until the frame after the patterns are drawn, and until
-the names and scores stand below them; a hover, from the pointer's event to the frame after it, in both views; and the
-longest task that kept the page's thread busy meanwhile. Scores do not depend on the text: only the first text waits for
-them. Medians, and the worst. Needs Chromium.
+A fresh server and an untrained medium GPT (6 layers of 6 heads, context 512; the time does not depend on the weights).
+For 128 and 512 tokens: from Ctrl+Enter in the text field until the frame after the patterns are drawn, and until their
+names and scores are shown; a hover, from the pointer event to the next frame, in both views; and the longest task that
+blocked the page's main thread meanwhile. Scores do not depend on the text: only the first text waits for them. Prints
+medians and maxima. Needs Chromium.
 """
 
 from __future__ import annotations

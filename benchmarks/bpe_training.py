@@ -2,9 +2,9 @@
 
     uv run python benchmarks/bpe_training.py [TEXT] [D_VOCAB]
 
-TEXT is tiny Shakespeare (1.1 MB) from the shared data folder where left out, D_VOCAB 1,024. Both train byte-level BPE
-with GPT-2's pre-split from 256 bytes; best of three runs each, by turns. Prints both times, their ratio, and how many
-of the learned tokens are the same, which tells that they did the same work.
+By default TEXT is tiny Shakespeare (1.1 MB) from the shared data folder, and D_VOCAB 1,024. Both train byte-level BPE
+with GPT-2's pre-tokenization from 256 bytes; best of three runs each, alternating. Prints both times, their ratio, and
+how many of the learned tokens are the same, as a check that they did the same work.
 """
 
 from __future__ import annotations

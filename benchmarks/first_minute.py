@@ -1,13 +1,13 @@
-"""What the first minutes bring: validation loss and bits per character by the clock, for each preset.
+"""Validation loss and bits per character after the first minutes of training, for each preset.
 
     uv run python benchmarks/first_minute.py [--architectures gpt llama olmo] [--marks 15 30 60 180] [--text FILE] …
 
 Trains with the defaults of the Train page (those of `TrainingConfig`, the small size, the default tokenizer), with
-evaluations and samples as there, and measures at each mark on the same validation windows, and which share of the
-sentences in a sample of 1,500 tokens at temperature 0.8 the story world could have produced. The clock is what a person
-at the page would see: it starts at Start, so it counts the tokenizer's training, evaluations and samples, but not the
-extra measurements made here, nor what the app prepares when it starts (main.py). Every field of TrainingConfig and
-ModelConfig can be set, to try other defaults: `--set learning_rate=0.002 n_layers=2`.
+evaluations and samples as there, and measures at each mark on the same validation windows, and the percentage of
+sentences in a sample of 1,500 tokens at temperature 0.8 that the story world could have produced. The clock is what a
+user of the page would see: it starts at Start, so it includes the tokenizer's training, evaluations and samples, but
+not the extra measurements made here, nor what the app prepares when it starts (main.py). Every field of TrainingConfig
+and ModelConfig can be set, to try other defaults: `--set learning_rate=0.002 n_layers=2`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def measure(architecture: str, text: Path, arguments: argparse.Namespace, settin
                 print(
                     f"{architecture:6} {when}  step {trainer.step:5d}  loss {found.loss:.3f}  bits per character "
                     f"{found.bits_per_character:.3f}  accuracy {found.accuracy:.3f}  "
-                    f"well-formed {check(written).share:.2f}  {trainer.tokens_per_second:,.0f} tokens/s",
+                    f"well-formed {check(written).well_formed_fraction:.2f}  {trainer.tokens_per_second:,.0f} tokens/s",
                     flush=True,
                 )
                 if metrics is None:

@@ -1,4 +1,4 @@
-"""What benchmarks of the app share: a server of their own, and a Chromium that does nothing else meanwhile."""
+"""Shared by the benchmarks of the app: a separate server, and a Chromium that does nothing else meanwhile."""
 
 from __future__ import annotations
 

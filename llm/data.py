@@ -1,7 +1,7 @@
 """Text → token ids → batches of windows.
 
-The text is split once, by characters: the first nine tenths train, the last tenth validates, cut at a line break where
-one is near. Each part is tokenised on its own, so that no token and no window crosses the cut. A window is a view into
+The text is split once, by characters: the first 90 % for training, the last 10 % for validation, at a line break if one
+is near. Each part is tokenised separately, so that no token and no window crosses the split. A window is a view into
 the ids, n_ctx inputs and the same shifted by one as targets; the text is never copied per window.
 """
 
@@ -17,12 +17,12 @@ from torch import Tensor
 
 from llm.tokenizers import Tokenizer
 
-TRAIN_SHARE = 0.9
+TRAIN_FRACTION = 0.9
 GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
 
 
 def read_text(path: Path | str) -> str:
-    """The text of a UTF-8 file, without a byte order mark, every line end a single newline.
+    """The text of a UTF-8 file, without a byte order mark and with every line break a single newline.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -30,9 +30,9 @@ def read_text(path: Path | str) -> str:
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a text file in it")
+        raise ValueError(f"{path} is a folder: give the path of a text file")
     if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}: check the name, or give the path of a text file")
+        raise FileNotFoundError(f"There is no file {path}: check the path")
     return decode_text(path.read_bytes(), str(path))
 
 
@@ -42,7 +42,7 @@ def decode_text(content: bytes, name: str) -> str:
         text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{name} is not UTF-8 text: byte {content[error.start]:#04x} at offset {error.start} does not belong. "
+            f"{name} is not UTF-8 text: byte {content[error.start]:#04x} at offset {error.start} is invalid. "
             "Save it as UTF-8 and try again"
         ) from None
     if not text.strip():
@@ -51,8 +51,8 @@ def decode_text(content: bytes, name: str) -> str:
 
 
 def split_text(text: str) -> tuple[str, str]:
-    """Training and validation part, about 90 and 10 %, cut after the line break nearest before if one is near."""
-    cut = int(len(text) * TRAIN_SHARE)
+    """Training and validation part, about 90 % and 10 %, split after a line break if there is one just before."""
+    cut = int(len(text) * TRAIN_FRACTION)
     line_break = text.rfind("\n", cut - len(text) // 100, cut)
     if line_break >= 0:
         cut = line_break + 1
@@ -61,7 +61,7 @@ def split_text(text: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class TextData:
-    """Token ids of both parts of a text, and windows on them.
+    """Token ids of both parts of a text, and windows into them.
 
     `train` and `validation` are int32 [tokens] on the CPU.
     """
@@ -91,21 +91,21 @@ class TextData:
     def batch(
         self, batch_size: int, number: int, seed: int, device: torch.device
     ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
-        """Windows of the training part for batch `number` (from 0) of a run; the targets are the tokens that follow.
+        """Windows of the training part for batch `number` (from 0) of a run; the targets are the next tokens.
 
-        They start all over the text: window k at the share (u + k · golden ratio) mod 1 of it, where the seed gives u.
-        Each falls into one of the widest gaps that the ones before it have left (Weyl 1916), so every passage is read
-        about equally often. With random starts, a third would still be unread after as many tokens as there are.
+        They start all over the text: window k at the fraction (u + k · golden ratio) mod 1 of it, with u from the seed.
+        Each falls into one of the widest gaps between the earlier ones (Weyl 1916), so every passage is read about
+        equally often. With random starts, after as many tokens as there are, a third would still be unread.
         """
-        begin = torch.rand((), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        offset = torch.rand((), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         window = torch.arange(number * batch_size, (number + 1) * batch_size, dtype=torch.float64)  # [batch]
-        shares = (begin + window * GOLDEN_RATIO) % 1  # [batch]
-        return self._windows(self.train, (shares * (len(self.train) - self.n_ctx)).long(), device)
+        fractions = (offset + window * GOLDEN_RATIO) % 1  # [batch]
+        return self._windows(self.train, (fractions * (len(self.train) - self.n_ctx)).long(), device)
 
     def evaluation_windows(
         self, count: int, device: torch.device | None = None
     ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
-        """The fixed set: the validation part cut into windows end to end, of which `count`, evenly spread, are taken.
+        """The fixed validation windows: of all windows end to end, `count` evenly spaced ones.
 
         All of them if there are fewer. The same set at every evaluation of every model with this n_ctx.
         """

@@ -1,13 +1,13 @@
-"""Sampling: from the model's scores for the next token to text.
+"""Sampling: from the model's logits for the next token to text.
 
-The model gives every token of the vocabulary a score z (a logit); softmax turns scores into probabilities:
+The model gives every token of the vocabulary a logit z; softmax turns logits into probabilities:
 
     p[token] = exp(z[token]) / Σ exp(z)
 
-Before a token is drawn, small filters change the scores, in the order of `SamplingConfig`'s fields: repetition penalty,
-temperature, top-k, top-p, min-p. Each is a pure function on logits [..., d_vocab]; a token that it rules out gets the
-score −∞, so probability 0, and the likeliest token always stays. Then the next token is drawn, appended, and the model
-reads on.
+Before a token is drawn, small filters change the logits, in the order of `SamplingConfig`'s fields: repetition penalty,
+temperature, top-k, top-p, min-p. Each is a pure function on logits [..., d_vocab]; a token that it excludes gets the
+logit −∞, so probability 0, and the most likely token is always kept. Then the next token is drawn and appended, and the
+model continues from there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ALTERNATIVES = 8
 
 
 class Alternative(NamedTuple):
-    """One of the tokens that the model found likeliest."""
+    """One of the tokens that the model found most likely."""
 
     id: int
     text: str  # for display, as Tokenizer.token_text gives it
@@ -38,38 +38,38 @@ class Alternative(NamedTuple):
 
 @dataclass(frozen=True)
 class GeneratedToken:
-    """One drawn token, and what the choice looked like."""
+    """One drawn token, with its probability and the most likely alternatives."""
 
     id: int
-    text: str  # what may be shown now; empty while a character or a possible stop string is incomplete
+    text: str  # what can be shown now; empty while a character or a possible stop string is incomplete
     probability: float  # with which it was drawn, after all filters
     model_probability: float  # the model's own, before any filter
-    rank: int  # among the model's own probabilities; 1: the likeliest
-    alternatives: tuple[Alternative, ...]  # the model's own favourites, likeliest first
+    rank: int  # among the model's own probabilities; 1: the most likely
+    alternatives: tuple[Alternative, ...]  # the model's own top tokens, most likely first
 
 
 def repetition_penalty(
     logits: Float[Tensor, "*batch d_vocab"], tokens: Sequence[int], penalty: float
 ) -> Float[Tensor, "*batch d_vocab"]:
-    """Make the tokens that already stand in the text less likely (CTRL, Keskar et al. 2019, arXiv:1909.05858).
+    """Make the tokens that already occur in the text less likely (CTRL, Keskar et al. 2019, arXiv:1909.05858).
 
-    z → z / penalty where z > 0, z · penalty where z ≤ 0, for every token in `tokens`, once however often.
+    z → z / penalty where z > 0, z · penalty where z ≤ 0, for every token in `tokens`, once however often it occurs.
 
-    The paper divides every score, which would help a token whose score is below 0; hence the second case.
+    The paper divides every logit, which would favour a token whose logit is below 0; hence the second case.
     """
     present = torch.tensor(sorted(set(tokens)), dtype=torch.long, device=logits.device)  # [count]
-    scores = logits[..., present]  # [..., count]
-    penalised = torch.where(scores > 0, scores / penalty, scores * penalty)  # [..., count]
-    limits = torch.finfo(logits.dtype)  # beyond which an absurd penalty would make infinities, and those no probability
+    selected = logits[..., present]  # [..., count]
+    penalised = torch.where(selected > 0, selected / penalty, selected * penalty)  # [..., count]
+    limits = torch.finfo(logits.dtype)  # an extreme penalty would overflow to infinity, and that has no probability
     return logits.index_copy(-1, present, penalised.clamp(limits.min, limits.max))
 
 
 def temperature(logits: Float[Tensor, "*batch d_vocab"], temperature: float) -> Float[Tensor, "*batch d_vocab"]:
-    """Sharpen the choice below 1, flatten it above (Ackley, Hinton & Sejnowski 1985).
+    """Sharpen the distribution below 1, flatten it above 1 (Ackley, Hinton & Sejnowski 1985).
 
     p ∝ exp(z / temperature)
 
-    At 0, the limit, only the likeliest token is left: greedy decoding. The greatest score becomes 0 before the
+    At 0, the limit, only the most likely token is left: greedy decoding. The largest logit is shifted to 0 before the
     division, which changes no probability and keeps a tiny temperature from overflowing.
     """
     if temperature < torch.finfo(logits.dtype).tiny:
@@ -78,7 +78,7 @@ def temperature(logits: Float[Tensor, "*batch d_vocab"], temperature: float) -> 
 
 
 def top_k(logits: Float[Tensor, "*batch d_vocab"], k: int) -> Float[Tensor, "*batch d_vocab"]:
-    """Keep the k likeliest tokens (Fan et al. 2018, arXiv:1805.04833); all, if there are no more than k."""
+    """Keep the k most likely tokens (Fan et al. 2018, arXiv:1805.04833), or all if there are no more than k."""
     likeliest = logits.topk(min(k, logits.shape[-1])).indices  # [..., k]
     kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, likeliest, True)  # [..., d_vocab]
     return logits.masked_fill(~kept, -torch.inf)
@@ -87,20 +87,20 @@ def top_k(logits: Float[Tensor, "*batch d_vocab"], k: int) -> Float[Tensor, "*ba
 def top_p(logits: Float[Tensor, "*batch d_vocab"], p: float) -> Float[Tensor, "*batch d_vocab"]:
     """Keep the fewest tokens whose probabilities sum to p or more (nucleus, Holtzman et al. 2020, arXiv:1904.09751).
 
-    From the likeliest down, a token stays if those before it sum to less than p. So where the model is sure few tokens
-    are left, and many where it is not.
+    From the most likely down, a token is kept if those before it sum to less than p. So few tokens are kept where the
+    model is confident, and many where it is not.
     """
     if p >= 1:
-        return logits  # the sum of all may round to 1 before the last
-    falling, order = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)  # [..., d_vocab] each
-    before = falling.cumsum(dim=-1).roll(1, dims=-1)  # [..., d_vocab]
-    before[..., 0] = -torch.inf  # the likeliest stays, however small p
+        return logits  # rounding may bring the cumulative sum to 1 before the last token
+    descending, order = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)  # [..., d_vocab] each
+    before = descending.cumsum(dim=-1).roll(1, dims=-1)  # [..., d_vocab]
+    before[..., 0] = -torch.inf  # the most likely token is kept, however small p
     kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before < p)  # [..., d_vocab]
     return logits.masked_fill(~kept, -torch.inf)
 
 
 def min_p(logits: Float[Tensor, "*batch d_vocab"], p: float) -> Float[Tensor, "*batch d_vocab"]:
-    """Keep the tokens at least p times as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082)."""
+    """Keep the tokens at least p times as likely as the most likely one (Nguyen et al. 2024, arXiv:2407.01082)."""
     probabilities = logits.softmax(dim=-1)  # [..., d_vocab]
     least = p * probabilities.amax(dim=-1, keepdim=True)  # [..., 1]
     return logits.masked_fill(probabilities < least, -torch.inf)
@@ -109,7 +109,7 @@ def min_p(logits: Float[Tensor, "*batch d_vocab"], p: float) -> Float[Tensor, "*
 def apply_filters(
     logits: Float[Tensor, "*batch d_vocab"], tokens: Sequence[int], config: SamplingConfig
 ) -> Float[Tensor, "*batch d_vocab"]:
-    """All filters of `config` in the order of its fields; `tokens` is the text so far, prompt and all."""
+    """All filters of `config` in the order of its fields; `tokens` is the text so far, including the prompt."""
     if config.repetition_penalty != 1:
         logits = repetition_penalty(logits, tokens, config.repetition_penalty)
     if config.temperature != 1:
@@ -135,12 +135,12 @@ def draw(probabilities: Float[Tensor, " d_vocab"], generator: torch.Generator) -
 
 
 def window_start(length: int, n_ctx: int) -> int:
-    """The first of `length` tokens that the model still reads.
+    """The index of the first of `length` tokens that the model still reads.
 
-    A text up to n_ctx long is read whole. Each time that it would grow beyond, the oldest half of a window is dropped
-    and the rest read again from position 0: the positions stay those of training, whatever the scheme, and half a
-    window is always left to read. (Dropping one token at a time would read the whole window anew for every token, for
-    with every token's position its keys and values change.)
+    A text of at most n_ctx tokens is read completely. Each time it would grow longer, the oldest half of a window is
+    dropped and the rest is read again from position 0: positions stay in the range seen in training, whatever the
+    scheme, and at least half a window of context remains. (Dropping one token at a time would mean reading the whole
+    window again for every token, because all positions shift, and keys and values with them.)
     """
     half = (n_ctx + 1) // 2
     return -(-max(0, length - n_ctx) // half) * half
@@ -158,15 +158,15 @@ def stream(
 ) -> Iterator[GeneratedToken]:
     """The continuation of the prompt, token by token; the texts, joined, are the new text.
 
-    It ends after max_new_tokens, or just before the first stop string in the new text: text that may yet become one is
-    held back, and the stop string itself is never given out. An empty prompt starts after a line break, or after token
-    0 if the tokenizer knows none; neither is part of the text. The same seed gives the same text on every device, as
-    far as the devices' rounding of the scores agrees. Dropout is off while a token is computed. With `use_cache` each
-    token is read once, without it the whole window is read for every token; the result is the same.
+    It ends after max_new_tokens, or just before the first stop string in the new text: text that may still become one
+    is held back, and the stop string itself is never returned. An empty prompt starts after a line break, or after
+    token 0 if the tokenizer has no line break; neither is part of the text. The same seed gives the same text on every
+    device, as far as the devices round the logits alike. Dropout is off while a token is computed. With `use_cache`
+    each token is read once, without it the whole window is read for every token; the result is the same.
 
     Raises:
-        UnknownCharacterError: (a ValueError) the tokenizer cannot express the prompt; at once.
-        ValueError: the model's scores are not finite numbers, as those of weights that diverged.
+        UnknownCharacterError: (a ValueError) the tokenizer cannot encode the prompt; raised at once.
+        ValueError: the logits contain NaN or infinity, because the weights diverged.
     """
     return _continue(_Reader(model, use_cache), tokenizer, _first_tokens(tokenizer, prompt), config)
 
@@ -225,7 +225,7 @@ class _Reader:
 
     @torch.no_grad()
     def next_logits(self, tokens: list[int]) -> Float[Tensor, " d_vocab"]:
-        """Scores for the token after `tokens`, on the CPU in float64. `tokens` has only grown since the last call."""
+        """Logits for the token after `tokens`, on the CPU in float64. Since the last call `tokens` has only grown."""
         start = window_start(len(tokens), self.model.config.n_ctx)
         if self.use_cache and (self.cache is None or start != self.start):
             self.start, self.cache = start, KeyValueCache(self.model.config)
@@ -233,7 +233,7 @@ class _Reader:
         device = self.model.embed.W_E.device
         unread = torch.tensor([tokens[start + cached :]], device=device)  # [1, pos]
         training = self.model.training
-        if training:  # switching takes as long as a small model's token
+        if training:  # switching modes costs as much as one token of a small model
             self.model.eval()
         try:
             logits = self.model(unread, self.cache)[0, -1]  # [d_vocab]
@@ -242,13 +242,13 @@ class _Reader:
                 self.model.train()
         if not logits.isfinite().all():
             raise ValueError(
-                "The model's scores are not finite numbers, so no token can be drawn: its weights diverged"
+                "The model's logits contain NaN or infinity, so no token can be drawn: its weights diverged"
             )
         return logits.cpu().double()
 
 
 class StopStrings:
-    """Passes a text through until the first stop string, and holds back what may be the beginning of one."""
+    """Passes text through until the first stop string, and holds back what may be the beginning of one."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self.stops = stops
@@ -256,24 +256,24 @@ class StopStrings:
         self._held = ""
 
     def push(self, text: str) -> str:
-        """Add new text; return what is now known to stand before any stop string."""
+        """Add new text; returns the text that is now known to come before any stop string."""
         if self.found:
             return ""
         text = self._held + text
-        places = [(start + len(stop), start) for stop in self.stops if (start := text.find(stop)) >= 0]
-        if places:  # the one complete first, so that it does not matter how the text was cut into pieces
+        matches = [(start + len(stop), start) for stop in self.stops if (start := text.find(stop)) >= 0]
+        if matches:  # take the one that is complete first, so that the result does not depend on how text was split
             self.found, self._held = True, ""
-            return text[: min(places)[1]]
+            return text[: min(matches)[1]]
         held = max((_overlap(text, stop) for stop in self.stops), default=0)
         self._held = text[len(text) - held :]
         return text[: len(text) - held]
 
     def flush(self) -> str:
-        """What is still held back when no more text comes."""
+        """The text still held back, when no more text follows."""
         held, self._held = self._held, ""
         return held
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of `text` with which `stop` begins."""
+    """Length of the longest suffix of `text` that is a prefix of `stop`, but not all of it."""
     return next(length for length in range(min(len(text), len(stop) - 1), -1, -1) if text.endswith(stop[:length]))

@@ -1,8 +1,8 @@
 """Objects that exist once per process, whatever happens to the modules that use them.
 
-Streamlit removes this project's modules from `sys.modules` when a source file is edited, and imports them again: a
+A server that reloads edited source files removes this project's modules from `sys.modules` and imports them again: a
 plain module variable would come back empty, and the compute thread or the registry of runs would exist twice. So such
-objects live in a module that has no file, which nothing ever drops.
+objects live in a module that has no file, which is never reloaded.
 """
 
 from __future__ import annotations

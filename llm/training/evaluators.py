@@ -51,7 +51,7 @@ def checked(sampler: Evaluator) -> Evaluator:
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
         measures = sampler(model, step)
-        return measures | {"well_formed": check(measures["sample"]).share}
+        return measures | {"well_formed": check(measures["sample"]).well_formed_fraction}
 
     return measure
 

@@ -1,4 +1,4 @@
-"""The story world: a seeded generator of short original stories, and what is known about every one of their sentences.
+"""The story world: a seeded generator of short original stories, with a checker and probes for them.
 
     llm.world.generate(seed, size)      the text
     llm.world.check(text)               which sentences of any text the world could have produced

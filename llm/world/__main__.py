@@ -1,4 +1,4 @@
-"""`python -m llm.world entropy [STORIES]`: what the generator leaves to chance, in bits per character."""
+"""`python -m llm.world entropy [STORIES]`: the entropy of the generated text, in bits per character."""
 
 import sys
 

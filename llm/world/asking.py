@@ -1,9 +1,9 @@
-"""Questions with a known answer: minimal pairs for each skill, taken from stories that are in no training text.
+"""Probes: minimal pairs for each skill, taken from stories that occur in no training text.
 
-A frame says where it asks a skill (see `frames`). Stories are told until enough is asked; then pairs are matched in
-twos, so that in one of them the first word is right and the second wrong, and in the other the second is right and the
-first wrong, after the same last word. Whoever knows only how often words occur, or which follow which, is therefore
-right in exactly one of the two.
+A frame marks where it asks for a skill (see `frames`). Stories are generated until enough questions have come up; then
+the pairs are matched in twos, so that in one of them the first word is right and the second wrong, and in the other the
+reverse, after the same last word. A model that only knows word or word-pair frequencies is therefore right in exactly
+one of the two.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ SKILLS: dict[str, str] = {
 }
 EASY = frozenset({"articles"})  # a bigram model can do these
 
-_START = 120  # characters: where a story of the default text starts with the same ones, nothing is asked
-_SKIP = 1_000_003  # keeps the seeds of probes away from those of texts
-_NOUNS = 20  # no noun after an article is asked more often than if there were so many
-_TELLINGS = 20  # of each plot, to hear which skills it asks
+_START = 120  # characters: a context that begins like a story of the default text is not used
+_SKIP = 1_000_003  # keeps the seeds of probes apart from those of texts
+_NOUNS = 20  # a noun after an article is asked for at most as often as if there were this many
+_TELLINGS = 20  # of each plot, to find the skills that it asks for
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A minimal pair: after `context`, the world can go on with `right` and cannot go on with `wrong`."""
+    """A minimal pair: after `context`, the world can continue with `right` but not with `wrong`."""
 
     context: str
     right: str
@@ -65,17 +65,17 @@ class Probe:
 
 
 def probes(skill: str, seed: int = 0) -> Iterator[Probe]:
-    """Minimal pairs for one of SKILLS, without end.
+    """An endless stream of minimal pairs for one of SKILLS.
 
-    Each odd one is the mirror of the one before: the same two continuations, the other one right.
+    Each second one mirrors the one before: the same two continuations, with the other one right.
 
     Raises:
-        ValueError: there is no such skill, or the seed is negative.
+        ValueError: the skill is unknown, or the seed is negative.
     """
     if skill not in SKILLS:
-        raise ValueError(f"There is no skill {skill!r:.80}: choose one of {', '.join(SKILLS)}")
+        raise ValueError(f"skill must be one of {', '.join(SKILLS)}, got {skill!r:.80}")
     if seed < 0:
-        raise ValueError(f"seed={seed} is not possible: it must be a whole number of 0 or more")
+        raise ValueError(f"seed must be a whole number of 0 or more, got {seed}")
     return _matched(skill, seed)
 
 
@@ -103,7 +103,7 @@ def _key(skill: str, probe: Probe) -> tuple[str, str, str]:
 
 
 def _probe(question: Question) -> Probe:
-    """The space between words belongs to the word that follows, as in most tokenizers."""
+    """The space between two words belongs to the second one, as in most tokenizers."""
     context = question.context
     if context.endswith(" "):
         return Probe(context[:-1], " " + question.right, " " + question.wrong)
@@ -111,7 +111,7 @@ def _probe(question: Question) -> Probe:
 
 
 def _questions(skill: str, chance: Chance) -> Iterator[Question]:
-    """From the plots that ask this skill, each as often as the text tells it."""
+    """Questions from the plots that ask for this skill, each as often as in the text."""
     plots = _plots_that_ask().get(skill, list(PLOTS))
     asked: Counter[str] = Counter()
     while True:
@@ -139,7 +139,7 @@ def _articles(story: str) -> Iterator[Question]:
 
 
 def _quotation_marks(story: str) -> Iterator[Question]:
-    """Ends of sentences before someone else begins to speak, and ends of stories."""
+    """Ends of sentences before someone else starts to speak, and ends of stories."""
     for match in re.finditer(r'\.("?)( "|$)', story):
         plain, closing = "." + (match[2] or "\n\n"), '."' + (match[2] or "\n\n")
         right, wrong = (closing, plain) if match[1] else (plain, closing)
@@ -147,7 +147,7 @@ def _quotation_marks(story: str) -> Iterator[Question]:
 
 
 def _is_told(context: str) -> bool:
-    """Whether a story of the default text starts like this one."""
+    """Whether a story of the default text begins like this one."""
     start = context[:_START]
     nearest = bisect.bisect_left(_starts(), start)
     return nearest < len(_starts()) and _starts()[nearest].startswith(start)
@@ -155,13 +155,13 @@ def _is_told(context: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _starts() -> list[str]:
-    """How the stories of the default text start, sorted."""
+    """The beginnings of the stories of the default text, sorted."""
     return sorted(story[:_START] for story in split_stories(generate()))
 
 
 @lru_cache(maxsize=1)
 def _plots_that_ask() -> dict[str, list[Plot]]:
-    """The plots that ask a skill in one of their frames."""
+    """The plots that ask for a skill in one of their frames, by skill."""
     plots: dict[str, list[Plot]] = defaultdict(list)
     for plot in PLOTS:
         skills: set[str] = set()
@@ -177,5 +177,5 @@ def _plots_that_ask() -> dict[str, list[Plot]]:
 
 @lru_cache(maxsize=256)
 def first_probes(skill: str, count: int, seed: int = 0) -> tuple[Probe, ...]:
-    """The first `count` pairs of `probes`, kept for the next time that they are wanted."""
+    """The first `count` pairs of `probes`, cached."""
     return tuple(itertools.islice(probes(skill, seed), count))

@@ -1,4 +1,4 @@
-"""Random choices that come out the same on every platform and Python version.
+"""Random choices that are the same on every platform and Python version.
 
 Only `random.Random(seed).random()` is used: Python promises its sequence for a given seed, but not the algorithms of
 `choice`, `sample` or `shuffle`.
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 
 class Chance:
-    """A seeded source of choices. `bits` counts how much was left to chance: Σ −log2 p of each choice."""
+    """A seeded source of random choices. `bits` sums their information: Σ −log2 p of each choice."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -39,9 +39,9 @@ class Chance:
         return items[self.number(0, len(items) - 1)]
 
     def favour(self, items: Sequence[Item], evenly: int = 0) -> Item:
-        """One of `items`, the earlier the likelier, as with words in a language: p ∝ 1 / (rank + evenly).
+        """One of `items`, earlier ones with a higher probability, as with words in a language: p ∝ 1 / (rank + evenly).
 
-        Zipf's law, and with `evenly` Mandelbrot's: then the first items differ less.
+        Zipf's law, or Mandelbrot's with `evenly`: then the first items differ less.
         """
         weights = [1_000_000 // (rank + evenly) for rank in range(1, len(items) + 1)]
         ends = list(itertools.accumulate(weights))
@@ -50,6 +50,6 @@ class Chance:
         return items[chosen]
 
     def several(self, items: Sequence[Item], count: int) -> list[Item]:
-        """`count` different ones of `items`, in random order."""
+        """`count` distinct elements of `items`, in random order."""
         remaining = list(items)
         return [remaining.pop(self.number(0, len(remaining) - 1)) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Reads any text and says which of its sentences the world could have produced, and which facts a story contradicts."""
+"""Checks which sentences of a text the world could have produced, and where a story contradicts itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm.world.grammar import Candidates, Pattern, agree, reader
 from llm.world.sentences import is_ended, split_sentences, split_stories
 from llm.world.telling import Source
 
-_MOST_READINGS = 64  # a story is read in so many ways at once; more are never needed to tell a contradiction
+_MOST_READINGS = 64  # interpretations of a story that are followed at once; enough to detect any contradiction
 
 Readings = list[tuple[Pattern, Candidates]]
 
@@ -25,7 +25,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A sentence that the world knows, but not after what this story has told before: `story` counts from 0."""
+    """A sentence that the world can produce, but not after the earlier ones of its story; `story` counts from 0."""
 
     story: int
     sentence: str
@@ -34,24 +34,24 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Check:
-    """What the checker found."""
+    """The result of `check`."""
 
     sentences: tuple[Sentence, ...]
     contradictions: tuple[Contradiction, ...]
 
     @property
-    def share(self) -> float:
-        """The share of complete sentences that are well-formed, from 0 to 1; 0 where there is none."""
+    def well_formed_fraction(self) -> float:
+        """The fraction of complete sentences that are well-formed; 0 if there are none."""
         return sum(sentence.well_formed for sentence in self.sentences) / max(1, len(self.sentences))
 
 
 def check(text: str) -> Check:
-    """Read a text of stories with blank lines between.
+    """Check a text of stories with blank lines between them.
 
-    A sentence is well-formed if some frame of some plot gives it, with one and the same being or thing in all holes of
-    a role: names agree with pronouns, facts are those of the world, sums are right. A last sentence that is cut off is
-    left out. A story is contradicted where a sentence of its plot (the plot that tells most of it) asks for another
-    cast or other numbers than the sentences before it did, or a quotation mark stays open.
+    A sentence is well-formed if some frame of some plot produces it, with the same being or thing in all slots of a
+    role: names agree with pronouns, facts are those of the world, sums are correct. An incomplete last sentence is
+    ignored. A story contradicts itself where a sentence of its plot (the plot that matches most of its sentences) needs
+    another cast or other numbers than the sentences before it, or where a quotation mark is never closed.
     """
     sentences: list[Sentence] = []
     contradictions: list[Contradiction] = []
@@ -66,7 +66,7 @@ def check(text: str) -> Check:
         for sentence, reason in _contradictions(told, readings):
             contradictions.append(Contradiction(number, sentence, reason))
         if story.count('"') % 2 and not is_last:
-            contradictions.append(Contradiction(number, told[-1], "a quotation mark stays open"))
+            contradictions.append(Contradiction(number, told[-1], "a quotation mark is never closed"))
     return Check(tuple(sentences), tuple(contradictions))
 
 
@@ -90,7 +90,7 @@ def _contradictions(told: Sequence[str], readings: Sequence[Readings]) -> Iterat
 def _merge(
     cast: tuple[Candidates, dict[str, Source]], pattern: Pattern, candidates: Candidates
 ) -> tuple[Candidates, dict[str, Source]] | None:
-    """The cast with what one more sentence says of it, or None where nobody is left for a role."""
+    """The cast narrowed down by one more sentence, or None if no candidate is left for a role."""
     known, sources = dict(cast[0]), cast[1] | dict(pattern.sources)
     for draw, rows in candidates.items():
         if draw in pattern.lasting:
@@ -110,7 +110,7 @@ def _reason(cast: tuple[Candidates, dict[str, Source]], pattern: Pattern, candid
     for draw, rows in candidates.items():
         if draw in pattern.lasting and not known.get(draw, -1) & rows:
             return f"{draw.replace('+', ', ')}: {_names(known[draw], sources[draw])}, not {_names(rows, sources[draw])}"
-    return "two roles cannot be played like this"
+    return "two roles cannot be filled like this"
 
 
 def _names(rows: int, source: Source) -> str:

@@ -1,6 +1,6 @@
-"""Contrasts: two texts of the world that differ in one place, and must go on differently because of it.
+"""Contrasts: two texts of the world that differ in one element, and must continue differently because of it.
 
-They are the ends of probes (see `asking`) that hold a single clue, with this clue exchanged: a name for one with the
+They are the ends of probes (see `asking`) that contain a single clue, with this clue exchanged: a name for one with the
 other pronoun, "Long ago" for "These days".
 """
 
@@ -16,17 +16,17 @@ from llm.world.checker import check
 from llm.world.sentences import split_sentences
 from llm.world.words import ADULTS, ANIMALS, CHILDREN
 
-_GROUPS = (ADULTS, CHILDREN, ANIMALS)  # whoever is exchanged stays among their kind
+_GROUPS = (ADULTS, CHILDREN, ANIMALS)  # a name is exchanged for another of the same group
 _BEINGS = {being.name: (being, group) for group in _GROUPS for being in group}
 _NAMES = re.compile(rf"\b({'|'.join(_BEINGS)})\b")
 _TITLES = "|".join([person.trade for person in ADULTS] + [animal.kind for animal in ANIMALS])
 _OTHER_CLUES = re.compile(rf"\b(he|she|him|her|his|himself|herself|boy|girl|the ({_TITLES}))\b", re.IGNORECASE)
-_PROBES = 60  # of each skill that are looked at
+_PROBES = 60  # of each skill that are searched
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """`clean` goes on with `right`, `corrupt` with `wrong`."""
+    """`clean` continues with `right`, `corrupt` with `wrong`."""
 
     clean: str
     corrupt: str
@@ -35,13 +35,13 @@ class Contrast:
 
 
 def contrasts(skill: str) -> Iterator[Contrast]:
-    """The contrasts of one of CONTRASTS, each sentence only once with each exchange.
+    """The contrasts of one of CONTRASTS, each only once.
 
     Raises:
-        ValueError: there is no such skill.
+        ValueError: an unknown skill.
     """
     if skill not in CONTRASTS:
-        raise ValueError(f"There are no contrasts for {skill!r:.80}: choose one of {', '.join(CONTRASTS)}")
+        raise ValueError(f"skill must be one of {', '.join(CONTRASTS)}, got {skill!r:.80}")
     seen = set()
     for one in CONTRASTS[skill](first_probes(skill, _PROBES)):
         if one not in seen:
@@ -64,7 +64,7 @@ def _by_name(probes: tuple[Probe, ...]) -> Iterator[Contrast]:
 
 
 def _by_time(probes: tuple[Probe, ...]) -> Iterator[Contrast]:
-    """Two probes of one person: what they did long ago, and what they do now."""
+    """Pairs of probes about one person: what they did long ago, and what they do now."""
     ends = [(split_sentences(probe.context)[-1], probe) for probe in probes]
     for (end, probe), (other_end, other) in itertools.permutations(ends, 2):
         mirrored = (probe.right, probe.wrong) == (other.wrong, other.right)

@@ -1,4 +1,4 @@
-"""How much of the text is left to chance: what a perfect model of it would still need, in bits per character."""
+"""The entropy of the text: the bits per character that even a perfect model of it would need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llm.world.stories import DEFAULT_SEED, tell_stories
 
 @dataclass(frozen=True)
 class Entropy:
-    """What telling some stories left to chance."""
+    """The entropy of some stories."""
 
     bits_per_character: float
     bits_per_story: float
@@ -31,7 +31,7 @@ def entropy(stories: int = 5000, seed: int = DEFAULT_SEED) -> Entropy:
     heart can only seem to beat it there.
     """
     if stories < 1:
-        raise ValueError(f"stories={stories} is not possible: it must be at least 1")
+        raise ValueError(f"stories must be at least 1, got {stories}")
     chance = Chance(seed)
     hidden, characters = 0.0, 0
     for story in itertools.islice(tell_stories(chance), stories):

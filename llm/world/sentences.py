@@ -1,4 +1,4 @@
-"""Cutting a text into stories and sentences, the same for the frames and for what a model writes."""
+"""Splitting text into stories and sentences, the same way for frames and for text that a model generates."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class _Continuation:
 
 def is_world_text(text: str) -> bool:
     """Whether a text was written by the story world: nearly all sentences of its beginning are its."""
-    return check(text[:_BEGINNING]).share >= _LEAST_FRACTION
+    return check(text[:_BEGINNING]).well_formed_fraction >= _LEAST_FRACTION
 
 
 def skills(

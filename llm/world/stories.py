@@ -1,4 +1,4 @@
-"""The text of the story world: one seed, one text, the same on every machine."""
+"""The text of the story world: a seed gives the same text on every machine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from llm.world.telling import Story
 DEFAULT_SEED = 1
 DEFAULT_SIZE = 1_200_000
 
-_PLOTS_BEFORE_A_REPEAT = 6  # a plot rests this many stories, so that neighbours differ
-_REMEMBERED = 60  # stories: in so many, no two tellings of a plot have more than half of their frames in common
-_ATTEMPTS = 100  # at such a telling; a plot with little to choose from may fail
-_FAVOURITES_SHARE = 0.955  # of the stories; the others are rare, and stay hard for longer
+_PLOTS_BEFORE_A_REPEAT = 6  # stories until a plot may come again, so that neighbouring stories differ
+_REMEMBERED = 60  # stories within which no two of the same plot have more than half of their frames in common
+_ATTEMPTS = 100  # at such a story; a plot with few alternatives may fail
+_FAVOURITES_PROBABILITY = 0.955  # of a frequent plot; the others are rare, and stay hard for longer
 
 
 def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
@@ -23,9 +23,9 @@ def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
     A larger size continues the text of a smaller one. Raises ValueError for a negative seed or a size below 1.
     """
     if seed < 0:
-        raise ValueError(f"seed={seed} is not possible: it must be a whole number of 0 or more")
+        raise ValueError(f"seed must be a whole number of 0 or more, got {seed}")
     if size < 1:
-        raise ValueError(f"size={size} is not possible: it must be at least 1 byte")
+        raise ValueError(f"size must be at least 1 byte, got {size}")
     told: list[str] = []
     length = 0
     for story in tell_stories(Chance(seed)):
@@ -37,13 +37,13 @@ def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
 
 
 def draw_plot(chance: Chance, without: Sequence[Plot] = ()) -> Plot:
-    """A plot as often as the text tells it, and none of those that it must do without."""
-    plots = FAVOURITES if chance.happens(_FAVOURITES_SHARE) else PLOTS[len(FAVOURITES) :]
+    """A random plot with the frequencies of the text, and none of those in `without`."""
+    plots = FAVOURITES if chance.happens(_FAVOURITES_PROBABILITY) else PLOTS[len(FAVOURITES) :]
     return chance.pick([plot for plot in plots if plot not in without])
 
 
 def tell_stories(chance: Chance) -> Iterator[Story]:
-    """Stories without end, each of another plot than the ones shortly before it, and never one form filled twice."""
+    """An endless stream of stories, each of another plot than the ones shortly before it, with varied frames."""
     recent: list[tuple[Plot, set[str]]] = []
     while True:
         plot = draw_plot(chance, [plot for plot, _ in recent[-_PLOTS_BEFORE_A_REPEAT:]])
@@ -53,10 +53,10 @@ def tell_stories(chance: Chance) -> Iterator[Story]:
 
 
 def _tell_anew(plot: Plot, chance: Chance, before: Sequence[set[str]]) -> Story:
-    """A telling that has at most half of its frames in common with each of those before."""
+    """A story that has at most half of its frames in common with each earlier one of the same plot."""
     bits = chance.bits
     for _ in range(_ATTEMPTS):
-        chance.bits = bits  # what is not told counts for nothing
+        chance.bits = bits  # a discarded story does not count
         story = Story(chance)
         plot(story)
         if all(2 * len(story.frames & other) <= (len(story.frames) + len(other)) / 2 for other in before):

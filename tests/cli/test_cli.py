@@ -204,7 +204,7 @@ def test_what_cannot_be_written_is_told_in_a_sentence(words, sentence, trained, 
         (["tokenize"], "--text is required"),
         (["tokenize", "--text", "x", "--checkpoint", "RUN", "--data", "foxes.txt"], "cannot be combined with --data"),
         (["tokenize", "--text", "x"], "no file training.txt"),
-        (["world", "--size", "0"], "size=0 is not possible"),
+        (["world", "--size", "0"], "size must be at least 1 byte, got 0"),
         (
             ["world", "--output", "nowhere/text.txt"],
             "output must be a file in a folder that exists, got 'nowhere/text.txt'",

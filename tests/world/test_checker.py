@@ -26,7 +26,7 @@ def test_every_sentence_of_the_training_text_is_accepted():
     found = check(generate(DEFAULT_SEED, DEFAULT_SIZE))
     assert [sentence.text for sentence in found.sentences if not sentence.well_formed] == []
     assert len(found.sentences) > 20_000
-    assert found.share == 1
+    assert found.well_formed_fraction == 1
 
 
 @pytest.mark.parametrize("seed", OTHER_SEEDS)
@@ -96,8 +96,8 @@ def test_damaged_sentences_are_rejected(sentences, damage):
     ],
 )  # fmt: skip
 def test_facts_pronouns_articles_and_sums_decide(right, wrong):
-    assert check(right).share == 1, right
-    assert check(wrong).share == 0, wrong
+    assert check(right).well_formed_fraction == 1, right
+    assert check(wrong).well_formed_fraction == 0, wrong
 
 
 def test_a_change_of_cast_is_a_contradiction():
@@ -112,7 +112,7 @@ def test_a_change_of_cast_is_a_contradiction():
                      "Tom": "Hugo", "Hugo": "Tom", "Otto": "Finn", "Finn": "Otto", "Jonas": "Tom"}[name[1]]  # fmt: skip
             if place > name.start() and other not in story:
                 changed = check(story[:place] + other + story[place + len(name[1]) :] + "\n")
-                found.append(bool(changed.contradictions) or changed.share < 1)
+                found.append(bool(changed.contradictions) or changed.well_formed_fraction < 1)
     assert len(found) > 20
     assert sum(found) > 0.9 * len(found)
 
@@ -138,22 +138,22 @@ def test_last_sentence_that_is_cut_off_is_left_out():
 
 
 def test_text_without_a_complete_sentence_has_share_0():
-    assert check("").share == 0
-    assert check("once upon").share == 0
+    assert check("").well_formed_fraction == 0
+    assert check("once upon").well_formed_fraction == 0
 
 
 def test_other_english_is_not_of_this_world():
-    assert check("The cat sat on the mat. It was the best of times! Who goes there?").share == 0
+    assert check("The cat sat on the mat. It was the best of times! Who goes there?").well_formed_fraction == 0
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text())
 def test_any_text_can_be_read(text):
-    assert 0 <= check(text).share <= 1
+    assert 0 <= check(text).well_formed_fraction <= 1
 
 
 def test_names_of_the_package_are_the_functions():
-    assert llm.world.check("Not a thing was left lying about.").share == 1
+    assert llm.world.check("Not a thing was left lying about.").well_formed_fraction == 1
     assert len(llm.world.SKILLS) >= 12
     assert llm.world.generate(2, 1000) == generate(2, 1000)
     assert next(iter(llm.world.probes("days", 0))).right

@@ -39,7 +39,7 @@ def test_whole_sentences_of_the_corrupted_text_could_stand_in_the_world():
     whole = [one.corrupt for one in contrasts("pronouns") if re.search(r'[.!?]"? ', one.corrupt)]
     for text in whole:
         sentences = re.match(r'.*[.!?]"?(?= )', text)
-        assert sentences is None or check(sentences[0]).share == 1
+        assert sentences is None or check(sentences[0]).well_formed_fraction == 1
 
 
 def test_a_skill_without_contrasts_is_refused():

@@ -62,5 +62,5 @@ def test_entropy_counts_what_can_be_seen():
     story.choose("tree", "oak", "elm", "elm", "ash")
     assert story.hidden_bits == story.chance.bits == 2  # nothing has been told
     story.put("tree", "elm", ("oak", "elm", "elm", "ash"))
-    with pytest.raises(ValueError, match="stories=0"):
+    with pytest.raises(ValueError, match="stories must be at least 1, got 0"):
         entropy(0)
