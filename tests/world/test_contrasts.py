@@ -43,5 +43,5 @@ def test_whole_sentences_of_the_corrupted_text_could_stand_in_the_world():
 
 
 def test_a_skill_without_contrasts_is_refused():
-    with pytest.raises(ValueError, match="no contrasts for 'rhymes'"):
+    with pytest.raises(ValueError, match="skill must be one of pronouns, tenses, got 'rhymes'"):
         next(contrasts("rhymes"))
