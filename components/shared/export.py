@@ -1,4 +1,4 @@
-"""Carry away: what draws a view on the page also draws it in a page of its own, that needs no server and no network.
+"""Export: the scripts that draw a view in the app also draw it in a page that needs no server and no network.
 
 A portable component is told where its numbers are (`data["sources"]`, by name). On the app's page these are addresses
 of routes; in a page to keep they are the very bytes, as data: URLs.

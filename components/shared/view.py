@@ -62,19 +62,19 @@ class View:
     page: str  # the page's name in the address
     name: str  # its own name in the address
     label: str
-    order: int  # of the views of a page, the lowest comes first
-    subject: Callable[[Request], Subject]  # what it shows, as a request names it
+    order: int  # views of a page are sorted by it, then by name
+    subject: Callable[[Request], Subject]  # from a request; `selection_from_request` or `run_from_request`
     question: Question
     component: BrowserComponent
-    choose: Callable[[Any], tuple[Any, Query]]  # draws the controls; returns what to show, mostly what it was given
-    data: Callable[[Any, Query], dict[str, Any]]  # what the script is told
+    choose: Callable[[Any], tuple[Any, Query]]  # draws the controls; returns the subject and the query they select
+    data: Callable[[Any, Query], dict[str, Any]]  # for the script; has "title", and "sources": addresses by name
     events: Mapping[str, Callable[[Any], None]]  # by the name of a value that the script reports: what follows
     measured: Callable[[Any, Query], str] | None  # compares with the prediction; None: the script does so
     explained: tuple[str | Explanation, ...]  # by name, or declared in the view's own folder
     footer: Callable[[Any, Query], None] | None  # more of the page, below the view
     routes: Mapping[str, Callable[[Any, Query], Any]]  # bytes are sent as they are, all else as JSON
     table: Callable[[Any, Query], Table]
-    sources: Callable[[Any, Query], Mapping[str, Any]]  # what an exported page holds instead of the routes' answers
+    sources: Callable[[Any, Query], Mapping[str, Any]]  # an exported page holds these in place of data's "sources"
 
     @property
     def key(self) -> str:

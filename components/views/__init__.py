@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def views(page: str) -> dict[str, View]:
     """The views of a page by name, in their order."""
     found: list[View] = [module.VIEW for module in _packages() if hasattr(module, "VIEW")]
-    return {view.name: view for view in sorted(found, key=lambda view: view.order) if view.page == page}
+    return {view.name: view for view in sorted(found, key=lambda view: (view.order, view.name)) if view.page == page}
 
 
 def live_routes() -> dict[str, Callable[[Request], Response]]:
