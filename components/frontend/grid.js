@@ -3,6 +3,7 @@
 import { CellColours, colour } from "./colours.js";
 import { element } from "./dom.js";
 import { escapeToken, truncate } from "./format.js";
+import { arrowStep, stepped, windowAround, windowAt, windowShowing } from "./selection.js";
 
 const GRID_LEFT = 96; // pixels for the names of rows
 const SLANT = 26; // pixels to the right for the last slanted label
@@ -10,7 +11,7 @@ const SLANT = 26; // pixels to the right for the last slanted label
 export class Grid {
   /**
    * `rows`: their names. `size`: { width: the narrowest column, widest, height: of a row }.
-   * `handlers`: hover(row, position), choose(row, position) and free(), called for the pointer and the keyboard.
+   * `handlers`: hover(row, position), choose(row, position) and clear(), called for the pointer and the keyboard.
    */
   constructor(labels, rows, size, handlers) {
     this.labels = labels.map(escapeToken);
@@ -19,7 +20,7 @@ export class Grid {
     this.handlers = handlers;
     this.start = 0; // the first position in the window
     this.focus = null;
-    this.held = false;
+    this.selected = false;
     /** @type {ImageData | null} */
     this.mapped = null;
     this.top = size.width >= 60 ? 24 : 66;
@@ -49,25 +50,24 @@ export class Grid {
     this.canvas.addEventListener("pointermove", onCell((...cell) => this.handlers.hover(...cell)));
     this.canvas.addEventListener("click", onCell((...cell) => this.handlers.choose(...cell)));
     this.root.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
-      if (step && this.focus) this.step(...step);
+      const step = arrowStep(event.key);
+      if (step && this.focus) this.step(step);
       else if (event.key === "Enter" && this.focus) this.handlers.choose(...this.focus);
-      else if (event.key === "Escape") this.handlers.free();
+      else if (event.key === "Escape") this.handlers.clear();
       else return;
       event.preventDefault();
     });
     const move = (event) => {
       if (event.type === "pointermove" && !event.buttons) return;
       const box = this.map.getBoundingClientRect();
-      this.moveTo(Math.round(((event.clientX - box.left) / box.width) * this.labels.length - this.shown / 2));
+      this.moveTo(windowAround((event.clientX - box.left) / box.width, this.shown, this.labels.length));
     };
     this.map.addEventListener("pointerdown", move);
     this.map.addEventListener("pointermove", move);
   }
 
-  step(down, right) {
-    const inside = (value, count) => Math.max(0, Math.min(count - 1, value));
-    const cell = [inside(this.focus[0] + down, this.rows.length), inside(this.focus[1] + right, this.labels.length)];
+  step(step) {
+    const cell = stepped(this.focus, step, [this.rows.length, this.labels.length]);
     this.handlers.hover(...cell);
     this.reveal(cell[1]);
   }
@@ -95,13 +95,14 @@ export class Grid {
   }
 
   moveTo(start) {
-    this.start = Math.max(0, Math.min(this.labels.length - this.shown, start));
+    this.start = windowAt(start, this.shown, this.labels.length);
     this.draw();
   }
 
   /** Move the window, if need be, so that this position is in it. */
   reveal(position) {
-    if (position < this.start || position >= this.start + this.shown) this.moveTo(position - (this.shown >> 1));
+    const start = windowShowing(this.start, this.shown, this.labels.length, position);
+    if (start !== this.start) this.moveTo(start);
   }
 
   corner(row, position) {
@@ -114,7 +115,7 @@ export class Grid {
     const room = this.width - beside;
     this.shown = Math.min(this.labels.length, Math.max(1, Math.floor(room / this.size.width)));
     this.cell = Math.min(this.size.widest, room / this.shown);
-    this.start = Math.max(0, Math.min(this.labels.length - this.shown, this.start));
+    this.start = windowAt(this.start, this.shown, this.labels.length);
     const sharp = window.devicePixelRatio || 1;
     const [width, height] = [beside + this.shown * this.cell, this.top + this.rows.length * this.size.height + 2];
     Object.assign(this.canvas, { width: width * sharp, height: height * sharp });
@@ -128,7 +129,7 @@ export class Grid {
     }
     this.write(brush);
     this.drawMap();
-    this.mark(this.focus, this.held);
+    this.mark(this.focus, this.selected);
   }
 
   fill(brush, row, position) {
@@ -202,14 +203,14 @@ export class Grid {
   }
 
   /** Frame a cell; a selected one stands out. */
-  mark(cell, held) {
+  mark(cell, selected) {
     this.focus = cell;
-    this.held = held;
+    this.selected = selected;
     const seen = this.paint && this.width && cell && cell[1] >= this.start && cell[1] < this.start + this.shown;
     this.frame.hidden = !seen;
     if (!seen) return;
     const [x, y] = this.corner(...cell);
-    this.frame.classList.toggle("llm-grid-held", Boolean(held));
+    this.frame.classList.toggle("llm-grid-selected", Boolean(selected));
     Object.assign(this.frame.style, { left: `${x}px`, top: `${y}px`, width: `${this.cell - 1}px`,
       height: `${this.size.height - 1}px` });
   }

@@ -1,7 +1,7 @@
 // How a view gets onto a page, in the app and in a page that stands alone.
 
 /**
- * What the Python side hands to a component, and how it hears of it (Streamlit's components v2).
+ * What the Python side hands to a component, and its callbacks (Streamlit's components v2).
  *
  * @typedef {object} Component
  * @property {any} data what the view's `data` function returns in Python
@@ -11,7 +11,7 @@
  */
 
 /**
- * What a view tells the page: a state value stays until it is set again, a trigger lasts for one run of the page.
+ * How a view reports to the page: a state value stays until it is set again, a trigger lasts for one run of the page.
  *
  * @typedef {object} Page
  * @property {(name: string, value: unknown) => void} report

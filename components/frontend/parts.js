@@ -1,6 +1,7 @@
 // Small parts that several views use: bars beside names, and a line over the layers.
 
 import { element, shape } from "./dom.js";
+import { linear, linePath } from "./scales.js";
 
 /** Bars of [name, fraction 0 … 1, text], under a title. */
 export function barList(title, lines) {
@@ -18,26 +19,25 @@ export function barList(title, lines) {
   return box;
 }
 
-/** Values by row as a line with dots, from 0 up; `at` is the row in focus, `format` gives a value as text. */
-export function rowChart(title, rows, values, at, format) {
+/** Values by row as a line with dots, from 0 up; `focus` is the row in focus, `format` gives a value as text. */
+export function rowChart(title, rows, values, focus, format) {
   const box = element("figure", "llm-part-figure");
   box.append(element("figcaption", "llm-part-title", title));
   const svg = shape("svg", { viewBox: "0 0 340 150", class: "llm-part-chart", role: "img" });
   const spoken = values.map((value, row) => `${rows[row]} ${format(value)}`);
   svg.setAttribute("aria-label", `${title}: ${spoken.join(", ")}`);
   const most = Math.max(...values) || 1;
-  const x = (row) => 44 + (280 * row) / Math.max(1, rows.length - 1);
-  const y = (value) => 120 - (104 * value) / most;
-  const points = values.map((value, row) => `${x(row).toFixed(1)} ${y(value).toFixed(1)}`);
+  const x = linear([0, rows.length - 1], [44, 324]);
+  const y = linear([0, most], [120, 16]);
   svg.append(
     shape("line", { x1: 44, x2: 324, y1: 120, y2: 120, class: "llm-part-axis" }),
     shape("text", { x: 38, y: 20, "text-anchor": "end" }, format(most)),
     shape("text", { x: 38, y: 124, "text-anchor": "end" }, "0"),
-    shape("path", { d: `M${points.join("L")}`, class: "llm-part-path" }),
+    shape("path", { d: linePath(values.map((value, row) => [x(row), y(value)])), class: "llm-part-path" }),
   );
   values.forEach((value, row) => {
-    const dot = shape("circle", { cx: x(row), cy: y(value), r: row === at ? 5 : 3,
-      class: row === at ? "llm-part-now" : "llm-part-dot" });
+    const dot = shape("circle", { cx: x(row), cy: y(value), r: row === focus ? 5 : 3,
+      class: row === focus ? "llm-part-now" : "llm-part-dot" });
     dot.append(shape("title", {}, `${rows[row]}: ${format(value)}`));
     svg.append(dot);
   });
@@ -55,12 +55,12 @@ export class Status {
     this.root.setAttribute("role", "status");
   }
 
-  say(text) {
+  show(text) {
     this.root.textContent = text;
   }
 
   fail(error) {
-    this.say(error.message);
+    this.show(error.message);
     this.root.classList.add("llm-part-bad");
   }
 }

@@ -155,10 +155,10 @@ class Redrawing {
 }
 
 /** An SVG picture of this size on the page's own background, with a title, in colours that stand by themselves. */
-export function picture(place, width, height, title) {
+export function picture(parent, width, height, title) {
   const svg = shape("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`,
-    "font-family": "system-ui, sans-serif", "font-size": 12, fill: colour(place, "--st-text-color") });
-  svg.append(shape("rect", { width, height, fill: colour(place, "panel") }),
+    "font-family": "system-ui, sans-serif", "font-size": 12, fill: colour(parent, "--st-text-color") });
+  svg.append(shape("rect", { width, height, fill: colour(parent, "panel") }),
     shape("text", { x: 16, y: 26, "font-size": 15, "font-weight": 600 }, title));
   return svg;
 }

@@ -1,4 +1,4 @@
-// Every head's pattern as a small picture in a tile, with its name and score; hover says what a cell holds.
+// Every head's pattern as a small picture in a tile, with its name and score; a tooltip describes each cell.
 
 import { channels, mixed } from "./colours.js";
 import { element } from "./dom.js";
@@ -107,7 +107,7 @@ export class Tiles {
         for (let first = 0; first < data.heads; first += data.group) {
           const group = data.group === 1 ? section : element("div", "llm-tiles-group");
           if (data.group > 1) {
-            group.append(element("div", "llm-tiles-shared", `share key/value head ${first / data.group}`));
+            group.append(element("div", "llm-tiles-kv-head", `share key/value head ${first / data.group}`));
             section.append(group);
           }
           for (let head = first; head < first + data.group; head++) group.append(this.labelled(layer, head, order));
@@ -124,9 +124,9 @@ export class Tiles {
 
   labelled(layer, head, order) {
     const { tile, note } = this.tiles.get(`${layer}.${head}`);
-    const [text, earned] = this.label(layer, head, order);
+    const [text, labelled] = this.label(layer, head, order);
     note.textContent = text;
-    note.classList.toggle("llm-tiles-earned", earned);
+    note.classList.toggle("llm-tiles-labelled", labelled);
     return tile;
   }
 
@@ -135,13 +135,13 @@ export class Tiles {
     if (!this.scores) return ["…", false];
     const { data, scores } = this;
     const entropy = `entropy ${scores.entropy[layer][head].toFixed(2)}`;
-    const earned = scores.label[layer][head];
+    const scoreLabel = scores.label[layer][head];
     if (order !== "layer") {
       const value = scores[order][layer][head];
       const text = order === "entropy" ? entropy : `${data.names[order]} ${value.toFixed(2)}`;
-      return [text, earned !== null && earned[0] === order];
+      return [text, scoreLabel !== null && scoreLabel[0] === order];
     }
-    return earned ? [`${data.names[earned[0]]} ${earned[1].toFixed(2)}`, true] : [entropy, false];
+    return scoreLabel ? [`${data.names[scoreLabel[0]]} ${scoreLabel[1].toFixed(2)}`, true] : [entropy, false];
   }
 
   showTip(event, layer, head) {
@@ -165,7 +165,7 @@ export class Tiles {
   tokens(cell) {
     const { labels, span } = this.data;
     const [first, last] = [cell * span, Math.min(labels.length, (cell + 1) * span) - 1];
-    const one = (position) => `${escapeToken(labels[position])} (${position})`;
-    return first === last ? one(first) : `${one(first)} … ${one(last)}`;
+    const named = (position) => `${escapeToken(labels[position])} (${position})`;
+    return first === last ? named(first) : `${named(first)} … ${named(last)}`;
   }
 }

@@ -149,7 +149,7 @@ def test_tokens_grow_one_by_one(page, server, run):
 
 def test_the_slider_moves_patterns_scores_and_loss(page, server, run):
     look(page, server, run, "training")
-    where, first = page.locator(".llm-training-where"), page.locator(".llm-tiles-canvas").first
+    where, first = page.locator(".llm-training-step"), page.locator(".llm-tiles-canvas").first
     expect(where).to_contain_text(re.compile(r"Step 2 · validation loss \d\.\d{3} · in-context score −?\d\.\d{3}"))
     before, picture = where.inner_text(), first.evaluate("canvas => canvas.toDataURL()")
     page.get_by_role("slider", name="Snapshot").press("Home")
@@ -183,7 +183,7 @@ def same_parts(picture: Path, view: Locator) -> None:
     for tag, selector in {"path": "svg path", "circle": "svg circle, input", "image": "canvas"}.items():
         assert len(list(root.iter(f"{{http://www.w3.org/2000/svg}}{tag}"))) == view.locator(selector).count(), tag
     texts = {one.text for one in root.iter("{http://www.w3.org/2000/svg}text")}
-    for name in (".llm-tiles-name", ".llm-tiles-note", ".llm-strip-token", ".llm-head-number", ".llm-training-where"):
+    for name in (".llm-tiles-name", ".llm-tiles-note", ".llm-strip-token", ".llm-head-number", ".llm-training-step"):
         assert set(view.locator(name).all_inner_texts()) <= texts
 
 

@@ -17,7 +17,7 @@ def run(server) -> str:
 def open_code(page: Page, server, run: str, **query: str) -> None:
     asked = "".join(f"&{name}={value}" for name, value in query.items())
     page.goto(f"{server.url}/code?run={run}&prompt=The%20hen%20sat{asked}")
-    expect(page.locator(".llm-code-where")).to_contain_text("step", timeout=90_000)
+    expect(page.locator(".llm-code-status")).to_contain_text("step", timeout=90_000)
 
 
 def press(page: Page, name: str) -> None:
@@ -34,17 +34,17 @@ def test_stepping_moves_through_the_lines_and_the_address_follows(page, server, 
     expect(page.locator(".llm-code-variable")).to_have_count(1)
     press(page, "Step ▶")
     press(page, "Step ▶")
-    expect(page.locator(".llm-code-where")).to_contain_text("step 3 of")
+    expect(page.locator(".llm-code-status")).to_contain_text("step 3 of")
     third = current_line(page)
     assert third > first
     expect(page.locator(".llm-code-variable")).to_have_count(3)
     assert page.locator(".llm-code-changed").get_attribute("data-name") == "value"
     press(page, "◀ Back")
-    expect(page.locator(".llm-code-where")).to_contain_text("step 2 of")
+    expect(page.locator(".llm-code-status")).to_contain_text("step 2 of")
     press(page, "Step ▶")
     page.wait_for_url(re.compile(f"line={third}"))
     page.reload()
-    expect(page.locator(".llm-code-where")).to_contain_text(f"Line {third} ", timeout=90_000)
+    expect(page.locator(".llm-code-status")).to_contain_text(f"Line {third} ", timeout=90_000)
     press(page, "Play")
     page.wait_for_function("from => document.querySelector('.llm-code-now')?.dataset.line > from", arg=third)
     press(page, "Stop")
@@ -65,8 +65,8 @@ def test_a_clicked_cell_says_where_it_came_from(page, server, run):
     page.locator("[data-implementation=einops] .llm-code-ran", has_text="scores = einsum").click()
     canvas = page.locator(".llm-code-canvas")
     expect(canvas).to_have_attribute("aria-label", re.compile("Heat map of scores, 11 by 11"))
-    place = page.evaluate("document.querySelector('.llm-code').llmView.view.left")
-    top = page.evaluate("document.querySelector('.llm-code').llmView.view.top")
+    place = page.evaluate("document.querySelector('.llm-code').llmView.view.layout.left")
+    top = page.evaluate("document.querySelector('.llm-code').llmView.view.layout.top")
     canvas.click(position={"x": place + 22 * 2 + 8, "y": top + 22 * 5 + 8})  # query 5, key 2
     origin = page.locator(".llm-code-origin")
     expect(origin).to_contain_text("scores[0, 0, 5, 2]")
@@ -160,7 +160,7 @@ def test_sampling_and_training_are_read_the_same_way(page, server, run):
     page.get_by_text("Sampling and training", exact=True).click()
     expect(page.locator("[data-implementation=code] .llm-code-file")).to_contain_text("llm/sampling.py", timeout=90_000)
     press(page, "Step ▶")
-    expect(page.locator(".llm-code-where")).to_contain_text("step 2 of")
+    expect(page.locator(".llm-code-status")).to_contain_text("step 2 of")
     page.locator(".llm-code-box", has_text="BPE merges").click()
     page.locator(".llm-code-ran", has_text="merge = Merge(").click()
     expect(page.locator(".llm-code-variables")).to_contain_text("Merge(left=")

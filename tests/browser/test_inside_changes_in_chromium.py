@@ -55,7 +55,7 @@ def test_parts_are_switched_off_and_the_loss_follows(page, server, run):
     expect(switch).to_have_attribute("aria-pressed", "true")
     page.wait_for_function("location.search.includes('off=1.m%2C0.2')")
     expect(page.locator(".llm-part-title").first).to_have_text("head 0.2, MLP 1: output replaced by zero")
-    page.wait_for_selector(".llm-change:not(.llm-change-waits)")  # until then it shows what was switched off before
+    page.wait_for_selector(".llm-change:not(.llm-change-pending)")  # until then it shows what was switched off before
     loaded = load_run(run)
     tokens = torch.tensor([loaded.tokenizer.encode(PROMPT)])
     wanted = intervention_effect(loaded.model, tokens, Intervention(((0, 2),), (1,)))
@@ -97,7 +97,7 @@ def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, serv
     assert [read(one) for one in shown.all_inner_texts()] == pytest.approx(wanted, abs=6e-4)
     drawn(page, "embeddings")
     page.get_by_role("slider", name="Snapshot").press("Home")
-    expect(page.locator(".llm-embed-where")).to_contain_text(re.compile(r"Step 0 · untrained · \d+% of the variance"))
+    expect(page.locator(".llm-embed-step")).to_contain_text(re.compile(r"Step 0 · untrained · \d+% of the variance"))
     page.wait_for_function("location.search.includes('at=0')")
     drawn(page, "embeddings")
     page.get_by_role("radio", name="Map in space").click()

@@ -89,11 +89,11 @@ def test_the_array_route_gives_float32(client, key):
         "rows": 2,
         "columns": 3,
     }
-    answer = client.get(f"/live/code/{key}/array", params=asked | {"at": "0,0,0,0"})
+    answer = client.get(f"/live/code/{key}/array", params=asked | {"index": "0,0,0,0"})
     numbers = unpack(answer.content)["window"]
     variable = description.find_variable(find_session(key), "blocks.0.attention", "einops", 0, "query")
     assert np.array_equal(numbers, variable.tensor[0, 0].numpy())
-    gradient = client.get(f"/live/code/{key}/array", params=asked | {"at": "0,0,0,0", "gradient": 1})
+    gradient = client.get(f"/live/code/{key}/array", params=asked | {"index": "0,0,0,0", "gradient": 1})
     assert np.array_equal(unpack(gradient.content)["window"], variable.gradient[0, 0].numpy())
 
 
@@ -120,16 +120,16 @@ def test_the_comparison_route_measures_all_three(client, key):
             "step must be a whole number",
         ),
         (
-            "KEY/array?path=embed&implementation=einops&step=0&name=one_hot&at=0,0",
+            "KEY/array?path=embed&implementation=einops&step=0&name=one_hot&index=0,0",
             400,
             "index must be within the tensor's shape",
         ),
         (
-            "KEY/cell?path=embed&implementation=fast&step=0&name=one_hot&at=0",
+            "KEY/cell?path=embed&implementation=fast&step=0&name=one_hot&index=0",
             400,
             "implementation must be one of einops, torch, fused, got 'fast'",
         ),
-        ("KEY/cell?path=embed&implementation=einops&step=0&name=one_hot&at=0,0,99", 400, "has no element"),
+        ("KEY/cell?path=embed&implementation=einops&step=0&name=one_hot&index=0,0,99", 400, "has no element"),
     ],
 )
 def test_routes_refuse_in_a_sentence(client, key, route, status, problem):

@@ -93,8 +93,8 @@ def test_a_link_opens_the_same_view(home, run, quiet):
     app = open_page("inside", run=run.name, step="1", prompt=HEN, view="lens", colour="rank", locked="2.3")
     wanted = {"step": "1", "view": "lens", "colour": "rank", "locked": "2.3"}
     assert {name: app.query_params[name] for name in wanted} == wanted
-    other = open_page("inside", run=run.name, prompt=HEN, view="residual", figure="share", locked="5")
-    assert (other.query_params["figure"], other.query_params["locked"]) == ("share", "5")
+    other = open_page("inside", run=run.name, prompt=HEN, view="residual", figure="fraction", locked="5")
+    assert (other.query_params["figure"], other.query_params["locked"]) == ("fraction", "5")
 
 
 def test_another_view_does_not_hold_what_the_last_one_held(home, run, quiet):
@@ -180,10 +180,14 @@ def test_sizes_and_shares_are_the_librarys(home, name):
     path = trained(home, name)
     wanted = residual_stream(load_run(path).model, torch.tensor([ids(path)]))
     found = json.loads(ask(path, "residual"))
-    for figure, values in (("size", wanted.norm), ("share", wanted.fraction), ("written", wanted.component_norm)):
+    for figure, values in (
+        ("norm", wanted.norm),
+        ("fraction", wanted.fraction),
+        ("component_norm", wanted.component_norm),
+    ):
         np.testing.assert_allclose(found[figure], values[:, 0], rtol=1e-4, atol=1e-7)
-    np.testing.assert_allclose(np.sum(found["share"], axis=0), 1, atol=1e-3)
-    assert len(set(found["parts"])) == len(found["share"])
+    np.testing.assert_allclose(np.sum(found["fraction"], axis=0), 1, atol=1e-3)
+    assert len(set(found["parts"])) == len(found["fraction"])
 
 
 def test_tables_hold_every_number(run):

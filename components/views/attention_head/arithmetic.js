@@ -2,6 +2,7 @@
 
 import { element, shape } from "../../frontend/dom.js";
 import { escapeToken, fixed } from "../../frontend/format.js";
+import { extent, largestMagnitude, linear, linePath } from "../../frontend/scales.js";
 
 /** Query · key → / √d_head → + bias → exp → weight, as lines of [what, how, value]. */
 function arithmetic(head, data, query, key) {
@@ -53,7 +54,7 @@ export function arithmeticPanel(parent, head, data, query, key) {
 function productBars(head, data, query, key) {
   const products = Array.from({ length: data.dHead }, (_, index) =>
     head.arrays.query[query * data.dHead + index] * head.arrays.key[key * data.dHead + index]);
-  const largest = Math.max(...products.map(Math.abs)) || 1;
+  const largest = largestMagnitude(products) || 1;
   const svg = shape("svg", { viewBox: "0 0 320 64", class: "llm-head-bars", role: "img" });
   svg.setAttribute("aria-label", `The ${data.dHead} products of query and key`);
   const width = 320 / data.dHead;
@@ -69,9 +70,9 @@ function productBars(head, data, query, key) {
 export function distanceChart(parent, head, data) {
   const lines = head.arrays.by_distance;
   const positions = data.positions;
-  const far = lines.length / data.heads;
+  const distances = lines.length / data.heads;
   parent.replaceChildren(element("div", "llm-head-title", "Effect of distance alone"));
-  if (!far) {
+  if (!distances) {
     parent.append(element("p", "llm-head-note",
       positions.actsOn === "nothing" ? "This model has no information about the order of its tokens."
         : `Its ${positions.label} positions are added to the embeddings, so that order is part of query and key `
@@ -80,32 +81,32 @@ export function distanceChart(parent, head, data) {
   }
   parent.append(element("p", "llm-head-note", positions.actsOn === "scores"
     ? `${positions.title}: what is added to a score at each distance, a line for each head of the layer.`
-    : `${positions.title}: the mean score of all queries and keys of this text, if each pair were this far apart.`));
-  const [low, high] = lines.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [0, 0]);
-  const x = (step) => 44 + (step * 262) / Math.max(1, far - 1);
-  const y = (value) => 12 + (100 * (high - value)) / (high - low || 1);
+    : `${positions.title}: the mean score of all queries and keys of this text, if each pair were this distances apart.`));
+  const [low, high] = extent(lines, [0]);
+  const x = linear([0, distances - 1], [44, 306]);
+  const y = linear([high, low], [12, 112]);
   const svg = shape("svg", { viewBox: "0 0 320 140", class: "llm-head-distance", role: "img" });
   svg.setAttribute("aria-label", "Score by distance");
-  const order = [...Array(data.heads).keys()].filter((one) => one !== data.head).concat(data.head);
-  for (const one of order) {
-    const path = Array.from({ length: far }, (_, step) =>
-      `${step ? "L" : "M"}${x(step).toFixed(1)} ${y(lines[one * far + step]).toFixed(1)}`).join("");
-    svg.append(shape("path", { d: path, class: one === data.head ? "llm-line-chosen" : "llm-line" }));
+  const order = [...Array(data.heads).keys()].filter((index) => index !== data.head).concat(data.head); // this one on top
+  for (const each of order) {
+    const line = lines.subarray(each * distances, (each + 1) * distances);
+    const path = linePath(Array.from(line, (value, distance) => [x(distance), y(value)]));
+    svg.append(shape("path", { d: path, class: each === data.head ? "llm-line-chosen" : "llm-line" }));
   }
   svg.append(
     shape("text", { x: 40, y: 16, "text-anchor": "end" }, fixed(high, 2)),
     shape("text", { x: 40, y: 114, "text-anchor": "end" }, fixed(low, 2)),
     shape("text", { x: 44, y: 132 }, "distance 0"),
-    shape("text", { x: 306, y: 132, "text-anchor": "end" }, String(far - 1)),
+    shape("text", { x: 306, y: 132, "text-anchor": "end" }, String(distances - 1)),
   );
   const dot = shape("circle", { r: 4, class: "llm-line-dot" });
   svg.append(dot);
   parent.append(svg);
   return (distance) => {
-    const there = distance >= 0 && distance < far;
-    dot.setAttribute("visibility", there ? "visible" : "hidden");
-    if (!there) return;
+    const shown = distance >= 0 && distance < distances;
+    dot.setAttribute("visibility", shown ? "visible" : "hidden");
+    if (!shown) return;
     dot.setAttribute("cx", String(x(distance)));
-    dot.setAttribute("cy", String(y(lines[data.head * far + distance])));
+    dot.setAttribute("cy", String(y(lines[data.head * distances + distance])));
   };
 }

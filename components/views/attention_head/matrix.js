@@ -3,6 +3,8 @@
 import { channels, colour, mixed } from "../../frontend/colours.js";
 import { element } from "../../frontend/dom.js";
 import { escapeToken, truncate } from "../../frontend/format.js";
+import { largestMagnitude } from "../../frontend/scales.js";
+import { windowAround, windowAt, windowShowing } from "../../frontend/selection.js";
 
 const WINDOW = 48; // positions along each side that are drawn with labels
 const MARGIN = { left: 96, top: 78 };
@@ -45,8 +47,8 @@ export class Matrix {
     const move = (event) => {
       if (event.type === "pointermove" && !event.buttons) return;
       const box = this.map.getBoundingClientRect();
-      const at = (fraction) => Math.round(fraction * this.count - this.shown / 2);
-      this.moveTo(at((event.clientY - box.top) / box.height), at((event.clientX - box.left) / box.width));
+      const [down, right] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+      this.moveTo(windowAround(down, this.shown, this.count), windowAround(right, this.shown, this.count));
     };
     this.map.addEventListener("pointerdown", move);
     this.map.addEventListener("pointermove", move);
@@ -55,16 +57,14 @@ export class Matrix {
   }
 
   moveTo(top, left) {
-    const inside = (start) => Math.max(0, Math.min(this.count - this.shown, start));
-    [this.top, this.left] = [inside(top), inside(left)];
+    [this.top, this.left] = [top, left].map((start) => windowAt(start, this.shown, this.count));
     this.draw();
   }
 
   /** Move the window, if need be, so that this cell is in it. */
   reveal(query, key) {
-    const near = (start, position) =>
-      position >= start && position < start + this.shown ? start : position - Math.floor(this.shown / 2);
-    const [top, left] = [near(this.top, query), near(this.left, key)];
+    const top = windowShowing(this.top, this.shown, this.count, query);
+    const left = windowShowing(this.left, this.shown, this.count, key);
     if (top !== this.top || left !== this.left) this.moveTo(top, left);
   }
 
@@ -72,8 +72,7 @@ export class Matrix {
   show(values, signed, title) {
     this.values = values;
     this.signed = signed;
-    this.largest = 0;
-    for (const value of values) if (Math.abs(value) > this.largest) this.largest = Math.abs(value);
+    this.largest = largestMagnitude(values);
     this.base.setAttribute("aria-label", `${title}, ${this.count} queries by ${this.count} keys`);
     this.legend.textContent = (signed
       ? `Colour: from −${this.largest.toPrecision(3)} over 0 to ${this.largest.toPrecision(3)}. `

@@ -1,6 +1,7 @@
 // The text on one line, with arcs: above, what a token attends to; below, what attends to it.
 
 import { element, shape } from "../../frontend/dom.js";
+import { arrowStep } from "../../frontend/selection.js";
 import { onToken, tokenElements } from "../../frontend/tokens.js";
 
 const ARC_ROOM = 64; // pixels above and below the text
@@ -26,19 +27,19 @@ export class Strip {
     this.middles = null;
     new ResizeObserver(() => (this.middles = null)).observe(this.line);
     this.root.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const [, step] = arrowStep(event.key) ?? [0, 0];
       if (step) handlers.step(step);
-      else if (event.key === "Enter") handlers.hold();
-      else if (event.key === "Escape") handlers.free();
+      else if (event.key === "Enter") handlers.toggle();
+      else if (event.key === "Escape") handlers.clear();
       else return;
       event.preventDefault();
     });
   }
 
   /** Show what `query` attends to (`row`) and what attends to it (`column`), both by position; null: nothing. */
-  show(query, row, column, held) {
+  show(query, row, column, selected) {
     this.arcs.replaceChildren();
-    this.root.classList.toggle("llm-strip-held", held);
+    this.root.classList.toggle("llm-strip-selected", selected);
     for (const token of this.shaded ?? []) {
       token.style.removeProperty("--strength");
       token.classList.remove("llm-strip-chosen");

@@ -7,6 +7,8 @@ import { escapeToken } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
 import { unpack } from "../../frontend/packing.js";
 import { asSeen } from "../../frontend/picture.js";
+import { clamp } from "../../frontend/scales.js";
+import { sameCell } from "../../frontend/selection.js";
 import { arithmeticPanel, distanceChart } from "./arithmetic.js";
 import { Matrix } from "./matrix.js";
 import { Strip, strongest } from "./strip.js";
@@ -17,7 +19,7 @@ class OneHead {
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.held = data.locked;
+    this.selected = data.locked;
     this.focus = null; // [query, key]
     this.report = (cell) => page.report("locked", cell);
     this.build();
@@ -31,14 +33,14 @@ class OneHead {
     this.status.dataset.live = ""; // how to point at things: nothing for a picture
     this.strip = new Strip(labels, own, {
       hover: (query) => this.hover([query, this.strongestKey(query)]),
-      choose: (query) => this.choose([query, this.strongestKey(query)], query === this.held?.[0]),
+      choose: (query) => this.choose([query, this.strongestKey(query)], query === this.selected?.[0]),
       step: (step) => this.step(step),
-      hold: () => this.focus && this.choose(this.focus, this.held !== null),
-      free: () => this.hold(null),
+      toggle: () => this.focus && this.choose(this.focus, this.selected !== null),
+      clear: () => this.setSelection(null),
     });
     this.matrix = new Matrix(labels, {
       hover: (query, key) => this.hover([query, key]),
-      choose: (...cell) => this.choose(cell, this.held?.join() === cell.join()),
+      choose: (...cell) => this.choose(cell, sameCell(this.selected, cell)),
     });
     this.lists = element("div", "llm-head-lists");
     this.sums = element("div", "llm-head-panel");
@@ -87,7 +89,7 @@ class OneHead {
     this.markDistance = distanceChart(this.distance, this.head, this.data);
     this.matrix.fit();
     this.matrix.show(signed ? this.withoutFirst(arrays[name]) : this.weights, signed, matrices[name]);
-    this.select(this.held ?? this.focus ?? [this.head.count - 1, this.strongestKey(this.head.count - 1)]);
+    this.select(this.selected ?? this.focus ?? [this.head.count - 1, this.strongestKey(this.head.count - 1)]);
     this.strip.reveal(this.focus[0]);
     this.matrix.reveal(...this.focus);
   }
@@ -112,33 +114,33 @@ class OneHead {
 
   /** Once a frame at most: a pointer reports more positions than are drawn. */
   hover(cell) {
-    if (!this.head || this.held) return;
+    if (!this.head || this.selected) return;
     if (!this.wanted) {
       requestAnimationFrame(() => {
         const wanted = this.wanted;
         this.wanted = null;
-        if (!this.held && wanted.join() !== this.focus.join()) this.select(wanted);
+        if (!this.selected && !sameCell(wanted, this.focus)) this.select(wanted);
       });
     }
     this.wanted = cell;
   }
 
   choose(cell, again) {
-    if (this.head) this.hold(again ? null : cell);
+    if (this.head) this.setSelection(again ? null : cell);
   }
 
-  hold(cell) {
+  setSelection(cell) {
     if (!this.head) return;
-    this.held = cell;
+    this.selected = cell;
     this.select(cell ?? this.focus);
     this.report(cell);
   }
 
   step(step) {
     if (!this.head) return;
-    const query = Math.max(0, Math.min(this.head.count - 1, (this.focus?.[0] ?? 0) + step));
+    const query = clamp((this.focus?.[0] ?? 0) + step, 0, this.head.count - 1);
     const cell = [query, this.strongestKey(query)];
-    if (this.held) this.hold(cell);
+    if (this.selected) this.setSelection(cell);
     else this.select(cell);
     this.strip.reveal(query);
     this.matrix.reveal(...cell);
@@ -149,13 +151,13 @@ class OneHead {
     this.focus = cell;
     const [query, key] = cell;
     const [row, column] = [this.row(query), this.column(query)];
-    this.strip.show(query, row, column, this.held !== null);
-    if (this.held) this.matrix.reveal(query, key);
+    this.strip.show(query, row, column, this.selected !== null);
+    if (this.selected) this.matrix.reveal(query, key);
     this.matrix.mark(cell);
     this.list(query, row, column);
     arithmeticPanel(this.sums, this.head, this.data, query, key);
     this.markDistance(query - key);
-    this.status.textContent = this.held
+    this.status.textContent = this.selected
       ? "Selected. Click it again, or press Escape, to clear the selection."
       : "Hover over a token or a cell. Click to select it.";
   }
@@ -168,18 +170,18 @@ class OneHead {
     );
   }
 
-  ranking(title, found) {
+  ranking(title, ranked) {
     const box = element("div", "llm-head-ranking");
     box.append(element("div", "llm-head-title", title));
-    if (!found.length) box.append(element("p", "llm-head-note", "none"));
-    for (const [position, weight] of found) {
+    if (!ranked.length) box.append(element("p", "llm-head-note", "none"));
+    for (const [position, weight] of ranked) {
       const line = element("div", "llm-head-line");
       const bar = element("span", "llm-head-bar");
       bar.style.width = `${100 * weight}%`;
       const track = element("span", "llm-head-track");
       track.append(bar);
       line.append(element("span", "llm-head-token", escapeToken(this.data.labels[position])),
-        element("span", "llm-head-at", String(position)), track, element("span", "", weight.toFixed(weight < 0.1 ? 3 : 2)));
+        element("span", "llm-head-position", String(position)), track, element("span", "", weight.toFixed(weight < 0.1 ? 3 : 2)));
       box.append(line);
     }
     return box;
@@ -192,7 +194,7 @@ class OneHead {
   update(data) {
     const before = this.data;
     this.data = data;
-    this.held = data.locked;
+    this.selected = data.locked;
     if (this.head) this.paint();
     renewExportRow(this.root, before, data, () => this.exportRow());
   }

@@ -6,9 +6,11 @@ import { fetchBytes, fetchJson } from "../../frontend/fetching.js";
 import { fixed, withThousands } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
 import { asSeen } from "../../frontend/picture.js";
+import { extent, linear, linePath, spreadNames, ticks } from "../../frontend/scales.js";
 import { Tiles } from "../../frontend/tiles.js";
 
 const CHART = { width: 440, height: 190, left: 44, right: 14, top: 12, bottom: 28 };
+const TICK_GAP = 36; // units of the drawing between two ticks
 
 const LEAST_SCORE = 0.2; // the top of the score axis at least, so that noise near 0 does not look like a bump
 
@@ -21,10 +23,10 @@ class ThroughTraining {
     this.page = page;
     this.measured = new Map(); // step → { scores, context }
     this.grids = new Map(); // step → bytes
-    this.at = Math.max(0, data.steps.indexOf(data.step));
+    this.index = Math.max(0, data.steps.indexOf(data.step));
     this.build();
     this.measure();
-    this.move(this.at);
+    this.move(this.index);
   }
 
   build() {
@@ -32,15 +34,15 @@ class ThroughTraining {
     this.status.setAttribute("role", "status");
     const row = element("label", "llm-training-slider");
     this.slider = element("input");
-    Object.assign(this.slider, { type: "range", min: 0, max: this.data.steps.length - 1, value: this.at });
+    Object.assign(this.slider, { type: "range", min: 0, max: this.data.steps.length - 1, value: this.index });
     this.slider.setAttribute("aria-label", "Snapshot");
     this.slider.addEventListener("input", () => this.move(Number(this.slider.value)));
-    this.slider.addEventListener("change", () => this.page.report("moved", this.data.steps[this.at]));
-    this.where = element("span", "llm-training-where");
-    row.append(this.slider, this.where);
+    this.slider.addEventListener("change", () => this.page.report("moved", this.data.steps[this.index]));
+    this.caption = element("span", "llm-training-step");
+    row.append(this.slider, this.caption);
     this.charts = element("div", "llm-training-charts");
     this.grid = element("div", "llm-tiles");
-    this.tiles = new Tiles(this.grid, this.data, (layer, head) => this.page.report("opened", [this.data.steps[this.at], layer, head]));
+    this.tiles = new Tiles(this.grid, this.data, (layer, head) => this.page.report("opened", [this.data.steps[this.index], layer, head]));
     this.root.replaceChildren(row, this.status, this.charts, this.grid, this.exportRow());
   }
 
@@ -78,7 +80,7 @@ class ThroughTraining {
   }
 
   async move(index) {
-    this.at = index;
+    this.index = index;
     const step = this.data.steps[index];
     this.draw();
     try {
@@ -87,18 +89,18 @@ class ThroughTraining {
       this.fail(error);
       return;
     }
-    if (this.data.steps[this.at] === step) this.tiles.setGrid(this.grids.get(step));
+    if (this.data.steps[this.index] === step) this.tiles.setGrid(this.grids.get(step));
   }
 
   draw() {
     const { steps, score, names } = this.data;
-    const step = steps[this.at];
+    const step = steps[this.index];
     const { scores, context } = this.measured.get(step) ?? {};
-    this.where.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`
+    this.caption.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`
       + (context ? ` · validation loss ${context.loss.toFixed(3)} · in-context score ${fixed(context.score, 3)}` : "");
     this.tiles.setScores(scores ?? null);
     this.tiles.arrange("layer");
-    const through = (name) => steps.map((one) => this.measured.get(one)?.context?.[name]);
+    const through = (name) => steps.map((each) => this.measured.get(each)?.context?.[name]);
     this.charts.replaceChildren(
       this.chart(`Every head's score: ${names[score] ?? "entropy"}`, steps, this.headLines(score), score === "entropy" ? 0 : LEAST_SCORE),
       this.chart("Validation loss, nats per token", steps, [["", through("loss"), "llm-line-loss"]]),
@@ -126,7 +128,7 @@ class ThroughTraining {
         lines.push([`layer ${layer} head ${head}`, values, "llm-line"]);
       }
     }
-    const best = lines.reduce((one, other) => ((other[1].at(-1) ?? -1) > (one[1].at(-1) ?? -1) ? other : one));
+    const best = lines.reduce((first, second) => ((second[1].at(-1) ?? -1) > (first[1].at(-1) ?? -1) ? second : first));
     best[2] = "llm-line-chosen";
     const flat = (label, scores) => [`${label}, highest`, steps.map(() => Math.max(...scores.flat())), "llm-line-control"];
     const untrained = this.measured.get(0)?.scores;
@@ -149,11 +151,11 @@ class ThroughTraining {
     const { width, height, left, right, top, bottom } = CHART;
     const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "llm-training-plot", role: "img" });
     svg.setAttribute("aria-label", title);
-    const scale = overSteps ? (one) => Math.log2(one + 1) : (one) => one;
-    const x = (one) => left + ((width - left - right) * scale(one)) / (scale(xs.at(-1)) || 1);
-    const values = lines.flatMap(([, line]) => line.filter((value) => value !== undefined));
-    const [low, high] = [Math.min(0, ...values), Math.max(least, ...values)];
-    const y = (value) => top + ((height - top - bottom) * (high - value)) / (high - low || 1);
+    const scaled = overSteps ? (value) => Math.log2(value + 1) : (value) => value;
+    const along = linear([0, scaled(xs.at(-1))], [left, width - right]);
+    const x = (value) => along(scaled(value));
+    const [low, high] = extent(lines.flatMap(([, line]) => line), [0, least]);
+    const y = linear([high, low], [top, height - bottom]);
     svg.append(shape("line", { x1: left, x2: width - right, y1: y(0), y2: y(0), class: "llm-line-zero" }));
     for (const value of new Set([low, 0, high])) {
       svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, fixed(value, 2)));
@@ -162,32 +164,24 @@ class ThroughTraining {
     for (const [name, line, kind] of lines) {
       const points = line.flatMap((value, index) => (value === undefined ? [] : [[x(xs[index]), y(value)]]));
       if (!points.length) continue;
-      const path = shape("path", { d: `M${points.map((point) => point.map((one) => one.toFixed(1)).join(" ")).join("L")}`,
-        class: kind });
+      const path = shape("path", { d: linePath(points), class: kind });
       if (name) path.append(shape("title", {}, name));
       svg.append(path);
       if (name && kind !== "llm-line") named.push([points.at(-1)[1], `${name} ${line.at(-1)?.toFixed(2) ?? ""}`]);
     }
-    named.sort(([one], [other]) => one - other);
-    let free = top + 4;
-    for (const [end, name] of named) { // names that would cover each other move down
-      const baseline = Math.max(free, end - 5);
-      free = baseline + 13;
-      svg.append(shape("text", { x: width - right - 4, y: baseline, "text-anchor": "end", class: "llm-line-name" }, name));
-    }
-    const now = x(this.data.steps[this.at]);
+    named.sort(([first], [second]) => first - second);
+    spreadNames(named.map(([end]) => end - 5), top + 4, 13).forEach((baseline, index) => svg.append(shape("text",
+      { x: width - right - 4, y: baseline, "text-anchor": "end", class: "llm-line-name" }, named[index][1])));
+    const now = x(this.data.steps[this.index]);
     if (overSteps) svg.append(shape("line", { x1: now, x2: now, y1: top, y2: height - bottom, class: "llm-line-now" }));
     this.ticks(svg, xs, x, overSteps);
     return svg;
   }
 
   ticks(svg, xs, x, overSteps) {
-    const wanted = overSteps ? xs.filter((one) => (one & (one - 1)) === 0) : [xs[0], xs[xs.length >> 1]];
-    let free = -Infinity;
-    for (const one of [...wanted.filter((tick) => x(xs.at(-1)) - x(tick) > 40), xs.at(-1)]) {
-      if (x(one) < free) continue;
-      free = x(one) + 34;
-      svg.append(shape("text", { x: x(one), y: CHART.height - 8, "text-anchor": "middle" }, withThousands(one)));
+    const wanted = overSteps ? xs.filter((step) => (step & (step - 1)) === 0) : [xs[0], xs[xs.length >> 1]];
+    for (const value of ticks(wanted, xs.at(-1), x, TICK_GAP)) {
+      svg.append(shape("text", { x: x(value), y: CHART.height - 8, "text-anchor": "middle" }, withThousands(value)));
     }
   }
 

@@ -1,6 +1,8 @@
 // The text as tokens in a row that wraps, one of which is chosen: by a click, or with arrow keys and Enter.
 
 import { element } from "../../frontend/dom.js";
+import { clamp } from "../../frontend/scales.js";
+import { arrowStep } from "../../frontend/selection.js";
 import { onToken, tokenElements } from "../../frontend/tokens.js";
 
 export class TextLine {
@@ -19,18 +21,18 @@ export class TextLine {
     this.root.setAttribute("aria-label", "The text. Arrow keys move from token to token, Enter chooses one.");
     onToken(this.root, "click", choose);
     this.root.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) this.move(Math.max(0, Math.min(this.tokens.length - 1, this.at + step)));
-      else if (event.key === "Enter") choose(this.at);
+      const [, step] = arrowStep(event.key) ?? [0, 0];
+      if (step) this.move(clamp(this.position + step, 0, this.tokens.length - 1));
+      else if (event.key === "Enter") choose(this.position);
       else return;
       event.preventDefault();
     });
   }
 
   move(position) {
-    this.tokens[this.at]?.classList.remove("llm-text-at");
-    this.at = position;
-    this.tokens[position].classList.add("llm-text-at");
+    this.tokens[this.position]?.classList.remove("llm-text-focus");
+    this.position = position;
+    this.tokens[position].classList.add("llm-text-focus");
     this.reveal(position);
   }
 
@@ -45,8 +47,8 @@ export class TextLine {
 
   /** Show which position is chosen. */
   show(position) {
-    for (const token of this.tokens) token.classList.remove("llm-text-chosen", "llm-text-at");
-    this.at = position;
+    for (const token of this.tokens) token.classList.remove("llm-text-chosen", "llm-text-focus");
+    this.position = position;
     this.tokens[position].classList.add("llm-text-chosen");
     this.reveal(position);
   }

@@ -34,7 +34,7 @@ class AttributionBars {
       this.status.fail(error);
       return;
     }
-    if (address !== this.data.sources.attribution) return; // another pair was chosen meanwhile
+    if (address !== this.data.sources.attribution) return; // another pair was chosen in the meantime
     this.paint();
     this.root.dataset.drawn = "attribution";
   }
@@ -87,14 +87,14 @@ class AttributionBars {
     bars.append(signedBars(`Push towards ${token} (right), towards ${against} (left)`, lines, this.most(lines)));
     const totals = element("div", "llm-part-panel");
     totals.append(
-      element("p", "llm-attribution-says", this.likelihood()),
+      element("p", "llm-attribution-likelihood", this.likelihood()),
       signedBars("Totals", groups, this.most(groups)),
       element("p", "llm-attribution-sum", this.sum()),
       element("p", "llm-part-note", "An MLP's bar holds its bias. Direct effects only: what a part changes by way of later "
         + "layers counts as theirs."),
     );
     this.bars.replaceChildren(bars, totals);
-    this.status.say(this.data.export.csv ? "Choose a token of the text to see its position." : "");
+    this.status.show(this.data.export.csv ? "Choose a token of the text to see its position." : "");
   }
 
   titled() {

@@ -1,12 +1,12 @@
-// A layer's equation: its symbols lead to the lines that make them, and are marked while one of those is looked at.
+// A layer's equation: its symbols lead to the lines that make them, and are marked while one of those is the current line.
 
 import { element } from "../../frontend/dom.js";
 
 const withSubscripts = (text) => text.split(/(?<=(?:[WbΣ]|slope))_([A-Za-z]+)/)
   .map((piece, index) => (index % 2 ? element("sub", "", piece) : piece)); // W_Q with its Q below the line
 
-export function drawEquation(place, equation, goTo) {
-  place.replaceChildren();
+export function drawEquation(parent, equation, goTo) {
+  parent.replaceChildren();
   if (!equation) return;
   const exact = element("div", "llm-code-exact");
   for (const text of equation.lines) {
@@ -28,5 +28,5 @@ export function drawEquation(place, equation, goTo) {
   }
   const words = element("div", "llm-code-words", equation.words);
   if (equation.source) words.append(element("div", "llm-code-quiet", equation.source));
-  place.append(exact, words);
+  parent.append(exact, words);
 }

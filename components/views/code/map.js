@@ -16,28 +16,28 @@ function layerName(layer) {
 /** The layer that encloses this one: "blocks.0" for "blocks.0.attention", the model for a block. */
 function enclosing(layers, path) {
   for (let up = parentOf(path); up; up = parentOf(up)) {
-    const found = layers.find((layer) => layer.path === up);
-    if (found) return found;
+    const layer = layers.find((candidate) => candidate.path === up);
+    if (layer) return layer;
   }
   return layers.find((layer) => layer.path === "");
 }
 
-export function drawCrumbs(place, layers, path, pick) {
-  place.replaceChildren();
+export function drawCrumbs(parent, layers, path, pick) {
+  parent.replaceChildren();
   const chain = [layers.find((layer) => layer.path === path)];
   for (let up = enclosing(layers, path); path && up; up = up.path ? enclosing(layers, up.path) : null) chain.unshift(up);
   chain.forEach((layer, index) => {
-    if (index) place.append(element("span", "llm-code-crumb-gap", "›"));
+    if (index) parent.append(element("span", "llm-code-crumb-gap", "›"));
     const crumb = element("button", "llm-code-crumb", layerName(layer));
     crumb.type = "button";
     if (index === chain.length - 1) crumb.setAttribute("aria-current", "page");
     crumb.addEventListener("click", () => pick(layer.path));
-    place.append(crumb);
+    parent.append(crumb);
   });
 }
 
-export function drawMap(place, layers, path, pick) {
-  place.replaceChildren();
+export function drawMap(parent, layers, path, pick) {
+  parent.replaceChildren();
   const box = (layer, className) => {
     const made = element("button", className, layerName(layer));
     made.type = "button";
@@ -46,9 +46,9 @@ export function drawMap(place, layers, path, pick) {
     made.addEventListener("click", () => pick(layer.path));
     return made;
   };
-  const inside = (one) => layers.filter((layer) => layer.path && enclosing(layers, layer.path)?.path === one.path);
+  const inside = (outer) => layers.filter((layer) => layer.path && enclosing(layers, layer.path)?.path === outer.path);
   const whole = layers.find((layer) => layer.path === "");
-  place.classList.toggle("llm-code-apart", !whole); // pieces of code that no residual stream connects
+  parent.classList.toggle("llm-code-apart", !whole); // pieces of code that no residual stream connects
   for (const layer of whole ? inside(whole) : layers) {
     const open = layer.kind === "Block" && (path === layer.path || path.startsWith(`${layer.path}.`));
     const stage = element("div", open ? "llm-code-stage llm-code-open" : "llm-code-stage");
@@ -63,6 +63,6 @@ export function drawMap(place, layers, path, pick) {
       }
       stage.append(parts);
     }
-    place.append(stage);
+    parent.append(stage);
   }
 }

@@ -14,46 +14,46 @@ const KINDS = {
 };
 
 /** Draws the value of a cell, the line, the numbers it read and its intermediate results. */
-export function drawOrigin(place, name, cell, found) {
-  place.replaceChildren();
+export function drawOrigin(parent, name, cell, origin) {
+  parent.replaceChildren();
   const title = element("div", "llm-code-origin-title");
-  title.append(element("code", "", `${name}[${cell.join(", ")}]`), ` = ${significant(found.value)}`);
-  if (found.labels.some((label) => label !== null)) {
+  title.append(element("code", "", `${name}[${cell.join(", ")}]`), ` = ${significant(origin.value)}`);
+  if (origin.labels.some((label) => label !== null)) {
     title.append(element("span", "llm-code-quiet",
-      ` at ${found.labels.filter((label) => label !== null).map((label) => JSON.stringify(label)).join(", ")}`));
+      ` at ${origin.labels.filter((label) => label !== null).map((label) => JSON.stringify(label)).join(", ")}`));
   }
-  if (found.gradient !== null) title.append(element("span", "llm-code-quiet", ` · gradient ${significant(found.gradient)}`));
-  place.append(title, element("code", "llm-code-expression", found.expression));
-  place.append(element("p", "llm-code-hint",
-    KINDS[found.kind] + (found.borrowed ? " (Shown for the einops line that computes the same tensor.)" : "")));
-  for (const part of found.parts) {
+  if (origin.gradient !== null) title.append(element("span", "llm-code-quiet", ` · gradient ${significant(origin.gradient)}`));
+  parent.append(title, element("code", "llm-code-expression", origin.expression));
+  parent.append(element("p", "llm-code-hint",
+    KINDS[origin.kind] + (origin.borrowed ? " (Shown for the einops line that computes the same tensor.)" : "")));
+  for (const part of origin.parts) {
     const row = element("div", "llm-code-origin-row");
     row.append(element("code", "llm-code-origin-name", part.name));
-    row.append(part.numbers.length === 1 ? element("span", "", significant(part.numbers[0])) : bars(place, part.numbers));
-    place.append(row);
+    row.append(part.numbers.length === 1 ? element("span", "", significant(part.numbers[0])) : bars(parent, part.numbers));
+    parent.append(row);
   }
-  for (const [fact, value] of Object.entries(found.facts)) {
+  for (const [fact, value] of Object.entries(origin.facts)) {
     const row = element("div", "llm-code-origin-row llm-code-fact");
     row.append(element("span", "llm-code-origin-name", fact), element("span", "", significant(value)));
-    place.append(row);
+    parent.append(row);
   }
 }
 
 /** Numbers as a strip of bars around zero; its title says how many and how large. */
-function bars(place, numbers) {
+function bars(parent, numbers) {
   const canvas = element("canvas", "llm-code-bars");
   canvas.width = Math.max(numbers.length, 256);
   canvas.height = 36;
   const finite = numbers.filter((value) => isFinite(value));
   const greatest = Math.max(...finite.map(Math.abs), 1e-30);
-  const pen = canvas.getContext("2d");
-  const [up, down] = [colour(place, "positive"), colour(place, "negative")];
+  const context = canvas.getContext("2d");
+  const [up, down] = [colour(parent, "positive"), colour(parent, "negative")];
   const wide = canvas.width / numbers.length;
   numbers.forEach((value, index) => {
     if (!isFinite(value)) return;
-    pen.fillStyle = value < 0 ? down : up;
+    context.fillStyle = value < 0 ? down : up;
     const tall = (18 * Math.abs(value)) / greatest;
-    pen.fillRect(index * wide, value < 0 ? 18 : 18 - tall, Math.max(1, wide - 1), tall);
+    context.fillRect(index * wide, value < 0 ? 18 : 18 - tall, Math.max(1, wide - 1), tall);
   });
   canvas.title = `${numbers.length} numbers, largest magnitude ${significant(greatest)}`;
   canvas.setAttribute("role", "img");

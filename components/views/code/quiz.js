@@ -25,17 +25,17 @@ export class ShapesQuiz {
   }
 
   /** Asks about `variable`; calls `then` once it has been answered. */
-  draw(place, id, variable, steps, then) {
-    place.replaceChildren();
+  draw(parent, id, variable, steps, then) {
+    parent.replaceChildren();
     const score = element("span", "llm-code-score", `${this.right} of ${this.asked} right`);
     score.setAttribute("role", "status");
     if (!variable || this.answered.has(id)) {
-      place.append(element("span", "", variable ? "Step to the next line for the next question." : "This line makes no tensor: step to the next one."), score);
+      parent.append(element("span", "", variable ? "Step to the next line for the next question." : "This line makes no tensor: step to the next one."), score);
       return;
     }
     const question = element("span");
     question.append("Which shape will ", element("code", "", variable.name), " have?");
-    place.append(question);
+    parent.append(question);
     const right = shapeText(variable.axes);
     for (const text of this.options(variable, steps)) {
       const answer = element("button", "llm-code-button llm-code-answer", text);
@@ -46,13 +46,13 @@ export class ShapesQuiz {
         const correct = text === right;
         if (correct) this.right += 1;
         then();
-        place.replaceChildren(
+        parent.replaceChildren(
           element("span", correct ? "llm-code-good" : "llm-code-bad", correct ? "Right: " : "Not quite: it is "),
           element("code", "", `${right} = ${shapeText(variable.axes, variable.shape)}`),
           element("span", "llm-code-score", `${this.right} of ${this.asked} right`));
       });
-      place.append(answer);
+      parent.append(answer);
     }
-    place.append(score);
+    parent.append(score);
   }
 }

@@ -68,8 +68,8 @@ def _variable(request: Request) -> tuple[str, int, str]:
 
 def _index(request: Request) -> list[int]:
     """An index into a tensor, as "0,3,2"."""
-    parts = request.query_params.get("at", "").split(",")
-    return [require_natural("at", part) for part in parts if part]
+    parts = request.query_params.get("index", "").split(",")
+    return [require_natural("index", part) for part in parts if part]
 
 
 LIVE = {

@@ -40,7 +40,7 @@ export class CodeColumn {
     let prose = false; // inside a docstring
     this.rows = described.code.map((text, index) => {
       const quotes = text.split('"""').length - 1;
-      const told = prose || quotes > 0;
+      const isProse = prose || quotes > 0;
       if (quotes % 2) prose = !prose;
       const number = described.first + index;
       const row = element("div", "llm-code-line");
@@ -48,7 +48,7 @@ export class CodeColumn {
       const steps = described.steps.filter((step) => step.first <= number && number <= step.last);
       const shape = text.match(SHAPE);
       row.append(element("span", "llm-code-number", String(number)),
-        highlighted(text.slice(indent).replace(SHAPE, ""), told));
+        highlighted(text.slice(indent).replace(SHAPE, ""), isProse));
       const chip = shape ? element("span", "llm-code-chip") : null;
       if (chip) row.append(chip);
       if (steps.length) {

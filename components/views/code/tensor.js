@@ -1,18 +1,15 @@
 // A tensor: a heat map of two of its axes on a canvas, the other axes chosen by number.
 
-import { colour, mixed } from "../../frontend/colours.js";
-import { element } from "../../frontend/dom.js";
+import { contextOf, element } from "../../frontend/dom.js";
 import { significant, withThousands } from "../../frontend/format.js";
 import { unpack } from "../../frontend/packing.js";
+import { clamp } from "../../frontend/scales.js";
+import { arrowStep } from "../../frontend/selection.js";
+import { heatmapLayout, heatmapPicture, writeLabels } from "./heatmap.js";
 import { drawOrigin } from "./origin.js";
 
 const POSITIONS = ["pos", "query_pos", "key_pos"];
-const LARGEST_CELL = 22;
-const MANY_ROWS = 128; // from more rows on all are shown at once, however flat
-const LABELLED_CELL = 11; // pixels from which on a token fits beside its row
 const WINDOW = 512; // rows or columns that are drawn at once, as the server hands them out; larger tensors are moved under it
-
-const rgb = (text) => text.match(/[\d.]+/g).slice(0, 3).map(Number);
 
 export class TensorView {
   constructor(root, ask) {
@@ -36,7 +33,7 @@ export class TensorView {
       const wide = shape.map((size, axis) => [size, axis]).filter(([size]) => size > 1).map(([, axis]) => axis);
       this.columns = wide.at(-1) ?? Math.max(0, shape.length - 1);
       this.rows = wide.at(-2) ?? (this.columns > 0 ? this.columns - 1 : 0);
-      this.at = shape.map(() => 0);
+      this.first = shape.map(() => 0);
       this.cell = null;
     }
     await this.load();
@@ -52,7 +49,7 @@ export class TensorView {
       return;
     }
     const response = await this.ask("array", { implementation, step, name: variable.name, gradient: gradient ? 1 : 0,
-      rows: this.rows, columns: this.columns, at: this.at.join(",") });
+      rows: this.rows, columns: this.columns, index: this.first.join(",") });
     const { shape: [height, width], values } = unpack(await response.arrayBuffer()).window;
     if (turn !== this.turn) return; // another was asked for meanwhile
     this.numbers = values;
@@ -81,10 +78,10 @@ export class TensorView {
         const choice = element("select");
         choice.setAttribute("aria-label", `Which ${axis}`);
         choice.dataset.keep = `which ${index}`;
-        for (let one = 0; one < size; one++) choice.append(new Option(String(one), String(one)));
-        choice.value = String(this.at[index]);
+        for (let value = 0; value < size; value++) choice.append(new Option(String(value), String(value)));
+        choice.value = String(this.first[index]);
         choice.addEventListener("change", () => {
-          this.at[index] = Number(choice.value);
+          this.first[index] = Number(choice.value);
           this.load();
         });
         label.append(choice, ` of ${size}`);
@@ -98,7 +95,7 @@ export class TensorView {
   /** Which part of a large axis is drawn: a window to move by a half of it, or to a number. */
   windowControl(role, axis, index) {
     const size = this.wanted.variable.shape[index];
-    const begin = this.at[index];
+    const begin = this.first[index];
     const control = element("span", "llm-code-axis llm-code-window", `${role} ${axis} `);
     const button = (label, title, to) => {
       const made = element("button", "llm-code-button", label);
@@ -123,18 +120,18 @@ export class TensorView {
 
   /** The nearest beginning of a window that lies within the axis. */
   inside(index, begin) {
-    return Math.max(0, Math.min(Math.round(begin) || 0, this.wanted.variable.shape[index] - WINDOW));
+    return clamp(Math.round(begin) || 0, 0, this.wanted.variable.shape[index] - WINDOW);
   }
 
-  /** Begin at another place of an axis; the chosen cell stays the same number, as long as it is in sight. */
+  /** Begin at another index of an axis; the selected cell stays the same element, as long as it is in the window. */
   moveWindow(index, begin) {
     const to = this.inside(index, begin);
     const side = index === this.columns ? 1 : 0;
     if (this.cell) {
-      this.cell = this.cell.with(side, this.cell[side] + this.at[index] - to);
+      this.cell = this.cell.with(side, this.cell[side] + this.first[index] - to);
       if (this.cell[side] < 0 || this.cell[side] >= WINDOW) this.cell = null;
     }
-    this.at[index] = to;
+    this.first[index] = to;
     return this.load();
   }
 
@@ -143,16 +140,20 @@ export class TensorView {
     return POSITIONS.includes(variable.axes[axis]) && tokens[index] !== undefined ? tokens[index] : null;
   }
 
+  /** The tokens of the first `count` indices of an axis that are drawn; of an axis without tokens, none. */
+  labels(axis, count) {
+    const labels = Array.from({ length: count }, (_, index) => this.label(axis, index + this.first[axis]));
+    return labels[0] === null ? [] : labels.map((label) => label ?? "");
+  }
+
   draw() {
+    const labelled = { rows: this.label(this.rows, 0) !== null, columns: this.label(this.columns, 0) !== null };
     const room = Math.max(240, this.root.clientWidth - 118);
-    this.wide = Math.max(1, Math.min(LARGEST_CELL, Math.floor(room / this.width)));
-    this.tall = this.height > MANY_ROWS ? Math.max(1, Math.min(this.wide, Math.floor(544 / this.height)))
-      : Math.min(LARGEST_CELL, Math.max(this.wide, Math.floor(264 / this.height))); // few rows of many cells stay legible
-    this.left = this.tall >= LABELLED_CELL && this.label(this.rows, 0) !== null ? 78 : 0;
-    this.top = this.wide >= LABELLED_CELL && this.label(this.columns, 0) !== null ? 62 : 0;
+    this.layout = heatmapLayout(this.height, this.width, room, labelled);
+    const { left, top, cellWidth, cellHeight } = this.layout;
     const canvas = (this.canvas = element("canvas", "llm-code-canvas"));
-    const right = this.top ? 36 : 0; // for the slanted label of the last column
-    const [width, height] = [this.left + this.width * this.wide + right, this.top + this.height * this.tall];
+    const right = top ? 36 : 0; // for the slanted label of the last column
+    const [width, height] = [left + this.width * cellWidth + right, top + this.height * cellHeight];
     const sharp = window.devicePixelRatio || 1;
     canvas.width = width * sharp;
     canvas.height = height * sharp;
@@ -161,18 +162,19 @@ export class TensorView {
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label",
-      `Heat map of ${this.wanted.variable.name}, ${this.height} by ${this.width}${this.partSeen()}. Arrow keys move the chosen cell.`);
+      `Heat map of ${this.wanted.variable.name}, ${this.height} by ${this.width}${this.partSeen()}. Arrow keys move the selected cell.`);
     canvas.dataset.keep = "canvas";
     const frame = element("div", "llm-code-frame");
     frame.append(canvas);
     this.origin = element("div", "llm-code-origin");
     this.root.append(frame, this.readout, this.origin);
     this.readout.textContent = "Click a cell to see where it came from.";
-    const pen = canvas.getContext("2d");
-    pen.scale(sharp, sharp);
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(this.picture(), this.left, this.top, this.width * this.wide, this.height * this.tall);
-    this.writeLabels(pen);
+    const context = contextOf(canvas);
+    context.scale(sharp, sharp);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(heatmapPicture(this.root, this.numbers, this.height, this.width), left, top,
+      this.width * cellWidth, this.height * cellHeight);
+    writeLabels(context, this.root, this.layout, this.labels(this.rows, this.height), this.labels(this.columns, this.width));
     canvas.addEventListener("pointermove", (event) => this.read(this.cellAt(event)));
     canvas.addEventListener("click", (event) => this.choose(this.cellAt(event)));
     canvas.addEventListener("keydown", (event) => this.move(event));
@@ -184,87 +186,52 @@ export class TensorView {
   partSeen() {
     const { axes, shape } = this.wanted.variable;
     return [...new Set([this.rows, this.columns])].filter((index) => shape[index] > WINDOW)
-      .map((index) => `, ${axes[index]} ${this.at[index]} to ${this.at[index] + WINDOW - 1} of ${shape[index]}`).join("");
-  }
-
-  picture() {
-    const image = new ImageData(this.width, this.height);
-    const [low, middle, high, never] = ["negative", "neutral", "positive", "line"].map((name) => rgb(colour(this.root, name)));
-    let greatest = 0;
-    for (const value of this.numbers) if (isFinite(value) && Math.abs(value) > greatest) greatest = Math.abs(value);
-    this.numbers.forEach((value, index) => {
-      const share = greatest ? Math.abs(value) / greatest : 0;
-      const shade = isFinite(value) ? mixed(middle, value < 0 ? low : high, Math.sqrt(share)) : never;
-      image.data.set([...shade, 255], 4 * index);
-    });
-    const picture = element("canvas");
-    picture.width = this.width;
-    picture.height = this.height;
-    picture.getContext("2d").putImageData(image, 0, 0);
-    return picture;
-  }
-
-  writeLabels(pen) {
-    pen.fillStyle = colour(this.root, "quiet");
-    pen.textBaseline = "middle";
-    pen.font = `${Math.min(12, this.tall)}px monospace`;
-    for (let row = 0; this.left && row < this.height; row++) {
-      pen.textAlign = "right";
-      pen.fillText(visibleToken(this.label(this.rows, row + this.at[this.rows]), 10), this.left - 5,
-        this.top + (row + 0.5) * this.tall);
-    }
-    pen.font = `${Math.min(12, this.wide)}px monospace`;
-    for (let column = 0; this.top && column < this.width; column++) {
-      pen.save();
-      pen.translate(this.left + (column + 0.5) * this.wide, this.top - 5);
-      pen.rotate(-Math.PI / 3);
-      pen.textAlign = "left";
-      pen.fillText(visibleToken(this.label(this.columns, column + this.at[this.columns]), 10), 0, 0);
-      pen.restore();
-    }
+      .map((index) => `, ${axes[index]} ${this.first[index]} to ${this.first[index] + WINDOW - 1} of ${shape[index]}`).join("");
   }
 
   cellAt(event) {
-    const column = Math.floor((event.offsetX - this.left) / this.wide);
-    const row = Math.floor((event.offsetY - this.top) / this.tall);
+    const { left, top, cellWidth, cellHeight } = this.layout;
+    const column = Math.floor((event.offsetX - left) / cellWidth);
+    const row = Math.floor((event.offsetY - top) / cellHeight);
     return row >= 0 && column >= 0 && row < this.height && column < this.width ? [row, column] : null;
   }
 
   read(cell) {
     if (!cell) return;
     const { variable } = this.wanted;
-    const place = this.place(cell).map((at, axis) => {
-      const label = this.label(axis, at);
-      return `${variable.axes[axis]} ${at}${label === null ? "" : ` ${JSON.stringify(label)}`}`;
+    const position = this.indexOf(cell).map((index, axis) => {
+      const label = this.label(axis, index);
+      return `${variable.axes[axis]} ${index}${label === null ? "" : ` ${JSON.stringify(label)}`}`;
     });
-    this.readout.textContent = `${significant(this.numbers[cell[0] * this.width + cell[1]])} at ${place.join(", ")}`;
+    this.readout.textContent = `${significant(this.numbers[cell[0] * this.width + cell[1]])} at ${position.join(", ")}`;
   }
 
-  place([row, column]) {
-    const place = [...this.at];
-    if (this.rows !== this.columns) place[this.rows] += row;
-    place[this.columns] += column;
-    return place;
+  /** The index of a cell into the whole tensor. */
+  indexOf([row, column]) {
+    const index = [...this.first];
+    if (this.rows !== this.columns) index[this.rows] += row;
+    index[this.columns] += column;
+    return index;
   }
 
   /** Arrow keys choose the next cell. At an edge behind which the tensor goes on, the window moves along. */
   async move(event) {
-    const stride = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-    if (!stride) return;
+    const step = arrowStep(event.key);
+    if (!step) return;
     event.preventDefault();
     if (this.moving) return;
-    const next = (this.cell ?? [0, 0]).map((one, side) => one + stride[side]);
-    const side = stride[0] ? 0 : 1;
+    const next = (this.cell ?? [0, 0]).map((index, side) => index + step[side]);
+    const side = step[0] ? 0 : 1;
     const index = side ? this.columns : this.rows;
     const beyond = next[side] < 0 || next[side] >= (side ? this.width : this.height);
     if (beyond && (side || this.rows !== this.columns) && this.wanted.variable.shape[index] > WINDOW) {
-      const before = this.at[index];
-      const to = this.inside(index, before + stride[side] * (WINDOW / 2));
+      const before = this.first[index];
+      const to = this.inside(index, before + step[side] * (WINDOW / 2));
       next[side] += before - to;
       this.moving = true;
       await this.moveWindow(index, to).finally(() => (this.moving = false));
     }
-    this.choose([Math.min(this.height - 1, Math.max(0, next[0])), Math.min(this.width - 1, Math.max(0, next[1]))]);
+    this.choose([clamp(next[0], 0, this.height - 1), clamp(next[1], 0, this.width - 1)]);
     this.mark?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
@@ -280,10 +247,9 @@ export class TensorView {
     this.mark?.remove();
     if (this.cell[0] >= this.height || this.cell[1] >= this.width) return;
     this.mark = element("div", "llm-code-mark");
-    this.mark.style.left = `${this.left + this.cell[1] * this.wide - 1}px`;
-    this.mark.style.top = `${this.top + this.cell[0] * this.tall - 1}px`;
-    this.mark.style.width = `${this.wide + 2}px`;
-    this.mark.style.height = `${this.tall + 2}px`;
+    const { left, top, cellWidth, cellHeight } = this.layout;
+    Object.assign(this.mark.style, { left: `${left + this.cell[1] * cellWidth - 1}px`,
+      top: `${top + this.cell[0] * cellHeight - 1}px`, width: `${cellWidth + 2}px`, height: `${cellHeight + 2}px` });
     this.frame.append(this.mark);
   }
 
@@ -291,14 +257,8 @@ export class TensorView {
     const turn = this.turn;
     const { variable, implementation, step } = this.wanted;
     const response = await this.ask("cell", { implementation, step, name: variable.name,
-      at: this.place(this.cell).join(",") });
-    const found = await response.json();
-    if (turn === this.turn) drawOrigin(this.origin, variable.name, this.place(this.cell), found);
+      index: this.indexOf(this.cell).join(",") });
+    const described = await response.json();
+    if (turn === this.turn) drawOrigin(this.origin, variable.name, this.indexOf(this.cell), described);
   }
-}
-
-/** A token short enough for a label, its spaces and line breaks visible. */
-function visibleToken(text, most) {
-  const shown = text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll(" ", "·");
-  return shown.length > most ? `${shown.slice(0, most - 1)}…` : shown;
 }

@@ -53,7 +53,7 @@ class CodeReader {
     const work = part("work");
     this.root.append(this.map, this.crumbs, this.equation, this.toolbar, this.question, this.columns, this.proof, work);
     this.map.setAttribute("aria-label", "The forward pass");
-    this.crumbs.setAttribute("aria-label", "Where this is");
+    this.crumbs.setAttribute("aria-label", "Path to this layer");
     work.append(this.variables, this.tensor);
     const button = (label, title, act) => {
       const made = element("button", "llm-code-button", label);
@@ -78,9 +78,9 @@ class CodeReader {
     toggle("Actual sizes", "Sizes of this model and text in place of axis names", "actual");
     this.backward = toggle("Backward", "The gradient of the loss with respect to each tensor", "gradient");
     this.quizButton = toggle("Shapes quiz", "Hide the shapes and guess the next one", "quizzing");
-    this.where = element("span", "llm-code-where");
-    this.where.setAttribute("role", "status");
-    this.toolbar.append(this.where);
+    this.status = element("span", "llm-code-status");
+    this.status.setAttribute("role", "status");
+    this.toolbar.append(this.status);
     this.view = new TensorView(this.tensor, (what, parameters) => this.ask(what, parameters));
   }
 
@@ -89,7 +89,7 @@ class CodeReader {
     const response = await fetch(`${this.data.url}/${what}?${query}`);
     if (!response.ok) {
       const problem = await response.text();
-      this.where.textContent = problem;
+      this.status.textContent = problem;
       throw new Error(problem);
     }
     return response;
@@ -101,7 +101,7 @@ class CodeReader {
     const { layers } = this.data;
     drawMap(this.map, layers, path, (other) => this.open(other));
     drawCrumbs(this.crumbs, layers, path, (other) => this.open(other));
-    this.where.textContent = "Tracing …";
+    this.status.textContent = "Tracing …";
     let described;
     try {
       described = await (await this.ask("layer", {})).json();
@@ -136,26 +136,26 @@ class CodeReader {
     return this.described.implementations[this.implementation].steps;
   }
 
-  go(step, implementation = this.implementation, tell = true) {
+  go(step, implementation = this.implementation, report = true) {
     if (!this.described) return;
     this.implementation = implementation;
     this.step = Math.min(Math.max(0, step), this.steps.length - 1);
     this.selected = null;
     this.show();
-    if (tell && !this.timer) this.tell();
+    if (report && !this.timer) this.reportLater();
   }
 
   /** The address follows, once a person rests. */
-  tell() {
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.report({ layer: this.path || "model", implementation: this.implementation,
+  reportLater() {
+    clearTimeout(this.reporting);
+    this.reporting = setTimeout(() => this.report({ layer: this.path || "model", implementation: this.implementation,
       line: String(this.steps[this.step]?.first ?? "") }), 500);
   }
 
   play() {
     if (this.timer) {
       this.stop();
-      this.tell();
+      this.reportLater();
       return;
     }
     this.playing.textContent = "Stop";
@@ -182,7 +182,7 @@ class CodeReader {
         hiddenFrom: this.quizzing ? this.hiddenFrom(column, own, current, asking) : null });
     }
     const calls = this.steps.at(-1)?.call ?? 0;
-    this.where.textContent = `Line ${current.first} · step ${this.step + 1} of ${this.steps.length}`
+    this.status.textContent = `Line ${current.first} · step ${this.step + 1} of ${this.steps.length}`
       + (calls ? ` · call ${current.call + 1} of ${calls + 1}` : "");
     this.question.hidden = !this.quizzing;
     if (this.quizzing) this.quiz.draw(this.question, id, current.variables[0], this.steps, () => this.show());
@@ -238,11 +238,11 @@ class CodeReader {
     const shape = element("span", "llm-code-shape", this.actual
       ? `[${variable.axes.map((axis, at) => `${axis} ${variable.shape[at]}`).join(", ")}]` : shapeText(variable.axes));
     const numbers = this.gradient ? variable.gradient : variable.values;
-    const said = numbers
+    const statistics = numbers
       ? `min ${significant(numbers.min)} · mean ${significant(numbers.mean)} · max ${significant(numbers.max)}`
         + (numbers.infinite ? ` · ${withThousands(numbers.infinite)} not finite` : "")
       : "no gradient";
-    made.append(head, shape, element("span", "llm-code-numbers", said));
+    made.append(head, shape, element("span", "llm-code-numbers", statistics));
     made.addEventListener("click", () => this.select(entry));
     return made;
   }
@@ -254,7 +254,7 @@ class CodeReader {
     }
     const wanted = { variable, gradient: this.gradient, implementation: this.implementation, step: index,
       tokens: this.described.tokens };
-    this.view.show(wanted).catch((error) => (this.where.textContent = error.message));
+    this.view.show(wanted).catch((error) => (this.status.textContent = error.message));
   }
 
   /** The line that makes a variable last; in the einops code where this one never makes it. */

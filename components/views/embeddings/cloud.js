@@ -2,6 +2,8 @@
 
 import { colour } from "../../frontend/colours.js";
 import { element, oncePerFrame } from "../../frontend/dom.js";
+import { clamp } from "../../frontend/scales.js";
+import { arrowStep } from "../../frontend/selection.js";
 
 const NAMED = 70; // tokens whose names are written, if there is room
 const NEAR_ENOUGH = 14; // pixels between pointer and point
@@ -62,16 +64,16 @@ export class Cloud {
     });
     this.canvas.addEventListener("pointerleave", () => (this.tip.hidden = true));
     this.canvas.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] }[event.key];
+      const step = arrowStep(event.key);
       if (!step || !this.space) return;
-      this.rotate(...step);
+      this.rotate(0.1 * step[1], 0.1 * step[0]);
       event.preventDefault();
     });
   }
 
   rotate(right, down) {
     this.turn.yaw += right;
-    this.turn.pitch = Math.max(-1.5, Math.min(1.5, this.turn.pitch + down));
+    this.turn.pitch = clamp(this.turn.pitch + down, -1.5, 1.5);
     this.draw();
   }
 

@@ -2,6 +2,8 @@
 
 import { channels, colour, mixed } from "../../frontend/colours.js";
 import { element, shape } from "../../frontend/dom.js";
+import { fixed } from "../../frontend/format.js";
+import { extent, linear, linePath } from "../../frontend/scales.js";
 
 export class Positions {
   constructor(data) {
@@ -12,7 +14,7 @@ export class Positions {
     this.canvas.setAttribute("role", "img");
     this.note = element("p", "llm-part-note");
     this.lines = element("div", "llm-part-panel");
-    this.at = Math.floor(data.context / 2);
+    this.position = Math.floor(data.context / 2);
     if (this.byDistance) this.root.append(this.lines);
     else this.addMatrix();
     this.root.append(this.note);
@@ -21,7 +23,7 @@ export class Positions {
   addMatrix() {
     const label = element("label", "llm-positions-slider", "Position ");
     this.slider = element("input");
-    Object.assign(this.slider, { type: "range", min: 0, max: this.data.context - 1, value: this.at });
+    Object.assign(this.slider, { type: "range", min: 0, max: this.data.context - 1, value: this.position });
     this.slider.addEventListener("input", () => this.choose(Number(this.slider.value)));
     this.canvas.addEventListener("click", (event) => {
       const box = this.canvas.getBoundingClientRect();
@@ -43,7 +45,7 @@ export class Positions {
   }
 
   choose(position) {
-    this.at = position;
+    this.position = position;
     this.slider.value = position;
     this.draw();
   }
@@ -58,8 +60,8 @@ export class Positions {
       return;
     }
     this.paint();
-    const row = this.numbers.subarray(this.at * context, (this.at + 1) * context);
-    this.lines.replaceChildren(this.plot(`Cosine of position ${this.at} with every other position`, [row], "position"));
+    const row = this.numbers.subarray(this.position * context, (this.position + 1) * context);
+    this.lines.replaceChildren(this.plot(`Cosine of position ${this.position} with every other position`, [row], "position"));
     this.note.textContent = `Each cell: the cosine of two position vectors, from −1 over 0 to 1. Click the map, or move the slider, for one row of it.`
       + (positions.learned ? "" : " These vectors are fixed, not learned.");
   }
@@ -74,7 +76,7 @@ export class Positions {
     const brush = this.canvas.getContext("2d");
     brush.putImageData(image, 0, 0);
     brush.fillStyle = colour(this.root, "--st-text-color");
-    brush.fillRect(0, this.at, context, Math.max(1, context / 300));
+    brush.fillRect(0, this.position, context, Math.max(1, context / 300));
   }
 
   /** Lines over 0 … n − 1, from solid for the first to faint for the last. */
@@ -82,17 +84,16 @@ export class Positions {
     const box = element("figure", "llm-part-figure");
     const svg = shape("svg", { viewBox: "0 0 460 230", class: "llm-part-chart llm-positions-plot", role: "img" });
     svg.setAttribute("aria-label", title);
-    let [low, high] = [0, 0];
-    for (const line of lines) for (const value of line) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    const [low, high] = extent(lines.flatMap((line) => [...line]), [0]);
     const count = lines[0].length;
-    const x = (index) => 48 + (396 * index) / Math.max(1, count - 1);
-    const y = (value) => 12 + (184 * (high - value)) / (high - low || 1);
+    const x = linear([0, count - 1], [48, 444]);
+    const y = linear([high, low], [12, 196]);
     svg.append(shape("line", { x1: 48, x2: 444, y1: y(0), y2: y(0), class: "llm-part-axis" }));
-    lines.forEach((line, index) => svg.append(shape("path", {
-      d: `M${Array.from(line, (value, at) => `${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join("L")}`,
-      class: "llm-part-path", "stroke-opacity": (1 - (0.8 * index) / lines.length).toFixed(2) })));
+    lines.forEach((line, order) => svg.append(shape("path", {
+      d: linePath(Array.from(line, (value, index) => [x(index), y(value)])),
+      class: "llm-part-path", "stroke-opacity": (1 - (0.8 * order) / lines.length).toFixed(2) })));
     for (const value of new Set([low, 0, high])) {
-      svg.append(shape("text", { x: 42, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(1).replace("-", "−")));
+      svg.append(shape("text", { x: 42, y: y(value) + 4, "text-anchor": "end" }, fixed(value, 1)));
     }
     svg.append(shape("text", { x: 48, y: 216 }, "0"), shape("text", { x: 444, y: 216, "text-anchor": "end" }, String(count - 1)),
       shape("text", { x: 246, y: 216, "text-anchor": "middle" }, across));

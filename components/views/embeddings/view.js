@@ -4,7 +4,7 @@ import { channels, colour, mixed } from "../../frontend/colours.js";
 import { element } from "../../frontend/dom.js";
 import { exportRow } from "../../frontend/export.js";
 import { fetchBytes, fetchJson } from "../../frontend/fetching.js";
-import { escapeToken, withThousands } from "../../frontend/format.js";
+import { escapeToken, fixed, withThousands } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
 import { unpack } from "../../frontend/packing.js";
 import { barList, Status } from "../../frontend/parts.js";
@@ -35,7 +35,7 @@ class Embeddings {
     side.append(this.finder(), this.near);
     this.map = element("div", "llm-embed-body");
     this.map.append(left, side);
-    root.replaceChildren(this.slider(), this.status.root, this.map, this.positions.root, 
+    root.replaceChildren(this.slider(), this.status.root, this.map, this.positions.root,
       exportRow(data.export, () => asSeen(root, this.data.title)));
     this.read();
   }
@@ -50,7 +50,7 @@ class Embeddings {
       this.draw();
     });
     input.addEventListener("change", () => this.page.report("at", this.data.steps[this.at]));
-    this.caption = element("span", "llm-embed-where");
+    this.caption = element("span", "llm-embed-step");
     row.append(input, this.caption);
     return row;
   }
@@ -61,11 +61,11 @@ class Embeddings {
     const label = element("label", "llm-part-title", "Find a token");
     const input = element("input", "llm-embed-find");
     input.type = "search";
-    const found = element("div", "llm-embed-found");
+    const matches = element("div", "llm-embed-matches");
     input.addEventListener("input", () => {
       const wanted = escapeToken(input.value);
       const hits = wanted ? this.order.filter((token) => this.names[token].includes(wanted)).slice(0, 12) : [];
-      found.replaceChildren(...hits.map((token) => {
+      matches.replaceChildren(...hits.map((token) => {
         const button = element("button", "llm-embed-token", this.names[token]);
         button.type = "button";
         button.addEventListener("click", () => this.take(token));
@@ -73,7 +73,7 @@ class Embeddings {
       }));
     });
     label.append(input);
-    box.append(label, found);
+    box.append(label, matches);
     return box;
   }
 
@@ -83,7 +83,7 @@ class Embeddings {
     try {
       this.tokens = await fetchJson(sources.tokens);
       this.names = this.tokens.texts.map(escapeToken);
-      this.order = [...this.names.keys()].sort((one, other) => this.tokens.counts[other] - this.tokens.counts[one]);
+      this.order = [...this.names.keys()].sort((first, second) => this.tokens.counts[second] - this.tokens.counts[first]);
       // the step of the axes sets the scale of all
       this.reach = reachOf((await this.mapOf(this.data.axesOf)).points);
       await this.draw();
@@ -114,8 +114,8 @@ class Embeddings {
         const { curves } = unpack(await fetchBytes(sources[`positions/${step}`]));
         if (steps[this.at] === step) this.positions.show(curves);
       } else {
-        const found = await this.mapOf(step);
-        if (steps[this.at] === step) this.showMap(found);
+        const snapshot = await this.mapOf(step);
+        if (steps[this.at] === step) this.showMap(snapshot);
       }
       this.status.root.classList.remove("llm-part-bad");
       this.root.dataset.drawn = map === "positions" ? "positions" : "map";
@@ -126,9 +126,9 @@ class Embeddings {
 
   showMap({ points, explained }) {
     const { map, axesOf } = this.data;
-    const axes = [...explained].map((one, index) => `PC ${index + 1} · ${(100 * one).toFixed(1)}%`);
+    const axes = [...explained].map((fraction, index) => `PC ${index + 1} · ${(100 * fraction).toFixed(1)}%`);
     const space = map === "3";
-    const total = [...explained].slice(0, space ? 3 : 2).reduce((sum, one) => sum + one, 0);
+    const total = [...explained].slice(0, space ? 3 : 2).reduce((sum, fraction) => sum + fraction, 0);
     this.caption.textContent += ` · ${(100 * total).toFixed(0)}% of the variance`;
     this.caption.title = `Axes of step ${axesOf}`;
     this.cloud.show({ points, space, reach: this.reach, appearance: this.appearance(), order: this.order, axes, chosen: this.token,
@@ -136,7 +136,7 @@ class Embeddings {
     this.showNear();
   }
 
-  /** How each token is drawn, and what a hover says of it. */
+  /** How each token is drawn, and the text of its tooltip. */
   appearance() {
     const { kinds, colour: by } = this.data;
     const { counts } = this.tokens;
@@ -190,31 +190,31 @@ class Embeddings {
       return;
     }
     try {
-      const found = await this.neighbours(step, token);
+      const nearest = await this.neighbours(step, token);
       if (token !== this.token || step !== this.data.steps[this.at]) return;
       const title = `Nearest to ${this.names[token]} at step ${withThousands(step)}, by cosine`;
       const { kinds, counts } = this.tokens;
       this.near.replaceChildren(
-        barList(title, found.map(([other, cosine]) => [this.names[other], Math.max(0, cosine), cosine.toFixed(3).replace("-", "−")])),
+        barList(title, nearest.map(([other, cosine]) => [this.names[other], Math.max(0, cosine), fixed(cosine, 3)])),
         element("p", "llm-part-note", `${this.names[token]}: ${this.data.kinds[kinds[token]]}, ${withThousands(counts[token])} times in the text.`));
     } catch (error) {
       this.near.replaceChildren(element("p", "llm-part-note", error.message));
     }
   }
 
-  /** In an exported page only those of one step are held. */
+  /** An exported page holds those of one step only. */
   async neighbours(step, token) {
     const { sources, kept, axesOf } = this.data;
     if (!kept) return fetchJson(`${sources[`near/${step}`]}&token=${token}`);
-    const held = step === axesOf ? (await fetchJson(sources[`near/${step}`]))[token] : null;
-    if (!held) throw new Error(`This page holds the neighbours at step ${withThousands(axesOf)} only, as many as fit.`);
-    return held;
+    const known = step === axesOf ? (await fetchJson(sources[`near/${step}`]))[token] : null;
+    if (!known) throw new Error(`This page holds the neighbours at step ${withThousands(axesOf)} only, as many as fit.`);
+    return known;
   }
 
   summary({ same, chance, tokens }) {
     const percentage = (fraction) => `${(100 * fraction).toFixed(0)}%`;
     const { guess, axesOf } = this.data;
-    this.status.say(`${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured at step ${withThousands(axesOf)}, over the ${tokens} most frequent tokens: `
+    this.status.show(`${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured at step ${withThousands(axesOf)}, over the ${tokens} most frequent tokens: `
       + `${percentage(same)} have a nearest neighbour of the same kind; by chance it would be ${percentage(chance)}. `
       + `All snapshots use the axes of step ${withThousands(axesOf)}, at one scale.`);
     this.status.root.classList.remove("llm-part-bad");

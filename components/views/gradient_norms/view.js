@@ -62,7 +62,7 @@ class GradientNorms {
       (this.norms[layer] ??= Array(this.steps.length).fill(null)).push(...values);
     }
     this.steps.push(...steps);
-    this.status.say(this.steps.length ? "" : "Nothing has been measured yet: the run has not taken its first step.");
+    this.status.show(this.steps.length ? "" : "Nothing has been measured yet: the run has not taken its first step.");
   }
 
   /** From the colour of the first layer to that of the last one. */

@@ -151,7 +151,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "heads": config.n_heads,
         "group": config.n_heads // config.n_kv_heads,
         "off": [*(f"{layer}.{head}" for layer, head in parts.heads), *(f"{layer}.m" for layer in parts.mlps)],
-        "said": describe(parts),
+        "description": describe(parts),
         "noticed": NOTICED,
         "sources": {
             "alone": selection.address("inside/intervene-alone"),

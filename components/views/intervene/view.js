@@ -52,7 +52,7 @@ class Intervene {
   switch(layer, which, kept) {
     const name = which === "m" ? "MLP" : `Head ${which}`;
     const button = element("button", "llm-board-switch");
-    const worth = element("span", "llm-board-worth", "…");
+    const worth = element("span", "llm-board-change", "…");
     button.type = "button";
     button.disabled = Boolean(kept);
     button.setAttribute("aria-label", `Layer ${layer}, ${name}`);
@@ -76,7 +76,7 @@ class Intervene {
     }
   }
 
-  /** What each part alone is worth: the loss that its absence (zero ablation) costs on this text. */
+  /** The rise in loss on this text when each part alone is switched off (zero ablation). */
   async readAlone() {
     try {
       this.alone = await fetchJson(this.data.sources.alone);
@@ -100,18 +100,18 @@ class Intervene {
     const measured = this.alone?.length
       ? ` ${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured: ${unmissed} of ${heads * layers} heads raise the loss by `
         + `${noticed} nats or less on this text, each switched off alone.` : this.alone ? "" : " Measuring all of them …";
-    this.summary.textContent = this.data.said;
-    this.status.say(`On each switch: the rise in loss when this part alone is switched off, in nats (zero ablation).${measured}`);
+    this.summary.textContent = this.data.description;
+    this.status.show(`On each switch: the rise in loss when this part alone is switched off, in nats (zero ablation).${measured}`);
   }
 
   async read() {
     const { effect, written } = this.data.sources;
-    this.result.classList.add("llm-change-waits");
-    this.texts.classList.add("llm-change-waits");
+    this.result.classList.add("llm-change-pending");
+    this.texts.classList.add("llm-change-pending");
     try {
-      const found = await fetchJson(effect);
-      if (effect !== this.data.sources.effect) return; // a later click has been answered meanwhile
-      this.effect = found;
+      const answer = await fetchJson(effect);
+      if (effect !== this.data.sources.effect) return; // a later click has been answered in the meantime
+      this.effect = answer;
       this.showEffect();
       const texts = await fetchJson(written);
       if (written !== this.data.sources.written) return;
@@ -137,12 +137,12 @@ class Intervene {
     if (loss[0] !== null) {
       boxes.push(tile("Loss on this text, nats per token", loss, (change) => (change > 0 ? "(worse)" : "(better)")));
     }
-    const [one, other] = pair.map(escapeToken);
-    if (other !== undefined) boxes.push(tile(`Logit difference: ${one} over ${other}`, difference, () => ""));
+    const [token, against] = pair.map(escapeToken);
+    if (against !== undefined) boxes.push(tile(`Logit difference: ${token} over ${against}`, difference, () => ""));
     const figures = element("div", "llm-change-figures");
     figures.append(...boxes);
     this.result.replaceChildren(figures, this.nextTokens(next));
-    this.result.classList.remove("llm-change-waits");
+    this.result.classList.remove("llm-change-pending");
     this.showStrip();
   }
 
@@ -198,7 +198,7 @@ class Intervene {
       return box;
     };
     this.texts.replaceChildren(text("Continuation of the original model", original), text("Continuation of the altered model", altered));
-    this.texts.classList.remove("llm-change-waits");
+    this.texts.classList.remove("llm-change-pending");
   }
 
   update(data) {
@@ -211,10 +211,10 @@ class Intervene {
 }
 
 /** Shade by a change in loss: worse in one colour, better in another, fully from `most` nats on. */
-function tint(place, change, most) {
-  place.classList.toggle("llm-worse", change > 0);
-  place.classList.toggle("llm-better", change < 0);
-  place.style.setProperty("--strength", `${Math.round(55 * Math.sqrt(Math.min(1, Math.abs(change) / most)))}%`);
+function tint(target, change, most) {
+  target.classList.toggle("llm-worse", change > 0);
+  target.classList.toggle("llm-better", change < 0);
+  target.style.setProperty("--strength", `${Math.round(55 * Math.sqrt(Math.min(1, Math.abs(change) / most)))}%`);
 }
 
 export default mount(Intervene);

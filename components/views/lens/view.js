@@ -8,6 +8,8 @@ import { Grid } from "../../frontend/grid.js";
 import { mount } from "../../frontend/mount.js";
 import { barList, rowChart, Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
+import { rankScale } from "../../frontend/scales.js";
+import { toggled } from "../../frontend/selection.js";
 
 class LogitLens {
   static identity = (data) => data.sources.lens;
@@ -19,9 +21,9 @@ class LogitLens {
     this.status = new Status("Computing every layer …");
     const rows = [...data.rows.slice(0, -1), `${data.rows.at(-1)}: output`];
     this.grid = new Grid(data.labels, rows, { width: 62, widest: 110, height: 36 }, {
-      hover: oncePerFrame((row, position) => !this.held && this.select([row, position])),
-      choose: (...cell) => this.hold(this.held?.join() === cell.join() ? null : cell),
-      free: () => this.hold(null),
+      hover: oncePerFrame((row, position) => !this.selected && this.select([row, position])),
+      choose: (row, column) => this.setSelection(toggled(this.selected, [row, column])),
+      clear: () => this.setSelection(null),
     });
     this.details = element("div", "llm-part-columns");
     this.heading = element("div", "llm-part-title llm-lens-heading");
@@ -64,11 +66,11 @@ class LogitLens {
     if (colour === "guess") return Math.sqrt(cell.guesses[0][1]);
     if (cell.rank === null) return NaN;
     if (colour === "truth") return Math.sqrt(cell.truth);
-    return 1 - Math.log(cell.rank) / Math.log(Math.max(2, vocabulary));
+    return rankScale(cell.rank, vocabulary);
   }
 
   paint() {
-    this.held = this.data.locked;
+    this.selected = this.data.locked;
     const legend = {
       guess: "the square root of the probability of the top prediction",
       truth: "the square root of the probability of the true next token",
@@ -82,13 +84,13 @@ class LogitLens {
     }, `Logit lens, ${this.data.rows.length} rows by ${this.data.labels.length} positions`,
     `Colour: ${legend}. In a cell: the top prediction, its probability, and # the rank of the true next token.`
       + (this.data.postNorm ? " Post-norm: each layer's vectors are normalised, the embedding's are not." : ""));
-    this.select(this.held ?? this.grid.focus ?? [this.data.rows.length - 1, Math.max(0, this.data.labels.length - 2)]);
+    this.select(this.selected ?? this.grid.focus ?? [this.data.rows.length - 1, Math.max(0, this.data.labels.length - 2)]);
     this.grid.reveal(this.grid.focus[1] + 1 < this.data.labels.length ? this.grid.focus[1] + 1 : this.grid.focus[1]);
   }
 
-  hold(cell) {
+  setSelection(cell) {
     if (!this.lens) return;
-    this.held = cell;
+    this.selected = cell;
     this.select(cell ?? this.grid.focus);
     this.report(cell);
   }
@@ -96,13 +98,13 @@ class LogitLens {
   /** Show one cell everywhere at once. */
   select(cell) {
     if (!this.lens) return;
-    this.grid.mark(cell, this.held !== null);
+    this.grid.mark(cell, this.selected !== null);
     this.heading.textContent = this.where(cell);
     const numbers = this.at(cell);
     const guesses = element("div", "llm-part-panel");
     guesses.append(barList("Top predictions", numbers.guesses.map(([text, probability]) => [text, probability, percent(probability)])));
     this.details.replaceChildren(guesses, this.truth(cell, numbers));
-    this.status.say(this.held ? "Selected. Click it again, or press Escape, to clear the selection."
+    this.status.show(this.selected ? "Selected. Click it again, or press Escape, to clear the selection."
       : "Hover over a cell for its five most likely tokens. Click to select it.");
   }
 

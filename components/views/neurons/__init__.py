@@ -76,7 +76,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "neurons": selection.run().config.d_mlp,
         "parts": parts,
         "partTokens": length,
-        "moments": EXAMPLES,
+        "examples": EXAMPLES,
         "sources": {
             "effect": weights.address("inside/neurons-effect", **shown),
             "snippets": weights.address("inside/neurons-snippets", **shown),

@@ -20,13 +20,13 @@ class Neuron {
     this.back = this.button("‹ Previous", -1);
     this.next = this.button("Next ›", 1);
     const hint = element("span", "llm-part-note", data.kept ? "" : "or the keys ← and → on these buttons");
-    for (const one of [this.back, this.next, hint]) one.dataset.live = "";
+    for (const part of [this.back, this.next, hint]) part.dataset.live = "";
     const head = element("div", "llm-neuron-head");
     head.append(this.back, this.name, this.next, hint);
-    this.moments = element("div", "llm-neuron-moments");
+    this.exampleList = element("div", "llm-neuron-examples");
     this.side = element("div", "llm-neuron-side");
     this.body = element("div", "llm-neuron-body");
-    this.body.append(this.moments, this.side);
+    this.body.append(this.exampleList, this.side);
     this.exports = element("div");
     root.replaceChildren(head, this.status.root, this.body, this.exports);
     this.update(data);
@@ -59,14 +59,14 @@ class Neuron {
     this.back.disabled = data.kept || data.neuron === 0;
     this.next.disabled = data.kept || data.neuron === data.neurons - 1;
     this.exports.replaceChildren(exportRow(data.export, () => asSeen(this.root, this.data.title)));
-    this.body.classList.add("llm-neuron-waits");
+    this.body.classList.add("llm-neuron-pending");
     this.status.root.classList.remove("llm-part-bad");
     this.read(data);
   }
 
-  /** The text part by part; what is shown are the strongest examples so far. */
+  /** The text part by part; the strongest examples so far are shown. */
   async read(data) {
-    const { sources, parts, partTokens, moments } = data;
+    const { sources, parts, partTokens } = data;
     const current = () => this.data === data && this.root.isConnected;
     try {
       const effect = await fetchJson(sources.effect);
@@ -74,10 +74,11 @@ class Neuron {
       this.showEffect(effect);
       let best = [];
       for (let part = 0; part < parts; part++) {
-        this.status.say(`Reading the text: ${withThousands(part * partTokens)} of ${withThousands(parts * partTokens)} tokens …`);
-        best = [...best, ...(await fetchJson(sources[`part/${part}`]))].sort(([one], [other]) => other - one).slice(0, moments);
+        this.status.show(`Reading the text: ${withThousands(part * partTokens)} of ${withThousands(parts * partTokens)} tokens …`);
+        best = [...best, ...(await fetchJson(sources[`part/${part}`]))].sort(([first], [second]) => second - first)
+          .slice(0, data.examples);
         if (!current()) return;
-        if (part === 0 || part === parts - 1) await this.showMoments(data, best);
+        if (part === 0 || part === parts - 1) await this.showExamples(data, best);
         if (!current()) return;
       }
       this.summary();
@@ -87,19 +88,19 @@ class Neuron {
     }
   }
 
-  async showMoments(data, best) {
+  async showExamples(data, best) {
     const { sources, kept } = data;
     const examples = await fetchJson(kept ? sources.snippets : `${sources.snippets}&at=${best.map(([, position]) => position).join(".")}`);
     if (this.data !== data) return;
     this.examples = examples;
     const most = Math.max(...examples.flatMap(({ values }) => values.map(Math.abs))) || 1;
-    this.moments.replaceChildren(...examples.map((moment) => this.moment(moment, most)),
+    this.exampleList.replaceChildren(...examples.map((example) => this.example(example, most)),
       element("p", "llm-part-note", "Shaded: the neuron's activation at each token, in the other colour below 0; framed: its maximum. Hover over a token for the number."));
-    this.body.classList.remove("llm-neuron-waits");
+    this.body.classList.remove("llm-neuron-pending");
   }
 
-  moment({ tokens, values, peak }, most) {
-    const row = element("div", "llm-neuron-moment");
+  example({ tokens, values, peak }, most) {
+    const row = element("div", "llm-neuron-example");
     const text = element("div", "llm-neuron-text");
     tokens.forEach((label, index) => {
       const token = element("span", `llm-neuron-token ${values[index] < 0 ? "llm-neuron-less" : "llm-neuron-more"}`, escapeToken(label));
@@ -128,11 +129,11 @@ class Neuron {
   summary() {
     const counts = new Map();
     for (const { tokens, peak } of this.examples) counts.set(tokens[peak], (counts.get(tokens[peak]) ?? 0) + 1);
-    const [token, often] = [...counts].sort(([, one], [, other]) => other - one)[0];
+    const [token, count] = [...counts].sort(([, first], [, second]) => second - first)[0];
     const { guess, parts, partTokens } = this.data;
-    this.status.say(`${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured, in up to ${withThousands(parts * partTokens)} tokens of the run's text: `
+    this.status.show(`${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured, in up to ${withThousands(parts * partTokens)} tokens of the run's text: `
       + `the ${this.examples.length} max-activating examples peak at ${counts.size} different token${counts.size === 1 ? "" : "s"}, the most common, `
-      + `${escapeToken(token)}, ${often} times.`);
+      + `${escapeToken(token)}, ${count} times.`);
   }
 }
 

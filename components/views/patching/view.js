@@ -8,6 +8,8 @@ import { Grid } from "../../frontend/grid.js";
 import { mount } from "../../frontend/mount.js";
 import { Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
+import { clamp } from "../../frontend/scales.js";
+import { toggled } from "../../frontend/selection.js";
 
 class Patching {
   static identity = (data) => data.sources[0];
@@ -18,19 +20,19 @@ class Patching {
     this.report = (cell) => page.report("locked", cell);
     this.effects = [];
     this.stopped = false;
-    this.held = data.locked;
+    this.selected = data.locked;
     this.status = new Status("Running both texts, then patching layer 0 …");
     this.ends = element("div", "llm-patch-ends");
     this.heading = element("div", "llm-part-title llm-patch-heading");
     this.heading.setAttribute("aria-live", "polite");
     const rows = [...Array(data.layers).keys()].map((layer) => `layer ${layer}`);
     this.grid = new Grid(data.columns, rows, { width: 34, widest: 76, height: 34 }, {
-      hover: oncePerFrame((layer, column) => !this.held && this.select([layer, column])),
-      choose: (...cell) => this.hold(this.held?.join() === cell.join() ? null : cell),
-      free: () => this.hold(null),
+      hover: oncePerFrame((layer, column) => !this.selected && this.select([layer, column])),
+      choose: (row, column) => this.setSelection(toggled(this.selected, [row, column])),
+      clear: () => this.setSelection(null),
     });
     this.grid.root.hidden = true;
-    root.replaceChildren(this.ends, this.status.root, this.grid.root, this.heading, 
+    root.replaceChildren(this.ends, this.status.root, this.grid.root, this.heading,
       exportRow(data.export, () => asSeen(root, `${this.data.sites[this.data.site]} · ${this.data.title}`)));
     this.read();
   }
@@ -43,7 +45,7 @@ class Patching {
         if (this.stopped) return;
         if (layer > 0) {
           const rest = ((performance.now() - begun) / 1000 / layer) * (layers - layer);
-          this.status.say(`Patching layer ${layer} of ${layers}, about ${duration(rest)} left …`);
+          this.status.show(`Patching layer ${layer} of ${layers}, about ${duration(rest)} left …`);
         }
         const { ends, effects } = await fetchJson(sources[layer]);
         this.effects.push(effects);
@@ -77,7 +79,7 @@ class Patching {
     const { site, sites, layers } = this.data;
     this.grid.show((layer, column) => {
       const effect = this.effects[layer]?.[column];
-      return effect === undefined ? [NaN, ""] : [Math.max(-1, Math.min(1, effect)), tidy(effect, 2)];
+      return effect === undefined ? [NaN, ""] : [clamp(effect, -1, 1), tidy(effect, 2)];
     }, `${sites[site]}: effect of patching, ${layers} layers by ${this.data.columns.length} ${site === "head" ? "heads" : "positions"}`,
     "Colour: 0 pale, 1 full; below 0 in the other colour. 1: this activation alone restores the whole clean answer; 0: none of it."
       + (site === "head" ? " Each head is patched at all positions at once." : this.data.span > 1
@@ -92,18 +94,18 @@ class Patching {
     return best;
   }
 
-  hold(cell) {
-    this.held = cell;
+  setSelection(cell) {
+    this.selected = cell;
     this.select(cell ?? this.grid.focus);
     this.report(cell);
   }
 
   select([layer, column]) {
     if (this.effects[layer] === undefined) return;
-    this.grid.mark([layer, column], this.held !== null);
+    this.grid.mark([layer, column], this.selected !== null);
     this.grid.reveal(column);
     this.heading.textContent = this.where([layer, column]);
-    this.status.say(this.summary());
+    this.status.show(this.summary());
   }
 
   where([layer, column]) {
@@ -114,7 +116,7 @@ class Patching {
     return `${sites[site]} ${layerText} at ${escapeToken(columns[column])} (${column * span}): ${effect} of the answer`;
   }
 
-  /** What was expected and what was found half-way; asked of the residual stream, and so said of it. */
+  /** What was expected, and what was measured half-way: the question is about the residual stream. */
   summary() {
     const { site, layers, guess, columns, changed, span } = this.data;
     const doubt = this.right ? "" : " This model does not tell the two texts apart as it should: read these effects with care.";
@@ -132,9 +134,9 @@ class Patching {
 
   update(data) {
     this.data = data;
-    this.held = data.locked;
+    this.selected = data.locked;
     this.paint();
-    if (this.grid.focus) this.select(this.held ?? this.grid.focus);
+    if (this.grid.focus) this.select(this.selected ?? this.grid.focus);
   }
 }
 

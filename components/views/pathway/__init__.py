@@ -47,8 +47,8 @@ def pathway(config: ModelConfig, key: str) -> None:
         },
         {
             "title": "Probabilities",
-            "drawing": "shares",
-            "note": "a score for every token, turned into shares by softmax",
+            "drawing": "probabilities",
+            "note": "a score for every token, turned into probabilities by softmax",
             "shape": f"[pos, d_vocab {config.d_vocab}]",
             "parameters": counts.unembedding,
         },

@@ -1,5 +1,5 @@
 // The way from text to text: a row of stages, or a column where the page is narrow. Each has a small drawing of what
-// the stage makes: lines of writing, pieces, vectors, shares. The drawings stand for any text, so they show no numbers.
+// the stage makes: lines of writing, pieces, vectors, probabilities. The drawings stand for any text, so they show no numbers.
 
 import { element, shape } from "../../frontend/dom.js";
 import { withThousands } from "../../frontend/format.js";
@@ -41,7 +41,7 @@ const DRAWINGS = {
   text: () => [[0, 4, 112, 6, "quiet", 0.55], [0, 18, 96, 6, "quiet", 0.55], [0, 32, 60, 6, "quiet", 0.55]],
   tokens: () => pieces(13, 18),
   vectors,
-  shares: () => [10, 4, 30, 16, 7, 3, 12].map((height, index) =>
+  probabilities: () => [10, 4, 30, 16, 7, 3, 12].map((height, index) =>
     [index * 17, 42 - height, 12, height, index === 2 ? "accent" : "baseline", index === 2 ? 1 : 0.5]),
   next: () => pieces(13, 18, [16]),
 };
@@ -70,11 +70,11 @@ class Pathway {
       const foot = element("div", "llm-pathway-foot");
       if (stage.shape) foot.append(element("code", "llm-pathway-shape", stage.shape));
       if (stage.parameters) {
-        const share = element("div", "llm-pathway-share");
+        const track = element("div", "llm-pathway-fraction");
         const fill = element("div", "llm-pathway-fill");
         fill.style.width = `${(100 * stage.parameters) / data.total}%`;
-        share.append(fill);
-        foot.append(element("div", "llm-pathway-count", `${withThousands(stage.parameters)} parameters`), share);
+        track.append(fill);
+        foot.append(element("div", "llm-pathway-count", `${withThousands(stage.parameters)} parameters`), track);
       }
       item.append(foot);
       list.append(item);

@@ -21,9 +21,9 @@ from llm.runtime import compute
 from llm.runtime.kept import Kept
 
 FIGURES = {
-    "size": "Norm after each layer",
-    "share": "Fraction written by each part",
-    "written": "Norm of what each part wrote",
+    "norm": "Norm after each layer",
+    "fraction": "Fraction written by each part",
+    "component_norm": "Norm of what each part wrote",
 }
 
 _streams: Kept[ResidualStream] = Kept(8)
@@ -31,19 +31,19 @@ _streams: Kept[ResidualStream] = Kept(8)
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
     """Which figure the grid shows."""
-    figure = choose_one("inside", Address.FIGURE, "Show", FIGURES, "size")
+    figure = choose_one("inside", Address.FIGURE, "Show", FIGURES, "norm")
     return selection, {Address.FIGURE: figure, Address.LOCKED: st.query_params.get(Address.LOCKED, "")}
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
     """What the script is told. `locked`: the selected position."""
-    figure = query.get(Address.FIGURE, "size")
+    figure = query.get(Address.FIGURE, "norm")
     locked = parse_indices(query.get(Address.LOCKED, ""), (len(selection.tokens),))
     return {
         "title": selection.title("Residual stream"),
         "labels": selection.labels(),
         "rows": row_names(selection),
-        "figure": figure if figure in FIGURES else "size",
+        "figure": figure if figure in FIGURES else "norm",
         "figures": FIGURES,
         "locked": locked[0] if locked else None,
         "sources": {"residual": selection.address("inside/residual")},
@@ -82,13 +82,13 @@ def part_names(parts: list[Component]) -> list[str]:
 
 
 def stream_json(selection: Selection) -> dict[str, Any]:
-    """Sizes [row][position], fractions and norms [component][position]."""
+    """Norms [row][position]; fractions and norms of what each part wrote [component][position]."""
     stream = stream_of(selection)
     return {
         "parts": part_names(stream.components),
-        "size": _rounded(stream.norm[:, 0].tolist()),
-        "share": _rounded(stream.fraction[:, 0].tolist()),
-        "written": _rounded(stream.component_norm[:, 0].tolist()),
+        "norm": _rounded(stream.norm[:, 0].tolist()),
+        "fraction": _rounded(stream.fraction[:, 0].tolist()),
+        "component_norm": _rounded(stream.component_norm[:, 0].tolist()),
     }
 
 
@@ -103,9 +103,9 @@ def table(selection: Selection, query: Query) -> Table:
     rows = [
         [figure, name, position, label, float(values[row, 0, position])]
         for figure, names, values in (
-            ("size", row_names(selection), stream.norm),
-            ("share", parts, stream.fraction),
-            ("written", parts, stream.component_norm),
+            ("norm", row_names(selection), stream.norm),
+            ("fraction", parts, stream.fraction),
+            ("component_norm", parts, stream.component_norm),
         )
         for row, name in enumerate(names)
         for position, label in enumerate(labels)

@@ -8,6 +8,7 @@ import { Grid } from "../../frontend/grid.js";
 import { mount } from "../../frontend/mount.js";
 import { barList, rowChart, signedBars, Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
+import { largestMagnitude, logarithmicScale, signedScale } from "../../frontend/scales.js";
 
 class Residual {
   static identity = (data) => data.sources.residual;
@@ -15,7 +16,7 @@ class Residual {
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.held = null;
+    this.selected = null;
     this.report = (position) => page.report("locked", position);
     this.status = new Status("Computing every layer …");
     this.container = element("div");
@@ -41,67 +42,67 @@ class Residual {
   /** Another figure has other rows, so that it gets a grid of its own. */
   paint() {
     const { figure, figures, labels, rows } = this.data;
-    const names = figure === "size" ? rows : this.stream.parts;
+    const names = figure === "norm" ? rows : this.stream.parts;
     const focus = this.grid?.focus?.[1] ?? labels.length - 1;
-    this.held = this.data.locked;
+    this.selected = this.data.locked;
     this.grid = new Grid(labels, names, { width: 22, widest: 64, height: 24 }, {
-      hover: oncePerFrame((row, position) => (this.held === null ? this.select(row, position) : null)),
-      choose: (row, position) => this.hold(this.held === position ? null : position, row),
-      free: () => this.hold(null, this.grid.focus?.[0] ?? 0),
+      hover: oncePerFrame((row, position) => (this.selected === null ? this.select(row, position) : null)),
+      choose: (row, position) => this.setSelection(this.selected === position ? null : position, row),
+      clear: () => this.setSelection(null, this.grid.focus?.[0] ?? 0),
     });
     this.container.replaceChildren(this.grid.root);
     const values = this.stream[figure];
-    const { scale, legend } = figure === "share" ? signedScale(values) : normScale(values);
+    const { scale, legend } = figure === "fraction" ? fractionShades(values) : normShades(values);
     this.grid.show((row, position) => {
       const value = values[row][position];
-      return [scale(value), ...(this.grid.cell >= 30 ? [figure === "share" ? wholePercent(value) : short(value)] : [])];
+      return [scale(value), ...(this.grid.cell >= 30 ? [figure === "fraction" ? wholePercent(value) : short(value)] : [])];
     }, `${figures[figure]}, ${names.length} rows by ${labels.length} positions`, legend,
-    figure === "share" ? "positive" : "accent");
-    const position = this.held ?? Math.min(focus, labels.length - 1);
+    figure === "fraction" ? "positive" : "accent");
+    const position = this.selected ?? Math.min(focus, labels.length - 1);
     this.grid.fit();
     this.select(names.length - 1, position);
     this.grid.reveal(position);
   }
 
-  hold(position, row) {
+  setSelection(position, row) {
     if (!this.stream) return;
-    this.held = position;
+    this.selected = position;
     this.select(row, position ?? this.grid.focus[1]);
     this.report(position === null ? null : [position]);
   }
 
   /** Show one position everywhere at once. */
   select(row, position) {
-    this.grid.mark([row, position], this.held !== null);
-    const parts = [this.writers(position), this.growth(position, row), this.lengths(position)];
+    this.grid.mark([row, position], this.selected !== null);
+    const parts = [this.fractions(position), this.norms(position, row), this.componentNorms(position)];
     this.details.replaceChildren(...parts.map((part) => {
       const panel = element("div", "llm-part-panel");
       panel.append(part);
       return panel;
     }));
-    this.status.say(this.held === null ? "Hover over a position to decompose its vector. Click to select it."
+    this.status.show(this.selected === null ? "Hover over a position to decompose its vector. Click to select it."
       : "Selected. Click it again, or press Escape, to clear the selection.");
   }
 
-  named = (position) => `${quoted(this.data.labels[position])} (${position})`;
+  tokenAt = (position) => `${quoted(this.data.labels[position])} (${position})`;
 
-  writers(position) {
-    const values = this.stream.share.map((shares) => shares[position]);
+  fractions(position) {
+    const values = this.stream.fraction.map((fractions) => fractions[position]);
     const lines = this.stream.parts.map((part, index) => [part, values[index], signedPercent(values[index])]);
-    const title = `What wrote the last vector of ${this.named(position)}`;
-    const bars = signedBars(title, lines, Math.max(...values.map(Math.abs)));
-    bars.append(element("p", "llm-part-note", "Fractions sum to 100%. A part below 0 writes against the sum."));
+    const title = `What wrote the last vector of ${this.tokenAt(position)}`;
+    const bars = signedBars(title, lines, largestMagnitude(values));
+    bars.append(element("p", "llm-part-note", "The percentages sum to 100%. A part below 0 writes against the sum."));
     return bars;
   }
 
-  growth(position, row) {
-    const sizes = this.stream.size.map((one) => one[position]);
-    const at = this.data.figure === "size" ? row : -1;
-    return rowChart(`Norm of the vector at ${this.named(position)}`, this.data.rows, sizes, at, short);
+  norms(position, row) {
+    const norms = this.stream.norm.map((values) => values[position]);
+    const focus = this.data.figure === "norm" ? row : -1;
+    return rowChart(`Norm of the vector at ${this.tokenAt(position)}`, this.data.rows, norms, focus, short);
   }
 
-  lengths(position) {
-    const values = this.stream.written.map((one) => one[position]);
+  componentNorms(position) {
+    const values = this.stream.component_norm.map((norms) => norms[position]);
     const longest = Math.max(...values) || 1;
     return barList("Norm of what each part wrote",
       this.stream.parts.map((part, index) => [part, values[index] / longest, short(values[index])]));
@@ -109,7 +110,7 @@ class Residual {
 
   update(data) {
     const before = this.data;
-    const repaint = data.figure !== before.figure || data.locked !== this.held;
+    const repaint = data.figure !== before.figure || data.locked !== this.selected;
     this.data = data;
     renewExportRow(this.root, before, data, this.exportRow);
     if (this.stream && repaint) this.paint();
@@ -120,20 +121,15 @@ class Residual {
 const signedPercent = (fraction) => (Math.abs(fraction) < 0.0005 ? "0.0%" : `${withSign(100 * fraction, 1)}%`);
 
 /** Norms differ by orders of magnitude (the first token's is often far greater): colour follows their logarithm. */
-function normScale(values) {
-  const all = values.flat().filter((value) => value > 0);
-  const [low, high] = [Math.min(...all), Math.max(...all)];
-  const span = Math.log(high / low) || 1;
-  return {
-    scale: (value) => (value > 0 ? Math.log(value / low) / span : 0),
-    legend: `Colour: norm on a logarithmic scale, from ${short(low)} to ${short(high)}.`,
-  };
+function normShades(values) {
+  const { scale, low, high } = logarithmicScale(values.flat());
+  return { scale, legend: `Colour: norm on a logarithmic scale, from ${short(low)} to ${short(high)}.` };
 }
 
-function signedScale(values) {
-  const most = Math.max(...values.flat().map(Math.abs)) || 1;
-  const end = wholePercent(most);
-  return { scale: (value) => value / most, legend: `Colour: from −${end} over 0 to ${end} of the last vector.` };
+function fractionShades(values) {
+  const { scale, largest } = signedScale(values.flat());
+  const end = wholePercent(largest || 1);
+  return { scale, legend: `Colour: from −${end} over 0 to ${end} of the last vector.` };
 }
 
 export default mount(Residual);

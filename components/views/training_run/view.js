@@ -1,11 +1,12 @@
 // A run as it trains: tiles, loss curves and samples, fetched from the run's route and drawn as they come.
 
-import { colour } from "../../frontend/colours.js";
 import { element } from "../../frontend/dom.js";
 import { poll } from "../../frontend/fetching.js";
 import { duration, withThousands } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
 import { loadPlotly } from "../../frontend/plotly.js";
+import { drawLosses, drawRates } from "./charts.js";
+import { RunHistory } from "./history.js";
 
 const TILES = [
   ["step", "Step"],
@@ -26,7 +27,6 @@ const STATES = {
   interrupted: "Interrupted",
   unknown: "Unknown",
 };
-const SMOOTHING = 0.85; // decay rate of the running mean; the first steps, a plain mean, keep less
 
 class LiveRun {
   static identity = (data) => data.url;
@@ -51,16 +51,7 @@ class LiveRun {
 
   forget() {
     this.offset = 0;
-    this.steps = [];
-    this.losses = [];
-    this.smooth = [];
-    this.rates = [];
-    this.norms = [];
-    this.evaluationSteps = [];
-    this.evaluationLosses = [];
-    this.last = null;
-    this.evaluation = null;
-    this.learned = {}; // skill → its latest accuracy, and the first step with nine in ten right
+    this.history = new RunHistory();
   }
 
   build() {
@@ -119,8 +110,7 @@ class LiveRun {
       return 3000;
     }
     this.showMessage(answer.message, answer.state === "failed");
-    // each step has its row: a gap or a repetition means that the run was resumed from an earlier snapshot
-    const continues = !answer.rows.length || !this.last || answer.rows[0].step === this.last.step + 1;
+    const continues = this.history.continuesWith(answer.rows);
     if (answer.reset || !continues) {
       this.forget();
       this.list.replaceChildren();
@@ -136,20 +126,7 @@ class LiveRun {
 
   add(rows) {
     for (const row of rows) {
-      this.last = row;
-      if (row.loss !== null) {
-        const kept = Math.min(SMOOTHING, this.steps.length / (this.steps.length + 1));
-        this.smooth.push(kept * (this.smooth.at(-1) ?? 0) + (1 - kept) * row.loss);
-        this.steps.push(row.step);
-        this.losses.push(row.loss);
-        this.rates.push(row.learning_rate);
-        this.norms.push(row.grad_norm);
-      }
-      if (row.evaluation) {
-        this.evaluation = row.evaluation;
-        this.evaluationSteps.push(row.step);
-        this.evaluationLosses.push(row.evaluation.loss);
-      }
+      this.history.add(row);
       if (row.sample) this.addSample(row);
       if (row.skills) this.addSkills(row);
     }
@@ -162,10 +139,10 @@ class LiveRun {
     const entry = element("article", "llm-live-sample");
     entry.dataset.step = row.step;
     const loss = row.evaluation ? ` · validation loss ${row.evaluation.loss.toFixed(2)}` : "";
-    const told = row.well_formed === null || row.well_formed === undefined ? ""
+    const wellFormed = row.well_formed === null || row.well_formed === undefined ? ""
       : ` · ${Math.round(100 * row.well_formed)} % of its sentences well-formed`;
     const when = row.step === 0 ? "Step 0 · untrained" : `Step ${withThousands(row.step)}`;
-    entry.append(element("div", "llm-live-when", when + loss + told), element("p", "llm-live-text", row.sample));
+    entry.append(element("div", "llm-live-when", when + loss + wellFormed), element("p", "llm-live-text", row.sample));
     this.list.append(entry);
     if (atEnd) this.list.scrollTop = this.list.scrollHeight;
   }
@@ -175,8 +152,7 @@ class LiveRun {
     this.skills.hidden = false;
     this.skillList.replaceChildren();
     for (const [name, accuracy] of Object.entries(row.skills)) {
-      const since = accuracy < 0.9 ? null : (this.learned[name] ?? row.step);
-      this.learned[name] = since;
+      const since = this.history.learnedSince[name];
       const bar = element("div", "llm-live-skill-bar");
       bar.style.width = `${Math.max(0, 200 * (accuracy - 0.5))}%`;
       const track = element("div", "llm-live-skill-track");
@@ -193,7 +169,7 @@ class LiveRun {
   }
 
   show({ state }) {
-    const { last, evaluation, data } = this;
+    const { history: { last, evaluation, smoothed }, data } = this;
     this.badge.textContent = STATES[state] || state;
     this.badge.dataset.state = state;
     if (last) {
@@ -202,7 +178,7 @@ class LiveRun {
       this.bar.value = last.step;
       this.values.step.textContent = `${withThousands(last.step)} / ${withThousands(data.steps)}`;
       this.values.left.textContent = going ? duration(left) : state === "finished" ? "done" : "–";
-      this.values.loss.textContent = this.smooth.length ? this.smooth.at(-1).toFixed(3) : "–";
+      this.values.loss.textContent = smoothed.length ? smoothed.at(-1).toFixed(3) : "–";
       this.values.speed.textContent = last.tokens_per_second ? withThousands(last.tokens_per_second) : "–";
     }
     if (evaluation) {
@@ -216,86 +192,20 @@ class LiveRun {
     }
   }
 
-  /** @returns {any} what Plotly takes as a layout */
-  layout(height, title) {
-    const quiet = colour(this.root, "quiet");
-    const grid = colour(this.root, "line");
-    const axis = { gridcolor: grid, linecolor: grid, zeroline: false, automargin: true, tickfont: { size: 11 } };
-    return {
-      height,
-      margin: { l: 44, r: 12, t: 8, b: 40 },
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-      font: { color: quiet, family: getComputedStyle(this.root).fontFamily, size: 12 },
-      hovermode: "x unified",
-      hoverlabel: { bgcolor: colour(this.root, "panel"), font: { color: colour(this.root, "--st-text-color") } },
-      legend: { orientation: "h", x: 1, xanchor: "right", y: 1.02, yanchor: "bottom" },
-      xaxis: { ...axis, title: { text: "Optimizer step", font: { size: 12 } }, rangemode: "tozero" },
-      yaxis: { ...axis, title: { text: title, font: { size: 12 } } },
-      uirevision: "kept", // zoom and hidden lines survive new data
-      datarevision: this.offset, // the lists grow in place; this says so
-    };
-  }
-
   draw() {
-    if (!this.plotly || !this.chart.isConnected) return;
-    if (!this.steps.length && !this.evaluationSteps.length) return;
+    if (!this.plotly || !this.chart.isConnected || this.history.empty) return;
     const started = performance.now();
     this.chart.querySelector(".llm-live-loading")?.remove();
-    const [train, validation, baseline] = ["train", "validation", "baseline"].map((name) => colour(this.root, name));
-    const text = { hovertemplate: "%{y:.3f}" };
-    const traces = [
-      { ...text, x: this.steps, y: this.losses, name: "training, each step", mode: "lines", opacity: 0.35,
-        line: { color: train, width: 1 }, showlegend: false },
-      { ...text, x: this.steps, y: this.smooth, name: "training (running mean)", mode: "lines",
-        line: { color: train, width: 2.5 } },
-      { ...text, x: this.evaluationSteps, y: this.evaluationLosses, name: "validation", mode: "lines+markers",
-        line: { color: validation, width: 1.5, dash: "dot" }, marker: { color: validation, size: 8 } },
-    ];
-    const layout = this.layout(380, "Loss, nats per token");
-    layout.xaxis.range = [0, this.rangeEnd()];
-    layout.shapes = [];
-    layout.annotations = [];
-    let highest = Math.max(...this.evaluationLosses, this.losses.length ? this.losses[0] : 0);
-    for (const { name, label, loss } of this.data.baselines) {
-      layout.shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: loss, y1: loss, name,
-        line: { color: baseline, width: 1.2, dash: "dash" } });
-      layout.annotations.push({ xref: "paper", x: 1, xanchor: "right", y: loss, yanchor: "bottom", showarrow: false,
-        text: `${label} ${loss.toFixed(2)}`, font: { color: baseline, size: 11 }, yshift: 1 });
-      highest = Math.max(highest, loss);
-    }
-    layout.yaxis.range = [0, highest * 1.08];
-    layout.height = this.root.clientWidth < 700 ? 320 : 400;
-    this.plotly.react(this.chart, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
+    drawLosses(this.plotly, this.chart, this.root, this.history, this.data.steps, this.data.baselines, this.offset);
     this.drawSmall();
     this.hasUndrawnRows = false;
     // training wants the cores: a chart that takes long is drawn the less often
     this.nextDrawing = performance.now() + 50 * (performance.now() - started);
   }
 
-  /** The axis grows with the run in strides, so that the first minute is not squeezed into a corner. */
-  rangeEnd() {
-    const step = Math.max(this.last?.step ?? 0, 10);
-    if (step > 0.5 * this.data.steps) return this.data.steps;
-    return Math.min(this.data.steps, Math.max(50, 2 ** Math.ceil(Math.log2(step * 1.15))));
-  }
-
   drawSmall() {
-    if (!this.plotly || !this.more.open || !this.steps.length) return;
-    const layout = this.layout(200, "Learning rate");
-    const grey = colour(this.root, "baseline");
-    layout.yaxis.rangemode = "tozero";
-    layout.yaxis2 = { ...layout.yaxis, title: { text: "Gradient norm (L2)", font: { size: 12 } }, overlaying: "y",
-      side: "right", showgrid: false, rangemode: "tozero" };
-    layout.margin.r = 52;
-    const accent = colour(this.root, "accent");
-    const traces = [
-      { x: this.steps, y: this.rates, name: "learning rate", mode: "lines", line: { color: accent, width: 2 },
-        hovertemplate: "%{y:.2e}" },
-      { x: this.steps, y: this.norms, name: "gradient norm", mode: "lines", yaxis: "y2", line: { color: grey, width: 1 },
-        hovertemplate: "%{y:.3f}" },
-    ];
-    this.plotly.react(this.small, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
+    if (!this.plotly || !this.more.open || !this.history.steps.length) return;
+    drawRates(this.plotly, this.small, this.root, this.history, this.offset);
   }
 
   report() {

@@ -105,7 +105,7 @@ class Writing {
       const track = element("div", "llm-writing-track");
       track.append(bar);
       row.append(element("code", "llm-writing-option", JSON.stringify(text)), track,
-        element("span", "llm-writing-share", percent(probability)));
+        element("span", "llm-writing-probability", percent(probability)));
       this.card.append(row);
     }
   }

@@ -1,0 +1,95 @@
+// What has been read of a run so far, as the lists that charts draw.
+
+const SMOOTHING = 0.85; // decay rate of the running mean; the first steps, a plain mean, keep less
+const LEARNED = 0.9; // accuracy from which on a skill counts as learned
+
+/**
+ * A row of the run's metrics.
+ *
+ * @typedef {object} Row
+ * @property {number} step
+ * @property {number | null} loss
+ * @property {number} learning_rate
+ * @property {number} grad_norm
+ * @property {number} elapsed seconds
+ * @property {number} [tokens_per_second]
+ * @property {Evaluation} [evaluation]
+ * @property {string} [sample]
+ * @property {number | null} [well_formed] fraction of the sample's sentences
+ * @property {Record<string, number>} [skills] accuracy by skill
+ */
+
+/** @typedef {{ loss: number, bits_per_character: number, accuracy: number }} Evaluation */
+
+export class RunHistory {
+  constructor() {
+    /** @type {number[]} */
+    this.steps = [];
+    /** @type {number[]} */
+    this.losses = [];
+    /** @type {number[]} the running mean of the losses */
+    this.smoothed = [];
+    /** @type {number[]} */
+    this.learningRates = [];
+    /** @type {number[]} */
+    this.gradientNorms = [];
+    /** @type {number[]} */
+    this.evaluationSteps = [];
+    /** @type {number[]} */
+    this.evaluationLosses = [];
+    /** @type {Row | null} */
+    this.last = null;
+    /** @type {Evaluation | null} */
+    this.evaluation = null;
+    /** @type {Record<string, number | null>} by skill: since which step it has been learned */
+    this.learnedSince = {};
+  }
+
+  get empty() {
+    return !this.steps.length && !this.evaluationSteps.length;
+  }
+
+  /**
+   * Whether these rows come right after the last one: each step has its row, so a gap or a repetition means that the
+   * run was resumed from an earlier snapshot.
+   *
+   * @param {Row[]} rows
+   */
+  continuesWith(rows) {
+    return !rows.length || !this.last || rows[0].step === this.last.step + 1;
+  }
+
+  /** @param {Row} row */
+  add(row) {
+    this.last = row;
+    if (row.loss !== null) {
+      const decay = Math.min(SMOOTHING, this.steps.length / (this.steps.length + 1));
+      this.smoothed.push(decay * (this.smoothed.at(-1) ?? 0) + (1 - decay) * row.loss);
+      this.steps.push(row.step);
+      this.losses.push(row.loss);
+      this.learningRates.push(row.learning_rate);
+      this.gradientNorms.push(row.grad_norm);
+    }
+    if (row.evaluation) {
+      this.evaluation = row.evaluation;
+      this.evaluationSteps.push(row.step);
+      this.evaluationLosses.push(row.evaluation.loss);
+    }
+    for (const [skill, accuracy] of Object.entries(row.skills ?? {})) {
+      this.learnedSince[skill] = accuracy < LEARNED ? null : (this.learnedSince[skill] ?? row.step);
+    }
+  }
+}
+
+/**
+ * Where the axis of steps ends: it grows with the run in strides, so that the first minute is not squeezed into a
+ * corner.
+ *
+ * @param {number} step the last one
+ * @param {number} steps of the whole run
+ */
+export function axisEnd(step, steps) {
+  const last = Math.max(step, 10);
+  if (last > 0.5 * steps) return steps;
+  return Math.min(steps, Math.max(50, 2 ** Math.ceil(Math.log2(last * 1.15))));
+}

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { axisEnd, RunHistory } from "../../components/views/training_run/history.js";
+
+/** @typedef {import("../../components/views/training_run/history.js").Row} Row */
+
+/**
+ * @param {number} step
+ * @param {Partial<Row>} more
+ * @returns {Row}
+ */
+const row = (step, more = {}) => ({ step, loss: 4, learning_rate: 0.1, grad_norm: 1, elapsed: step, ...more });
+
+test("the running mean begins as a plain mean and then decays", () => {
+  const history = new RunHistory();
+  for (const [step, loss] of [[1, 4], [2, 2], [3, 3]]) history.add(row(step, { loss }));
+  assert.deepEqual(history.smoothed.map((value) => value.toFixed(9)), ["4.000000000", "3.000000000", "3.000000000"]);
+  for (let step = 4; step <= 20; step++) history.add(row(step, { loss: 3 }));
+  history.add(row(21, { loss: 13 }));
+  assert.ok(Math.abs(Number(history.smoothed.at(-1)) - 4.5) < 1e-9);
+});
+
+test("a row without a loss counts as the last one and adds no point", () => {
+  const history = new RunHistory();
+  assert.ok(history.empty);
+  history.add(row(0, { loss: null, evaluation: { loss: 5, bits_per_character: 2, accuracy: 0.1 } }));
+  assert.deepEqual([history.steps, history.evaluationSteps, history.evaluationLosses], [[], [0], [5]]);
+  assert.ok(!history.empty);
+});
+
+test("a gap or a repetition of steps does not continue a run", () => {
+  const history = new RunHistory();
+  assert.ok(history.continuesWith([row(7)]));
+  history.add(row(7));
+  assert.ok(history.continuesWith([row(8)]) && history.continuesWith([]));
+  assert.ok(!history.continuesWith([row(7)]) && !history.continuesWith([row(9)]));
+});
+
+test("a skill is learned since the first of the latest steps with nine in ten right", () => {
+  const history = new RunHistory();
+  for (const [step, accuracy] of [[1, 0.5], [2, 0.95], [3, 0.9]]) history.add(row(step, { skills: { echo: accuracy } }));
+  assert.equal(history.learnedSince.echo, 2);
+  history.add(row(4, { skills: { echo: 0.89 } }));
+  assert.equal(history.learnedSince.echo, null);
+  history.add(row(5, { skills: { echo: 1 } }));
+  assert.equal(history.learnedSince.echo, 5);
+});
+
+test("the axis of steps grows in powers of two, up to the whole run", () => {
+  assert.equal(axisEnd(0, 1000), 50);
+  assert.equal(axisEnd(100, 1000), 128);
+  assert.equal(axisEnd(120, 1000), 256);
+  assert.equal(axisEnd(501, 1000), 1000);
+  assert.equal(axisEnd(0, 15), 15);
+});
