@@ -1,7 +1,7 @@
 """Export: the scripts that draw a view in the app also draw it in a page that needs no server and no network.
 
-A portable component is told where its numbers are (`data["sources"]`, by name). On the app's page these are addresses
-of routes; in a page to keep they are the very bytes, as data: URLs.
+A view's script fetches its numbers from `data["sources"]`, by name. In the app these are addresses of routes; in an
+exported page they are data: URLs that hold the bytes themselves.
 """
 
 from __future__ import annotations
