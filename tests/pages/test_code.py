@@ -193,7 +193,7 @@ def test_sampling_and_training_code_is_read_on_live_data(home, client):
         assert all("?" not in variable["axes"] for step in described["steps"] for variable in step["variables"]), name
         assert client.get(f"/live/code/{key}/comparison", params={"path": name}).json() == []
     assert made["adamw"][-2:] == ["weight", "weight"]
-    assert {"likeliest", "kept", "falling", "probabilities"} <= set(made["sampling"])
+    assert {"likeliest", "kept", "descending", "probabilities"} <= set(made["sampling"])
     merges = [step for step in described_steps(client, key, "bpe") if dict(step["values"]).get("merge")]
     assert dict(merges[0]["values"])["merge"].startswith("Merge(left=")
     assert client.get(f"/live/code/{key}/layer", params={"path": "embed"}).status_code == 400

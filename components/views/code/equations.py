@@ -160,17 +160,17 @@ def _unembedding(config: ModelConfig) -> Equation:
 
 TRAINING = {
     "Sampling filters": _told(
-        ["{penalised|z} ← {scores|z} / penalty where z > 0,  z · penalty below,  for tokens that are in the text",
+        ["{penalised|z} ← {selected|z} / penalty where z > 0,  z · penalty below,  for tokens that are in the text",
          "{logits|z} ← (z − max z) / temperature", "{likeliest} = the k greatest z",
-         "{before} = Σ of the probabilities {falling} before a token;  it stays while {before} < p",
+         "{before} = Σ of the probabilities {descending} before a token;  it stays while {before} < p",
          "{probabilities} = softmax(z);  a token stays from {least|min_p · max} on"],
         "The model's scores are made sharper or flatter, and unlikely tokens ruled out (−∞), before one is drawn. Each "
         "filter reads what the one before it left.",
         "Keskar et al. 2019; Ackley et al. 1985; Fan et al. 2018; Holtzman et al. 2020; Nguyen et al. 2024",
     ),
     "Data windows": _told(
-        ["{shares}[b] = ({begin} + {window}[b] · golden ratio) mod 1",
-         "{windows}[b] = tokens[s … s + n_ctx],  s = ⌊{shares}[b] · (train − n_ctx)⌋",
+        ["{fractions}[b] = ({offset} + {window}[b] · golden ratio) mod 1",
+         "{windows}[b] = tokens[s … s + n_ctx],  s = ⌊{fractions}[b] · (train − n_ctx)⌋",
          "inputs = {windows}[:, :−1],  targets = {windows}[:, 1:]"],
         "Cut pieces out of the text, each far from the last. At every position of a piece, the next token is the "
         "answer that the model should give.",
