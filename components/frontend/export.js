@@ -2,6 +2,16 @@
 
 import { element } from "./dom.js";
 
+/**
+ * The name of the files without ending, and the addresses of the server's own; an exported page has none.
+ *
+ * @typedef {{ name: string, csv?: string, html?: string }} Links
+ */
+
+/**
+ * @param {Blob} content
+ * @param {string} name
+ */
 function save(content, name) {
   const link = element("a");
   link.href = URL.createObjectURL(content);
@@ -10,16 +20,20 @@ function save(content, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-const svgText = (svg) => new XMLSerializer().serializeToString(svg);
+const svgText = (/** @type {SVGSVGElement} */ svg) => new XMLSerializer().serializeToString(svg);
 
-/** An SVG as PNG, at twice its size. */
+/**
+ * An SVG as PNG, at twice its size.
+ *
+ * @param {SVGSVGElement} svg
+ */
 async function rasterised(svg) {
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgText(svg))}`;
   await image.decode();
   const canvas = document.createElement("canvas");
-  canvas.width = 2 * svg.getAttribute("width");
-  canvas.height = 2 * svg.getAttribute("height");
+  canvas.width = 2 * Number(svg.getAttribute("width"));
+  canvas.height = 2 * Number(svg.getAttribute("height"));
   canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
@@ -27,7 +41,7 @@ async function rasterised(svg) {
 /**
  * The row of export buttons.
  *
- * @param {{ name: string, csv?: string, html?: string }} links addresses of the server's files; none in an exported page
+ * @param {Links} links
  * @param {() => SVGSVGElement} draw gives the view as SVG
  */
 export function exportRow(links, draw) {
@@ -35,12 +49,13 @@ export function exportRow(links, draw) {
   row.append(element("span", "llm-export-title", "Export"));
   const message = element("span", "llm-export-message");
   message.setAttribute("role", "status");
+  /** @type {(label: string, act: () => unknown) => void} what `act` returns, if anything, is shown beside the buttons */
   const button = (label, act) => {
     const made = element("button", "llm-export-button", label);
     made.type = "button";
     made.addEventListener("click", async () => {
       try {
-        message.textContent = (await act()) ?? "";
+        message.textContent = String((await act()) ?? "");
       } catch (error) {
         message.textContent = `Export failed: ${error.message}`;
       }

@@ -5,6 +5,30 @@ import { element } from "./dom.js";
 import { escapeToken, truncate } from "./format.js";
 import { arrowStep, stepped, windowAround, windowAt, windowShowing } from "./selection.js";
 
+/**
+ * In pixels.
+ *
+ * @typedef {object} Size
+ * @property {number} width of the narrowest column
+ * @property {number} widest of the widest column
+ * @property {number} height of a row
+ */
+
+/**
+ * Called for the pointer and the keyboard.
+ *
+ * @typedef {object} Handlers
+ * @property {(row: number, position: number) => void} hover
+ * @property {(row: number, position: number) => void} choose
+ * @property {() => void} clear
+ */
+
+/**
+ * The value of a cell, −1 … 1 (NaN: no colour), and the lines of text in it.
+ *
+ * @typedef {(row: number, position: number) => [value: number, ...lines: string[]]} Paint
+ */
+
 const GRID_LEFT = 96; // pixels for the names of rows
 const SLANT = 26; // pixels to the right for the last slanted label
 
@@ -12,6 +36,11 @@ export class Grid {
   /**
    * `rows`: their names. `size`: { width: the narrowest column, widest, height: of a row }.
    * `handlers`: hover(row, position), choose(row, position) and clear(), called for the pointer and the keyboard.
+   *
+   * @param {string[]} labels
+   * @param {string[]} rows
+   * @param {Size} size
+   * @param {Handlers} handlers
    */
   constructor(labels, rows, size, handlers) {
     this.labels = labels.map(escapeToken);
@@ -19,7 +48,11 @@ export class Grid {
     this.size = size;
     this.handlers = handlers;
     this.start = 0; // the first position in the window
+    /** @type {import("./selection.js").Cell | null} */
     this.focus = null;
+    this.width = 0; // pixels
+    this.shown = labels.length; // positions in the window
+    this.cell = size.width; // pixels
     this.selected = false;
     /** @type {ImageData | null} */
     this.mapped = null;
@@ -43,12 +76,13 @@ export class Grid {
   }
 
   listen() {
+    /** @type {(act: (row: number, position: number) => void) => (event: MouseEvent) => void} */
     const onCell = (act) => (event) => {
       const cell = this.cellAt(event);
       if (cell) act(...cell);
     };
-    this.canvas.addEventListener("pointermove", onCell((...cell) => this.handlers.hover(...cell)));
-    this.canvas.addEventListener("click", onCell((...cell) => this.handlers.choose(...cell)));
+    this.canvas.addEventListener("pointermove", onCell((row, position) => this.handlers.hover(row, position)));
+    this.canvas.addEventListener("click", onCell((row, position) => this.handlers.choose(row, position)));
     this.root.addEventListener("keydown", (event) => {
       const step = arrowStep(event.key);
       if (step && this.focus) this.step(step);
@@ -57,7 +91,7 @@ export class Grid {
       else return;
       event.preventDefault();
     });
-    const move = (event) => {
+    const move = (/** @type {PointerEvent} */ event) => {
       if (event.type === "pointermove" && !event.buttons) return;
       const box = this.map.getBoundingClientRect();
       this.moveTo(windowAround((event.clientX - box.left) / box.width, this.shown, this.labels.length));
@@ -66,6 +100,7 @@ export class Grid {
     this.map.addEventListener("pointermove", move);
   }
 
+  /** @param {import("./selection.js").Cell} step */
   step(step) {
     const cell = stepped(this.focus, step, [this.rows.length, this.labels.length]);
     this.handlers.hover(...cell);
@@ -75,6 +110,11 @@ export class Grid {
   /**
    * `paint(row, position)` gives [value, ...lines]: colour from −1 to 1 (NaN: none) and what stands in the cell.
    * `more` is the colour of 1 by meaning.
+   *
+   * @param {Paint} paint
+   * @param {string} title
+   * @param {string} legend
+   * @param {string} [more]
    */
   show(paint, title, legend, more = "accent") {
     this.paint = paint;
@@ -94,17 +134,26 @@ export class Grid {
     this.draw();
   }
 
+  /** @param {number} start */
   moveTo(start) {
     this.start = windowAt(start, this.shown, this.labels.length);
     this.draw();
   }
 
-  /** Move the window, if need be, so that this position is in it. */
+  /**
+   * Move the window, if need be, so that this position is in it.
+   *
+   * @param {number} position
+   */
   reveal(position) {
     const start = windowShowing(this.start, this.shown, this.labels.length, position);
     if (start !== this.start) this.moveTo(start);
   }
 
+  /**
+   * @param {number} row
+   * @param {number} position
+   */
   corner(row, position) {
     return [GRID_LEFT + (position - this.start) * this.cell, this.top + row * this.size.height];
   }
@@ -132,6 +181,11 @@ export class Grid {
     this.mark(this.focus, this.selected);
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} brush
+   * @param {number} row
+   * @param {number} position
+   */
   fill(brush, row, position) {
     const [value, ...lines] = this.paint(row, position);
     const [x, y] = this.corner(row, position);
@@ -151,7 +205,11 @@ export class Grid {
     });
   }
 
-  /** Names of rows and tokens. */
+  /**
+   * Names of rows and tokens.
+   *
+   * @param {CanvasRenderingContext2D} brush
+   */
   write(brush) {
     brush.fillStyle = colour(this.root, "quiet");
     brush.font = `12px ${getComputedStyle(this.root).fontFamily}`;
@@ -193,7 +251,7 @@ export class Grid {
       }
       this.mapped = brush.getImageData(0, 0, width, height);
     }
-    this.map.style.setProperty("--rows", height);
+    this.map.style.setProperty("--rows", String(height));
     brush.putImageData(this.mapped, 0, 0);
     brush.globalAlpha = 0.55;
     brush.fillStyle = colour(this.root, "--st-background-color");
@@ -202,7 +260,12 @@ export class Grid {
     brush.globalAlpha = 1;
   }
 
-  /** Frame a cell; a selected one stands out. */
+  /**
+   * Frame a cell; a selected one stands out.
+   *
+   * @param {import("./selection.js").Cell | null} cell
+   * @param {boolean} selected
+   */
   mark(cell, selected) {
     this.focus = cell;
     this.selected = selected;
@@ -215,6 +278,12 @@ export class Grid {
       height: `${this.size.height - 1}px` });
   }
 
+  /**
+   * The cell under the pointer, or null.
+   *
+   * @param {MouseEvent} event
+   * @returns {import("./selection.js").Cell | null}
+   */
   cellAt(event) {
     const box = this.canvas.getBoundingClientRect();
     const row = Math.floor((event.clientY - box.top - this.top) / this.size.height);

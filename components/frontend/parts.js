@@ -3,7 +3,12 @@
 import { element, shape } from "./dom.js";
 import { linear, linePath } from "./scales.js";
 
-/** Bars of [name, fraction 0 … 1, text], under a title. */
+/**
+ * Bars of [name, fraction 0 … 1, text], under a title.
+ *
+ * @param {string} title
+ * @param {[name: string, fraction: number, text: string][]} lines
+ */
 export function barList(title, lines) {
   const box = element("div", "llm-part-bars");
   box.append(element("div", "llm-part-title", title));
@@ -19,7 +24,15 @@ export function barList(title, lines) {
   return box;
 }
 
-/** Values by row as a line with dots, from 0 up; `focus` is the row in focus, `format` gives a value as text. */
+/**
+ * Values by row as a line with dots, from 0 up; `focus` is the row in focus, `format` gives a value as text.
+ *
+ * @param {string} title
+ * @param {string[]} rows
+ * @param {number[]} values
+ * @param {number} focus
+ * @param {(value: number) => string} format
+ */
 export function rowChart(title, rows, values, focus, format) {
   const box = element("figure", "llm-part-figure");
   box.append(element("figcaption", "llm-part-title", title));
@@ -49,23 +62,32 @@ export function rowChart(title, rows, values, focus, format) {
 
 /** Where a view says what it is doing, and what went wrong. */
 export class Status {
+  /** @param {string} text */
   constructor(text) {
     this.root = element("div", "llm-part-status", text);
     this.root.dataset.live = ""; // how to point at things: nothing for a picture
     this.root.setAttribute("role", "status");
   }
 
+  /** @param {string} text */
   show(text) {
     this.root.textContent = text;
   }
 
+  /** @param {Error} error */
   fail(error) {
     this.show(error.message);
     this.root.classList.add("llm-part-bad");
   }
 }
 
-/** Bars of [name, value, text] to both sides of zero, under a title; `most` is a full half. */
+/**
+ * Bars of [name, value, text] to both sides of zero, under a title; `most` is a full half.
+ *
+ * @param {string} title
+ * @param {[name: string, value: number, text: string][]} lines
+ * @param {number} most
+ */
 export function signedBars(title, lines, most) {
   const box = element("div", "llm-part-bars llm-part-signed");
   box.append(element("div", "llm-part-title", title));

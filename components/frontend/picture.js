@@ -3,7 +3,12 @@
 import { colour } from "./colours.js";
 import { shape, SVG } from "./dom.js";
 
-/** What is seen of `root` as one SVG with a title. */
+/**
+ * What is seen of `root` as one SVG with a title.
+ *
+ * @param {HTMLElement} root
+ * @param {string} title
+ */
 export function asSeen(root, title) {
   const frame = root.getBoundingClientRect();
   const foot = root.querySelector(".llm-export")?.getBoundingClientRect().top ?? frame.bottom;
@@ -24,39 +29,57 @@ class Redrawing {
     this.colours = new Map();
   }
 
-  /** One element and all in it, at its position in the window. */
+  /**
+   * One element and all in it, at its position in the window.
+   *
+   * @param {Element} seen
+   * @param {Element} target
+   */
   element(seen, target) {
     const style = getComputedStyle(seen);
     if (seen.matches(Redrawing.LEFT_OUT) || style.display === "none" || style.visibility === "hidden") return;
     const box = seen.getBoundingClientRect();
     this.box(box, style, target);
-    if (seen.tagName === "CANVAS") this.canvas(seen, box, style, target);
-    else if (seen.tagName === "svg") this.drawing(seen, box, target);
-    else if (seen.tagName === "INPUT") this.slider(seen, box, target);
+    if (seen.tagName === "CANVAS") this.canvas(/** @type {HTMLCanvasElement} */ (seen), box, style, target);
+    else if (seen.tagName === "svg") this.drawing(/** @type {SVGSVGElement} */ (/** @type {unknown} */ (seen)), box, target);
+    else if (seen.tagName === "INPUT") this.slider(/** @type {HTMLInputElement} */ (seen), box, target);
     else {
       const inside = style.overflowX === "visible" ? target : this.clipped(box, target);
       for (const child of seen.childNodes) {
-        if (child.nodeType === Node.TEXT_NODE) this.text(child, style, inside);
-        else if (child.nodeType === Node.ELEMENT_NODE) this.element(child, inside);
+        if (child.nodeType === Node.TEXT_NODE) this.text(/** @type {Text} */ (child), style, inside);
+        else if (child.nodeType === Node.ELEMENT_NODE) this.element(/** @type {Element} */ (child), inside);
       }
     }
   }
 
-  /** A frame beyond which nothing shows; coordinates inside it stay the same. */
+  /**
+   * A frame beyond which nothing shows; coordinates inside it stay the same.
+   *
+   * @param {DOMRect} box
+   * @param {Element} target
+   */
   clipped({ left, top, width, height }, target) {
     const frame = shape("svg", { x: left, y: top, width, height, viewBox: `${left} ${top} ${width} ${height}` });
     target.append(frame);
     return frame;
   }
 
-  /** Background, border and outline. */
+  /**
+   * Background, border and outline.
+   *
+   * @param {DOMRect} box
+   * @param {CSSStyleDeclaration} style
+   * @param {Element} target
+   */
   box({ left, top, width, height }, style, target) {
     const rx = parseFloat(style.borderTopLeftRadius) || 0;
+    /** @type {(grown: number, paint: Record<string, string | number>) => void} */
     const rectangle = (grown, paint) => target.append(shape("rect", { x: left - grown, y: top - grown, rx,
       width: Math.max(0, width + 2 * grown), height: Math.max(0, height + 2 * grown), ...paint }));
     const ground = this.paint("fill", style.backgroundColor);
-    if (ground["fill-opacity"] > 0) rectangle(0, ground);
-    const [above, bottom, aside] = ["Top", "Bottom", "Left"].map((side) => parseFloat(style[`border${side}Width`]));
+    if (Number(ground["fill-opacity"]) > 0) rectangle(0, ground);
+    const [above, bottom, aside] = ["top", "bottom", "left"]
+      .map((side) => parseFloat(style.getPropertyValue(`border-${side}-width`)));
     if (above && aside) {
       rectangle(-above / 2, { fill: "none", ...this.stroke(style.borderTopColor, above, style.borderTopStyle) });
     } else if (bottom) {
@@ -70,45 +93,74 @@ class Redrawing {
     }
   }
 
+  /**
+   * @param {string} paint
+   * @param {number} width
+   * @param {string} kind
+   */
   stroke(paint, width, kind) {
-    const dashes = { dashed: `${3 * width} ${2 * width}`, dotted: `${width} ${width}` }[kind];
+    const dashes = /** @type {Record<string, string>} */ ({ dashed: `${3 * width} ${2 * width}`, dotted: `${width} ${width}` })[kind];
     return { ...this.paint("stroke", paint), "stroke-width": width, ...(dashes && { "stroke-dasharray": dashes }) };
   }
 
+  /**
+   * @param {HTMLCanvasElement} seen
+   * @param {DOMRect} box
+   * @param {CSSStyleDeclaration} style
+   * @param {Element} target
+   */
   canvas(seen, { left, top, width, height }, style, target) {
     if (!seen.width || !seen.height) return;
     target.append(shape("image", { x: left, y: top, width, height, href: seen.toDataURL(),
       preserveAspectRatio: "none", style: `image-rendering: ${style.imageRendering}` }));
   }
 
-  /** A drawing that is SVG already: its style is written into it. */
+  /**
+   * A drawing that is SVG already: its style is written into it.
+   *
+   * @param {SVGSVGElement} seen
+   * @param {DOMRect} box
+   * @param {Element} target
+   */
   drawing(seen, { left, top, width, height }, target) {
-    const copy = seen.cloneNode(true);
+    const copy = /** @type {SVGSVGElement} */ (seen.cloneNode(true));
     const originals = [seen, ...seen.querySelectorAll("*")];
     [copy, ...copy.querySelectorAll("*")].forEach((part, index) => {
       const style = getComputedStyle(originals[index]);
       for (const name of Redrawing.STYLES) part.setAttribute(name, style.getPropertyValue(name));
       for (const name of ["fill", "stroke"]) {
         const value = style.getPropertyValue(name);
-        part.setAttribute(name, value === "none" ? value : this.paint(name, value)[name]);
+        part.setAttribute(name, value === "none" ? value : String(this.paint(name, value)[name]));
       }
       for (const name of ["class", "role", "aria-label", "aria-hidden"]) part.removeAttribute(name);
     });
-    for (const [name, value] of Object.entries({ x: left, y: top, width, height })) copy.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ x: left, y: top, width, height })) copy.setAttribute(name, String(value));
     target.append(copy);
   }
 
+  /**
+   * @param {HTMLInputElement} seen
+   * @param {DOMRect} box
+   * @param {Element} target
+   */
   slider(seen, { left, top, width, height }, target) {
-    const fraction = (seen.value - seen.min) / (seen.max - seen.min || 1);
+    const [value, low, high] = [seen.value, seen.min, seen.max].map(Number);
+    const fraction = (value - low) / (high - low || 1);
     const [x, y] = [left + 8 + fraction * (width - 16), top + height / 2];
-    const paint = (name) => colour(seen.parentElement, name);
+    const paint = (/** @type {string} */ name) => colour(seen.parentElement, name);
     target.append(
       shape("line", { x1: left, x2: left + width, y1: y, y2: y, "stroke-width": 4, stroke: paint("line") }),
       shape("circle", { cx: x, cy: y, r: 8, fill: paint("accent") }),
     );
   }
 
-  /** A text line by line, each as long as it is on the page, even where another font has to stand in. */
+  /**
+   * A text line by line, each as long as it is on the page, even where another font has to stand in.
+   *
+   * @param {Text} node
+   * @param {CSSStyleDeclaration} style
+   * @param {Element} target
+   */
   text(node, style, target) {
     for (const { text, left, right, bottom } of this.lines(node)) {
       this.brush.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
@@ -119,8 +171,13 @@ class Redrawing {
     }
   }
 
-  /** The lines into which the browser broke a text. */
+  /**
+   * The lines into which the browser broke a text.
+   *
+   * @param {Text} node
+   */
   lines(node) {
+    /** @type {{ text: string, left: number, right: number, bottom: number }[]} */
     const lines = [];
     const range = document.createRange();
     let at = 0;
@@ -141,7 +198,13 @@ class Redrawing {
     return lines;
   }
 
-  /** Any colour of CSS as red, green and blue, which every program reads, and its opacity. */
+  /**
+   * Any colour of CSS as red, green and blue, which every program reads, and its opacity.
+   *
+   * @param {string} name
+   * @param {string} given
+   * @returns {Record<string, string | number>}
+   */
   paint(name, given) {
     if (!this.colours.has(given)) {
       this.brush.clearRect(0, 0, 1, 1);
@@ -154,7 +217,14 @@ class Redrawing {
   }
 }
 
-/** An SVG picture of this size on the page's own background, with a title, in colours that stand by themselves. */
+/**
+ * An SVG picture of this size on the page's own background, with a title, in colours that stand by themselves.
+ *
+ * @param {Element} parent
+ * @param {number} width
+ * @param {number} height
+ * @param {string} title
+ */
 export function picture(parent, width, height, title) {
   const svg = shape("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`,
     "font-family": "system-ui, sans-serif", "font-size": 12, fill: colour(parent, "--st-text-color") });

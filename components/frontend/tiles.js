@@ -5,7 +5,31 @@ import { element } from "./dom.js";
 import { escapeToken } from "./format.js";
 import { unpack } from "./packing.js";
 
-/** The order of the heads: by layer, or by a score. A low entropy comes first: a head that attends to few tokens. */
+/**
+ * What the tiles of all heads are told.
+ *
+ * @typedef {object} TilesData
+ * @property {string[]} labels
+ * @property {number} layers
+ * @property {number} heads
+ * @property {number} group heads that use the same keys and values
+ * @property {number} span tokens that a cell stands for
+ * @property {Record<string, string>} names the scores' names
+ */
+
+/**
+ * Scores by name, [layer][head], and each head's label: the name and value of a high score, or null.
+ *
+ * @typedef {Record<string, number[][]> & { label: ([name: string, value: number] | null)[][], entropy_maximum: number }} Scores
+ */
+
+/**
+ * The order of the heads: by layer, or by a score. A low entropy comes first: a head that attends to few tokens.
+ *
+ * @param {TilesData} data
+ * @param {Scores | null} scores
+ * @param {string} order
+ */
 function inOrder(data, scores, order) {
   const heads = [];
   for (let layer = 0; layer < data.layers; layer++) {
@@ -20,7 +44,13 @@ function inOrder(data, scores, order) {
 const NARROWEST = 124; // pixels that a tile needs for its name and the gap beside it
 
 export class Tiles {
-  /** `open(layer, head)` is called when a person chooses a head. */
+  /**
+   * `open(layer, head)` is called when a person chooses a head.
+   *
+   * @param {HTMLElement} parent
+   * @param {TilesData} data
+   * @param {(layer: number, head: number) => void} open
+   */
   constructor(parent, data, open) {
     this.parent = parent;
     this.data = data;
@@ -43,10 +73,14 @@ export class Tiles {
     const fitting = [...Array(heads).keys()].map((index) => index + 1).filter((columns) => heads % columns === 0
       && (columns % group === 0 || group % columns === 0) && columns * NARROWEST <= this.parent.clientWidth);
     const columns = fitting.at(-1) ?? 1;
-    this.parent.style.setProperty("--columns", columns);
-    this.parent.style.setProperty("--shared", Math.min(columns, group));
+    this.parent.style.setProperty("--columns", String(columns));
+    this.parent.style.setProperty("--shared", String(Math.min(columns, group)));
   }
 
+  /**
+   * @param {number} layer
+   * @param {number} head
+   */
   tile(layer, head) {
     const tile = element("button", "llm-tiles-tile");
     tile.type = "button";
@@ -93,11 +127,16 @@ export class Tiles {
     }
   }
 
+  /** @param {Scores | null} scores */
   setScores(scores) {
     this.scores = scores;
   }
 
-  /** Tiles by layer, those that share keys and values in one frame, or all in the order of a score. */
+  /**
+   * Tiles by layer, those that share keys and values in one frame, or all in the order of a score.
+   *
+   * @param {string} order
+   */
   arrange(order) {
     const { data, scores } = this;
     const sections = [];
@@ -122,6 +161,11 @@ export class Tiles {
     this.parent.replaceChildren(...sections, this.tip);
   }
 
+  /**
+   * @param {number} layer
+   * @param {number} head
+   * @param {string} order
+   */
   labelled(layer, head, order) {
     const { tile, note } = this.tiles.get(`${layer}.${head}`);
     const [text, labelled] = this.label(layer, head, order);
@@ -130,7 +174,13 @@ export class Tiles {
     return tile;
   }
 
-  /** A name where a score is high, else its entropy; in the order of a score always that score. */
+  /**
+   * A name where a score is high, else its entropy; in the order of a score always that score.
+   *
+   * @param {number} layer
+   * @param {number} head
+   * @param {string} order
+   */
   label(layer, head, order) {
     if (!this.scores) return ["…", false];
     const { data, scores } = this;
@@ -144,9 +194,14 @@ export class Tiles {
     return scoreLabel ? [`${data.names[scoreLabel[0]]} ${scoreLabel[1].toFixed(2)}`, true] : [entropy, false];
   }
 
+  /**
+   * @param {PointerEvent} event
+   * @param {number} layer
+   * @param {number} head
+   */
   showTip(event, layer, head) {
     const { cells, data } = this;
-    const box = event.target.getBoundingClientRect();
+    const box = /** @type {Element} */ (event.target).getBoundingClientRect();
     const query = Math.min(cells - 1, Math.floor(((event.clientY - box.top) / box.height) * cells));
     const key = Math.min(cells - 1, Math.floor(((event.clientX - box.left) / box.width) * cells));
     this.tip.hidden = key > query || query < 0 || key < 0 || !this.grid;
@@ -161,11 +216,15 @@ export class Tiles {
     this.tip.style.top = `${event.clientY - frame.top + 16}px`;
   }
 
-  /** The token of a cell, or the first and last of those that it stands for. */
+  /**
+   * The token of a cell, or the first and last of those that it stands for.
+   *
+   * @param {number} cell
+   */
   tokens(cell) {
     const { labels, span } = this.data;
     const [first, last] = [cell * span, Math.min(labels.length, (cell + 1) * span) - 1];
-    const named = (position) => `${escapeToken(labels[position])} (${position})`;
+    const named = (/** @type {number} */ position) => `${escapeToken(labels[position])} (${position})`;
     return first === last ? named(first) : `${named(first)} … ${named(last)}`;
   }
 }

@@ -7,11 +7,17 @@ import { mount } from "../../components/frontend/mount.js";
 class Recorder {
   static identity = (/** @type {any} */ data) => data.source;
 
+  /**
+   * @param {HTMLElement} root
+   * @param {{ source: string, text: string }} data
+   * @param {import("../../components/frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.page = page;
     this.events = [`made ${data.text}`];
   }
 
+  /** @param {{ source: string, text: string }} data */
   update(data) {
     this.events.push(`updated ${data.text}`);
   }
@@ -25,13 +31,15 @@ class Recorder {
 function component() {
   /** @type {any} */
   const root = { dataset: { drawn: "old" }, isConnected: true };
+  /** @type {unknown[][]} */
   const reports = [];
   const draw = /** @type {any} */ (mount(Recorder));
+  /** @type {(source: string, text: string, turn?: string) => () => void} */
   const show = (source, text, turn) => draw({
     data: { source, text },
-    parentElement: { querySelector: (selector) => (selector === "[data-view]" ? root : null) },
-    setStateValue: (name, value) => reports.push([turn, name, value]),
-    setTriggerValue: (name, value) => reports.push([turn, "trigger", name, value]),
+    parentElement: { querySelector: (/** @type {string} */ selector) => (selector === "[data-view]" ? root : null) },
+    setStateValue: (/** @type {string} */ name, /** @type {unknown} */ value) => reports.push([turn, name, value]),
+    setTriggerValue: (/** @type {string} */ name, /** @type {unknown} */ value) => reports.push([turn, "trigger", name, value]),
   });
   return { root, reports, show };
 }

@@ -4,7 +4,11 @@ import { test } from "node:test";
 
 import { unpack } from "../../components/frontend/packing.js";
 
-/** What the server packs, by the server's own code. */
+/**
+ * What the server packs, by the server's own code.
+ *
+ * @param {string} expression
+ */
 function packed(expression) {
   const script = "import sys; import numpy as np; from components.shared.packing import pack; "
     + `sys.stdout.buffer.write(pack(${expression}))`;

@@ -4,10 +4,20 @@ import { element, shape } from "../../frontend/dom.js";
 import { escapeToken, fixed } from "../../frontend/format.js";
 import { extent, largestMagnitude, linear, linePath } from "../../frontend/scales.js";
 
-/** Query · key → / √d_head → + bias → exp → weight, as lines of [what, how, value]. */
+/** @typedef {import("./view.js").Data} Data */
+/** @typedef {import("./view.js").Head} Head */
+
+/**
+ * Query · key → / √d_head → + bias → exp → weight, as lines of [what, how, value].
+ *
+ * @param {Head} head
+ * @param {Data} data
+ * @param {number} query
+ * @param {number} key
+ */
 function arithmetic(head, data, query, key) {
   const { count, arrays } = head;
-  const at = (name) => arrays[name][query * count + key];
+  const at = (/** @type {string} */ name) => arrays[name][query * count + key];
   const scaled = Math.sqrt(data.dHead);
   const { actsOn, title } = data.positions;
   const bias = actsOn === "scores" ? at("position") : 0;
@@ -33,7 +43,15 @@ function arithmetic(head, data, query, key) {
   return lines;
 }
 
-/** A panel with the arithmetic of a cell. */
+/**
+ * A panel with the arithmetic of a cell.
+ *
+ * @param {HTMLElement} parent
+ * @param {Head} head
+ * @param {Data} data
+ * @param {number} query
+ * @param {number} key
+ */
 export function arithmeticPanel(parent, head, data, query, key) {
   const names = [query, key].map((position) => `${escapeToken(data.labels[position])} (${position})`);
   parent.replaceChildren(element("div", "llm-head-title", `${names[0]} attends to ${names[1]}`));
@@ -50,7 +68,14 @@ export function arithmeticPanel(parent, head, data, query, key) {
   parent.append(table, productBars(head, data, query, key));
 }
 
-/** The products query[i] · key[i] as bars; they sum to query · key. */
+/**
+ * The products query[i] · key[i] as bars; they sum to query · key.
+ *
+ * @param {Head} head
+ * @param {Data} data
+ * @param {number} query
+ * @param {number} key
+ */
 function productBars(head, data, query, key) {
   const products = Array.from({ length: data.dHead }, (_, index) =>
     head.arrays.query[query * data.dHead + index] * head.arrays.key[key * data.dHead + index]);
@@ -66,7 +91,13 @@ function productBars(head, data, query, key) {
   return svg;
 }
 
-/** The effect of distance alone on the scores: this head's line among its layer's. Returns what marks a distance on it. */
+/**
+ * The effect of distance alone on the scores: this head's line among its layer's. Returns what marks a distance on it.
+ *
+ * @param {HTMLElement} parent
+ * @param {Head} head
+ * @param {Data} data
+ */
 export function distanceChart(parent, head, data) {
   const lines = head.arrays.by_distance;
   const positions = data.positions;
@@ -102,7 +133,7 @@ export function distanceChart(parent, head, data) {
   const dot = shape("circle", { r: 4, class: "llm-line-dot" });
   svg.append(dot);
   parent.append(svg);
-  return (distance) => {
+  return (/** @type {number} */ distance) => {
     const shown = distance >= 0 && distance < distances;
     dot.setAttribute("visibility", shown ? "visible" : "hidden");
     if (!shown) return;

@@ -6,18 +6,33 @@ import { escapeToken, truncate } from "../../frontend/format.js";
 import { largestMagnitude } from "../../frontend/scales.js";
 import { windowAround, windowAt, windowShowing } from "../../frontend/selection.js";
 
+/**
+ * Called for the pointer.
+ *
+ * @typedef {object} Handlers
+ * @property {(query: number, key: number) => void} hover
+ * @property {(query: number, key: number) => void} choose
+ */
+
 const WINDOW = 48; // positions along each side that are drawn with labels
 const MARGIN = { left: 96, top: 78 };
 
 export class Matrix {
-  /** `handlers.hover(query, key)` and `handlers.choose(query, key)` are called as the pointer moves and clicks. */
+  /**
+   * `handlers.hover(query, key)` and `handlers.choose(query, key)` are called as the pointer moves and clicks.
+   *
+   * @param {string[]} labels
+   * @param {Handlers} handlers
+   */
   constructor(labels, handlers) {
     this.labels = labels.map(escapeToken);
     this.count = labels.length;
     this.shown = Math.min(this.count, WINDOW);
     this.top = this.left = 0; // first query and first key in the window
+    /** @type {Float32Array | null} */
     this.mapped = null; // the values that the map shows
     this.mapColours = "";
+    this.width = 0; // pixels
     this.root = element("div", "llm-matrix");
     this.frame = element("div", "llm-matrix-frame");
     this.base = element("canvas", "llm-matrix-base");
@@ -44,7 +59,7 @@ export class Matrix {
     this.map.width = this.map.height = this.count;
     this.map.setAttribute("role", "img");
     this.map.setAttribute("aria-label", `Map of all ${this.count} × ${this.count} cells; drag to move the window`);
-    const move = (event) => {
+    const move = (/** @type {PointerEvent} */ event) => {
       if (event.type === "pointermove" && !event.buttons) return;
       const box = this.map.getBoundingClientRect();
       const [down, right] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
@@ -56,19 +71,34 @@ export class Matrix {
       `All ${this.count} positions. Drag here to move the window of ${WINDOW}.`));
   }
 
+  /**
+   * @param {number} top
+   * @param {number} left
+   */
   moveTo(top, left) {
     [this.top, this.left] = [top, left].map((start) => windowAt(start, this.shown, this.count));
     this.draw();
   }
 
-  /** Move the window, if need be, so that this cell is in it. */
+  /**
+   * Move the window, if need be, so that this cell is in it.
+   *
+   * @param {number} query
+   * @param {number} key
+   */
   reveal(query, key) {
     const top = windowShowing(this.top, this.shown, this.count, query);
     const left = windowShowing(this.left, this.shown, this.count, key);
     if (top !== this.top || left !== this.left) this.moveTo(top, left);
   }
 
-  /** Values [query, key] row by row, NaN where the mask hides a key; `signed`: both sides of zero matter. */
+  /**
+   * Values [query, key] row by row, NaN where the mask hides a key; `signed`: both sides of zero matter.
+   *
+   * @param {Float32Array} values
+   * @param {boolean} signed
+   * @param {string} title
+   */
   show(values, signed, title) {
     this.values = values;
     this.signed = signed;
@@ -85,7 +115,7 @@ export class Matrix {
     const zero = channels(this.root, "neutral");
     const more = channels(this.root, this.signed ? "positive" : "accent");
     const less = channels(this.root, "negative");
-    return (value) => {
+    return (/** @type {number} */ value) => {
       const fraction = this.signed ? Math.abs(value) / (this.largest || 1) : Math.sqrt(value);
       return mixed(zero, value < 0 ? less : more, Math.min(1, fraction));
     };
@@ -127,10 +157,15 @@ export class Matrix {
     this.mark(this.marked);
   }
 
+  /**
+   * @param {number} row
+   * @param {number} column
+   */
   corner(row, column) {
     return [MARGIN.left + column * this.cell, MARGIN.top + row * this.cell];
   }
 
+  /** @param {CanvasRenderingContext2D} brush */
   hatch(brush) {
     const tile = document.createElement("canvas");
     tile.width = tile.height = 8;
@@ -144,7 +179,11 @@ export class Matrix {
     return brush.createPattern(tile, "repeat");
   }
 
-  /** Token labels, as many as there is room for. */
+  /**
+   * Token labels, as many as there is room for.
+   *
+   * @param {CanvasRenderingContext2D} brush
+   */
   write(brush) {
     const stride = Math.ceil(11 / this.cell);
     brush.font = `${Math.max(9, Math.min(12, stride * this.cell - 1))}px ${getComputedStyle(this.root).fontFamily}`;
@@ -163,6 +202,7 @@ export class Matrix {
     }
   }
 
+  /** @param {(value: number) => number[]} colourOf */
   drawMap(colourOf) {
     if (!this.map) return;
     const brush = this.map.getContext("2d");
@@ -181,7 +221,11 @@ export class Matrix {
     brush.strokeRect(this.left, this.top, this.shown, this.shown);
   }
 
-  /** Frame the row and the column of a cell, and the cell. */
+  /**
+   * Frame the row and the column of a cell, and the cell.
+   *
+   * @param {import("../../frontend/selection.js").Cell | null} cell
+   */
   mark(cell) {
     this.marked = cell;
     const brush = this.marks.getContext("2d");
@@ -201,6 +245,12 @@ export class Matrix {
     if (inside[0] && inside[1]) brush.strokeRect(x, y, this.cell, this.cell);
   }
 
+  /**
+   * The cell under the pointer, or null.
+   *
+   * @param {MouseEvent} event
+   * @returns {import("../../frontend/selection.js").Cell | null}
+   */
   cellAt(event) {
     const box = this.marks.getBoundingClientRect();
     const row = Math.floor((event.clientY - box.top - MARGIN.top) / this.cell);

@@ -4,12 +4,29 @@ import { element, shape } from "../../frontend/dom.js";
 import { arrowStep } from "../../frontend/selection.js";
 import { onToken, tokenElements } from "../../frontend/tokens.js";
 
+/**
+ * Called for the pointer and the keyboard.
+ *
+ * @typedef {object} Handlers
+ * @property {(position: number) => void} hover
+ * @property {(position: number) => void} choose
+ * @property {(step: number) => void} step
+ * @property {() => void} toggle
+ * @property {() => void} clear
+ */
+
 const ARC_ROOM = 64; // pixels above and below the text
 const FAINTEST = 0.1; // of the greatest weight: what is below has no arc
 const MOST_ARCS = 40;
 
 export class Strip {
-  /** The last `own` tokens are the model's own. */
+  /**
+   * The last `own` tokens are the model's own.
+   *
+   * @param {string[]} labels
+   * @param {number} own
+   * @param {Handlers} handlers
+   */
   constructor(labels, own, handlers) {
     this.root = element("div", "llm-strip");
     this.root.tabIndex = 0;
@@ -24,7 +41,10 @@ export class Strip {
     onToken(this.line, "pointerover", handlers.hover);
     onToken(this.line, "click", handlers.choose);
     // token positions are measured once, not at every hover: measuring makes the browser lay all of them out
+    /** @type {number[] | null} */
     this.middles = null;
+    /** @type {HTMLElement[]} */
+    this.shaded = [];
     new ResizeObserver(() => (this.middles = null)).observe(this.line);
     this.root.addEventListener("keydown", (event) => {
       const [, step] = arrowStep(event.key) ?? [0, 0];
@@ -36,11 +56,18 @@ export class Strip {
     });
   }
 
-  /** Show what `query` attends to (`row`) and what attends to it (`column`), both by position; null: nothing. */
+  /**
+   * Show what `query` attends to (`row`) and what attends to it (`column`), both by position; null: nothing.
+   *
+   * @param {number | null} query
+   * @param {Float32Array} row
+   * @param {Float32Array} column
+   * @param {boolean} selected
+   */
   show(query, row, column, selected) {
     this.arcs.replaceChildren();
     this.root.classList.toggle("llm-strip-selected", selected);
-    for (const token of this.shaded ?? []) {
+    for (const token of this.shaded) {
       token.style.removeProperty("--strength");
       token.classList.remove("llm-strip-chosen");
     }
@@ -69,6 +96,13 @@ export class Strip {
     this.arcs.setAttribute("height", String(this.line.clientHeight));
   }
 
+  /**
+   * @param {number} from
+   * @param {number} to
+   * @param {number} y
+   * @param {number} side
+   * @param {number} weight
+   */
   arc(from, to, y, side, weight) {
     const rise = side * Math.min(ARC_ROOM - 6, 12 + Math.abs(to - from) / 4);
     const middle = (from + to) / 2;
@@ -78,7 +112,11 @@ export class Strip {
       "stroke-opacity": (0.25 + 0.75 * weight).toFixed(2), class: side < 0 ? "llm-arc-out" : "llm-arc-in" }));
   }
 
-  /** Scroll a token into view. */
+  /**
+   * Scroll a token into view.
+   *
+   * @param {number} position
+   */
   reveal(position) {
     const token = this.tokens[position];
     const { scrollLeft, clientWidth } = this.root;
@@ -88,8 +126,14 @@ export class Strip {
   }
 }
 
-/** Positions with the greatest weights, greatest first; those far below the greatest are left out. */
+/**
+ * Positions with the greatest weights, greatest first; those far below the greatest are left out.
+ *
+ * @param {Float32Array} weights
+ * @param {number} most
+ */
 export function strongest(weights, most) {
+  /** @type {[position: number, weight: number][]} */
   const kept = [];
   let greatest = 0;
   for (const weight of weights) if (weight > greatest) greatest = weight;

@@ -13,15 +13,65 @@ import { arithmeticPanel, distanceChart } from "./arithmetic.js";
 import { Matrix } from "./matrix.js";
 import { Strip, strongest } from "./strip.js";
 
-class OneHead {
-  static identity = (data) => data.sources.head;
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {string[]} labels the tokens of the text
+ * @property {number} own how many of the last tokens the model generated
+ * @property {number} layer
+ * @property {number} head
+ * @property {number} heads
+ * @property {number} group heads that use the same keys and values
+ * @property {number} dHead
+ * @property {Positions} positions
+ * @property {string} matrix the name of the one that is shown
+ * @property {Record<string, string>} matrices titles by name
+ * @property {boolean} rest whether the first token is hidden
+ * @property {import("../../frontend/selection.js").Cell | null} locked the selected cell
+ * @property {{ head: string }} sources addresses
+ */
 
+/**
+ * How the model encodes positions.
+ *
+ * @typedef {object} Positions
+ * @property {string} actsOn
+ * @property {string} label
+ * @property {string} title
+ */
+
+/**
+ * The arrays of a head, by name.
+ *
+ * @typedef {object} Head
+ * @property {number} count of positions
+ * @property {Record<string, Float32Array>} arrays
+ */
+
+class OneHead {
+  static identity = (/** @type {Data} */ data) => data.sources.head;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
     this.selected = data.locked;
-    this.focus = null; // [query, key]
-    this.report = (cell) => page.report("locked", cell);
+    /** @type {import("../../frontend/selection.js").Cell | null} query and key */
+    this.focus = null;
+    /** @type {import("../../frontend/selection.js").Cell | null} the cell to show in the next frame */
+    this.wanted = null;
+    /** @type {Head | null} */
+    this.head = null;
+    this.report = (/** @type {import("../../frontend/selection.js").Cell | null} */ cell) => page.report("locked", cell);
     this.build();
     this.read();
   }
@@ -94,25 +144,37 @@ class OneHead {
     this.matrix.reveal(...this.focus);
   }
 
-  /** Scores do not sum to 1, so that hiding the first token only removes its column. */
+  /**
+   * Scores do not sum to 1, so that hiding the first token only removes its column.
+   *
+   * @param {Float32Array} values
+   */
   withoutFirst(values) {
     if (!this.data.rest) return values;
     return values.map((value, index) => (index % this.head.count === 0 ? NaN : value));
   }
 
-  row = (query) => this.weights.subarray(query * this.head.count, (query + 1) * this.head.count);
+  row = (/** @type {number} */ query) => this.weights.subarray(query * this.head.count, (query + 1) * this.head.count);
 
-  column = (key) => Float32Array.from({ length: this.head.count }, (_, query) =>
+  column = (/** @type {number} */ key) => Float32Array.from({ length: this.head.count }, (_, query) =>
     this.weights[query * this.head.count + key]);
 
-  /** The key that a query attends to most. */
+  /**
+   * The key that a query attends to most.
+   *
+   * @param {number} query
+   */
   strongestKey(query) {
     if (!this.head) return query;
     return this.row(query).reduce((best, value, key, row) => (value > row[best] || Number.isNaN(row[best]) ? key : best),
       0);
   }
 
-  /** Once a frame at most: a pointer reports more positions than are drawn. */
+  /**
+   * Once a frame at most: a pointer reports more positions than are drawn.
+   *
+   * @param {import("../../frontend/selection.js").Cell} cell
+   */
   hover(cell) {
     if (!this.head || this.selected) return;
     if (!this.wanted) {
@@ -125,10 +187,15 @@ class OneHead {
     this.wanted = cell;
   }
 
+  /**
+   * @param {import("../../frontend/selection.js").Cell} cell
+   * @param {boolean} again
+   */
   choose(cell, again) {
     if (this.head) this.setSelection(again ? null : cell);
   }
 
+  /** @param {import("../../frontend/selection.js").Cell | null} cell */
   setSelection(cell) {
     if (!this.head) return;
     this.selected = cell;
@@ -136,17 +203,22 @@ class OneHead {
     this.report(cell);
   }
 
+  /** @param {number} step */
   step(step) {
     if (!this.head) return;
     const query = clamp((this.focus?.[0] ?? 0) + step, 0, this.head.count - 1);
-    const cell = [query, this.strongestKey(query)];
+    const cell = /** @type {import("../../frontend/selection.js").Cell} */ ([query, this.strongestKey(query)]);
     if (this.selected) this.setSelection(cell);
     else this.select(cell);
     this.strip.reveal(query);
     this.matrix.reveal(...cell);
   }
 
-  /** Show one cell everywhere at once. */
+  /**
+   * Show one cell everywhere at once.
+   *
+   * @param {import("../../frontend/selection.js").Cell} cell
+   */
   select(cell) {
     this.focus = cell;
     const [query, key] = cell;
@@ -162,6 +234,11 @@ class OneHead {
       : "Hover over a token or a cell. Click to select it.";
   }
 
+  /**
+   * @param {number} query
+   * @param {Float32Array} row
+   * @param {Float32Array} column
+   */
   list(query, row, column) {
     const name = escapeToken(this.data.labels[query]);
     this.lists.replaceChildren(
@@ -170,6 +247,10 @@ class OneHead {
     );
   }
 
+  /**
+   * @param {string} title
+   * @param {[position: number, weight: number][]} ranked
+   */
   ranking(title, ranked) {
     const box = element("div", "llm-head-ranking");
     box.append(element("div", "llm-head-title", title));
@@ -191,6 +272,7 @@ class OneHead {
     return `${this.data.matrices[this.data.matrix]} · ${this.data.title}`;
   }
 
+  /** @param {Data} data */
   update(data) {
     const before = this.data;
     this.data = data;

@@ -7,9 +7,33 @@ import { mount } from "../../frontend/mount.js";
 import { asSeen } from "../../frontend/picture.js";
 import { Tiles } from "../../frontend/tiles.js";
 
-class AllHeads {
-  static identity = (data) => data.sources.grid;
+/**
+ * What the view is told.
+ *
+ * @typedef {import("../../frontend/tiles.js").TilesData & Own} Data
+ */
 
+/**
+ * What only this view is told.
+ *
+ * @typedef {object} Own
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {string} order by layer or by a score
+ * @property {number} labelAbove a head is named after a score above this
+ * @property {{ grid: string, scores: string }} sources addresses
+ */
+
+class AllHeads {
+  static identity = (/** @type {Data} */ data) => data.sources.grid;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
@@ -48,6 +72,7 @@ class AllHeads {
       + `Entropy is at most ${this.tiles.scores.entropy_maximum.toFixed(2)} nats here. Choose a head for details.`;
   }
 
+  /** @param {Data} data */
   update(data) {
     const before = this.data;
     this.data = this.tiles.data = data;

@@ -9,20 +9,64 @@ import { asSeen } from "../../frontend/picture.js";
 import { extent, linear, linePath, spreadNames, ticks } from "../../frontend/scales.js";
 import { Tiles } from "../../frontend/tiles.js";
 
+/**
+ * What the view is told.
+ *
+ * @typedef {import("../../frontend/tiles.js").TilesData & Own} Data
+ */
+
+/**
+ * What only this view is told.
+ *
+ * @typedef {object} Own
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {number} context length of the context
+ * @property {number[]} steps the snapshots
+ * @property {number} step the selected one
+ * @property {string} score the one that the chart shows
+ * @property {string} controlLabel
+ * @property {Record<string, string>} sources addresses
+ */
+
+/**
+ * Loss and in-context score of a snapshot, in nats.
+ *
+ * @typedef {object} ContextLosses
+ * @property {number} loss
+ * @property {number} score
+ * @property {number[]} by_position
+ */
+
+/** @typedef {import("../../frontend/tiles.js").Scores} Scores */
+
+/** @typedef {[name: string, values: (number | undefined)[], kind: string]} Line */
+
 const CHART = { width: 440, height: 190, left: 44, right: 14, top: 12, bottom: 28 };
 const TICK_GAP = 36; // units of the drawing between two ticks
 
 const LEAST_SCORE = 0.2; // the top of the score axis at least, so that noise near 0 does not look like a bump
 
 class ThroughTraining {
-  static identity = (data) => [data.export.name, ...data.labels].join("\n");
+  static identity = (/** @type {Data} */ data) => [data.export.name, ...data.labels].join("\n");
 
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
     this.page = page;
-    this.measured = new Map(); // step → { scores, context }
-    this.grids = new Map(); // step → bytes
+    /** @type {Map<number, { scores?: Scores, context?: ContextLosses }>} by step */
+    this.measured = new Map();
+    /** @type {Map<number, ArrayBuffer>} by step */
+    this.grids = new Map();
+    /** @type {Scores | null} */
+    this.control = null;
     this.index = Math.max(0, data.steps.indexOf(data.step));
     this.build();
     this.measure();
@@ -74,11 +118,13 @@ class ThroughTraining {
     this.draw();
   }
 
+  /** @param {Error} error */
   fail(error) {
     this.status.textContent = error.message;
     this.status.classList.add("llm-tiles-bad");
   }
 
+  /** @param {number} index */
   async move(index) {
     this.index = index;
     const step = this.data.steps[index];
@@ -100,6 +146,7 @@ class ThroughTraining {
       + (context ? ` · validation loss ${context.loss.toFixed(3)} · in-context score ${fixed(context.score, 3)}` : "");
     this.tiles.setScores(scores ?? null);
     this.tiles.arrange("layer");
+    /** @type {(name: "loss" | "score") => (number | undefined)[]} */
     const through = (name) => steps.map((each) => this.measured.get(each)?.context?.[name]);
     this.charts.replaceChildren(
       this.chart(`Every head's score: ${names[score] ?? "entropy"}`, steps, this.headLines(score), score === "entropy" ? 0 : LEAST_SCORE),
@@ -110,7 +157,11 @@ class ThroughTraining {
     );
   }
 
-  /** Loss by position at this snapshot, from which the in-context score is taken; dashed: the untrained model. */
+  /**
+   * Loss by position at this snapshot, from which the in-context score is taken; dashed: the untrained model.
+   *
+   * @param {ContextLosses | undefined} context
+   */
   positions(context) {
     const untrained = this.measured.get(0)?.context?.by_position ?? [];
     const losses = context?.by_position ?? [];
@@ -118,9 +169,14 @@ class ThroughTraining {
       [["untrained", untrained, "llm-line-control"], ["", losses, "llm-line-loss"]], 0, false);
   }
 
-  /** A line a head; the highest at the last snapshot stands out. Dashed: the controls. */
+  /**
+   * A line a head; the highest at the last snapshot stands out. Dashed: the controls.
+   *
+   * @param {string} score
+   */
   headLines(score) {
     const { steps, layers, heads, controlLabel } = this.data;
+    /** @type {Line[]} */
     const lines = [];
     for (let layer = 0; layer < layers; layer++) {
       for (let head = 0; head < heads; head++) {
@@ -130,6 +186,7 @@ class ThroughTraining {
     }
     const best = lines.reduce((first, second) => ((second[1].at(-1) ?? -1) > (first[1].at(-1) ?? -1) ? second : first));
     best[2] = "llm-line-chosen";
+    /** @type {(label: string, scores: number[][]) => Line} */
     const flat = (label, scores) => [`${label}, highest`, steps.map(() => Math.max(...scores.flat())), "llm-line-control"];
     const untrained = this.measured.get(0)?.scores;
     return [
@@ -140,28 +197,46 @@ class ThroughTraining {
     ];
   }
 
+  /**
+   * @param {string} title
+   * @param {number[]} xs
+   * @param {Line[]} lines
+   * @param {number} [least]
+   * @param {boolean} [overSteps]
+   */
   chart(title, xs, lines, least = 0, overSteps = true) {
     const box = element("figure", "llm-training-figure");
     box.append(element("figcaption", "llm-head-title", title), this.plot(title, xs, lines, least, overSteps));
     return box;
   }
 
-  /** Lines of [name, values, class] over `xs`. Steps stand on a logarithmic scale, as the snapshots do. */
+  /**
+   * Lines of [name, values, class] over `xs`. Steps stand on a logarithmic scale, as the snapshots do.
+   *
+   * @param {string} title
+   * @param {number[]} xs
+   * @param {Line[]} lines
+   * @param {number} least
+   * @param {boolean} overSteps
+   */
   plot(title, xs, lines, least, overSteps) {
     const { width, height, left, right, top, bottom } = CHART;
     const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "llm-training-plot", role: "img" });
     svg.setAttribute("aria-label", title);
+    /** @type {(value: number) => number} */
     const scaled = overSteps ? (value) => Math.log2(value + 1) : (value) => value;
     const along = linear([0, scaled(xs.at(-1))], [left, width - right]);
-    const x = (value) => along(scaled(value));
+    const x = (/** @type {number} */ value) => along(scaled(value));
     const [low, high] = extent(lines.flatMap(([, line]) => line), [0, least]);
     const y = linear([high, low], [top, height - bottom]);
     svg.append(shape("line", { x1: left, x2: width - right, y1: y(0), y2: y(0), class: "llm-line-zero" }));
     for (const value of new Set([low, 0, high])) {
       svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, fixed(value, 2)));
     }
+    /** @type {[end: number, name: string][]} */
     const named = [];
     for (const [name, line, kind] of lines) {
+      /** @type {[x: number, y: number][]} */
       const points = line.flatMap((value, index) => (value === undefined ? [] : [[x(xs[index]), y(value)]]));
       if (!points.length) continue;
       const path = shape("path", { d: linePath(points), class: kind });
@@ -178,6 +253,12 @@ class ThroughTraining {
     return svg;
   }
 
+  /**
+   * @param {SVGSVGElement} svg
+   * @param {number[]} xs
+   * @param {(value: number) => number} x
+   * @param {boolean} overSteps
+   */
   ticks(svg, xs, x, overSteps) {
     const wanted = overSteps ? xs.filter((step) => (step & (step - 1)) === 0) : [xs[0], xs[xs.length >> 1]];
     for (const value of ticks(wanted, xs.at(-1), x, TICK_GAP)) {
@@ -185,6 +266,7 @@ class ThroughTraining {
     }
   }
 
+  /** @param {Data} data */
   update(data) {
     const before = this.data;
     this.data = this.tiles.data = data;

@@ -6,7 +6,13 @@ import { arrowStep } from "../../frontend/selection.js";
 import { onToken, tokenElements } from "../../frontend/tokens.js";
 
 export class TextLine {
-  /** Without `choose(position)` the text only shows its chosen token. */
+  /**
+   * Without `choose(position)` the text only shows its chosen token.
+   *
+   * @param {string[]} labels
+   * @param {number} own
+   * @param {((position: number) => void) | null} choose
+   */
   constructor(labels, own, choose) {
     this.root = element("div", "llm-text");
     this.tokens = tokenElements(labels, own, "llm-text");
@@ -14,6 +20,7 @@ export class TextLine {
     if (choose) this.listen(choose);
   }
 
+  /** @param {(position: number) => void} choose */
   listen(choose) {
     this.root.tabIndex = 0;
     this.root.classList.add("llm-text-active");
@@ -29,6 +36,7 @@ export class TextLine {
     });
   }
 
+  /** @param {number} position */
   move(position) {
     this.tokens[this.position]?.classList.remove("llm-text-focus");
     this.position = position;
@@ -36,7 +44,11 @@ export class TextLine {
     this.reveal(position);
   }
 
-  /** Scroll the text, not the page, so that a token is in sight. */
+  /**
+   * Scroll the text, not the page, so that a token is in sight.
+   *
+   * @param {number} position
+   */
   reveal(position) {
     const { offsetTop, offsetHeight } = this.tokens[position];
     const { scrollTop, clientHeight } = this.root;
@@ -45,7 +57,11 @@ export class TextLine {
     }
   }
 
-  /** Show which position is chosen. */
+  /**
+   * Show which position is chosen.
+   *
+   * @param {number} position
+   */
   show(position) {
     for (const token of this.tokens) token.classList.remove("llm-text-chosen", "llm-text-focus");
     this.position = position;

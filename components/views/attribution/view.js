@@ -9,9 +9,40 @@ import { signedBars, Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
 import { TextLine } from "./text.js";
 
-class AttributionBars {
-  static identity = (data) => data.labels.join("\n");
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {string[]} labels the tokens of the text
+ * @property {number} own how many of the last tokens the model generated
+ * @property {number} position
+ * @property {[token: string, against: string]} pair
+ * @property {string} order by size or by layer
+ * @property {string[]} groups
+ * @property {number | null} few the most bars that are drawn; null: all
+ * @property {{ attribution: string }} sources addresses
+ */
 
+/**
+ * What each part of the model adds to the logit difference.
+ *
+ * @typedef {object} Result
+ * @property {{ name: string, group: string, value: number }[]} bars
+ * @property {number} difference the model's own
+ */
+
+class AttributionBars {
+  static identity = (/** @type {Data} */ data) => data.labels.join("\n");
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
@@ -29,7 +60,7 @@ class AttributionBars {
     const address = this.data.sources.attribution;
     this.text.show(this.data.position);
     try {
-      this.result = await fetchJson(address);
+      this.result = /** @type {Result} */ (await fetchJson(address));
     } catch (error) {
       this.status.fail(error);
       return;
@@ -39,28 +70,34 @@ class AttributionBars {
     this.root.dataset.drawn = "attribution";
   }
 
-  /** The bars to draw, in the chosen order; what is too small for a bar of its own stands together in one. */
+  /**
+   * The bars to draw, in the chosen order; those too small for a bar of their own are combined in one.
+   *
+   * @returns {[name: string, value: number, text: string][]}
+   */
   lines() {
     const { order, few } = this.data;
-    const ranked = [...this.result.bars.keys()].sort((one, other) =>
-      Math.abs(this.result.bars[other].value) - Math.abs(this.result.bars[one].value));
+    const ranked = [...this.result.bars.keys()].sort((first, second) =>
+      Math.abs(this.result.bars[second].value) - Math.abs(this.result.bars[first].value));
     const alone = ranked.slice(0, few !== null && ranked.length > few ? few - 1 : ranked.length);
     const rest = ranked.slice(alone.length);
-    if (order === "layer") alone.sort((one, other) => one - other);
+    if (order === "layer") alone.sort((first, second) => first - second);
+    /** @type {[name: string, value: number][]} */
     const lines = alone.map((index) => [this.result.bars[index].name, this.result.bars[index].value]);
     if (rest.length) lines.push([`${rest.length} smaller parts combined`, this.total(rest)]);
     return lines.map(([name, value]) => [name, value, withSign(value)]);
   }
 
-  total = (indices) => indices.reduce((sum, index) => sum + this.result.bars[index].value, 0);
+  total = (/** @type {number[]} */ indices) => indices.reduce((sum, index) => sum + this.result.bars[index].value, 0);
 
+  /** @returns {[name: string, value: number, text: string][]} */
   groups() {
     const totals = new Map(this.data.groups.map((group) => [group, 0]));
     for (const { group, value } of this.result.bars) totals.set(group, totals.get(group) + value);
     return [...totals].map(([name, value]) => [name, value, withSign(value)]);
   }
 
-  most = (lines) => Math.max(...lines.map(([, value]) => Math.abs(value)));
+  most = (/** @type {[name: string, value: number, text: string][]} */ lines) => Math.max(...lines.map(([, value]) => Math.abs(value)));
 
   /** What the difference means for the two tokens. */
   likelihood() {
@@ -102,6 +139,7 @@ class AttributionBars {
     return `${token} rather than ${against} · ${this.data.title}`;
   }
 
+  /** @param {Data} data */
   update(data) {
     const before = this.data;
     const changed = data.sources.attribution !== before.sources.attribution;

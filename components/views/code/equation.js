@@ -2,9 +2,16 @@
 
 import { element } from "../../frontend/dom.js";
 
-const withSubscripts = (text) => text.split(/(?<=(?:[WbΣ]|slope))_([A-Za-z]+)/)
+/** @typedef {{ lines: string[], words: string, source: string }} Equation */
+
+const withSubscripts = (/** @type {string} */ text) => text.split(/(?<=(?:[WbΣ]|slope))_([A-Za-z]+)/)
   .map((piece, index) => (index % 2 ? element("sub", "", piece) : piece)); // W_Q with its Q below the line
 
+/**
+ * @param {HTMLElement} parent
+ * @param {Equation | undefined} equation
+ * @param {(name: string) => void} goTo
+ */
 export function drawEquation(parent, equation, goTo) {
   parent.replaceChildren();
   if (!equation) return;

@@ -3,9 +3,15 @@
 
 import { element } from "../../frontend/dom.js";
 
-const parentOf = (path) => path.split(".").slice(0, -1).join(".");
+/** @typedef {{ path: string, kind: string, title: string }} Layer */
 
-/** The name of a layer in the map and the breadcrumbs: "Block 2", "Attention", "Norm before the MLP". */
+const parentOf = (/** @type {string} */ path) => path.split(".").slice(0, -1).join(".");
+
+/**
+ * The name of a layer in the map and the breadcrumbs: "Block 2", "Attention", "Norm before the MLP".
+ *
+ * @param {Layer} layer
+ */
 function layerName(layer) {
   const last = layer.path.split(".").at(-1);
   if (layer.kind === "Block") return `Block ${last}`;
@@ -13,7 +19,12 @@ function layerName(layer) {
   return layer.title;
 }
 
-/** The layer that encloses this one: "blocks.0" for "blocks.0.attention", the model for a block. */
+/**
+ * The layer that encloses this one: "blocks.0" for "blocks.0.attention", the model for a block.
+ *
+ * @param {Layer[]} layers
+ * @param {string} path
+ */
 function enclosing(layers, path) {
   for (let up = parentOf(path); up; up = parentOf(up)) {
     const layer = layers.find((candidate) => candidate.path === up);
@@ -22,6 +33,12 @@ function enclosing(layers, path) {
   return layers.find((layer) => layer.path === "");
 }
 
+/**
+ * @param {HTMLElement} parent
+ * @param {Layer[]} layers
+ * @param {string} path
+ * @param {(path: string) => void} pick
+ */
 export function drawCrumbs(parent, layers, path, pick) {
   parent.replaceChildren();
   const chain = [layers.find((layer) => layer.path === path)];
@@ -36,8 +53,15 @@ export function drawCrumbs(parent, layers, path, pick) {
   });
 }
 
+/**
+ * @param {HTMLElement} parent
+ * @param {Layer[]} layers
+ * @param {string} path
+ * @param {(path: string) => void} pick
+ */
 export function drawMap(parent, layers, path, pick) {
   parent.replaceChildren();
+  /** @type {(layer: Layer, className: string) => HTMLElement} */
   const box = (layer, className) => {
     const made = element("button", className, layerName(layer));
     made.type = "button";
@@ -46,7 +70,7 @@ export function drawMap(parent, layers, path, pick) {
     made.addEventListener("click", () => pick(layer.path));
     return made;
   };
-  const inside = (outer) => layers.filter((layer) => layer.path && enclosing(layers, layer.path)?.path === outer.path);
+  const inside = (/** @type {Layer} */ outer) => layers.filter((layer) => layer.path && enclosing(layers, layer.path)?.path === outer.path);
   const whole = layers.find((layer) => layer.path === "");
   parent.classList.toggle("llm-code-apart", !whole); // pieces of code that no residual stream connects
   for (const layer of whole ? inside(whole) : layers) {

@@ -4,6 +4,20 @@ import { colour } from "../../frontend/colours.js";
 import { element } from "../../frontend/dom.js";
 import { significant } from "../../frontend/format.js";
 
+/**
+ * Where an element comes from.
+ *
+ * @typedef {object} Origin
+ * @property {number | string} value
+ * @property {number | string | null} gradient
+ * @property {(string | null)[]} labels the tokens at its positions
+ * @property {string} expression
+ * @property {keyof typeof KINDS} kind
+ * @property {boolean} borrowed
+ * @property {{ name: string, numbers: number[] }[]} parts the numbers that the line read
+ * @property {Record<string, number | string>} facts intermediate results
+ */
+
 const KINDS = {
   contraction: "The dot product of two vectors: multiply element by element, then add up.",
   softmax: "The exponential of each score minus the maximum, divided by the sum of all of them.",
@@ -13,7 +27,14 @@ const KINDS = {
   cells: "Computed from the elements at the same index.",
 };
 
-/** Draws the value of a cell, the line, the numbers it read and its intermediate results. */
+/**
+ * Draws the value of a cell, the line, the numbers it read and its intermediate results.
+ *
+ * @param {HTMLElement} parent
+ * @param {string} name
+ * @param {number[]} cell
+ * @param {Origin} origin
+ */
 export function drawOrigin(parent, name, cell, origin) {
   parent.replaceChildren();
   const title = element("div", "llm-code-origin-title");
@@ -39,7 +60,12 @@ export function drawOrigin(parent, name, cell, origin) {
   }
 }
 
-/** Numbers as a strip of bars around zero; its title says how many and how large. */
+/**
+ * Numbers as a strip of bars around zero; its title says how many and how large.
+ *
+ * @param {HTMLElement} parent
+ * @param {number[]} numbers
+ */
 function bars(parent, numbers) {
   const canvas = element("canvas", "llm-code-bars");
   canvas.width = Math.max(numbers.length, 256);

@@ -3,6 +3,9 @@
 import { element } from "../../frontend/dom.js";
 import { shapeText } from "./source.js";
 
+/** @typedef {import("./source.js").Variable} Variable */
+/** @typedef {import("./source.js").Step} Step */
+
 export class ShapesQuiz {
   constructor() {
     this.right = 0;
@@ -10,7 +13,12 @@ export class ShapesQuiz {
     this.answered = new Set();
   }
 
-  /** The right shape and up to three wrong ones, in an order that does not give it away. */
+  /**
+   * The right shape and up to three wrong ones, in an order that does not give it away.
+   *
+   * @param {Variable} variable
+   * @param {Step[]} steps
+   */
   options(variable, steps) {
     const right = shapeText(variable.axes);
     const others = new Set();
@@ -24,7 +32,15 @@ export class ShapesQuiz {
     return [right, ...[...others].slice(0, 3)].sort();
   }
 
-  /** Asks about `variable`; calls `then` once it has been answered. */
+  /**
+   * Asks about `variable`; calls `then` once it has been answered.
+   *
+   * @param {HTMLElement} parent
+   * @param {string} id
+   * @param {Variable} variable
+   * @param {Step[]} steps
+   * @param {() => void} then
+   */
   draw(parent, id, variable, steps, then) {
     parent.replaceChildren();
     const score = element("span", "llm-code-score", `${this.right} of ${this.asked} right`);

@@ -2,10 +2,69 @@
 
 import { element } from "../../frontend/dom.js";
 
+/**
+ * A tensor that a line made.
+ *
+ * @typedef {object} Variable
+ * @property {string} name
+ * @property {string[]} axes
+ * @property {number[]} shape
+ * @property {Statistics} values
+ * @property {Statistics | null} gradient
+ */
+
+/**
+ * Of all elements of a tensor; as a text where they are not finite.
+ *
+ * @typedef {object} Statistics
+ * @property {number | string} min
+ * @property {number | string} mean
+ * @property {number | string} max
+ * @property {number} infinite how many are not finite
+ */
+
+/**
+ * A line as it ran.
+ *
+ * @typedef {object} Step
+ * @property {number} first its first line in the file
+ * @property {number} last
+ * @property {number} call
+ * @property {Variable[]} variables
+ * @property {[name: string, text: string][]} values numbers and texts
+ * @property {Record<string, number>} pairs its counterparts in the other implementations
+ */
+
+/**
+ * The code of one implementation and its steps.
+ *
+ * @typedef {object} Described
+ * @property {string} file
+ * @property {string} class
+ * @property {number} first
+ * @property {string[]} code
+ * @property {Step[]} steps
+ */
+
+/**
+ * What a column marks.
+ *
+ * @typedef {object} Shown
+ * @property {number | null | undefined} step
+ * @property {boolean} paired whether another column is stepped through
+ * @property {boolean} actual sizes in place of names
+ * @property {number | null} hiddenFrom the first line whose shape the quiz hides
+ */
+
 const PYTHON = /(#.*$)|("[^"]*"|'[^']*')|\b(def|return|if|else|elif|for|in|is|not|None|True|False|and|or|lambda)\b|\b(self)\b/g;
 const SHAPE = /\s*#\s*\[([^\]]*)\]\s*$/;
 
-/** Python text as spans; all of it stays text. A docstring's line is prose as a whole. */
+/**
+ * Python text as spans; all of it stays text. A docstring's line is prose as a whole.
+ *
+ * @param {string} text
+ * @param {boolean} prose
+ */
 function highlighted(text, prose) {
   const line = element("span", "llm-code-text");
   if (prose) {
@@ -23,9 +82,18 @@ function highlighted(text, prose) {
   return line;
 }
 
+/**
+ * @param {string[]} names of the axes
+ * @param {number[]} [shape] their sizes, which stand in place of the names
+ */
 export const shapeText = (names, shape) => `[${names.map((name, index) => (shape ? shape[index] : name)).join(", ")}]`;
 
 export class CodeColumn {
+  /**
+   * @param {string} name
+   * @param {Described} described
+   * @param {(implementation: string, step: number) => void} choose
+   */
   constructor(name, described, choose) {
     this.name = name;
     this.described = described;
@@ -65,7 +133,11 @@ export class CodeColumn {
     this.root.append(head, this.lines);
   }
 
-  /** Mark the current statement (or, in another column, its counterpart) and fill the chips in. */
+  /**
+   * Mark the current statement (or, in another column, its counterpart) and fill the chips in.
+   *
+   * @param {Shown} shown
+   */
   show({ step, paired, actual, hiddenFrom }) {
     const current = step === null || step === undefined ? null : this.described.steps[step];
     this.root.classList.toggle("llm-code-chosen", !paired);
@@ -88,6 +160,12 @@ export class CodeColumn {
     }
   }
 
+  /**
+   * @param {string[]} axes
+   * @param {number} number
+   * @param {boolean} actual
+   * @param {number | null} hiddenFrom
+   */
   shapeAt(axes, number, actual, hiddenFrom) {
     if (hiddenFrom !== null && number >= hiddenFrom) return "# [ ? ]";
     const step = this.described.steps.findLast((one) => one.first <= number && number <= one.last);

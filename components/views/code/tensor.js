@@ -8,17 +8,42 @@ import { arrowStep } from "../../frontend/selection.js";
 import { heatmapLayout, heatmapPicture, writeLabels } from "./heatmap.js";
 import { drawOrigin } from "./origin.js";
 
+/** @typedef {import("../../frontend/selection.js").Cell} Cell */
+
+/** @typedef {(what: string, parameters: Record<string, string | number>) => Promise<Response>} Ask */
+
+/**
+ * A tensor, or its gradient, and what made it.
+ *
+ * @typedef {object} Wanted
+ * @property {import("./source.js").Variable} variable
+ * @property {boolean} gradient
+ * @property {string} implementation
+ * @property {number} step
+ * @property {string[]} tokens
+ */
+
 const POSITIONS = ["pos", "query_pos", "key_pos"];
 const WINDOW = 512; // rows or columns that are drawn at once, as the server hands them out; larger tensors are moved under it
 
 export class TensorView {
+  /**
+   * @param {HTMLElement} root
+   * @param {Ask} ask
+   */
   constructor(root, ask) {
     this.root = root;
     this.ask = ask; // (what, parameters) => Promise of a Response
     this.turn = 0;
+    /** @type {Cell | null} */
+    this.cell = null;
   }
 
-  /** Show `variable`, made by `step` of `implementation`; the chosen axes and cell stay where they fit. */
+  /**
+   * Show `variable`, made by `step` of `implementation`; the chosen axes and cell stay where they fit.
+   *
+   * @param {Wanted} wanted
+   */
   async show(wanted) {
     const same = this.wanted && this.wanted.variable.axes.join() === wanted.variable.axes.join()
       && this.wanted.variable.shape.join() === wanted.variable.shape.join();
@@ -59,7 +84,7 @@ export class TensorView {
     const focused = this.root.contains(active) ? active.dataset.keep : null;
     this.controls();
     this.draw();
-    if (focused) this.root.querySelector(`[data-keep="${focused}"]`)?.focus({ preventScroll: true });
+    if (focused) /** @type {HTMLElement} */ (this.root.querySelector(`[data-keep="${focused}"]`))?.focus({ preventScroll: true });
     if (this.cell) this.explain();
   }
 
@@ -92,11 +117,18 @@ export class TensorView {
     this.root.append(line);
   }
 
-  /** Which part of a large axis is drawn: a window to move by a half of it, or to a number. */
+  /**
+   * Which part of a large axis is drawn: a window to move by a half of it, or to a number.
+   *
+   * @param {string} role
+   * @param {string} axis
+   * @param {number} index
+   */
   windowControl(role, axis, index) {
     const size = this.wanted.variable.shape[index];
     const begin = this.first[index];
     const control = element("span", "llm-code-axis llm-code-window", `${role} ${axis} `);
+    /** @type {(label: string, title: string, to: number) => HTMLButtonElement} */
     const button = (label, title, to) => {
       const made = element("button", "llm-code-button", label);
       made.type = "button";
@@ -118,29 +150,48 @@ export class TensorView {
     return control;
   }
 
-  /** The nearest beginning of a window that lies within the axis. */
+  /**
+   * The nearest beginning of a window that lies within the axis.
+   *
+   * @param {number} index
+   * @param {number} begin
+   */
   inside(index, begin) {
     return clamp(Math.round(begin) || 0, 0, this.wanted.variable.shape[index] - WINDOW);
   }
 
-  /** Begin at another index of an axis; the selected cell stays the same element, as long as it is in the window. */
+  /**
+   * Begin at another index of an axis; the selected cell stays the same element, as long as it is in the window.
+   *
+   * @param {number} index
+   * @param {number} begin
+   */
   moveWindow(index, begin) {
     const to = this.inside(index, begin);
     const side = index === this.columns ? 1 : 0;
     if (this.cell) {
-      this.cell = this.cell.with(side, this.cell[side] + this.first[index] - to);
+      this.cell = /** @type {Cell} */ (this.cell.with(side, this.cell[side] + this.first[index] - to));
       if (this.cell[side] < 0 || this.cell[side] >= WINDOW) this.cell = null;
     }
     this.first[index] = to;
     return this.load();
   }
 
+  /**
+   * @param {number} axis
+   * @param {number} index
+   */
   label(axis, index) {
     const { variable, tokens } = this.wanted;
     return POSITIONS.includes(variable.axes[axis]) && tokens[index] !== undefined ? tokens[index] : null;
   }
 
-  /** The tokens of the first `count` indices of an axis that are drawn; of an axis without tokens, none. */
+  /**
+   * The tokens of the first `count` indices of an axis that are drawn; of an axis without tokens, none.
+   *
+   * @param {number} axis
+   * @param {number} count
+   */
   labels(axis, count) {
     const labels = Array.from({ length: count }, (_, index) => this.label(axis, index + this.first[axis]));
     return labels[0] === null ? [] : labels.map((label) => label ?? "");
@@ -189,6 +240,12 @@ export class TensorView {
       .map((index) => `, ${axes[index]} ${this.first[index]} to ${this.first[index] + WINDOW - 1} of ${shape[index]}`).join("");
   }
 
+  /**
+   * The cell under the pointer, or null.
+   *
+   * @param {MouseEvent} event
+   * @returns {Cell | null}
+   */
   cellAt(event) {
     const { left, top, cellWidth, cellHeight } = this.layout;
     const column = Math.floor((event.offsetX - left) / cellWidth);
@@ -196,6 +253,7 @@ export class TensorView {
     return row >= 0 && column >= 0 && row < this.height && column < this.width ? [row, column] : null;
   }
 
+  /** @param {import("../../frontend/selection.js").Cell | null} cell */
   read(cell) {
     if (!cell) return;
     const { variable } = this.wanted;
@@ -206,7 +264,11 @@ export class TensorView {
     this.readout.textContent = `${significant(this.numbers[cell[0] * this.width + cell[1]])} at ${position.join(", ")}`;
   }
 
-  /** The index of a cell into the whole tensor. */
+  /**
+   * The index of a cell into the whole tensor.
+   *
+   * @param {import("../../frontend/selection.js").Cell} cell
+   */
   indexOf([row, column]) {
     const index = [...this.first];
     if (this.rows !== this.columns) index[this.rows] += row;
@@ -214,13 +276,18 @@ export class TensorView {
     return index;
   }
 
-  /** Arrow keys choose the next cell. At an edge behind which the tensor goes on, the window moves along. */
+  /**
+   * Arrow keys choose the next cell. At an edge behind which the tensor goes on, the window moves along.
+   *
+   * @param {KeyboardEvent} event
+   */
   async move(event) {
     const step = arrowStep(event.key);
     if (!step) return;
     event.preventDefault();
     if (this.moving) return;
-    const next = (this.cell ?? [0, 0]).map((index, side) => index + step[side]);
+    const current = this.cell ?? [0, 0];
+    const next = [current[0] + step[0], current[1] + step[1]];
     const side = step[0] ? 0 : 1;
     const index = side ? this.columns : this.rows;
     const beyond = next[side] < 0 || next[side] >= (side ? this.width : this.height);
@@ -235,6 +302,7 @@ export class TensorView {
     this.mark?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
+  /** @param {import("../../frontend/selection.js").Cell | null} cell */
   choose(cell) {
     if (!cell) return;
     this.cell = cell;

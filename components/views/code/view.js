@@ -10,18 +10,52 @@ import { ShapesQuiz } from "./quiz.js";
 import { CodeColumn, shapeText } from "./source.js";
 import { TensorView } from "./tensor.js";
 
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} url below which the server answers
+ * @property {import("./map.js").Layer[]} layers
+ * @property {Record<string, import("./equation.js").Equation>} equations by kind of layer
+ * @property {{ layer?: string, implementation?: string, line?: string }} selected
+ */
+
+/** @typedef {import("./source.js").Step} Step */
+
+/**
+ * The newest tensor of a name.
+ *
+ * @typedef {object} Entry
+ * @property {import("./source.js").Variable} variable
+ * @property {number} index of the step that made it
+ * @property {import("./source.js").Variable | null} earlier of the same name
+ */
+
+/**
+ * A layer's code in every implementation.
+ *
+ * @typedef {object} DescribedLayer
+ * @property {Record<string, import("./source.js").Described>} implementations
+ * @property {string[]} tokens
+ */
+
 const PLAY = 900; // milliseconds a line
 
 /** The names of what a step made: tensors, and numbers or texts. */
-const madeBy = (step) => [...step.variables.map((variable) => variable.name), ...step.values.map(([name]) => name)];
+const madeBy = (/** @type {Step} */ step) => [...step.variables.map((variable) => variable.name), ...step.values.map(([name]) => name)];
 
 class CodeReader {
-  static identity = (data) => data.url;
+  static identity = (/** @type {Data} */ data) => data.url;
 
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.report = (selected) => page.report("selected", selected);
+    this.report = (/** @type {Record<string, string>} */ selected) => page.report("selected", selected);
     this.actual = true;
     this.gradient = false;
     this.quizzing = false;
@@ -34,13 +68,14 @@ class CodeReader {
     this.open(known && layer ? layer : layer === "model" ? "" : first.path, implementation, Number(line) || null);
   }
 
+  /** @param {Data} data */
   update(data) {
     this.data = data;
   }
 
   build() {
     this.root.replaceChildren();
-    const part = (name) => element("div", `llm-code-${name}`);
+    const part = (/** @type {string} */ name) => element("div", `llm-code-${name}`);
     this.map = element("nav", "llm-code-map");
     this.crumbs = element("nav", "llm-code-crumbs");
     this.equation = part("equation");
@@ -55,6 +90,7 @@ class CodeReader {
     this.map.setAttribute("aria-label", "The forward pass");
     this.crumbs.setAttribute("aria-label", "Path to this layer");
     work.append(this.variables, this.tensor);
+    /** @type {(label: string, title: string, act: () => void) => HTMLButtonElement} */
     const button = (label, title, act) => {
       const made = element("button", "llm-code-button", label);
       made.type = "button";
@@ -66,6 +102,7 @@ class CodeReader {
     button("◀ Back", "Previous line", () => this.go(this.step - 1));
     button("Step ▶", "Next line", () => this.go(this.step + 1));
     this.playing = button("Play", "Step through the lines automatically", () => this.play());
+    /** @type {(label: string, title: string, name: "actual" | "gradient" | "quizzing") => HTMLButtonElement} */
     const toggle = (label, title, name) => {
       const made = button(label, title, () => {
         this[name] = !this[name];
@@ -84,6 +121,10 @@ class CodeReader {
     this.view = new TensorView(this.tensor, (what, parameters) => this.ask(what, parameters));
   }
 
+  /**
+   * @param {string} what
+   * @param {Record<string, string | number>} parameters
+   */
   async ask(what, parameters) {
     const query = new URLSearchParams({ path: this.path, ...parameters });
     const response = await fetch(`${this.data.url}/${what}?${query}`);
@@ -95,6 +136,11 @@ class CodeReader {
     return response;
   }
 
+  /**
+   * @param {string} path
+   * @param {string} [implementation]
+   * @param {number | null} [line]
+   */
   async open(path, implementation = this.implementation, line = null) {
     this.stop();
     this.path = path;
@@ -104,7 +150,7 @@ class CodeReader {
     this.status.textContent = "Tracing …";
     let described;
     try {
-      described = await (await this.ask("layer", {})).json();
+      described = /** @type {DescribedLayer} */ (await (await this.ask("layer", {})).json());
     } catch {
       return; // what went wrong stands beside the buttons
     }
@@ -136,6 +182,11 @@ class CodeReader {
     return this.described.implementations[this.implementation].steps;
   }
 
+  /**
+   * @param {number} step
+   * @param {string} [implementation]
+   * @param {boolean} [report]
+   */
   go(step, implementation = this.implementation, report = true) {
     if (!this.described) return;
     this.implementation = implementation;
@@ -190,14 +241,25 @@ class CodeReader {
     this.markSymbols();
   }
 
-  /** The first line whose shape the quiz still hides: the current one until it is answered, else the one after it. */
+  /**
+   * The first line whose shape the quiz still hides: the current one until it is answered, else the one after it.
+   *
+   * @param {CodeColumn} column
+   * @param {boolean} own
+   * @param {Step} current
+   * @param {boolean} asking
+   */
   hiddenFrom(column, own, current, asking) {
     const line = own ? current : column.described.steps[current.pairs[column.name]];
     if (!line) return column.described.first;
     return asking ? line.first : line.last + 1;
   }
 
-  /** Numbers and texts, then tensors: the newest of every name so far in this call, those of the current line first. */
+  /**
+   * Numbers and texts, then tensors: the newest of every name so far in this call, those of the current line first.
+   *
+   * @param {boolean} asking
+   */
   drawVariables(asking) {
     this.variables.replaceChildren(element("div", "llm-code-title", this.gradient ? "Gradients" : "Variables"));
     const { call } = this.steps[this.step];
@@ -226,6 +288,7 @@ class CodeReader {
     else this.tensor.replaceChildren();
   }
 
+  /** @param {Entry} entry */
   card(entry) {
     const { variable, index, earlier } = entry;
     const made = element("button", "llm-code-variable");
@@ -247,6 +310,7 @@ class CodeReader {
     return made;
   }
 
+  /** @param {Entry} entry */
   select({ variable, index }) {
     this.selected = variable.name;
     for (const card of this.variables.querySelectorAll(".llm-code-variable")) {
@@ -257,7 +321,11 @@ class CodeReader {
     this.view.show(wanted).catch((error) => (this.status.textContent = error.message));
   }
 
-  /** The line that makes a variable last; in the einops code where this one never makes it. */
+  /**
+   * The line that makes a variable last; in the einops code where this one never makes it.
+   *
+   * @param {string} name
+   */
   goTo(name) {
     const { implementations } = this.described;
     for (const implementation of [this.implementation, ...Object.keys(implementations)]) {
@@ -277,6 +345,7 @@ class CodeReader {
     }
   }
 
+  /** @param {string} path */
   async prove(path) {
     this.proof.textContent = "Comparing the implementations …";
     let compared;

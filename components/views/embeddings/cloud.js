@@ -5,10 +5,38 @@ import { element, oncePerFrame } from "../../frontend/dom.js";
 import { clamp } from "../../frontend/scales.js";
 import { arrowStep } from "../../frontend/selection.js";
 
+/**
+ * What the map shows.
+ *
+ * @typedef {object} Shown
+ * @property {Float32Array} points [point, 3]
+ * @property {boolean} space three dimensions rather than two
+ * @property {number[]} reach the greatest numbers along the axes, the same for all snapshots
+ * @property {(point: number) => Appearance} appearance
+ * @property {number[]} order whose names matter first
+ * @property {string[]} axes their names
+ * @property {number | null} chosen
+ * @property {string} title
+ */
+
+/**
+ * How a point is drawn, and the text of its tooltip.
+ *
+ * @typedef {object} Appearance
+ * @property {string} fill
+ * @property {number} shape of SHAPES
+ * @property {string} name
+ * @property {string} hover
+ */
+
 const NAMED = 70; // tokens whose names are written, if there is room
 const NEAR_ENOUGH = 14; // pixels between pointer and point
 
-/** Shapes, so that kinds can be told apart without their colours. */
+/**
+ * Shapes, so that kinds can be told apart without their colours.
+ *
+ * @type {((brush: CanvasRenderingContext2D, x: number, y: number, r: number) => void)[]}
+ */
 export const SHAPES = [
   (brush, x, y, r) => brush.arc(x, y, r, 0, 7),
   (brush, x, y, r) => brush.rect(x - r, y - r, 2 * r, 2 * r),
@@ -19,6 +47,13 @@ export const SHAPES = [
   (brush, x, y, r) => polygon(brush, x, y, 1.3 * r, [30, 90, 150, 210, 270, 330]),
 ];
 
+/**
+ * @param {CanvasRenderingContext2D} brush
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r
+ * @param {number[]} angles
+ */
 function polygon(brush, x, y, r, angles) {
   angles.forEach((angle, index) => {
     const turn = (angle * Math.PI) / 180;
@@ -28,7 +63,11 @@ function polygon(brush, x, y, r, angles) {
 }
 
 export class Cloud {
-  /** `choose(point)` is called for a click. */
+  /**
+   * `choose(point)` is called for a click.
+   *
+   * @param {(point: number) => void} choose
+   */
   constructor(choose) {
     this.turn = { yaw: 0.6, pitch: 0.4 };
     this.chosen = null;
@@ -43,9 +82,11 @@ export class Cloud {
     new ResizeObserver(() => this.draw()).observe(this.root);
   }
 
+  /** @param {(point: number) => void} choose */
   listen(choose) {
+    /** @type {[x: number, y: number, dragged: number] | null} */
     let from = null;
-    const hover = oncePerFrame((event) => {
+    const hover = oncePerFrame((/** @type {MouseEvent} */ event) => {
       const point = this.at(event);
       this.showTip(point, event);
     });
@@ -71,6 +112,10 @@ export class Cloud {
     });
   }
 
+  /**
+   * @param {number} right
+   * @param {number} down
+   */
   rotate(right, down) {
     this.turn.yaw += right;
     this.turn.pitch = clamp(this.turn.pitch + down, -1.5, 1.5);
@@ -80,6 +125,8 @@ export class Cloud {
   /**
    * `points`: numbers [point, 3]; `reach`: the greatest numbers along the axes, the same for all snapshots;
    * `appearance(point)`: { fill, shape, name, hover }; `order`: whose names matter first; `axes`: the names of the axes.
+   *
+   * @param {Shown} shown
    */
   show({ points, space, reach, appearance, order, axes, chosen, title }) {
     this.points = points;
@@ -93,7 +140,13 @@ export class Cloud {
     this.draw();
   }
 
-  /** Where a point is on the canvas, and how near to the viewer. */
+  /**
+   * Where a point is on the canvas, and how near to the viewer.
+   *
+   * @param {number} x
+   * @param {number} y
+   * @param {number} z
+   */
   spot(x, y, z) {
     const { width, height } = this.size;
     const [wide, high] = this.reach;
@@ -120,7 +173,10 @@ export class Cloud {
     brush.scale(sharp, sharp);
     this.drawAxes(brush);
     const count = this.points.length / 3;
-    this.spots = Array.from({ length: count }, (_, point) => this.spot(...this.points.subarray(3 * point, 3 * point + 3)));
+    this.spots = Array.from({ length: count }, (_, point) => {
+      const [x, y, z] = this.points.subarray(3 * point, 3 * point + 3);
+      return this.spot(x, y, z);
+    });
     const order = [...this.spots.keys()];
     if (this.space) order.sort((one, other) => this.spots[other][2] - this.spots[one][2]); // the nearest last
     const radius = count > 5000 ? 1.6 : count > 400 ? 2.6 : 4;
@@ -129,16 +185,26 @@ export class Cloud {
     if (this.chosen !== null && this.chosen < count) this.ring(brush, this.chosen);
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} brush
+   * @param {number} point
+   * @param {number} radius
+   */
   dot(brush, point, radius) {
     const { fill, shape } = this.appearance(point);
     brush.globalAlpha = 0.8;
     brush.fillStyle = fill;
     brush.beginPath();
-    SHAPES[shape](brush, ...this.spots[point].slice(0, 2), radius);
+    const [x, y] = this.spots[point];
+    SHAPES[shape](brush, x, y, radius);
     brush.fill();
     brush.globalAlpha = 1;
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} brush
+   * @param {number} point
+   */
   ring(brush, point) {
     const [x, y] = this.spots[point];
     brush.strokeStyle = brush.fillStyle = colour(this.root, "--st-text-color");
@@ -151,14 +217,15 @@ export class Cloud {
     brush.fillText(this.appearance(point).name, x + 12, y + 4);
   }
 
+  /** @param {CanvasRenderingContext2D} brush */
   drawAxes(brush) {
     brush.strokeStyle = colour(this.root, "line");
     brush.fillStyle = colour(this.root, "quiet");
     brush.font = `12px ${getComputedStyle(this.root).fontFamily}`;
     const [wide, high, deep] = this.reach;
     const ends = [[wide, 0, 0], [0, high, 0], [0, 0, deep]].slice(0, this.space ? 3 : 2);
-    ends.forEach((end, index) => {
-      const [from, to] = [this.spot(...end.map((one) => -one)), this.spot(...end)];
+    ends.forEach(([x, y, z], index) => {
+      const [from, to] = [this.spot(-x, -y, -z), this.spot(x, y, z)];
       brush.beginPath();
       brush.moveTo(from[0], from[1]);
       brush.lineTo(to[0], to[1]);
@@ -168,13 +235,18 @@ export class Cloud {
     });
   }
 
-  /** Names beside points, in the order of what matters, where none stands yet. */
+  /**
+   * Names beside points, in the order of what matters, where none stands yet.
+   *
+   * @param {CanvasRenderingContext2D} brush
+   */
   writeNames(brush) {
     brush.font = "11px ui-monospace, monospace";
     brush.fillStyle = colour(this.root, "--st-text-color");
     brush.strokeStyle = colour(this.root, "panel");
     brush.lineWidth = 3;
     brush.textAlign = "left";
+    /** @type {number[][]} */
     const taken = [];
     let written = 0;
     for (const point of this.order) {
@@ -190,11 +262,17 @@ export class Cloud {
     }
   }
 
-  /** The point under the pointer, or nothing. */
+  /**
+   * The point under the pointer, or nothing.
+   *
+   * @param {MouseEvent} event
+   */
   at(event) {
     const box = this.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    let [best, distance] = [null, NEAR_ENOUGH];
+    /** @type {number | null} */
+    let best = null;
+    let distance = NEAR_ENOUGH;
     (this.spots ?? []).forEach(([left, top], point) => {
       const far = Math.hypot(left - x, top - y);
       if (far < distance) [best, distance] = [point, far];
@@ -202,6 +280,10 @@ export class Cloud {
     return best;
   }
 
+  /**
+   * @param {number | null} point
+   * @param {MouseEvent} event
+   */
   showTip(point, event) {
     this.tip.hidden = point === null;
     if (point === null) return;

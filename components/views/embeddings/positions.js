@@ -5,7 +5,10 @@ import { element, shape } from "../../frontend/dom.js";
 import { fixed } from "../../frontend/format.js";
 import { extent, linear, linePath } from "../../frontend/scales.js";
 
+/** @typedef {import("./view.js").Data} Data */
+
 export class Positions {
+  /** @param {Data} data */
   constructor(data) {
     this.data = data;
     this.byDistance = data.positions.curves !== null;
@@ -44,9 +47,10 @@ export class Positions {
     this.draw();
   }
 
+  /** @param {number} position */
   choose(position) {
     this.position = position;
-    this.slider.value = position;
+    this.slider.value = String(position);
     this.draw();
   }
 
@@ -79,7 +83,13 @@ export class Positions {
     brush.fillRect(0, this.position, context, Math.max(1, context / 300));
   }
 
-  /** Lines over 0 … n − 1, from solid for the first to faint for the last. */
+  /**
+   * Lines over 0 … n − 1, from solid for the first to faint for the last.
+   *
+   * @param {string} title
+   * @param {Float32Array[]} lines
+   * @param {string} across
+   */
   plot(title, lines, across) {
     const box = element("figure", "llm-part-figure");
     const svg = shape("svg", { viewBox: "0 0 460 230", class: "llm-part-chart llm-positions-plot", role: "img" });

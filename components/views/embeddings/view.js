@@ -12,11 +12,48 @@ import { asSeen } from "../../frontend/picture.js";
 import { Cloud, SHAPES } from "./cloud.js";
 import { Positions } from "./positions.js";
 
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {number | null} token the selected one
+ * @property {number | null} at the selected snapshot
+ * @property {number[]} steps the snapshots
+ * @property {number} axesOf the step whose axes all snapshots use
+ * @property {string} map
+ * @property {string} colour
+ * @property {string[]} kinds
+ * @property {number} context length of the context
+ * @property {PositionScheme} positions
+ * @property {Record<string, string>} sources addresses
+ */
+
+/**
+ * How the model encodes positions.
+ *
+ * @typedef {object} PositionScheme
+ * @property {{ title: string, note: string } | null} curves where scores depend on distance
+ * @property {boolean} learned
+ */
+
+/** @typedef {{ points: Float32Array, explained: Float32Array }} Snapshot */
+
+/** @typedef {{ texts: string[], kinds: number[], counts: number[] }} Tokens */
+
 const KIND_COLOURS = ["train", "accent", "positive", "warning", "negative", "baseline", "validation"];
 
 class Embeddings {
-  static identity = (data) => data.sources[`map/${data.axesOf}`];
+  static identity = (/** @type {Data} */ data) => data.sources[`map/${data.axesOf}`];
 
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
@@ -79,9 +116,10 @@ class Embeddings {
 
   async read() {
     const { sources } = this.data;
+    /** @type {Map<number, Snapshot>} by step */
     this.maps = new Map();
     try {
-      this.tokens = await fetchJson(sources.tokens);
+      this.tokens = /** @type {Tokens} */ (await fetchJson(sources.tokens));
       this.names = this.tokens.texts.map(escapeToken);
       this.order = [...this.names.keys()].sort((first, second) => this.tokens.counts[second] - this.tokens.counts[first]);
       // the step of the axes sets the scale of all
@@ -93,7 +131,11 @@ class Embeddings {
     }
   }
 
-  /** A snapshot's points and explained variance, fetched once. */
+  /**
+   * A snapshot's points and explained variance, fetched once.
+   *
+   * @param {number} step
+   */
   async mapOf(step) {
     if (!this.maps.has(step)) {
       const { points, explained } = unpack(await fetchBytes(this.data.sources[`map/${step}`]));
@@ -124,6 +166,7 @@ class Embeddings {
     }
   }
 
+  /** @param {Snapshot} snapshot */
   showMap({ points, explained }) {
     const { map, axesOf } = this.data;
     const axes = [...explained].map((fraction, index) => `PC ${index + 1} · ${(100 * fraction).toFixed(1)}%`);
@@ -143,9 +186,9 @@ class Embeddings {
     const kindColours = KIND_COLOURS.map((name) => colour(this.root, name));
     const ends = ["neutral", "accent"].map((name) => channels(this.root, name));
     const most = Math.log(1 + Math.max(...counts));
-    const ramp = (count) => `rgb(${mixed(ends[0], ends[1], 0.15 + (0.85 * Math.log(1 + count)) / (most || 1)).join(" ")})`;
+    const ramp = (/** @type {number} */ count) => `rgb(${mixed(ends[0], ends[1], 0.15 + (0.85 * Math.log(1 + count)) / (most || 1)).join(" ")})`;
     this.writeLegend(kindColours);
-    return (token) => ({
+    return (/** @type {number} */ token) => ({
       fill: by === "kind" ? kindColours[this.tokens.kinds[token]] : ramp(counts[token]),
       shape: by === "kind" ? this.tokens.kinds[token] : 0,
       name: this.names[token],
@@ -153,6 +196,7 @@ class Embeddings {
     });
   }
 
+  /** @param {string[]} kindColours */
   writeLegend(kindColours) {
     const { kinds, colour: by } = this.data;
     if (by === "frequency") {
@@ -175,6 +219,7 @@ class Embeddings {
     }));
   }
 
+  /** @param {number} token */
   take(token) {
     this.token = this.cloud.chosen = token;
     this.cloud.draw();
@@ -202,7 +247,13 @@ class Embeddings {
     }
   }
 
-  /** An exported page holds those of one step only. */
+  /**
+   * An exported page holds those of one step only.
+   *
+   * @param {number} step
+   * @param {number} token
+   * @returns {Promise<[token: number, cosine: number][]>}
+   */
   async neighbours(step, token) {
     const { sources, kept, axesOf } = this.data;
     if (!kept) return fetchJson(`${sources[`near/${step}`]}&token=${token}`);
@@ -211,8 +262,9 @@ class Embeddings {
     return known;
   }
 
+  /** @param {{ same: number, chance: number, tokens: number }} measured */
   summary({ same, chance, tokens }) {
-    const percentage = (fraction) => `${(100 * fraction).toFixed(0)}%`;
+    const percentage = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(0)}%`;
     const { guess, axesOf } = this.data;
     this.status.show(`${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured at step ${withThousands(axesOf)}, over the ${tokens} most frequent tokens: `
       + `${percentage(same)} have a nearest neighbour of the same kind; by chance it would be ${percentage(chance)}. `
@@ -221,6 +273,7 @@ class Embeddings {
     this.root.dataset.alike = "read";
   }
 
+  /** @param {Data} data */
   update(data) {
     this.data = this.positions.data = data;
     if (data.token !== null) this.token = data.token;
@@ -228,7 +281,11 @@ class Embeddings {
   }
 }
 
-/** The greatest number along each axis, with a little room. */
+/**
+ * The greatest number along each axis, with a little room.
+ *
+ * @param {Float32Array} points
+ */
 function reachOf(points) {
   const reach = [1e-9, 1e-9, 1e-9];
   points.forEach((value, index) => (reach[index % 3] = Math.max(reach[index % 3], 1.05 * Math.abs(value))));

@@ -9,9 +9,36 @@ import { Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
 import { loadPlotly } from "../../frontend/plotly.js";
 
-class GradientNorms {
-  static identity = (data) => data.sources.norms;
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {number} steps of the whole run
+ * @property {{ norms: string, plotly: string }} sources addresses
+ */
 
+/**
+ * New rows of the run's metrics.
+ *
+ * @typedef {object} Norms
+ * @property {boolean} reset whether the file begins anew
+ * @property {number} next where the next answer begins
+ * @property {boolean} training
+ * @property {number[]} steps
+ * @property {Record<string, (number | null)[]>} norms by layer
+ */
+
+class GradientNorms {
+  static identity = (/** @type {Data} */ data) => data.sources.norms;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   */
   constructor(root, data) {
     this.root = root;
     this.data = data;
@@ -30,8 +57,10 @@ class GradientNorms {
 
   forget() {
     this.offset = 0;
+    /** @type {number[]} */
     this.steps = [];
-    this.norms = {}; // layer → its norm in each of the steps
+    /** @type {Record<string, (number | null)[]>} by layer: its norm in each of the steps */
+    this.norms = {};
   }
 
   /** Fetch what is new; an exported page holds all of it. */
@@ -57,6 +86,7 @@ class GradientNorms {
     return answer.training ? 2000 : 5000;
   }
 
+  /** @param {Norms} answer */
   add({ steps, norms }) {
     for (const [layer, values] of Object.entries(norms)) {
       (this.norms[layer] ??= Array(this.steps.length).fill(null)).push(...values);
@@ -79,7 +109,7 @@ class GradientNorms {
     if (!this.plotly || !this.chart.isConnected || !this.steps.length) return;
     const [quiet, grid] = ["quiet", "line"].map((name) => colour(this.root, name));
     const axis = { gridcolor: grid, linecolor: grid, automargin: true, tickfont: { size: 11 } };
-    const title = (text) => ({ text, font: { size: 12 } });
+    const title = (/** @type {string} */ text) => ({ text, font: { size: 12 } });
     this.plotly.react(this.chart, this.traces(), {
       height: 340,
       margin: { l: 52, r: 12, t: 8, b: 40 },
@@ -96,6 +126,7 @@ class GradientNorms {
     this.root.dataset.drawn = String(this.steps.length);
   }
 
+  /** @param {Data} data */
   update(data) {
     this.data = data;
     this.draw(); // also after a change of theme

@@ -8,15 +8,49 @@ import { mount } from "../../frontend/mount.js";
 import { Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
 
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {string[]} labels the tokens of the text
+ * @property {number} layers
+ * @property {number} heads
+ * @property {number} group heads that use the same keys and values
+ * @property {string[]} off the parts that are switched off, such as "0.3" and "1.m"
+ * @property {string} description of what is changed
+ * @property {number} noticed nats
+ * @property {{ alone: string, effect: string, written: string }} sources addresses
+ */
+
+/**
+ * Figures of the original and the altered model.
+ *
+ * @typedef {object} Effect
+ * @property {[before: number | null, after: number]} loss
+ * @property {[before: number, after: number]} difference
+ * @property {string[]} pair
+ * @property {[text: string, before: number, after: number][]} next
+ * @property {[before: number[], after: number[]]} losses by position
+ */
+
 const FULL_SHADE = 1; // nats: the rise in loss that is shaded fully
 
 class Intervene {
-  static identity = (data) => data.sources.alone;
+  static identity = (/** @type {Data} */ data) => data.sources.alone;
 
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.switches = new Map();
-    this.report = (off) => page.report("off", off);
+    this.report = (/** @type {string} */ off) => page.report("off", off);
     this.status = new Status("");
     this.summary = element("p", "llm-part-title");
     this.summary.setAttribute("aria-live", "polite");
@@ -34,6 +68,7 @@ class Intervene {
     this.readAlone();
   }
 
+  /** @param {Data} data */
   build(data) {
     for (let layer = 0; layer < data.layers; layer++) {
       const row = element("div", "llm-board-row");
@@ -49,6 +84,11 @@ class Intervene {
     }
   }
 
+  /**
+   * @param {number} layer
+   * @param {number | "m"} which
+   * @param {boolean | undefined} kept
+   */
   switch(layer, which, kept) {
     const name = which === "m" ? "MLP" : `Head ${which}`;
     const button = element("button", "llm-board-switch");
@@ -62,6 +102,7 @@ class Intervene {
     return button;
   }
 
+  /** @param {string} part */
   toggle(part) {
     const off = new Set(this.data.off);
     if (!off.delete(part)) off.add(part);
@@ -79,7 +120,7 @@ class Intervene {
   /** The rise in loss on this text when each part alone is switched off (zero ablation). */
   async readAlone() {
     try {
-      this.alone = await fetchJson(this.data.sources.alone);
+      this.alone = /** @type {number[]} */ (await fetchJson(this.data.sources.alone));
     } catch (error) {
       this.status.fail(error);
       return;
@@ -109,11 +150,11 @@ class Intervene {
     this.result.classList.add("llm-change-pending");
     this.texts.classList.add("llm-change-pending");
     try {
-      const answer = await fetchJson(effect);
+      const answer = /** @type {Effect} */ (await fetchJson(effect));
       if (effect !== this.data.sources.effect) return; // a later click has been answered in the meantime
       this.effect = answer;
       this.showEffect();
-      const texts = await fetchJson(written);
+      const texts = /** @type {[original: string[], altered: string[]]} */ (await fetchJson(written));
       if (written !== this.data.sources.written) return;
       this.written = texts;
       this.showTexts();
@@ -125,17 +166,19 @@ class Intervene {
 
   showEffect() {
     const { loss, difference, pair, next } = this.effect;
-    const tile = (title, [before, after], good) => {
+    /** @type {(title: string, pair: [before: number, after: number], comment: (change: number) => string) => HTMLElement} */
+    const tile = (title, [before, after], comment) => {
       const box = element("div", "llm-part-panel");
       const change = after - before;
       box.append(element("div", "llm-part-title", title),
         element("div", "llm-change-number", `${fixed(before)} → ${fixed(after)}`),
-        element("div", "llm-part-note", Math.abs(change) < 5e-4 ? "no change" : `${withSign(change)} ${good(change)}`));
+        element("div", "llm-part-note", Math.abs(change) < 5e-4 ? "no change" : `${withSign(change)} ${comment(change)}`));
       return box;
     };
     const boxes = [];
     if (loss[0] !== null) {
-      boxes.push(tile("Loss on this text, nats per token", loss, (change) => (change > 0 ? "(worse)" : "(better)")));
+      boxes.push(tile("Loss on this text, nats per token", [loss[0], loss[1]],
+        (change) => (change > 0 ? "(worse)" : "(better)")));
     }
     const [token, against] = pair.map(escapeToken);
     if (against !== undefined) boxes.push(tile(`Logit difference: ${token} over ${against}`, difference, () => ""));
@@ -146,6 +189,7 @@ class Intervene {
     this.showStrip();
   }
 
+  /** @param {[text: string, before: number, after: number][]} next */
   nextTokens(next) {
     const box = element("div", "llm-part-panel");
     box.append(element("div", "llm-part-title", "The next token"),
@@ -153,9 +197,9 @@ class Intervene {
     for (const [text, before, after] of next) {
       const line = element("div", "llm-change-line");
       line.append(element("span", "llm-part-token", escapeToken(text)));
-      for (const [probability, kind] of [[before, " llm-change-before"], [after, ""]]) {
+      for (const [index, probability] of [before, after].entries()) {
         const track = element("span", "llm-part-track");
-        const bar = element("span", `llm-part-bar${kind}`);
+        const bar = element("span", `llm-part-bar${index === 0 ? " llm-change-before" : ""}`);
         bar.style.width = `${100 * probability}%`;
         track.append(bar);
         line.append(track, element("span", "llm-part-number", `${(100 * probability).toFixed(1)}%`));
@@ -188,6 +232,7 @@ class Intervene {
   showTexts() {
     const [original, altered] = this.written;
     const first = original.findIndex((token, index) => token !== altered[index]);
+    /** @type {(title: string, tokens: string[]) => HTMLElement} */
     const text = (title, tokens) => {
       const box = element("div", "llm-part-panel");
       const words = element("div", "llm-change-text");
@@ -201,6 +246,7 @@ class Intervene {
     this.texts.classList.remove("llm-change-pending");
   }
 
+  /** @param {Data} data */
   update(data) {
     const before = this.data?.sources.effect;
     this.data = data;
@@ -210,7 +256,13 @@ class Intervene {
   }
 }
 
-/** Shade by a change in loss: worse in one colour, better in another, fully from `most` nats on. */
+/**
+ * Shade by a change in loss: worse in one colour, better in another, fully from `most` nats on.
+ *
+ * @param {HTMLElement} target
+ * @param {number} change
+ * @param {number} most
+ */
 function tint(target, change, most) {
   target.classList.toggle("llm-worse", change > 0);
   target.classList.toggle("llm-better", change < 0);

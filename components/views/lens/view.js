@@ -11,13 +11,58 @@ import { asSeen } from "../../frontend/picture.js";
 import { rankScale } from "../../frontend/scales.js";
 import { toggled } from "../../frontend/selection.js";
 
-class LogitLens {
-  static identity = (data) => data.sources.lens;
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {string[]} labels the tokens of the text
+ * @property {number} own how many of the last tokens the model generated
+ * @property {string[]} rows
+ * @property {number} vocabulary
+ * @property {"guess" | "truth" | "rank"} colour
+ * @property {Record<string, string>} colours
+ * @property {boolean} postNorm
+ * @property {import("../../frontend/selection.js").Cell | null} locked the selected cell
+ * @property {{ lens: string }} sources addresses
+ */
 
+/**
+ * Row by row and position by position.
+ *
+ * @typedef {object} Lens
+ * @property {number} top predictions a cell
+ * @property {Record<number, string>} texts by token
+ * @property {number[]} guesses
+ * @property {number[]} probabilities
+ * @property {number[]} truth probability of the true next token
+ * @property {number[]} rank
+ */
+
+/**
+ * The numbers of a cell.
+ *
+ * @typedef {object} Numbers
+ * @property {[text: string, probability: number][]} guesses
+ * @property {number | null} truth
+ * @property {number | null} rank
+ */
+
+class LogitLens {
+  static identity = (/** @type {Data} */ data) => data.sources.lens;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.report = (cell) => page.report("locked", cell);
+    this.report = (/** @type {import("../../frontend/selection.js").Cell | null} */ cell) => page.report("locked", cell);
     this.status = new Status("Computing every layer …");
     const rows = [...data.rows.slice(0, -1), `${data.rows.at(-1)}: output`];
     this.grid = new Grid(data.labels, rows, { width: 62, widest: 110, height: 36 }, {
@@ -37,7 +82,7 @@ class LogitLens {
 
   async read() {
     try {
-      this.lens = await fetchJson(this.data.sources.lens);
+      this.lens = /** @type {Lens} */ (await fetchJson(this.data.sources.lens));
     } catch (error) {
       this.status.fail(error);
       return;
@@ -46,7 +91,12 @@ class LogitLens {
     this.root.dataset.drawn = "lens";
   }
 
-  /** The numbers of a cell; the last position has no true next token. */
+  /**
+   * The numbers of a cell; the last position has no true next token.
+   *
+   * @param {import("../../frontend/selection.js").Cell} cell
+   * @returns {Numbers}
+   */
   at([row, position]) {
     const count = this.data.labels.length;
     const { top, texts, guesses, probabilities, truth, rank } = this.lens;
@@ -61,6 +111,7 @@ class LogitLens {
     };
   }
 
+  /** @param {Numbers} cell */
   shade(cell) {
     const { colour, vocabulary } = this.data;
     if (colour === "guess") return Math.sqrt(cell.guesses[0][1]);
@@ -88,6 +139,7 @@ class LogitLens {
     this.grid.reveal(this.grid.focus[1] + 1 < this.data.labels.length ? this.grid.focus[1] + 1 : this.grid.focus[1]);
   }
 
+  /** @param {import("../../frontend/selection.js").Cell | null} cell */
   setSelection(cell) {
     if (!this.lens) return;
     this.selected = cell;
@@ -95,7 +147,11 @@ class LogitLens {
     this.report(cell);
   }
 
-  /** Show one cell everywhere at once. */
+  /**
+   * Show one cell everywhere at once.
+   *
+   * @param {import("../../frontend/selection.js").Cell} cell
+   */
   select(cell) {
     if (!this.lens) return;
     this.grid.mark(cell, this.selected !== null);
@@ -108,7 +164,12 @@ class LogitLens {
       : "Hover over a cell for its five most likely tokens. Click to select it.");
   }
 
-  /** The probability of the true next token, layer by layer. */
+  /**
+   * The probability of the true next token, layer by layer.
+   *
+   * @param {import("../../frontend/selection.js").Cell} cell
+   * @param {Numbers} numbers
+   */
   truth([row, position], numbers) {
     const { labels, rows, own } = this.data;
     const panel = element("div", "llm-part-panel");
@@ -126,6 +187,7 @@ class LogitLens {
     return panel;
   }
 
+  /** @param {import("../../frontend/selection.js").Cell} cell */
   where([row, position]) {
     const { rows, labels } = this.data;
     const output = row === rows.length - 1 ? ", the model's output" : "";
@@ -133,6 +195,7 @@ class LogitLens {
     return `${layer}, at ${quoted(labels[position])} (${position})`;
   }
 
+  /** @param {Data} data */
   update(data) {
     const before = this.data;
     this.data = data;

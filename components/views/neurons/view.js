@@ -8,12 +8,45 @@ import { mount } from "../../frontend/mount.js";
 import { barList, Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
 
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {number} layer
+ * @property {number} neuron
+ * @property {number} neurons
+ * @property {number} parts of the text
+ * @property {number} partTokens
+ * @property {number} examples how many are shown
+ * @property {Record<string, string>} sources addresses
+ */
+
+/**
+ * A passage around a large activation.
+ *
+ * @typedef {object} Example
+ * @property {string[]} tokens
+ * @property {number[]} values
+ * @property {number} peak the index of the largest
+ */
+
+/** @typedef {{ raised: [text: string, change: number][], lowered: [text: string, change: number][] }} Effect */
+
 class Neuron {
   static identity = () => "";
 
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
-    this.move = (neuron) => page.report("neuron", neuron);
+    this.move = (/** @type {number} */ neuron) => page.report("neuron", neuron);
     this.status = new Status("");
     this.name = element("span", "llm-neuron-name");
     this.name.setAttribute("aria-live", "polite");
@@ -32,6 +65,10 @@ class Neuron {
     this.update(data);
   }
 
+  /**
+   * @param {string} label
+   * @param {number} step
+   */
   button(label, step) {
     const button = element("button", "llm-neuron-step", label);
     button.type = "button";
@@ -45,12 +82,14 @@ class Neuron {
     return button;
   }
 
+  /** @param {number} step */
   go(step) {
     const neuron = this.data.neuron + step;
     if (this.data.kept || neuron < 0 || neuron >= this.data.neurons) return;
     this.move(neuron);
   }
 
+  /** @param {Data} data */
   update(data) {
     const before = this.data?.sources.effect;
     this.data = data;
@@ -64,7 +103,11 @@ class Neuron {
     this.read(data);
   }
 
-  /** The text part by part; the strongest examples so far are shown. */
+  /**
+   * The text part by part; the strongest examples so far are shown.
+   *
+   * @param {Data} data
+   */
   async read(data) {
     const { sources, parts, partTokens } = data;
     const current = () => this.data === data && this.root.isConnected;
@@ -72,6 +115,7 @@ class Neuron {
       const effect = await fetchJson(sources.effect);
       if (!current()) return;
       this.showEffect(effect);
+      /** @type {[activation: number, position: number][]} */
       let best = [];
       for (let part = 0; part < parts; part++) {
         this.status.show(`Reading the text: ${withThousands(part * partTokens)} of ${withThousands(parts * partTokens)} tokens …`);
@@ -88,9 +132,13 @@ class Neuron {
     }
   }
 
+  /**
+   * @param {Data} data
+   * @param {[activation: number, position: number][]} best
+   */
   async showExamples(data, best) {
     const { sources, kept } = data;
-    const examples = await fetchJson(kept ? sources.snippets : `${sources.snippets}&at=${best.map(([, position]) => position).join(".")}`);
+    const examples = /** @type {Example[]} */ (await fetchJson(kept ? sources.snippets : `${sources.snippets}&at=${best.map(([, position]) => position).join(".")}`));
     if (this.data !== data) return;
     this.examples = examples;
     const most = Math.max(...examples.flatMap(({ values }) => values.map(Math.abs))) || 1;
@@ -99,6 +147,10 @@ class Neuron {
     this.body.classList.remove("llm-neuron-pending");
   }
 
+  /**
+   * @param {Example} example
+   * @param {number} most
+   */
   example({ tokens, values, peak }, most) {
     const row = element("div", "llm-neuron-example");
     const text = element("div", "llm-neuron-text");
@@ -113,11 +165,13 @@ class Neuron {
     return row;
   }
 
+  /** @param {Effect} effect */
   showEffect(effect) {
     this.effect = effect;
     const most = Math.max(...[...effect.raised, ...effect.lowered].map(([, by]) => Math.abs(by))) || 1;
-    const list = (title, tokens, kind) => {
-      const box = element("div", `llm-part-panel ${kind}`);
+    /** @type {(title: string, tokens: [text: string, change: number][], className: string) => HTMLElement} */
+    const list = (title, tokens, className) => {
+      const box = element("div", `llm-part-panel ${className}`);
       box.append(barList(title, tokens.map(([text, by]) => [escapeToken(text), Math.abs(by) / most, withSign(by, 3)])));
       return box;
     };

@@ -11,13 +11,38 @@ import { asSeen } from "../../frontend/picture.js";
 import { clamp } from "../../frontend/scales.js";
 import { toggled } from "../../frontend/selection.js";
 
-class Patching {
-  static identity = (data) => data.sources[0];
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {string[]} columns
+ * @property {number} layers
+ * @property {string} site
+ * @property {Record<string, string>} sites
+ * @property {number[]} changed columns in which the texts differ
+ * @property {number} span positions that a column stands for
+ * @property {[right: string, wrong: string]} answers
+ * @property {import("../../frontend/selection.js").Cell | null} locked the selected cell
+ * @property {Record<string, string>} sources addresses by layer
+ */
 
+class Patching {
+  static identity = (/** @type {Data} */ data) => data.sources[0];
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.report = (cell) => page.report("locked", cell);
+    this.report = (/** @type {import("../../frontend/selection.js").Cell | null} */ cell) => page.report("locked", cell);
+    /** @type {number[][]} by layer and column */
     this.effects = [];
     this.stopped = false;
     this.selected = data.locked;
@@ -61,8 +86,10 @@ class Patching {
     this.root.dataset.drawn = "patching";
   }
 
+  /** @param {[clean: number, corrupt: number]} ends */
   showEnds([clean, corrupt]) {
     const [right, wrong] = this.data.answers.map(escapeToken);
+    /** @type {(title: string, value: number, note: string) => HTMLElement} */
     const tile = (title, value, note) => {
       const box = element("div", "llm-part-panel");
       box.append(element("div", "llm-part-title", title), element("div", "llm-patch-number", withSign(value)),
@@ -86,20 +113,23 @@ class Patching {
         ? ` These texts are long: a column stands for ${this.data.span} neighbouring positions, patched together.` : ""));
   }
 
+  /** @param {number | null} [layer] */
   strongest(layer = null) {
-    let best = [layer ?? 0, 0];
+    let best = /** @type {import("../../frontend/selection.js").Cell} */ ([layer ?? 0, 0]);
     this.effects.forEach((row, at) => row.forEach((effect, column) => {
       if ((layer === null || at === layer) && effect > this.effects[best[0]][best[1]]) best = [at, column];
     }));
     return best;
   }
 
+  /** @param {import("../../frontend/selection.js").Cell | null} cell */
   setSelection(cell) {
     this.selected = cell;
     this.select(cell ?? this.grid.focus);
     this.report(cell);
   }
 
+  /** @param {import("../../frontend/selection.js").Cell} cell */
   select([layer, column]) {
     if (this.effects[layer] === undefined) return;
     this.grid.mark([layer, column], this.selected !== null);
@@ -108,6 +138,7 @@ class Patching {
     this.status.show(this.summary());
   }
 
+  /** @param {import("../../frontend/selection.js").Cell} cell */
   where([layer, column]) {
     const { site, columns, sites, span } = this.data;
     const effect = tidy(this.effects[layer][column], 3);
@@ -132,6 +163,7 @@ class Patching {
     this.stopped = true;
   }
 
+  /** @param {Data} data */
   update(data) {
     this.data = data;
     this.selected = data.locked;
@@ -141,6 +173,6 @@ class Patching {
 }
 
 /** Without a sign before what rounds to 0. */
-const tidy = (effect, digits) => effect.toFixed(digits).replace(/^-(?=0\.0*$)/, "").replace("-", "−");
+const tidy = (/** @type {number} */ effect, /** @type {number} */ digits) => effect.toFixed(digits).replace(/^-(?=0\.0*$)/, "").replace("-", "−");
 
 export default mount(Patching);

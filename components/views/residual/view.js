@@ -10,14 +10,48 @@ import { barList, rowChart, signedBars, Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
 import { largestMagnitude, logarithmicScale, signedScale } from "../../frontend/scales.js";
 
-class Residual {
-  static identity = (data) => data.sources.residual;
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [kept] whether this is an exported page
+ * @property {string[]} labels the tokens of the text
+ * @property {string[]} rows
+ * @property {"norm" | "fraction" | "component_norm"} figure
+ * @property {Record<string, string>} figures
+ * @property {number | null} locked the selected position
+ * @property {{ residual: string }} sources addresses
+ */
 
+/**
+ * Figures by row or part, and position.
+ *
+ * @typedef {object} Stream
+ * @property {string[]} parts
+ * @property {number[][]} norm
+ * @property {number[][]} fraction
+ * @property {number[][]} component_norm
+ */
+
+class Residual {
+  static identity = (/** @type {Data} */ data) => data.sources.residual;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
+    /** @type {number | null} */
     this.selected = null;
-    this.report = (position) => page.report("locked", position);
+    /** @type {Grid | null} */
+    this.grid = null;
+    this.report = (/** @type {number[] | null} */ position) => page.report("locked", position);
     this.status = new Status("Computing every layer …");
     this.container = element("div");
     this.details = element("div", "llm-part-columns");
@@ -30,7 +64,7 @@ class Residual {
 
   async read() {
     try {
-      this.stream = await fetchJson(this.data.sources.residual);
+      this.stream = /** @type {Stream} */ (await fetchJson(this.data.sources.residual));
     } catch (error) {
       this.status.fail(error);
       return;
@@ -46,7 +80,7 @@ class Residual {
     const focus = this.grid?.focus?.[1] ?? labels.length - 1;
     this.selected = this.data.locked;
     this.grid = new Grid(labels, names, { width: 22, widest: 64, height: 24 }, {
-      hover: oncePerFrame((row, position) => (this.selected === null ? this.select(row, position) : null)),
+      hover: oncePerFrame((/** @type {number} */ row, /** @type {number} */ position) => (this.selected === null ? this.select(row, position) : null)),
       choose: (row, position) => this.setSelection(this.selected === position ? null : position, row),
       clear: () => this.setSelection(null, this.grid.focus?.[0] ?? 0),
     });
@@ -64,6 +98,10 @@ class Residual {
     this.grid.reveal(position);
   }
 
+  /**
+   * @param {number | null} position
+   * @param {number} row
+   */
   setSelection(position, row) {
     if (!this.stream) return;
     this.selected = position;
@@ -71,7 +109,12 @@ class Residual {
     this.report(position === null ? null : [position]);
   }
 
-  /** Show one position everywhere at once. */
+  /**
+   * Show one position everywhere at once.
+   *
+   * @param {number} row
+   * @param {number} position
+   */
   select(row, position) {
     this.grid.mark([row, position], this.selected !== null);
     const parts = [this.fractions(position), this.norms(position, row), this.componentNorms(position)];
@@ -84,10 +127,12 @@ class Residual {
       : "Selected. Click it again, or press Escape, to clear the selection.");
   }
 
-  tokenAt = (position) => `${quoted(this.data.labels[position])} (${position})`;
+  tokenAt = (/** @type {number} */ position) => `${quoted(this.data.labels[position])} (${position})`;
 
+  /** @param {number} position */
   fractions(position) {
     const values = this.stream.fraction.map((fractions) => fractions[position]);
+    /** @type {[name: string, value: number, text: string][]} */
     const lines = this.stream.parts.map((part, index) => [part, values[index], signedPercent(values[index])]);
     const title = `What wrote the last vector of ${this.tokenAt(position)}`;
     const bars = signedBars(title, lines, largestMagnitude(values));
@@ -95,12 +140,17 @@ class Residual {
     return bars;
   }
 
+  /**
+   * @param {number} position
+   * @param {number} row
+   */
   norms(position, row) {
     const norms = this.stream.norm.map((values) => values[position]);
     const focus = this.data.figure === "norm" ? row : -1;
     return rowChart(`Norm of the vector at ${this.tokenAt(position)}`, this.data.rows, norms, focus, short);
   }
 
+  /** @param {number} position */
   componentNorms(position) {
     const values = this.stream.component_norm.map((norms) => norms[position]);
     const longest = Math.max(...values) || 1;
@@ -108,6 +158,7 @@ class Residual {
       this.stream.parts.map((part, index) => [part, values[index] / longest, short(values[index])]));
   }
 
+  /** @param {Data} data */
   update(data) {
     const before = this.data;
     const repaint = data.figure !== before.figure || data.locked !== this.selected;
@@ -118,14 +169,19 @@ class Residual {
   }
 }
 
-const signedPercent = (fraction) => (Math.abs(fraction) < 0.0005 ? "0.0%" : `${withSign(100 * fraction, 1)}%`);
+const signedPercent = (/** @type {number} */ fraction) => (Math.abs(fraction) < 0.0005 ? "0.0%" : `${withSign(100 * fraction, 1)}%`);
 
-/** Norms differ by orders of magnitude (the first token's is often far greater): colour follows their logarithm. */
+/**
+ * Norms differ by orders of magnitude (the first token's is often far greater): colour follows their logarithm.
+ *
+ * @param {number[][]} values
+ */
 function normShades(values) {
   const { scale, low, high } = logarithmicScale(values.flat());
   return { scale, legend: `Colour: norm on a logarithmic scale, from ${short(low)} to ${short(high)}.` };
 }
 
+/** @param {number[][]} values */
 function fractionShades(values) {
   const { scale, largest } = signedScale(values.flat());
   const end = wholePercent(largest || 1);

@@ -4,16 +4,23 @@ import { element } from "../../frontend/dom.js";
 import { escapeToken } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
 
+/** @typedef {{ tokens: [id: number, text: string][] }} Data */
+
 const TOKEN_COLOURS = 6;
 
 class Tokens {
   static identity = () => "";
 
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   */
   constructor(root, data) {
     this.root = root;
     this.update(data);
   }
 
+  /** @param {Data} data */
   update(data) {
     this.root.replaceChildren();
     data.tokens.forEach(([id, text], index) => {

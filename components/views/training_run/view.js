@@ -8,6 +8,17 @@ import { loadPlotly } from "../../frontend/plotly.js";
 import { drawLosses, drawRates } from "./charts.js";
 import { RunHistory } from "./history.js";
 
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} url where the server answers
+ * @property {string} plotly address of Plotly's script
+ * @property {number} steps of the whole run
+ * @property {string} state
+ * @property {import("./charts.js").Baseline[]} baselines
+ */
+
 const TILES = [
   ["step", "Step"],
   ["left", "Time left"],
@@ -17,6 +28,7 @@ const TILES = [
   ["accuracy", "Accuracy"],
   ["speed", "Tokens per second"],
 ];
+/** @type {Record<string, string>} */
 const STATES = {
   starting: "Starting …",
   running: "Training",
@@ -29,8 +41,13 @@ const STATES = {
 };
 
 class LiveRun {
-  static identity = (data) => data.url;
+  static identity = (/** @type {Data} */ data) => data.url;
 
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
@@ -66,6 +83,7 @@ class LiveRun {
     this.bar.setAttribute("aria-label", "Steps done");
     head.append(this.badge, this.note);
     const tiles = element("div", "llm-live-tiles");
+    /** @type {Record<string, HTMLElement>} by name of the tile */
     this.values = {};
     for (const [name, label] of TILES) {
       const tile = element("div", `llm-live-tile llm-live-tile-${name}`);
@@ -124,6 +142,7 @@ class LiveRun {
     return going ? 1000 : 1500;
   }
 
+  /** @param {import("./history.js").Row[]} rows */
   add(rows) {
     for (const row of rows) {
       this.history.add(row);
@@ -133,11 +152,12 @@ class LiveRun {
     this.hasUndrawnRows ||= rows.length > 0;
   }
 
+  /** @param {import("./history.js").Row} row */
   addSample(row) {
     this.list.querySelector(".llm-live-empty")?.remove();
     const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
     const entry = element("article", "llm-live-sample");
-    entry.dataset.step = row.step;
+    entry.dataset.step = String(row.step);
     const loss = row.evaluation ? ` · validation loss ${row.evaluation.loss.toFixed(2)}` : "";
     const wellFormed = row.well_formed === null || row.well_formed === undefined ? ""
       : ` · ${Math.round(100 * row.well_formed)} % of its sentences well-formed`;
@@ -147,7 +167,11 @@ class LiveRun {
     if (atEnd) this.list.scrollTop = this.list.scrollHeight;
   }
 
-  /** Each skill's latest accuracy as a bar that starts at one half, the accuracy of guessing. */
+  /**
+   * Each skill's latest accuracy as a bar that starts at one half, the accuracy of guessing.
+   *
+   * @param {import("./history.js").Row} row
+   */
   addSkills(row) {
     this.skills.hidden = false;
     this.skillList.replaceChildren();
@@ -163,11 +187,16 @@ class LiveRun {
     }
   }
 
+  /**
+   * @param {string} message
+   * @param {boolean} [bad]
+   */
   showMessage(message, bad = false) {
     this.note.textContent = message || "";
     this.note.classList.toggle("llm-live-bad", bad);
   }
 
+  /** @param {{ state: string }} answer */
   show({ state }) {
     const { history: { last, evaluation, smoothed }, data } = this;
     this.badge.textContent = STATES[state] || state;
@@ -212,6 +241,7 @@ class LiveRun {
     if (this.state && this.state !== this.data.state) this.page.report("state", this.state);
   }
 
+  /** @param {Data} data */
   update(data) {
     this.data = data;
     this.draw(); // also after a change of theme

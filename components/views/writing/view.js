@@ -4,18 +4,45 @@ import { element } from "../../frontend/dom.js";
 import { poll } from "../../frontend/fetching.js";
 import { mount } from "../../frontend/mount.js";
 
+/**
+ * What the view is told.
+ *
+ * @typedef {object} Data
+ * @property {string} url where the server answers
+ * @property {string} prompt
+ * @property {boolean} waiting whether the page waits for the end
+ */
+
+/**
+ * A token and what the model thought of it.
+ *
+ * @typedef {object} Token
+ * @property {string} text
+ * @property {number} probability with the sampling settings
+ * @property {number} model_probability
+ * @property {number} rank
+ * @property {[text: string, probability: number][]} alternatives
+ */
+
+/** @type {Record<string, string>} */
 const WRITING_STATES = { loading: "Opening the checkpoint …", writing: "Writing …", finished: "Finished",
   stopped: "Stopped", failed: "Failed" };
 
 class Writing {
-  static identity = (data) => data.url;
+  static identity = (/** @type {Data} */ data) => data.url;
 
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
     this.page = page;
     this.count = 0;
-    this.tokens = new Map(); // element → what the server says of the token
+    /** @type {Map<HTMLElement, Token>} */
+    this.tokens = new Map();
     this.going = true;
     root.replaceChildren();
     this.status = element("div", "llm-writing-status");
@@ -65,6 +92,7 @@ class Writing {
     if (this.data.waiting) this.page.report("ended", this.data.url);
   }
 
+  /** @param {Data} data */
   update(data) {
     this.data = data;
     if (!this.going) this.ended();
@@ -74,6 +102,7 @@ class Writing {
     this.halt();
   }
 
+  /** @param {Token} token */
   add(token) {
     this.count += 1;
     const piece = element("span", "llm-writing-token", token.text);
@@ -84,12 +113,14 @@ class Writing {
     this.text.append(piece);
   }
 
+  /** @param {EventTarget | null} target */
   explain(target) {
-    const token = this.tokens.get(target);
+    const piece = /** @type {HTMLElement} */ (target);
+    const token = this.tokens.get(piece);
     if (!token) return;
     this.text.querySelector(".llm-writing-chosen")?.classList.remove("llm-writing-chosen");
-    target.classList.add("llm-writing-chosen");
-    const percent = (probability) => `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`;
+    piece.classList.add("llm-writing-chosen");
+    const percent = (/** @type {number} */ probability) => `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`;
     this.card.replaceChildren();
     const title = element("div", "llm-writing-title");
     title.append("The model gave ", element("code", "", JSON.stringify(token.text)),
