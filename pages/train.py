@@ -43,7 +43,7 @@ def new_run() -> None:
                      label_visibility="collapsed")  # fmt: skip
     if under_way:
         st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
-        st.button("Show it", on_click=lambda: _go_to(under_way[0].id))
+        st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
     ready = st.container()  # above the form, where it is visible at once, but filled in after it
     try:
         chosen = choose_run()
@@ -71,7 +71,7 @@ def start(chosen: NewRun) -> None:
     except (ValueError, OSError) as error:
         states.failed(error)
         return
-    _go_to(run.id)
+    st.query_params.from_dict({Address.RUN: run.id})
     st.rerun()
 
 
@@ -136,16 +136,12 @@ def resume(folder: RunFolder) -> None:
 
 def open_earlier() -> None:
     """Go to the run that was chosen from the list."""
-    _go_to(st.session_state[Session.TRAIN_EARLIER])
+    st.query_params.from_dict({Address.RUN: st.session_state[Session.TRAIN_EARLIER]})
 
 
 def open_form() -> None:
     """Back to the form, even while a run is under way."""
     st.query_params.from_dict({Address.NEW: "1"})
-
-
-def _go_to(run_id: str) -> None:
-    st.query_params.from_dict({Address.RUN: run_id})
 
 
 page()

@@ -99,6 +99,7 @@ NORM = NormEntry(
     equation=lambda config: Equation(("{return|y} = x / (mean |x| + ε) · γ",), "To one scale.", ""),
     parameters=lambda config, width: width,
     kept=lambda width: 3 * width + 1,  # input, quotient, output, divisor
+    statistics=("magnitude",),
 )
 ACTIVATION = ActivationEntry(
     label="Squared ReLU",

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from llm.layers.norm import REGISTRY as NORMS
 from llm.trace.line_trace import TracedLine
 from llm.trace.statements import source_text
 
-STATISTICS = ("mean", "variance", "mean_square")  # of a norm, shown beside every element that it computed
 MAX_NUMBERS = 4096  # of a vector that is shown
 
 Index = tuple[int, ...]
@@ -37,7 +37,7 @@ class Part:
 class CellOrigin:
     """An element's value and how it was computed; `facts` are named intermediate results.
 
-    `kind` is contraction, softmax, mean, norm, hidden (inside a kernel) or cells (element by element).
+    `kind` is contraction, softmax, mean, sum, norm, hidden (inside a kernel) or cells (element by element).
     """
 
     kind: str
@@ -72,7 +72,7 @@ def cell_origin(line: TracedLine, name: str, index: Sequence[int]) -> CellOrigin
         if _broadcasts_to(value, tensor)
     }
     origin.parts = [Part(operand, [value]) for operand, value in elements.items()]
-    for statistic in STATISTICS:
+    for statistic in sorted({name for norm in NORMS.values() for name in norm.statistics}):
         value = line.before.get(statistic)
         if isinstance(value, Tensor) and _broadcasts_to(value, tensor):
             origin.facts[statistic] = value[_broadcast(index, value)].item()
@@ -91,10 +91,14 @@ def _explain_call(call: ast.Call, line: TracedLine, index: Index) -> tuple[str, 
         called = call.func.attr
         if isinstance(_evaluate(call.func.value, line), Tensor):  # a method of the tensor that is its first operand
             operands.insert(0, call.func.value)
-    if called not in OPERATIONS:
-        return None
     values = [_evaluate(operand, line) for operand in operands]
     if not values or not isinstance(values[0], Tensor):
+        return None
+    if called == "reduce":
+        called = values[-1]
+    elif called == "sum" and not any(keyword.arg == "keepdim" for keyword in call.keywords):
+        return None  # over an axis that the result no longer has
+    if called not in OPERATIONS:
         return None
     kind, explain = OPERATIONS[called]
     return kind, *explain(values, [ast.unparse(operand) for operand in operands], index)
@@ -133,6 +137,11 @@ def _mean(values: list[Any], names: list[str], index: Index) -> Explanation:
     }  # fmt: skip
 
 
+def _sum(values: list[Any], names: list[str], index: Index) -> Explanation:
+    row = values[0][index[:-1]]
+    return [_part(names[0], row)], {"sum": row.double().sum().item(), "count": float(len(row))}
+
+
 def _layer_norm(values: list[Any], names: list[str], index: Index) -> Explanation:
     row = values[0][index[:-1]]
     numbers = row.double()
@@ -154,8 +163,8 @@ OPERATIONS: dict[str, tuple[str, Callable[[list[Any], list[str], Index], Explana
     "matmul": ("contraction", _matmul),
     "linear": ("contraction", _linear),
     "softmax": ("softmax", _softmax),
-    "reduce": ("mean", _mean),
     "mean": ("mean", _mean),
+    "sum": ("sum", _sum),
     "layer_norm": ("norm", _layer_norm),
     "rms_norm": ("norm", _rms_norm),
     "scaled_dot_product_attention": ("hidden", _hidden),

@@ -22,6 +22,7 @@ const KINDS = {
   contraction: "The dot product of two vectors: multiply element by element, then add up.",
   softmax: "The exponential of each score minus the maximum, divided by the sum of all of them.",
   mean: "The mean of a row.",
+  sum: "The sum of a row.",
   norm: "One row, normalised.",
   hidden: "Computed inside one kernel, which never stores the intermediate results.",
   cells: "Computed from the elements at the same index.",

@@ -18,14 +18,17 @@ from llm.registry import Equation, Registry, by_implementation
 
 @dataclass(frozen=True)
 class NormEntry:
-    """What others need to know of a norm."""
+    """What others need to know about a norm."""
 
     label: str
-    help: str  # what it does, as the end of a sentence
+    help: str  # what it does, to follow its name: "layernorm: subtracts the mean and …"
     classes: Callable[[str], Any]  # by implementation: subclasses of `base.Norm`, made from (config, width)
     equation: Callable[[ModelConfig], Equation]
     parameters: Callable[[ModelConfig, int], int]  # learned numbers of one norm of this width
-    kept: Callable[[int], int]  # numbers that the fused backward pass keeps for each vector of this width
+    kept: Callable[
+        [int], int
+    ]  # numbers that the fused backward pass keeps for each vector of this width, weights apart
+    statistics: tuple[str, ...]  # variables of `forward`, one number a vector, which the code reader shows beside it
 
 
 REGISTRY: Registry[NormEntry] = Registry(
@@ -47,6 +50,7 @@ REGISTRY: Registry[NormEntry] = Registry(
             ),
             parameters=lambda config, width: width + (width if config.bias else 0),  # γ, β
             kept=lambda width: 2 * width + 2,  # input, output, mean, standard deviation
+            statistics=("mean", "variance"),
         ),
         "rmsnorm": NormEntry(
             label="RMSNorm",
@@ -61,6 +65,7 @@ REGISTRY: Registry[NormEntry] = Registry(
             ),
             parameters=lambda config, width: width,  # γ
             kept=lambda width: 3 * width + 1,  # input, scaled input, output, root mean square
+            statistics=("mean_square",),
         ),
     },
 )

@@ -11,7 +11,10 @@ from llm.layers.norm import QUERY_KEY_NORM, REGISTRY
 
 
 class Norm(nn.Module):
-    """A norm of the last axis. Parameter: γ `w` [width], starts at 1."""
+    """A norm of the last axis. Parameter: γ `w`, which multiplies the result: here [width], starting at 1.
+
+    A subclass may give `w` another shape that broadcasts, or another start.
+    """
 
     def __init__(self, config: ModelConfig, width: int) -> None:
         super().__init__()
