@@ -21,6 +21,7 @@ from typing import Any, get_args
 from torch.nn import functional
 
 from llm.config import Implementation, ModelConfig
+from llm.interop.source import needed_imports, source_with_dependencies, with_imports
 from llm.layers import attention, embedding
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.mlp.build import GATED, PLAIN
@@ -28,6 +29,7 @@ from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.model import Transformer
+from llm.tokenizers import REGISTRY as TOKENIZERS
 
 SHAPE = re.compile(r"#\s*(\[[^\]]*\])\s*$")
 PROSE = re.compile(  # what docstrings say of hooks, caches and implementations, which a script has none of
@@ -40,9 +42,7 @@ UNUSED = ("self.dropout", "self.implementation", "self.activation")
 HEAD_NORMS = ("self.norm_query", "self.norm_key")
 LEFT_OUT = ("cache", "implementation")  # arguments that a script of one implementation without a cache has no use for
 TEMPLATE = Path(__file__).with_name("standalone_template.txt")
-TOKENIZERS = ("char", "bpe", "sentencepiece", "gpt2")
 OTHERS = {"torch", "einops", "jaxtyping", "typing", "builtins", "collections", "abc"}  # imported, not copied
-SECTION = re.compile(r"# only ([\w ]+)\n(.*?)# end\n", re.DOTALL)  # of the template: what only these tokenizers need
 
 
 def standalone_script(config: ModelConfig, implementation: Implementation, tokenizer: str) -> str:
@@ -53,29 +53,16 @@ def standalone_script(config: ModelConfig, implementation: Implementation, token
     """
     if implementation not in get_args(Implementation):
         raise ValueError(f"implementation must be one of {', '.join(get_args(Implementation))}, got {implementation!r}")
-    if tokenizer not in TOKENIZERS:
-        raise ValueError(f"tokenizer must be one of {', '.join(TOKENIZERS)}, got {tokenizer!r}")
+    imports, reader = source_with_dependencies(TOKENIZERS[tokenizer].standalone, "Tokenizer")
     layers = "\n\n\n".join(_Specialised(config, implementation).definitions())
     values = "\n".join(f"    {name}={value!r}," for name, value in dataclasses.asdict(config).items())
-    template = TEMPLATE.read_text("utf-8")
-    script = SECTION.sub(lambda section: section[2] if tokenizer in section[1].split() else "", template)
+    script = with_imports(TEMPLATE.read_text("utf-8"), imports)
     script = script.replace('"""IMPLEMENTATION"""', repr(implementation)).replace("    **{},\n", values + "\n")
-    script = script.replace("class Transformer: ...\n", layers + "\n")
-    script = _needed_imports(script)
+    script = script.replace("class Transformer: ...\n", layers + "\n").replace("class Tokenizer: ...\n", reader + "\n")
+    script = needed_imports(script)
     return script.replace(
         "PACKAGES", "torch, einops and safetensors" if "einops" in script else "torch and safetensors"
     )
-
-
-def _needed_imports(script: str) -> str:
-    """The script without imports of what it does not use."""
-    used = {node.id for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Name)}
-
-    def needed(line: re.Match[str]) -> str:
-        names = [name for name in line[2].split(", ") if name.split(" as ")[-1] in used]
-        return f"{line[1]}{', '.join(names)}\n" if names else ""
-
-    return re.sub(r"^((?:from (?!__)\w+ )?import )([\w, ]+)\n", needed, script, flags=re.MULTILINE)
 
 
 class _Specialised(ast.NodeTransformer):

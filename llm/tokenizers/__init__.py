@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llm.registry import Registry
+from llm.tokenizers import bpe, char, gpt2, sentencepiece
 from llm.tokenizers.base import MODEL_FILE, SETTINGS_FILE, TextDecoder, Tokenizer, UnknownCharacterError
 from llm.tokenizers.bpe import BpeTokenizer, Merge
 from llm.tokenizers.char import CharTokenizer
@@ -46,6 +47,9 @@ class TokenizerEntry:
     expected_d_vocab: Callable[[str], int]  # vocabulary size for a text, before it is built, if none is chosen
     build: Callable[[str, int | None], Tokenizer]  # from a text and the size to aim for
     restore: Callable[[dict[str, Any], bytes], Tokenizer]  # from what `Tokenizer.save` wrote; see `Tokenizer.restore`
+    # What an exported script holds: read from a saved tokenizer's folder, with encode and decode. Its source is copied,
+    # with all that it names in modules of this package; beside these it may import Python's standard library alone.
+    standalone: type
 
 
 def _sentencepiece(text: str, d_vocab: int | None) -> Tokenizer:
@@ -63,6 +67,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             expected_d_vocab=lambda text: len(set(text)),
             build=lambda text, d_vocab: CharTokenizer.train(text),
             restore=CharTokenizer.restore,
+            standalone=char.StandaloneTokenizer,
         ),
         "bpe": TokenizerEntry(
             label="Byte-pair encoding",
@@ -71,6 +76,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             expected_d_vocab=lambda text: DEFAULT_D_VOCAB,
             build=lambda text, d_vocab: BpeTokenizer.train(text, DEFAULT_D_VOCAB if d_vocab is None else d_vocab),
             restore=BpeTokenizer.restore,
+            standalone=bpe.StandaloneTokenizer,
         ),
         "sentencepiece": TokenizerEntry(
             label="SentencePiece",
@@ -79,6 +85,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             expected_d_vocab=lambda text: DEFAULT_D_VOCAB,
             build=_sentencepiece,
             restore=SentencePieceTokenizer.restore,
+            standalone=sentencepiece.StandaloneTokenizer,
         ),
         "gpt2": TokenizerEntry(
             label="GPT-2",
@@ -87,6 +94,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             expected_d_vocab=lambda text: N_TOKENS,
             build=lambda text, d_vocab: Gpt2Tokenizer.fetch(),
             restore=Gpt2Tokenizer.restore,
+            standalone=gpt2.StandaloneTokenizer,
         ),
     },
 )

@@ -9,9 +9,14 @@ The training is here, to be read. Encoding is done by tiktoken, which joins by t
 from __future__ import annotations
 
 import heapq
+import json
+import math
+import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import regex
@@ -184,3 +189,50 @@ class BpeTokenizer(Tokenizer):
             if total > MAX_VOCABULARY_BYTES:
                 raise ValueError(f"its tokens are longer than {MAX_VOCABULARY_BYTES} bytes together")
         return cls(Merge(*merge) for merge in merges)
+
+
+class StandaloneTokenizer:
+    """Byte-pair encoding: begin with bytes, join the pair that was merged earliest in training, again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+        self.ranks = {(left, right): new for left, right, new in settings["merges"]}
+        self.vocabulary = [bytes([byte]) for byte in range(256)]
+        for left, right, _ in settings["merges"]:
+            self.vocabulary.append(self.vocabulary[left] + self.vocabulary[right])
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text."""
+        return [
+            token for start, end in standalone_chunks(text) for token in self.joined(list(text[start:end].encode()))
+        ]
+
+    def joined(self, tokens: list[int]) -> list[int]:
+        """The tokens of one chunk, from its bytes."""
+        while True:
+            pairs = [self.ranks.get(pair, math.inf) for pair in pairwise(tokens)]
+            best = min(pairs, default=math.inf)
+            if best == math.inf:
+                return tokens
+            index = pairs.index(best)
+            tokens[index : index + 2] = [int(best)]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of token ids."""
+        return b"".join(self.vocabulary[token] for token in ids).decode("utf-8", errors="reindex")
+
+
+# SPLIT_PATTERN for text in which each character stands for its kind: Python's own `re` knows no \p{L} and \p{N}.
+STANDALONE_CHUNK = re.compile(r"'(?:[sdmt]|ll|ve|re)| ?[a-z]++| ?0++| ?[!']++|\s++$|\s+(?!\S)|\s")
+
+
+def standalone_chunks(text: str) -> list[tuple[int, int]]:
+    """Where words, numbers, signs and spaces begin and end: merges never cross these."""
+
+    def kind(character: str) -> str:
+        space = character.isspace() and character not in "\x1c\x1d\x1e\x1f"  # no white space in Unicode's own list
+        if character in "'sdmtlver" or space:
+            return character
+        return {"L": "a", "N": "0"}.get(unicodedata.category(character)[0], "!")
+
+    return [match.span() for match in STANDALONE_CHUNK.finditer("".join(map(kind, text)))]

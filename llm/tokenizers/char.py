@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, Self
 
 from llm.tokenizers.base import Tokenizer, UnknownCharacterError, require_valid_unicode
@@ -42,3 +44,19 @@ class CharTokenizer(Tokenizer):
         if not isinstance(characters, str) or not characters or len(set(characters)) != len(characters):
             raise ValueError("its characters are not a string of one or more, without repeats")
         return cls(characters)  # half a surrogate pair cannot be encoded: UnicodeEncodeError is a ValueError
+
+
+class StandaloneTokenizer:
+    """Each character is a token."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+        self.characters = settings["characters"]
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text."""
+        return [self.characters.index(character) for character in text]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of token ids."""
+        return "".join(self.characters[token] for token in ids)

@@ -7,13 +7,17 @@ keeps it in the folder that the environment variable TIKTOKEN_CACHE_DIR names. A
 from __future__ import annotations
 
 import base64
+import math
 import threading
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, Self
 
 import tiktoken
 from tiktoken_ext.openai_public import r50k_pat_str
 
 from llm.tokenizers.base import Tokenizer, require_valid_unicode
+from llm.tokenizers.bpe import standalone_chunks
 
 N_TOKENS = 50_257
 END_OF_TEXT = b"<|endoftext|>"
@@ -86,3 +90,34 @@ class Gpt2Tokenizer(Tokenizer):
                 raise ValueError(f"line {rank + 1} of its tokenizer.model is not token {rank}")
             tokens.append(base64.b64decode(encoded, validate=True))  # binascii.Error is a ValueError
         return cls(tokens)
+
+
+class StandaloneTokenizer:
+    """GPT-2's byte-pair encoding: begin with bytes, join the two neighbours that make the earliest token, and again."""
+
+    def __init__(self, folder: Path) -> None:
+        lines = (folder / "tokenizer.model").read_bytes().splitlines()  # one token a line, in base64, in their order
+        tokens = [base64.b64decode(line.split(b" ")[0]) for line in lines]
+        self.ranks = {token: rank for rank, token in enumerate(tokens)}
+        self.vocabulary = [*tokens, b"<|endoftext|>"]
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text."""
+        return [
+            self.ranks[part] for start, end in standalone_chunks(text) for part in self.joined(text[start:end].encode())
+        ]
+
+    def joined(self, chunk: bytes) -> list[bytes]:
+        """The parts of one chunk that are tokens."""
+        parts = [chunk] if chunk in self.ranks else [bytes([byte]) for byte in chunk]
+        while True:
+            pairs = [self.ranks.get(left + right, math.inf) for left, right in pairwise(parts)]
+            best = min(pairs, default=math.inf)
+            if best == math.inf:
+                return parts
+            index = pairs.index(best)
+            parts[index : index + 2] = [parts[index] + parts[index + 1]]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of token ids."""
+        return b"".join(self.vocabulary[token] for token in ids).decode("utf-8", errors="reindex")

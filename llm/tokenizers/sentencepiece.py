@@ -11,8 +11,12 @@ not contain.
 from __future__ import annotations
 
 import io
+import json
+import math
 import re
+import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import sentencepiece
@@ -130,3 +134,70 @@ def _sentences(text: str) -> Iterator[str]:
         match.group()
         for match in re.finditer(rf"[^\n]{{0,{LONGEST_SENTENCE - 1}}}\n|[^\n]{{1,{LONGEST_SENTENCE}}}", text)
     )
+
+
+class StandaloneTokenizer:
+    """SentencePiece's unigram model: of all ways to cut a line into pieces, the one with the highest sum of scores."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+        # spaces, line ends and a few more characters stand in the pieces as others
+        original = {stand_in: character for character, stand_in in settings["stand_ins"].items()} | {"▁": " "}
+        entries = _fields((folder / "tokenizer.model").read_bytes())
+        pieces = [dict(_fields(entry)) for field, entry in entries if field == 1][1:]  # the first stands for "unknown"
+        texts = [piece[1].decode().translate(str.maketrans(original)) for piece in pieces]
+        scores = [struct.unpack("<f", piece[2])[0] for piece in pieces]
+        self.vocabulary = texts
+        self.pieces = {text: (token, scores[token]) for token, text in enumerate(texts)}
+        self.longest = max(map(len, texts))
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text. A piece never crosses the end of a line, nor of 1,000 characters."""
+        lines = re.findall(r"[^\n]{0,999}\n|[^\n]{1,1000}", text)
+        return [token for line in lines for token in self.best_path(line)]
+
+    def best_path(self, line: str) -> list[int]:
+        """Viterbi's algorithm: for each index the best score of a path to it, and the piece that it ends with."""
+        best: list[tuple[float, int, int]] = [(0.0, 0, 0)] + [(-math.inf, 0, -1)] * len(line)  # score, start, token
+        for start in range(len(line)):
+            for end in range(start + 1, min(start + self.longest, len(line)) + 1):
+                token, score = self.pieces.get(line[start:end], (-1, -math.inf))
+                if best[start][0] + score > best[end][0]:
+                    best[end] = (_rounded(best[start][0] + score), start, token)
+        ids: list[int] = []
+        index = len(line)
+        while index > 0:
+            _, index, token = best[index]
+            if token < 0:
+                raise ValueError("This text has a character that the training text has not")
+            ids.append(token)
+        return ids[::-1]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of token ids."""
+        return "".join(self.vocabulary[token] for token in ids)
+
+
+def _rounded(number: float) -> float:
+    """The nearest number of 32 bits: SentencePiece adds up its scores in these."""
+    return struct.unpack("<f", struct.pack("<f", number))[0]
+
+
+def _fields(message: bytes) -> list[tuple[int, bytes]]:
+    """Number and bytes of each field of a message in the format protobuf, in which SentencePiece keeps its model."""
+    result, index = [], 0
+
+    def number() -> int:  # seven bits a byte, the lowest first; the eighth says whether more follow
+        nonlocal index
+        value, shift, more = 0, 0, True
+        while more:
+            byte, index = message[index], index + 1
+            value, shift, more = value | (byte & 127) << shift, shift + 7, byte > 127
+        return value
+
+    while index < len(message):
+        field, kind = divmod(number(), 8)
+        size = number() if kind in (0, 2) else {1: 8, 5: 4}[kind]  # kind 0 is a number, whose value nobody needs here
+        result.append((field, b"" if kind == 0 else message[index : index + size]))
+        index += 0 if kind == 0 else size
+    return result

@@ -1,11 +1,13 @@
 """The stand-alone script is the model: the same logits, to the last bit, where nothing else is installed."""
 
 import ast
+import dataclasses
 import importlib.metadata
 import json
 import re
 import subprocess
 import sys
+import zlib
 
 import pytest
 import torch
@@ -205,8 +207,7 @@ def test_it_imports_what_it_uses_and_says_so(kind, implementation):
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert names <= used
     assert ("It needs torch, einops and safetensors" in script) == (implementation == "einops")
-    assert "# only" not in script
-    assert "# end" not in script
+    assert not re.search(r"^class \w+: \.\.\.$", script, re.MULTILINE)  # every class of the template is filled in
 
 
 @pytest.mark.parametrize(
@@ -219,3 +220,38 @@ def test_it_imports_what_it_uses_and_says_so(kind, implementation):
 def test_what_cannot_stand_alone_is_refused_in_a_sentence(implementation, tokenizer, problem):
     with pytest.raises(ValueError, match=problem):
         standalone_script(preset("gpt", d_vocab=65), implementation, tokenizer)
+
+
+SHIFT = 7
+
+
+def shifted(number, by):
+    """A number that `by` is added to."""
+    return number + by
+
+
+class ToyStandaloneTokenizer:
+    """Bytes, shifted; the file is compressed."""
+
+    def __init__(self, folder):
+        self.settings = json.loads(zlib.decompress((folder / "tokenizer.model").read_bytes()))
+
+    def encode(self, text):
+        """Token ids of a text."""
+        return [shifted(byte, SHIFT) % self.settings["modulus"] for byte in text.encode()]
+
+    def decode(self, ids):
+        """Text of token ids."""
+        return bytes(shifted(token, -SHIFT) % self.settings["modulus"] for token in ids).decode()
+
+
+def test_a_tokenizer_added_to_the_registry_alone_is_exported(tmp_path, monkeypatch):
+    entry = dataclasses.replace(KINDS["char"], standalone=ToyStandaloneTokenizer)
+    monkeypatch.setitem(KINDS, "toy", entry)
+    (tmp_path / "tokenizer.model").write_bytes(zlib.compress(b'{"modulus": 256}'))
+    script = standalone_script(preset("gpt", d_vocab=256), "fused", "toy")
+    tokenizer, expected = made(script)["Tokenizer"](tmp_path), ToyStandaloneTokenizer(tmp_path)
+    assert tokenizer.encode("naïve 🦊") == expected.encode("naïve 🦊")
+    assert tokenizer.decode(tokenizer.encode("naïve 🦊")) == "naïve 🦊"
+    assert "import zlib" in script
+    assert "base64" not in script  # what other tokenizers need
