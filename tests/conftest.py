@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+from hypothesis import settings
 
+settings.register_profile("untimed", deadline=None)  # how long an example takes depends on what else runs
+settings.load_profile("untimed")
 torch.set_num_threads(1)  # tensors are so small here that a second thread costs more than it brings
 
 

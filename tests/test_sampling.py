@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from model_configs import BASE, IMPLEMENTATIONS, component_configs, config_name
 
@@ -29,7 +29,6 @@ from llm.sampling import (
 from llm.tokenizers import UnknownCharacterError, build_tokenizer
 from llm.tokenizers.char import CharTokenizer
 
-patient = settings(deadline=None)
 TOKENIZER = CharTokenizer("\n abcdefghijklmnopqrstuvwxyzST")  # 30 characters
 CONFIG = dataclasses.replace(BASE, d_vocab=30, n_ctx=9, positional="rope")
 CONFIGS = [  # every position scheme with every head grouping among them
@@ -260,7 +259,6 @@ def test_tokens_are_drawn_as_often_as_their_probabilities_say():
     assert chi_squared < 18.5  # with 4 degrees of freedom, one seed in a thousand would give more
 
 
-@patient
 @given(
     # probabilities sum to about 1: a sum below the smallest normal number, whose products round up, is none
     st.lists(st.floats(0, 1) | st.just(0.0), min_size=1, max_size=8).filter(lambda w: sum(w) > sys.float_info.min),
@@ -564,7 +562,6 @@ def cut_at_the_first_stop(text: str, stops: list[str]) -> str:
     return text
 
 
-@patient
 @given(
     st.lists(st.text("ab", max_size=6), max_size=8),
     st.lists(st.text("ab", min_size=1, max_size=4), max_size=4),

@@ -100,7 +100,7 @@ def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, serv
     expect(page.locator(".llm-embed-step")).to_contain_text(re.compile(r"Step 0 · untrained · \d+% of the variance"))
     page.wait_for_function("location.search.includes('at=0')")
     drawn(page, "embeddings")
-    page.get_by_role("radio", name="Map in space").click()
+    page.get_by_role("radio", name="3D map").click()
     expect(page.get_by_role("application", name=re.compile("Arrow keys turn it"))).to_be_visible()
     drawn(page, "embeddings")
     before = page.locator(".llm-cloud-canvas").evaluate("canvas => canvas.toDataURL()")

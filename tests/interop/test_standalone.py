@@ -167,7 +167,7 @@ def alone(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["bpe", "gpt2"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text())
 @example(text="den")
 @example(text="It's 12 o'clock,\n\n  'tis  late… naïve ²½ 猫 🦊'll \t \x1c\x1f ")
@@ -181,7 +181,7 @@ def test_its_byte_pairs_make_the_same_tokens(alone, kind, text):
 
 
 @pytest.mark.parametrize("kind", ["char", "sentencepiece"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(alphabet=sorted(set(TEXT))))
 @example(text=TEXT)
 @example(text="the hen waited & slept " * 100)  # longer than a sentence

@@ -35,7 +35,7 @@ def test_awkward_training_texts_round_trip(text, tmp_path):
     assert sum(tokenizer.characters_per_token[token] for token in tokenizer.encode(text)) == len(text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(min_size=1, max_size=100).filter(lambda text: len(set(text)) > 1))
 def test_any_training_text_round_trips(text):
     tokenizer = SentencePieceTokenizer.train(text, 300)

@@ -118,7 +118,7 @@ def test_what_does_not_exist_is_refused_in_a_sentence(session, asked, problem):
         describe_cell(session, "blocks.0.attention", "einops", step, name, cell)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_an_array_is_the_tensors_own_numbers(session, data):
     implementation = data.draw(st.sampled_from(IMPLEMENTATIONS))

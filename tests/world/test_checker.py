@@ -146,7 +146,7 @@ def test_other_english_is_not_of_this_world():
     assert check("The cat sat on the mat. It was the best of times! Who goes there?").well_formed_fraction == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text())
 def test_any_text_can_be_read(text):
     assert 0 <= check(text).well_formed_fraction <= 1
