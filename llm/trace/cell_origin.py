@@ -18,7 +18,7 @@ from torch import Tensor
 
 from llm.layers.norm import REGISTRY as NORMS
 from llm.trace.line_trace import TracedLine
-from llm.trace.statements import source_text
+from llm.trace.statements import is_in_place, source_text
 
 MAX_NUMBERS = 4096  # of a vector that is shown
 
@@ -231,7 +231,12 @@ def _operands(node: ast.AST, line: TracedLine, arithmetic: bool = False) -> Iter
 
 
 def _evaluate(node: ast.expr, line: TracedLine) -> Any:
-    """The value of an expression of the line, evaluated again from the variables before it; None where that fails."""
+    """The value of an expression of the line, evaluated again from the variables before it; None where that fails.
+
+    A call that changes a tensor in place is never made again: it would change what the trace holds.
+    """
+    if any(map(is_in_place, ast.walk(node))):
+        return None
     try:
         with torch.no_grad():
             value = eval(compile(ast.Expression(node), str(line.path), "eval"), line.names, dict(line.before))

@@ -92,7 +92,7 @@ def trace_lines(
                 statement = known[path].get(frame.f_lineno)
                 if statement != running:
                     finish_statement()
-                    running, before = statement, dict(frame.f_locals)
+                    running, before = statement, _variables_before(statement, frame)
             elif event == "return":
                 finish_statement(argument)
             return follow_line
@@ -106,3 +106,13 @@ def trace_lines(
     finally:
         sys.settrace(previous)
     return lines
+
+
+def _variables_before(statement: Statement | None, frame: FrameType) -> dict[str, Any]:
+    """The local variables before a statement; a copy of a tensor that the statement changes in place."""
+    before = dict(frame.f_locals)
+    if statement is not None and statement.in_place:
+        for name in statement.targets:
+            if isinstance(before.get(name), Tensor):
+                before[name] = before[name].detach().clone()
+    return before

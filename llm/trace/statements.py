@@ -18,12 +18,16 @@ SHAPE_COMMENT = re.compile(r"#\s*\[([^\]]*)\]")
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of a source file: its lines, the variables it assigns, the axes that its shape comment names."""
+    """A statement of a source file: its lines, the variables it assigns, the axes that its shape comment names.
+
+    With `in_place` it changes the object that the target already names, by a method such as `mean.mul_(…).add_(…)`.
+    """
 
     first: int
     last: int
     targets: tuple[str, ...]
     axes: tuple[str, ...] | None
+    in_place: bool = False
 
 
 def source_text(path: Path) -> str:
@@ -49,7 +53,7 @@ def _statements(text: str) -> dict[int, Statement]:
             last = node.end_lineno or node.lineno
             axes = next((comments[line] for line in range(last, node.lineno - 1, -1) if line in comments), None)
             for line in range(node.lineno, last + 1):
-                by_line[line] = Statement(node.lineno, last, _targets(node), axes)
+                by_line[line] = Statement(node.lineno, last, _targets(node), axes, isinstance(node, ast.Expr))
     return by_line
 
 
@@ -58,10 +62,17 @@ def _targets(node: ast.stmt) -> tuple[str, ...]:
     if isinstance(node, ast.Expr):
         inner, in_place = node.value, False
         while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
-            in_place = in_place or (inner.func.attr.endswith("_") and not inner.func.attr.endswith("__"))
+            in_place = in_place or is_in_place(inner)
             inner = inner.func.value
         return (inner.id,) if in_place and isinstance(inner, ast.Name) else ()
     return tuple(name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store))
+
+
+def is_in_place(node: ast.AST) -> bool:
+    """Whether a node calls a method that changes its tensor, such as `mul_`."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    return node.func.attr.endswith("_") and not node.func.attr.endswith("__")
 
 
 def shape_mismatch(shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> str | None:

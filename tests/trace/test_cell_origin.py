@@ -10,6 +10,7 @@ from model_configs import IMPLEMENTATIONS
 
 from llm import Transformer, preset
 from llm.tokenizers import build_tokenizer
+from llm.trace.cell_origin import cell_origin
 from llm.trace.code_session import CodeSession, LayerCode
 from llm.trace.description import array_window, describe_cell
 from llm.trace.line_trace import trace_lines
@@ -150,6 +151,22 @@ def test_a_line_that_failed_made_nothing(tmp_path):
             names["forward"](torch.zeros(2, 3))
 
     assert [line.statement.first for line in trace_lines(run, [path])] == [2]
+
+
+def test_a_line_that_works_in_place_shows_the_numbers_before_it_however_often_it_is_asked(tmp_path):
+    code = "def forward(mean, x):\n    mean.mul_(0.5).add_(x * 3)\n    mean.add_(x)\n    return mean\n"
+    path = tmp_path / "in_place.py"
+    path.write_text(code)
+    names: dict = {}
+    exec(compile(code, str(path), "exec"), names)
+    mean = torch.tensor([8.0])
+    lines = trace_lines(lambda: names["forward"](mean, torch.tensor([2.0])), [path], store=torch.clone)
+    for _ in range(2):
+        first, second = (cell_origin(line, "mean", [0]) for line in lines[:2])
+        assert (first.value, second.value) == (10.0, 12.0)
+        assert {part.name: part.numbers for part in first.parts} == {"mean": [8.0], "x": [2.0]}
+        assert {part.name: part.numbers for part in second.parts} == {"mean": [10.0], "x": [2.0]}
+    assert mean.item() == 12.0
 
 
 def test_an_edited_file_shows_its_new_text(tmp_path):
