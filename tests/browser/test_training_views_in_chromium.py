@@ -1,0 +1,64 @@
+"""Views of a whole run on the page Train, in a real Chromium."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from app_server import assert_accessible_and_fitting, run_to_look_at
+from playwright.sync_api import Page, expect
+
+from llm.checkpoints import RunFolder
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TITLE = "Gradient norm of each layer"
+
+
+@pytest.fixture(scope="module")
+def run(server) -> Path:
+    return run_to_look_at(server, n_ctx=48)
+
+
+def open_section(page: Page, server, run: Path) -> None:
+    page.goto(f"{server.url}/train?run={run.name}")
+    page.get_by_text(TITLE).first.click()
+
+
+def norms(run: Path) -> list[dict[str, float]]:
+    return [row["grad_norms"] for row in RunFolder(run).read_metrics().rows if row["grad_norms"]]
+
+
+def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, browser, tmp_path):
+    (server.home / "expectations.json").unlink()  # so that the question is asked
+    open_section(page, server, run)
+    page.get_by_role("button", name="The first block").click()
+    chart = page.locator("[data-drawn=gradient_norms]")
+    expect(chart.locator(".js-line")).to_have_count(len(norms(run)[0]))
+    expect(page.get_by_text("You expected: the first block.")).to_be_visible()
+    with page.expect_download() as table:
+        page.get_by_role("link", name="CSV").click()
+    rows = list(csv.DictReader(io.StringIO(table.value.path().read_text())))
+    assert [float(row["block 0"]) for row in rows] == [row["block 0"] for row in norms(run)]
+    with page.expect_download() as offline:
+        page.get_by_role("link", name="Page that works offline").click()
+    kept = tmp_path / "kept.html"
+    offline.value.save_as(kept)
+    context = browser.new_context(offline=True)
+    alone, requests, problems = context.new_page(), [], []
+    alone.on("request", lambda request: requests.append(request.url))
+    alone.on("pageerror", lambda error: problems.append(str(error)))
+    alone.goto(kept.as_uri())
+    expect(alone.locator("[data-drawn=gradient_norms] .js-line")).to_have_count(len(norms(run)[0]))
+    assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert problems == []
+    context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
+def test_the_section_is_accessible_and_fits(page, server, run, width, scheme):
+    page.set_viewport_size({"width": width, "height": 1000})
+    page.emulate_media(color_scheme=scheme)
+    open_section(page, server, run)
+    page.wait_for_selector("[data-drawn=gradient_norms]")
+    assert_accessible_and_fitting(page)
