@@ -34,7 +34,7 @@ def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, brow
     open_section(page, server, run)
     page.get_by_role("button", name="The first block").click()
     chart = page.locator("[data-drawn=gradient_norms]")
-    expect(chart.locator(".js-line")).to_have_count(len(norms(run)[0]))
+    expect(chart.locator(".scatterlayer .js-line")).to_have_count(len(norms(run)[0]))
     expect(page.get_by_text("You expected: the first block.")).to_be_visible()
     with page.expect_download() as table:
         page.get_by_role("link", name="CSV").click()
@@ -49,7 +49,7 @@ def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, brow
     alone.on("request", lambda request: requests.append(request.url))
     alone.on("pageerror", lambda error: problems.append(str(error)))
     alone.goto(kept.as_uri())
-    expect(alone.locator("[data-drawn=gradient_norms] .js-line")).to_have_count(len(norms(run)[0]))
+    expect(alone.locator("[data-drawn=gradient_norms] .scatterlayer .js-line")).to_have_count(len(norms(run)[0]))
     assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert problems == []
     context.close()
@@ -61,4 +61,4 @@ def test_the_section_is_accessible_and_fits(page, server, run, width, scheme):
     page.emulate_media(color_scheme=scheme)
     open_section(page, server, run)
     page.wait_for_selector("[data-drawn=gradient_norms]")
-    assert_accessible_and_fitting(page)
+    assert_accessible_and_fitting(page, "gradient_norms")

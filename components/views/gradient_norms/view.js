@@ -123,7 +123,7 @@ class GradientNorms {
       uirevision: "kept", // zoom and hidden lines survive new data
       datarevision: this.steps.length, // the lists grow in place; this says so
     }, { responsive: true, displaylogo: false, displayModeBar: false });
-    this.root.dataset.drawn = String(this.steps.length);
+    this.root.dataset.drawn = "gradient_norms";
   }
 
   /** @param {Data} data */
