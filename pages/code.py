@@ -10,6 +10,7 @@ from components.shared.help import explain
 from components.shared.session import Address, Session, forget
 from components.views.code import SELECTED, code_reader
 from components.views.code.editor import editor
+from components.views.code.explanations import GRADIENT_OF_TENSOR, TRACE
 from components.views.code.training_code import open_training_code
 from llm.checkpoints import RunFolder, RunSummary
 from llm.interop.standalone import standalone_script
@@ -54,7 +55,7 @@ def page() -> None:
         editor(run.path, step, text, selected_code(session, selected))
     with st.container(horizontal=True, vertical_alignment="center"):
         download(run, session.text)
-        explain("What is being compared?", "trace", "gradient_of_tensor")
+        explain("What is being compared?", TRACE, GRADIENT_OF_TENSOR)
 
 
 def choose_subject() -> str:

@@ -6,9 +6,11 @@ import streamlit as st
 
 from components.shared import forms, states
 from components.shared.checkpoint_choice import choose_checkpoint
+from components.shared.explanations import PROBABILITY
 from components.shared.help import explain
 from components.shared.session import Address, Session
 from components.views.writing import writing
+from components.views.writing.explanations import SAMPLING_FILTERS
 from llm.background import generations
 from llm.checkpoints import RunFolder, RunSummary
 from llm.config import SamplingConfig, describe
@@ -42,7 +44,7 @@ def page() -> None:
     except ValueError as error:
         states.failed(error)
         return
-    explain("How is a token chosen?", "probability", "temperature")
+    explain("How is a token chosen?", PROBABILITY, SAMPLING_FILTERS)
     write(run, step, prompt, config)
 
 

@@ -6,6 +6,7 @@ from components.shared import folders, states
 from components.shared.help import explain
 from components.shared.session import Address, Session
 from components.views.tokens import strip
+from components.views.tokens.explanations import TOKENS
 from llm.checkpoints import list_runs
 from llm.data import read_text
 from llm.tokenizers import DEFAULT_D_VOCAB, REGISTRY, Tokenizer, build_tokenizer, load_tokenizer, with_a_size
@@ -63,7 +64,7 @@ def page() -> None:
                     show(name, tokenizer, text)
                 except (ValueError, OSError) as error:
                     states.failed(error)
-    explain("What is a token?", "tokens")
+    explain("What is a token?", TOKENS)
 
 
 page()

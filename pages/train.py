@@ -4,11 +4,13 @@ import streamlit as st
 
 from components.run_form import TITLES, NewRun, choose_run, costs
 from components.shared import folders, states
+from components.shared.explanations import LOSS
 from components.shared.help import explain
 from components.shared.selection import WholeRun
 from components.shared.session import Address, Session
 from components.view_page import view_sections
 from components.views.training_run import watch
+from components.views.training_run.explanations import EXPLANATIONS
 from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
 
@@ -89,8 +91,7 @@ def show_run(folder: RunFolder) -> None:
     state = here.state if here is not None and here.active else folder.status().state
     controls(folder, here, state)
     watch(folder.id, raw, state)
-    explain("What do these figures mean?", "loss", "baselines", "validation", "bits", "perplexity",
-            "learning_rate", "gradient")  # fmt: skip
+    explain("What do these figures mean?", LOSS, *EXPLANATIONS)
     view_sections("train", WholeRun(folder.id))
 
 

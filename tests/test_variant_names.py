@@ -22,8 +22,7 @@ EXCEPTIONS = {
     ("llm/loss.py", "none"),  # no reduction
     ("components/views/attention_training/__init__.py", "none"),  # no control run
     ("pages/tokenizer.py", "none"),  # no run
-    ("components/shared/explanations/representations.py", "cosine"),  # cosine similarity
-    ("components/views/embeddings/__init__.py", "cosine"),
+    ("components/views/embeddings/__init__.py", "cosine"),  # cosine similarity
     ("components/shared/positions.py", "learned"),  # a key of what the browser is sent
     ("components/views/code/training_code.py", "bpe"),  # an example: the code of the training of merges
 }  # fmt: skip

@@ -18,7 +18,6 @@ from typing import Any
 from components.shared import assets
 from components.shared.browser import BrowserComponent
 from components.shared.explanation import Explanation, locations
-from components.shared.help import explanation_of
 from components.shared.style import css_variables
 
 # The page loads, sends and runs nothing but what it holds: scripts are those with the page's own nonce, and what these
@@ -41,7 +40,7 @@ h1 { font-family: var(--st-heading-font); } code { font-family: var(--st-code-fo
 
 def standalone(
     component: BrowserComponent, title: str, text: str, data: Mapping[str, Any], sources: Mapping[str, bytes],
-    explained: Iterable[str | Explanation],
+    explained: Iterable[Explanation],
 ) -> bytes:  # fmt: skip
     """A page of the whole view: its numbers, its drawing, the text that was read, and the figures' definitions."""
     held = {name: f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
@@ -52,7 +51,7 @@ def standalone(
         f"<dt><strong>{html.escape(one.title)}</strong></dt><dd>{html.escape(one.words)} "
         f"<code>{html.escape(one.equation)}</code> Computed in "
         f"<code>{html.escape('; '.join(map(str, locations(one))))}</code>.</dd>"
-        for one in map(explanation_of, explained)
+        for one in explained
     )
     nonce = secrets.token_urlsafe(16)
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8">

@@ -26,7 +26,6 @@ from llm.runtime import compute
 from llm.runtime.kept import Kept
 
 SCORES = ("previous", "duplicate", "induction", "first", "entropy")
-EXPLAINED = ("previous_score", "duplicate_score", "induction_score", "first_score", "entropy")
 SCORE_NAMES = {**LABELS, "entropy": "entropy"}
 WINDOWS = 32  # of held-out text, on which the loss by position is measured
 

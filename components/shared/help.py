@@ -8,22 +8,10 @@ from components.shared.explanation import Explanation, locations
 from components.shared.source import source_url
 
 
-def explanation_of(figure: str | Explanation) -> Explanation:
-    """The explanation of a figure, given itself or by name. Raises KeyError for a name that none has."""
-    if isinstance(figure, Explanation):
-        return figure
-    # Explanations hold the functions that compute the figures, and those need torch: a page that shows no explanation
-    # is not made to wait for it.
-    from components.shared.explanations import EXPLANATIONS
-
-    return EXPLANATIONS[figure]
-
-
-def explain(label: str, *figures: str | Explanation) -> None:
-    """A button that opens the explanations of these figures."""
+def explain(label: str, *explanations: Explanation) -> None:
+    """A button that opens these explanations."""
     with st.popover(label, icon=":material/help:", type="tertiary"):
-        for figure in figures:
-            explanation = explanation_of(figure)
+        for explanation in explanations:
             st.markdown(f"**{explanation.title}.** {explanation.words}")
             st.latex(explanation.equation)
             places = [f"[`{place}`]({source_url(place.file, place.line)})" for place in locations(explanation)]

@@ -70,7 +70,7 @@ class View:
     data: Callable[[Any, Query], dict[str, Any]]  # for the script; has "title", and "sources": addresses by name
     events: Mapping[str, Callable[[Any], None]]  # by the name of a value that the script reports: what follows
     measured: Callable[[Any, Query], str] | None  # compares with the prediction; None: the script does so
-    explained: tuple[str | Explanation, ...]  # by name, or declared in the view's own folder
+    explained: tuple[Explanation, ...]  # the figures that it shows
     footer: Callable[[Any, Query], None] | None  # more of the page, below the view
     routes: Mapping[str, Callable[[Any, Query], Any]]  # bytes are sent as they are, all else as JSON
     table: Callable[[Any, Query], Table]

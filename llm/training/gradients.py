@@ -11,7 +11,10 @@ from torch import Tensor, nn
 
 
 def parameters_by_layer(model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """The parameters, from input to output: "embed" (and positions), "block 0", …, "final"."""
+    """The parameters, from input to output: "embed" (with position vectors), "block 0", …, "final".
+
+    "final" is the final norm and, unless it is tied, the unembedding; a tied one is the embedding matrix, in "embed".
+    """
     layers: dict[str, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         module, *rest = name.split(".")

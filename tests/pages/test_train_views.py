@@ -5,11 +5,13 @@ import csv
 import io
 import json
 import re
+import sys
 
 import pytest
-from app_pages import ask_view, button, never_ask, open_page, run_request, texts, tiny_run
+from app_pages import ask_view, button, finished_run, never_ask, open_page, run_request, texts, tiny_run
 from starlette.exceptions import HTTPException
 
+import components.views
 from components.routes import run as answer
 from components.views.gradient_norms import COMPARED
 from llm.checkpoints import RunFolder
@@ -22,6 +24,10 @@ def opened(path):
     app = open_page("train", run=path.name)
     app.session_state[f"{KEY}-{path.name}"] = True
     return app.run()
+
+
+TIED = {"embed": "embeddings and unembedding", "final": "final norm"}  # what is shown of a model that ties the two
+UNTIED = {"embed": "embeddings", "final": "final norm and unembedding"}
 
 
 def norms_of(path) -> list[dict[str, float]]:
@@ -43,7 +49,9 @@ def test_the_view_asks_first_and_compares_with_what_was_recorded(home):
     rows = norms_of(path)[:COMPARED]
     largest = max(rows[0], key=lambda layer: sum(row[layer] for row in rows))
     mean = sum(row[largest] for row in rows) / len(rows)
-    assert f"over the first 3 steps it is **{largest}**, with a mean norm of {mean:.3g}" in texts(app)
+    assert f"over the first 3 steps it is **{TIED.get(largest, largest)}**, with a mean norm of {mean:.3g}" in texts(
+        app
+    )
 
 
 def test_who_does_not_want_to_be_asked_sees_the_view_at_once(home):
@@ -58,13 +66,19 @@ def test_every_norm_of_every_step_is_served_and_then_only_what_is_new(home):
     rows = norms_of(path)
     content = json.loads(answer(run_request(path, "gradient_norms")).body)
     assert content["steps"] == [1, 2, 3]
-    assert list(content["norms"]) == ["embed", "block 0", "final"]
-    for layer, values in content["norms"].items():
-        assert values == pytest.approx([row[layer] for row in rows], rel=1e-4)
+    assert list(content["norms"]) == [TIED["embed"], "block 0", TIED["final"]]
+    for layer in ("embed", "block 0", "final"):
+        assert content["norms"][TIED.get(layer, layer)] == pytest.approx([row[layer] for row in rows], rel=1e-4)
     more = json.loads(answer(run_request(path, "gradient_norms", **{"from": str(content["next"])})).body)
     assert (more["steps"], more["norms"], more["reset"]) == ([], {}, False)
     again = json.loads(answer(run_request(path, "gradient_norms", **{"from": "7"})).body)
     assert again["reset"] and again["steps"] == [1, 2, 3]
+
+
+def test_only_a_model_that_has_its_own_unembedding_is_said_to_have_gradients_there(home):
+    path = finished_run(home, "llama", d_model=8, n_layers=1, n_heads=1, n_ctx=16)
+    content = json.loads(answer(run_request(path, "gradient_norms")).body)
+    assert list(content["norms"]) == [UNTIED["embed"], "block 0", UNTIED["final"]]
 
 
 def test_a_step_whose_gradient_overflowed_leaves_a_gap(home):
@@ -74,7 +88,7 @@ def test_a_step_whose_gradient_overflowed_leaves_a_gap(home):
     with (path / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(row) + "\n")
     content = json.loads(answer(run_request(path, "gradient_norms")).body)
-    assert (content["norms"]["embed"][-1], content["norms"]["block 0"][-1]) == (1.0, None)
+    assert (content["norms"][TIED["embed"]][-1], content["norms"]["block 0"][-1]) == (1.0, None)
 
 
 def test_the_table_holds_every_norm(home):
@@ -82,7 +96,7 @@ def test_the_table_holds_every_norm(home):
     rows = list(csv.DictReader(io.StringIO(answer(run_request(path, "gradient_norms.csv")).body.decode())))
     assert [int(row["step"]) for row in rows] == [1, 2, 3]
     for row, norms in zip(rows, norms_of(path), strict=True):
-        assert {layer: float(row[layer]) for layer in norms} == norms
+        assert {layer: float(row[TIED.get(layer, layer)]) for layer in norms} == norms
         assert float(row["all"]) ** 2 == pytest.approx(sum(norm**2 for norm in norms.values()), rel=1e-4)
 
 
@@ -110,6 +124,38 @@ def test_bad_addresses_are_refused_in_a_sentence(home, run_id, what, query, stat
     with pytest.raises(HTTPException, match=re.escape(said)) as refused:
         answer(run_request(path if run_id is None else path.parent / run_id, what, **query))
     assert refused.value.status_code == status
+
+
+ADDED = """
+from dataclasses import replace
+
+from components.shared.view import Question
+from components.views.gradient_norms import VIEW as GRADIENT_NORMS
+
+VIEW = replace(
+    GRADIENT_NORMS,
+    name="added",
+    label="An added view",
+    order=2,
+    question=Question("What does an added view touch?", ("Its folder", "More")),
+    routes={"added": lambda run, query: {"run": run.run_id}},
+)
+"""
+
+
+def test_a_new_folder_is_a_new_view(home, tmp_path, monkeypatch):
+    (tmp_path / "views" / "added").mkdir(parents=True)
+    (tmp_path / "views" / "added" / "__init__.py").write_text(ADDED)
+    monkeypatch.setattr(components.views, "__path__", [*components.views.__path__, str(tmp_path / "views")])
+    path = tiny_run(home)
+    app = open_page("train", run=path.name)
+    assert [section.label for section in app.expander] == ["Gradient norm of each layer", "An added view"]
+    app.session_state[f"view-section-train-added-{path.name}"] = True
+    assert "What does an added view touch?" in texts(app.run())
+    assert json.loads(answer(run_request(path, "added")).body) == {"run": path.name}
+    assert len(answer(run_request(path, "added.csv")).body.splitlines()) == 4
+    assert answer(run_request(path, "added.html")).body.startswith(b"<!doctype html>")
+    del sys.modules["components.views.added"]
 
 
 def test_a_view_of_a_run_is_not_one_of_a_selection(home):

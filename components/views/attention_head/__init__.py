@@ -9,6 +9,7 @@ import streamlit as st
 
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, remember_locked, remembered
+from components.shared.explanations import ATTENTION_PATTERN
 from components.shared.head_figures import head_of
 from components.shared.packing import pack
 from components.shared.parameters import Query, int_param, parse_indices
@@ -16,6 +17,7 @@ from components.shared.positions import positions_data
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address, control_key
 from components.shared.view import Question, Table, View
+from components.views.attention_head.explanations import ATTENTION_SINK, POSITION_PART, VALUE_WEIGHTED_PATTERN
 from llm.interpret.head_arithmetic import HeadArithmetic
 from llm.layers.position import REGISTRY as POSITIONS
 
@@ -138,7 +140,7 @@ VIEW = View(
     data=data,
     events={"locked": remember_locked},
     measured=measured,
-    explained=("attention", "value_weighted", "position_part", "sink"),
+    explained=(ATTENTION_PATTERN, VALUE_WEIGHTED_PATTERN, POSITION_PART, ATTENTION_SINK),
     footer=footer,
     routes={"head": head_content},
     table=table,

@@ -6,7 +6,8 @@ from typing import Any
 
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one
-from components.shared.head_figures import EXPLAINED, SCORE_NAMES, SCORES, grid_bytes, grid_data, open_head, scores_of
+from components.shared.explanations import ATTENTION_PATTERN, HEAD_SCORES
+from components.shared.head_figures import SCORE_NAMES, SCORES, grid_bytes, grid_data, open_head, scores_of
 from components.shared.parameters import Query
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address
@@ -67,7 +68,7 @@ VIEW = View(
     data=data,
     events={"opened": lambda head: open_head(*head) if head else None},
     measured=measured,
-    explained=("attention", *EXPLAINED),
+    explained=(ATTENTION_PATTERN, *HEAD_SCORES),
     footer=None,
     routes={
         "grid": lambda selection, query: grid_bytes(selection),

@@ -9,8 +9,8 @@ import streamlit as st
 
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one
+from components.shared.explanations import HEAD_SCORES, LOSS
 from components.shared.head_figures import (
-    EXPLAINED,
     SCORE_NAMES,
     SCORES,
     context_of,
@@ -23,6 +23,7 @@ from components.shared.parameters import Query
 from components.shared.selection import Selection, one_layer_runs, remember_step, selection_from_request
 from components.shared.session import Address, control_key
 from components.shared.view import Question, Table, View
+from components.views.attention_training.explanations import IN_CONTEXT_SCORE
 from llm.checkpoints import RUN_ID
 
 EXPERIMENT = """
@@ -151,7 +152,7 @@ VIEW = View(
     data=data,
     events={"opened": _open_head_at_step, "moved": _move_to_step},
     measured=measured,
-    explained=("loss", "in_context", *EXPLAINED),
+    explained=(LOSS, IN_CONTEXT_SCORE, *HEAD_SCORES),
     footer=footer,
     routes={"context": lambda selection, query: context_of(selection)},
     table=table,

@@ -15,6 +15,7 @@ from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address, Session, control_key, forget
 from components.shared.texts import batch_of_one
 from components.shared.view import Question, Table, View, require_finite
+from components.views.attribution.explanations import DIRECT_LOGIT_ATTRIBUTION, LOGIT_DIFFERENCE
 from llm.interpret.decomposition import Component
 from llm.interpret.direct_logit_attribution import Attribution, direct_logit_attribution
 from llm.runtime import compute
@@ -246,7 +247,7 @@ VIEW = View(
     data=data,
     events={"position": _move},
     measured=measured,
-    explained=("direct_attribution", "logit"),
+    explained=(DIRECT_LOGIT_ATTRIBUTION, LOGIT_DIFFERENCE),
     footer=None,
     routes={"attribution": bars_json},
     table=table,

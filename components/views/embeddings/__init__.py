@@ -20,6 +20,7 @@ from components.shared.selection import END, Selection, selection_from_request, 
 from components.shared.session import Address
 from components.shared.texts import token_texts
 from components.shared.view import Question, Table, View
+from components.views.embeddings.explanations import COSINE, DISTANCE_CURVES, EMBEDDING_MAP
 from llm.interpret.embeddings import (
     EmbeddingMap,
     distance_curves,
@@ -224,7 +225,7 @@ VIEW = View(
     data=data,
     events={"token": _remember_token, "at": _remember_step},
     measured=None,
-    explained=("embedding_map", "cosine", "distance"),
+    explained=(EMBEDDING_MAP, COSINE, DISTANCE_CURVES),
     footer=None,
     routes={
         "embeddings": _map,

@@ -5,27 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from components.shared.browser import BrowserComponent
-from components.shared.explanation import Explanation
 from components.shared.parameters import Query, int_param
 from components.shared.plotly import PLOTLY_URL, plotly_bytes
 from components.shared.selection import WholeRun, run_from_request
 from components.shared.view import Question, Table, View
+from components.views.gradient_norms.explanations import LAYER_GRADIENT_NORM
 from llm.checkpoints import RunFolder
-from llm.training.trainer import Trainer
 
 COMPARED = 10  # first steps, over which layers are compared with the prediction
-
-EXPLANATION = Explanation(
-    "Gradient norm of each layer",
-    "How strongly the loss depends on the weights of one part of the model: the embeddings, each block, and the final "
-    "norm with the unembedding. The squares of these norms sum to the square of the whole gradient's norm. A layer "
-    "whose norm stays far below the others' hardly learns; a sudden rise announces that training may diverge. Measured "
-    "in every step, before the gradient is clipped.",
-    r"\lVert g_\text{layer} \rVert_2 = \sqrt{\sum_{j \in \text{layer}} g_j^2}, \quad "
-    r"\lVert g \rVert_2^2 = \sum_\text{layer} \lVert g_\text{layer} \rVert_2^2",
-    (Trainer.__next__,),
-    "Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks",
-)
 
 
 def data(run: WholeRun, query: Query) -> dict[str, Any]:
@@ -42,14 +29,24 @@ def norms_json(run: WholeRun, query: Query) -> dict[str, Any]:
     folder = run.folder()
     chunk = folder.read_metrics(int_param(query, "from", digits=15))
     rows = [row for row in chunk.rows if row.get("grad_norms")]
-    layers = list(dict.fromkeys(layer for row in rows for layer in row["grad_norms"]))
+    names = _names(folder, rows)
     return {
         "reset": chunk.reset,
         "next": chunk.next_offset,
         "training": folder.status().state in ("running", "paused"),
         "steps": [row["step"] for row in rows],
-        "norms": {layer: [_rounded(row["grad_norms"].get(layer)) for row in rows] for layer in layers},
+        "norms": {name: [_rounded(row["grad_norms"].get(layer)) for row in rows] for layer, name in names.items()},
     }
+
+
+def _names(folder: RunFolder, rows: list[dict[str, Any]]) -> dict[str, str]:
+    """What the layers of these rows are called, in their order; a tied unembedding is the embedding matrix."""
+    tied = folder.config().model.tie_embeddings
+    names = {
+        "embed": "embeddings and unembedding" if tied else "embeddings",
+        "final": "final norm" if tied else "final norm and unembedding",
+    }
+    return {layer: names.get(layer, layer) for row in rows for layer in row["grad_norms"]}
 
 
 def _rounded(norm: float | None) -> float | None:
@@ -58,12 +55,17 @@ def _rounded(norm: float | None) -> float | None:
 
 def measured(run: WholeRun, query: Query) -> str:
     """Which layer had the largest gradients in the first steps."""
-    rows = [row["grad_norms"] for row in _rows(run.folder())[:COMPARED]]
+    folder = run.folder()
+    rows = _rows(folder)[:COMPARED]
     if not rows:
         return "Nothing has been measured yet: the run has not taken its first step."
-    means = {layer: sum(row.get(layer, 0.0) for row in rows) / len(rows) for layer in rows[0]}
+    names = _names(folder, rows)
+    means = {layer: sum(row["grad_norms"].get(layer, 0.0) for row in rows) / len(rows) for layer in names}
     largest = max(means, key=lambda layer: means[layer])
-    return f"Measured: over the first {len(rows)} steps it is **{largest}**, with a mean norm of {means[largest]:.3g}."
+    return (
+        f"Measured: over the first {len(rows)} steps it is **{names[largest]}**, "
+        f"with a mean norm of {means[largest]:.3g}."
+    )
 
 
 def _rows(folder: RunFolder) -> list[dict[str, Any]]:
@@ -73,10 +75,11 @@ def _rows(folder: RunFolder) -> list[dict[str, Any]]:
 
 def table(run: WholeRun, query: Query) -> Table:
     """A row for each step, a column for each layer."""
-    rows = _rows(run.folder())
-    layers = list(dict.fromkeys(layer for row in rows for layer in row["grad_norms"]))
-    cells = ([row["step"], row["grad_norm"], *(row["grad_norms"].get(layer) for layer in layers)] for row in rows)
-    return Table(f"gradient_norms-{run.run_id}", ["step", "all", *layers], cells)
+    folder = run.folder()
+    rows = _rows(folder)
+    names = _names(folder, rows)
+    cells = ([row["step"], row["grad_norm"], *(row["grad_norms"].get(layer) for layer in names)] for row in rows)
+    return Table(f"gradient_norms-{run.run_id}", ["step", "all", *names.values()], cells)
 
 
 VIEW = View(
@@ -87,14 +90,14 @@ VIEW = View(
     subject=run_from_request,
     question=Question(
         "In the first steps of training, which part of the model has the largest gradients?",
-        ("The embeddings", "The first block", "The last block", "The final norm and the unembedding"),
+        ("The embeddings", "The first block", "The last block", "What follows the last block"),
     ),
     component=BrowserComponent("gradient_norms", "views/gradient_norms/view.js"),
     choose=lambda run: (run, {}),
     data=data,
     events={},
     measured=measured,
-    explained=(EXPLANATION,),
+    explained=(LAYER_GRADIENT_NORM,),
     footer=None,
     routes={"gradient_norms": norms_json},
     table=table,

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, escape_token, remembered
+from components.shared.explanations import LOSS
 from components.shared.parameters import Query, check_choice, int_param, require_natural
 from components.shared.selection import Selection, selection_from_request, text_data
 from components.shared.session import Address, forget
 from components.shared.texts import batch_of_one, token_texts
 from components.shared.view import Question, Table, View, require_finite
+from components.views.intervene.explanations import ABLATION_EFFECT, ATTENTION_OVERRIDE
 from llm.interpret.attention_override import AttentionOverride, Target
 from llm.interpret.intervention import (
     Intervention,
@@ -295,7 +297,7 @@ VIEW = View(
     data=data,
     events={"off": _switched},
     measured=None,
-    explained=("ablation", "attention_override", "loss"),
+    explained=(ABLATION_EFFECT, ATTENTION_OVERRIDE, LOSS),
     footer=None,
     routes={
         "intervene-alone": lambda selection, query: _alone_json(selection),

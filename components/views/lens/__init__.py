@@ -8,12 +8,14 @@ import streamlit as st
 
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, remember_locked
+from components.shared.explanations import PROBABILITY
 from components.shared.lens_figures import lens_of, row_names
 from components.shared.parameters import Query, parse_indices
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address
 from components.shared.texts import token_texts
 from components.shared.view import Question, Table, View
+from components.views.lens.explanations import LOGIT_LENS, TRUE_TOKEN
 
 TOP = 5  # predictions that a hover shows
 COLOURS = {
@@ -109,7 +111,7 @@ VIEW = View(
     data=data,
     events={"locked": remember_locked},
     measured=measured,
-    explained=("lens", "lens_truth", "probability"),
+    explained=(LOGIT_LENS, TRUE_TOKEN, PROBABILITY),
     footer=None,
     routes={"lens": lambda selection, query: rows_json(selection)},
     table=table,

@@ -15,6 +15,7 @@ from components.shared.selection import Selection, selection_from_request, text_
 from components.shared.session import Address, control_key
 from components.shared.texts import token_texts
 from components.shared.view import Question, Table, View, require_finite
+from components.views.neurons.explanations import MAX_ACTIVATING_EXAMPLES, NEURON_EFFECT
 from llm.interpret.max_activating_examples import MaxActivatingExamples, max_activating_examples
 from llm.interpret.neuron_effect import neuron_effect
 from llm.interpret.recording import record
@@ -214,7 +215,7 @@ VIEW = View(
     data=data,
     events={"neuron": _move},
     measured=None,
-    explained=("neuron", "neuron_effect"),
+    explained=(MAX_ACTIVATING_EXAMPLES, NEURON_EFFECT),
     footer=None,
     routes={
         "neurons-part": _part,

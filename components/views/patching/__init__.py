@@ -19,6 +19,7 @@ from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address, Session
 from components.shared.texts import MAX_TOKENS, token_texts
 from components.shared.view import Question, Table, View, require_finite
+from components.views.patching.explanations import ACTIVATION_PATCHING
 from llm.interpret.activation_patching import Patch, Site, activation_patching, logit_difference
 from llm.interpret.prompts import PromptPair, prompt_pair
 from llm.runtime import compute
@@ -280,7 +281,7 @@ VIEW = View(
     data=data,
     events={"locked": remember_locked},
     measured=None,
-    explained=("patching",),
+    explained=(ACTIVATION_PATCHING,),
     footer=None,
     routes={"patching": layer_json},
     table=table,

@@ -15,6 +15,7 @@ from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address
 from components.shared.texts import batch_of_one
 from components.shared.view import Question, Table, View, require_finite
+from components.views.residual.explanations import FRACTION_WRITTEN, RESIDUAL_NORM
 from llm.interpret.decomposition import Component
 from llm.interpret.residual_stream import ResidualStream, residual_stream
 from llm.runtime import compute
@@ -128,7 +129,7 @@ VIEW = View(
     data=data,
     events={"locked": remember_locked},
     measured=measured,
-    explained=("residual_norm", "residual_fraction"),
+    explained=(RESIDUAL_NORM, FRACTION_WRITTEN),
     footer=None,
     routes={"residual": lambda selection, query: stream_json(selection)},
     table=table,

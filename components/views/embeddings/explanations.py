@@ -1,0 +1,34 @@
+"""What the figures of the embeddings mean."""
+
+from __future__ import annotations
+
+from components.shared.explanation import Explanation
+from llm.interpret.embeddings import distance_curves, embedding_map, nearest_tokens, position_cosines
+from llm.interpret.neighbour_kinds import neighbour_kinds
+
+EMBEDDING_MAP = Explanation(
+    "Map of the embeddings, and explained variance",
+    "Each token of the vocabulary is a vector of d_model numbers. The map shows them along the directions in which "
+    "they vary most, the principal components. Explained variance is the fraction of all variance along an axis. "
+    "What the axes leave out is invisible here, so two tokens that are close on the map need not be similar.",
+    r"(W_E - \overline{W_E}) \, V, \quad V: \text{leading eigenvectors of the covariance}, \quad "
+    r"\text{explained}_i = \lambda_i \,\big/\, \sum_j \lambda_j",
+    (embedding_map,),
+    "Pearson 1901",
+)
+
+COSINE = Explanation(
+    "Cosine of two embeddings",
+    "How similar two directions are: 1 the same, 0 at right angles, −1 opposite. It uses all d_model numbers.",
+    r"\cos(a, b) = \frac{a \cdot b}{\lVert a \rVert \, \lVert b \rVert}",
+    (nearest_tokens, neighbour_kinds, position_cosines),
+)
+
+DISTANCE_CURVES = Explanation(
+    "What distance alone does to a score",
+    "Models with rotary positions or ALiBi have no position vectors: a score depends on the distance between query "
+    "and key. Rotary: a curve for each pair of numbers that is rotated together. ALiBi: the penalty of each head.",
+    r"\text{rotary: } \cos\!\big(d \, \theta^{-2i / d_\text{head}}\big) \qquad \text{ALiBi: } -m_h \, d",
+    (distance_curves,),
+    "Su et al. 2021, arXiv:2104.09864; Press et al. 2021, arXiv:2108.12409",
+)

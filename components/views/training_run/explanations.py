@@ -1,0 +1,62 @@
+"""What the figures of a training run mean."""
+
+from __future__ import annotations
+
+from components.shared.explanation import Explanation
+from llm.training.evaluation import baselines, evaluate
+from llm.training.gradients import gradient_norms
+from llm.training.optimizers.adamw import adamw_step
+from llm.training.schedule import learning_rate_multiplier
+
+BASELINES = Explanation(
+    "The dashed lines",
+    "What you get without a network: all tokens equally likely (uniform), each as likely as it is frequent "
+    "(unigram), each as likely as it is after the token before (bigram). A model below the bigram line uses more "
+    "than one token of context.",
+    r"p_\text{bigram}(y \mid x) = \frac{\text{count}(x, y) + 1}{\text{count}(x) + d_\text{vocab}}",
+    (baselines,),
+)
+
+VALIDATION = Explanation(
+    "Validation",
+    "The last tenth of the text, which training never sees. If training loss keeps falling and validation loss "
+    "does not, the model overfits. Every point is measured on the same windows of that text.",
+    r"\text{validation loss} = \text{the same mean, over the fixed validation windows}",
+    (evaluate,),
+)
+
+BITS_PER_CHARACTER = Explanation(
+    "Bits per character",
+    "The loss per character of text instead of per token, so that runs with different tokenizers can be compared. "
+    "A perfect text compressor built on this model would need this many bits for each character.",
+    r"\frac{\sum_i -\ln p(\text{token}_i)}{\ln 2 \cdot \text{characters}}",
+    (evaluate,),
+    "Shannon 1948, A Mathematical Theory of Communication",
+)
+
+PERPLEXITY = Explanation(
+    "Perplexity and accuracy",
+    "Perplexity: the model is as uncertain as if it chose among that many equally likely tokens. Accuracy: how "
+    "often its most likely token is the right one.",
+    r"\text{perplexity} = e^{\text{loss}}",
+    (evaluate,),
+)
+
+LEARNING_RATE = Explanation(
+    "Learning rate",
+    "How far each step moves the weights. It rises during warm-up, and falls at the end so that the model settles.",
+    r"\theta \leftarrow \theta - \eta_t \cdot \frac{\hat m}{\sqrt{\hat v} + \epsilon}",
+    (learning_rate_multiplier, adamw_step),
+    "Loshchilov & Hutter 2019, arXiv:1711.05101",
+)
+
+GRADIENT_NORM = Explanation(
+    "Gradient norm",
+    "How strongly the loss depends on the weights, all of them together. A spike is a step on unusual text; a "
+    "gradient whose norm is above the maximum is scaled down to it.",
+    r"\lVert g \rVert_2 = \sqrt{\sum_j g_j^2}",
+    (gradient_norms,),
+    "Pascanu et al. 2013, arXiv:1211.5063",
+)
+
+EXPLANATIONS = (BASELINES, VALIDATION, BITS_PER_CHARACTER, PERPLEXITY, LEARNING_RATE, GRADIENT_NORM)
