@@ -71,7 +71,8 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "main.py", "--server.port", str(port)],
             cwd=self.folder,
-            env=os.environ | {"LLM_HOME": str(self.home), "PYTHONPATH": str(self.folder)},
+            # one thread: two servers of two threads each, on two cores, mostly wait for each other
+            env=os.environ | {"LLM_HOME": str(self.home), "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"},
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from app_server import CHROMIUM, FLAGS, PATIENCE, Server
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 expect.set_options(timeout=PATIENCE)
 
@@ -41,14 +41,24 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(server: Server, browser: Browser) -> Iterator[Page]:
-    """A tab of a browser without a past; an error in a script on the page fails the test."""
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """What the tabs of a file share: its cache, so that only the first tab downloads and compiles the scripts."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     context.set_default_timeout(PATIENCE)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(server: Server, context: BrowserContext) -> Iterator[Page]:
+    """A tab without cookies and without anything stored; an error in a script on the page fails the test."""
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     yield page
-    context.close()
+    for tab in context.pages:
+        tab.evaluate("localStorage.clear(), sessionStorage.clear()")
+        tab.close()
+    context.clear_cookies()
     assert problems == []

@@ -1,6 +1,4 @@
 import math
-from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,7 +7,7 @@ from torch import nn
 
 from llm import Transformer, preset
 from llm.tokenizers import CharTokenizer, build_tokenizer
-from llm.world.asking import EASY, SKILLS, first_probes
+from llm.world.asking import first_probes
 from llm.world.skills import is_world_text, skills
 
 TEXT = (Path(__file__).parents[2] / "training.txt").read_text()
@@ -18,23 +16,6 @@ TEXT = (Path(__file__).parents[2] / "training.txt").read_text()
 @pytest.fixture(scope="module")
 def tokenizer():
     return build_tokenizer("bpe", TEXT)
-
-
-class Counted(nn.Module):
-    """A unigram model of the training text's tokens, or a bigram one that falls back on it after unknown ones."""
-
-    def __init__(self, tokens: list[int], d_vocab: int, bigram: bool) -> None:
-        super().__init__()
-        single = torch.bincount(torch.tensor(tokens), minlength=d_vocab) + 0.01
-        single = single + 1e-4 * torch.rand(d_vocab, generator=torch.Generator().manual_seed(0))  # no two are the same
-        counts = (single / single.sum()).repeat(d_vocab, 1)
-        if bigram:
-            for (before, after), count in Counter(pairwise(tokens)).items():
-                counts[before, after] += count
-        self.register_buffer("log_p", (counts / counts.sum(dim=1, keepdim=True)).log())
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self.log_p[tokens]
 
 
 class Reads(nn.Module):
@@ -47,27 +28,6 @@ class Reads(nn.Module):
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         scores = (torch.arange(self.d_vocab) % 7).float() + tokens[..., None] % 3
         return scores.expand(*tokens.shape, self.d_vocab)
-
-
-@pytest.fixture(scope="module")
-def counted(tokenizer):
-    tokens = tokenizer.encode(TEXT)
-    return {name: Counted(tokens, tokenizer.d_vocab, name == "bigram") for name in ("unigram", "bigram")}
-
-
-def test_untrained_unigram_and_bigram_models_score_near_one_half(tokenizer, counted):
-    torch.manual_seed(0)
-    untrained = Transformer(preset("llama", size="small", d_vocab=tokenizer.d_vocab, n_layers=1))
-    for name, model in {**counted, "untrained": untrained}.items():
-        scores = skills(model, tokenizer, count=200 if name != "untrained" else 50)
-        assert scores.keys() == SKILLS.keys()
-        for skill, score in scores.items():
-            if name == "bigram" and skill in EASY:
-                assert score.accuracy > 0.9, (name, skill, score)
-            else:
-                assert abs(score.accuracy - 0.5) < (0.1 if name != "untrained" else 0.25), (name, skill, score)
-        fair = [score.accuracy for skill, score in scores.items() if skill not in EASY]
-        assert abs(sum(fair) / len(fair) - 0.5) < 0.03, name
 
 
 def test_accuracy_is_the_share_of_pairs_whose_right_side_is_likelier(tokenizer):
