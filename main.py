@@ -1,4 +1,4 @@
-"""The server: `uv run streamlit run main.py` serves pages/navigation.py, and the routes that feed its live pictures."""
+"""The server: `uv run streamlit run main.py` serves pages/navigation.py, and the routes that feed its live views."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,13 +14,13 @@ from llm.world.asking import SKILLS, first_probes
 
 @asynccontextmanager
 async def lifespan(_: App) -> AsyncIterator[None]:
-    """Prepare a run while a person still looks for the browser; at the end keep a snapshot of what is training."""
+    """Import what a first run needs while the browser opens; at shutdown, save a snapshot of each run that trains."""
     compute.submit(import_module, "llm.background.trainings")
-    compute.submit(import_module, "torch._dynamo")  # else the first optimizer imports it, seconds after Start
-    for skill in SKILLS:  # and the first evaluation draws these
+    compute.submit(import_module, "torch._dynamo")  # or the first optimizer would import it, seconds after Start
+    for skill in SKILLS:  # the first evaluation uses these
         compute.submit(first_probes, skill, TrainingConfig.skill_pairs)
     yield
-    from llm.background import trainings  # by now it is there
+    from llm.background import trainings  # imported at startup
 
     trainings.stop_all()
 

@@ -1,1 +1,1 @@
-"""How things look: the app's charts, strips, forms and states, and the read-only routes that feed them."""
+"""What the app is made of: views, forms and page states, and the read-only routes that feed them."""

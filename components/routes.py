@@ -1,8 +1,7 @@
-"""Read-only routes: what the browser asks for again and again, answered without a rerun of any page.
+"""Read-only routes, which the browser polls: they answer without a rerun of any page.
 
-A rerun costs training a fifth of its speed; a route costs reading a file. Each view answers for itself (see
-components/views). Views are imported, and torch with them, when the first request comes: long after the server has
-started to answer.
+A rerun costs training a fifth of its speed; a route costs reading a file. Each view answers its own requests (see
+components/views). Views, and torch with them, are imported at the first request, so that the server starts fast.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def live(request: Request) -> Response:
-    """What changes while a page shows it, such as a run that trains: `LIVE` of the views."""
+    """Data that changes while a page shows it, such as a run's metrics: `LIVE` of the views."""
     from components.views import live_routes
 
     parts = [request.path_params[name] for name in ("kind", "what") if name in request.path_params]
@@ -37,21 +36,21 @@ def live(request: Request) -> Response:
 
 
 def look(request: Request) -> Response:
-    """What a view shows of a selection (a run, a step and a text), and its exports."""
+    """The data of a view of a selection (a run, a step and a text), and its exports."""
     from components.shared.selection import selection_from_request
 
     return _view_answer(selection_from_request, request)
 
 
 def run(request: Request) -> Response:
-    """What a view shows of a whole run, and its exports."""
+    """The data of a view of a whole run, and its exports."""
     from components.shared.selection import run_from_request
 
     return _view_answer(run_from_request, request)
 
 
 def _view_answer(subject: Callable[[Request], Subject], request: Request) -> Response:
-    """The answer of the view named in the address, if that kind of subject is what it shows."""
+    """The response of the view named in the address, if the view shows this kind of subject."""
     from components.views import views
 
     shown = [view for view in views(request.path_params["page"]).values() if view.subject is subject]
@@ -63,7 +62,7 @@ def _view_answer(subject: Callable[[Request], Subject], request: Request) -> Res
 
 
 def _or_bad_request(answer: Callable[[], Response]) -> Response:
-    """The answer; bad input becomes one sentence and the status 400."""
+    """The response; bad input becomes status 400 with one sentence."""
     try:
         return answer()
     except (ValueError, OSError) as error:

@@ -39,7 +39,7 @@ class NewRun:
 
 
 def choose_text() -> tuple[str, str]:
-    """A text and its name: the default text, an earlier upload, or a new one, which is stored.
+    """Choose a text; returns it and its name: the default text, an earlier upload, or a new one, which is stored.
 
     Raises ValueError for a file that is empty or not UTF-8.
     """
@@ -52,7 +52,7 @@ def choose_text() -> tuple[str, str]:
             help="UTF-8 text in any script; the app keeps a copy",
         )
     if upload is not None and st.session_state.get(Session.TRAIN_UPLOADED) != upload.file_id:
-        # only once for each upload, so that another text can be chosen afterwards
+        # once per upload, so that another text can be chosen later
         st.session_state[Session.TRAIN_UPLOADED] = upload.file_id
         st.session_state[Session.TRAIN_TEXT] = _store(upload.name, upload.getvalue())
     with left:
@@ -71,7 +71,7 @@ def _beginning(text: str, characters: int = 280) -> str:
 
 
 def _store(name: str, content: bytes) -> Path:
-    """Store an upload; a different text of the same name gets another name.
+    """Store an upload; under another name if a different text has this name.
 
     Raises ValueError for a file that is empty or not UTF-8, and does not store it.
     """
@@ -86,7 +86,7 @@ def _store(name: str, content: bytes) -> Path:
 
 
 def choose_architecture() -> str:
-    """Cards that show how the presets differ; returns the chosen one."""
+    """Show a card for each preset with what sets it apart; returns the chosen one."""
     chosen = st.session_state.setdefault(Session.TRAIN_ARCHITECTURE, "gpt")
     for column, name in zip(st.columns(len(ARCHITECTURES)), ARCHITECTURES, strict=True):
         with column, st.container(border=True, height="stretch"):
@@ -116,7 +116,7 @@ def _readable(field: str, value: Any) -> str:
 
 
 def choose_model(architecture: str, size: str, d_vocab: int) -> ModelConfig:
-    """The preset, with every field editable. Raises ValueError for an invalid combination."""
+    """Edit the preset's fields. Raises ValueError for an invalid combination."""
     start = preset(architecture, size, d_vocab=d_vocab)
     values = {name: getattr(start, name) for name in describe(ModelConfig) if name != "d_vocab"}
     with st.expander("All model settings", icon=":material/tune:"):
@@ -125,7 +125,7 @@ def choose_model(architecture: str, size: str, d_vocab: int) -> ModelConfig:
 
 
 def choose_training() -> TrainingConfig:
-    """Every field of the training config. Raises ValueError for an invalid value."""
+    """Edit the fields of the training config. Raises ValueError for an invalid value."""
     values = {name: field.default for name, field in describe(TrainingConfig).items()}
     with st.expander("All training settings", icon=":material/tune:"):
         changed = forms.fields(TrainingConfig, values, values, Session.TRAIN_TRAINING)
@@ -133,7 +133,7 @@ def choose_training() -> TrainingConfig:
 
 
 def choose_run() -> NewRun:
-    """The whole form. Raises ValueError, with a sentence for the person, for invalid input."""
+    """Show the whole form. Raises ValueError, with a sentence for the user, for invalid input."""
     st.subheader("1 · Text")
     text, text_name = choose_text()
     st.subheader("2 · Model")

@@ -13,7 +13,7 @@ from components.views import views
 
 
 def view_page(name: str, title: str, introduction: str) -> None:
-    """The page that views call `name`: run, step and text, and one of its views."""
+    """Show the page `name`: choose run, step and text, and one of the page's views."""
     st.title(title)
     st.markdown(introduction)
     selection = choose_selection(title)
@@ -22,7 +22,7 @@ def view_page(name: str, title: str, introduction: str) -> None:
     known = views(name)
     chosen = choose_one(
         name, Address.VIEW, "View", {view: known[view].label for view in known}, next(iter(known)),
-        label_visibility="collapsed", on_change=forget, args=(Address.LOCKED,),  # what is selected in one view only
+        label_visibility="collapsed", on_change=forget, args=(Address.LOCKED,),  # means something in one view only
     )  # fmt: skip
     try:
         show(known[chosen], selection)
@@ -32,7 +32,7 @@ def view_page(name: str, title: str, introduction: str) -> None:
 
 
 def view_sections(name: str, subject: Subject) -> None:
-    """A section for each view of the page that views call `name`; a closed one computes and fetches nothing."""
+    """Show a section for each view of the page `name`; a closed section computes and fetches nothing."""
     for view in views(name).values():
         section = st.expander(view.label, key=Session.VIEW_SECTION.of(view.key, subject.run_id), on_change="rerun")
         if section.open:

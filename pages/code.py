@@ -21,12 +21,12 @@ from llm.trace.layer_trace import LayerTrace, locate_code
 from llm.trace.sessions import open_session
 from llm.trace.traced_text import TracedText
 
-DEFAULT_TEXT_LENGTH = 70  # characters of the run's own text, which its tokenizer can always encode
+DEFAULT_TEXT_LENGTH = 70  # characters of the run's training text, which its tokenizer can always encode
 SUBJECTS = {"forward": "The forward pass", "training": "Sampling and training"}
 
 
 def page() -> None:
-    """Run, step and text; then the map and the code."""
+    """Choose a run, step and text; then show the model's map and its code."""
     st.title("Code")
     st.markdown(
         "These are the lines that run, read from their files just now. Choose a layer of the forward pass, step "
@@ -59,7 +59,7 @@ def page() -> None:
 
 
 def choose_subject() -> str:
-    """Which code to read; the address remembers it, and forgets the selected line when it changes."""
+    """Choose which code to read; the address keeps the choice, and drops the selected line when it changes."""
     default = st.query_params.get(Address.READ, "forward")
     subject: str = st.segmented_control(
         "What to read", list(SUBJECTS), default=default if default in SUBJECTS else "forward", required=True,
@@ -71,7 +71,7 @@ def choose_subject() -> str:
 
 
 def choose_text(run: RunSummary) -> str:
-    """The text that the model reads; at first the beginning of its own."""
+    """The text that the model reads; by default the start of its training text."""
     default = st.query_params.get(Address.PROMPT)
     if default is None:
         default = RunFolder(run.path).text().strip().split("\n")[0][:DEFAULT_TEXT_LENGTH]
@@ -99,7 +99,7 @@ def show_summary(text: TracedText) -> None:
 
 
 def show_code(session: CodeSession) -> dict[str, str]:
-    """The reader, at what the address selects; returns what is selected now, which the address then says."""
+    """Show the code reader at the selection in the address; returns the new selection and writes it to the address."""
     selected = code_reader(session, {name: st.query_params.get(name, "") for name in SELECTED})
     for name, value in selected.items():
         if value:
@@ -110,7 +110,7 @@ def show_code(session: CodeSession) -> dict[str, str]:
 
 
 def selected_code(session: CodeSession, selected: dict[str, str]) -> LayerTrace:
-    """The code of the selected layer and implementation; of attention where no layer is selected."""
+    """The code of the selected layer and implementation; attention if no layer is selected."""
     kinds = session.code.kinds
     path = "" if selected["layer"] == "model" else selected["layer"]
     if not selected["layer"] or path not in kinds:
@@ -120,10 +120,10 @@ def selected_code(session: CodeSession, selected: dict[str, str]) -> LayerTrace:
 
 
 def download(run: RunSummary, text: TracedText) -> None:
-    """The model as one script, in an implementation of your choice."""
+    """Offer the model as one script, in a chosen implementation."""
     implementation = st.selectbox("Implementation", IMPLEMENTATIONS, key=Session.CODE_SCRIPT, width=180,
                                   label_visibility="collapsed")  # fmt: skip
-    # made on request, on the thread that traces: Python 3.11 cannot parse on two at once (cpython issue 106905)
+    # created on request, on the tracing thread: Python 3.11 cannot parse on two threads at once (cpython issue 106905)
     script = partial(compute.run, standalone_script, text.config, implementation, run.tokenizer or "")
     st.download_button("This model as one script", script, f"{run.id}_{implementation}.py", "text/x-python",
                        icon=":material/download:", key=Session.CODE_DOWNLOAD, on_click="ignore",

@@ -1,4 +1,4 @@
-"""Generate: let any checkpoint of any run continue a text, and see how probable it found each token."""
+"""Generate: let any checkpoint of any run continue a text, and see the probability of each token."""
 
 import time
 
@@ -22,7 +22,9 @@ def choose_sampling() -> SamplingConfig:
     """The sampling settings, the common ones first. Raises ValueError for an invalid value."""
     values = {name: field.default for name, field in describe(SamplingConfig).items()}
     key = Session.GENERATE_SAMPLING
-    chosen = forms.fields(SamplingConfig, SHOWN[:4], values, key, (4, 3, 3, 3))  # in proportion to their names
+    chosen = forms.fields(
+        SamplingConfig, SHOWN[:4], values, key, (4, 3, 3, 3)
+    )  # in proportion to the lengths of their names
     with st.expander("More sampling settings", icon=":material/tune:"):
         chosen |= forms.fields(SamplingConfig, SHOWN[4:], values, key, (3, 5, 3, 3))
     return SamplingConfig(**chosen)
@@ -48,16 +50,18 @@ def page() -> None:
     write(run, step, prompt, config)
 
 
-@st.fragment  # Generate reruns only this part of the page, so that it hardly slows a training run
+@st.fragment  # pressing Generate reruns only this part of the page, which hardly slows a training run
 def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig) -> None:
     """The text as it is generated, and earlier ones."""
-    mine = Session.GENERATE_TEXT.of(run.id)  # this tab's own text; a new tab shows the run's latest
+    mine = Session.GENERATE_TEXT.of(run.id)  # the text that this tab started; a new tab shows the run's latest
     current = generations.get(st.session_state.get(mine, "")) or generations.latest(run.path)
     if st.button("Generate", type="primary", icon=":material/edit_note:", key=Session.GENERATE_START):
         if current is not None:
             current.stop()
         current = generations.start(run.path, step, prompt, config)
-    newest = st.container()  # above the earlier texts, whose section decides whether anything waits for this one
+    newest = (
+        st.container()
+    )  # drawn above the earlier texts; their section decides whether the page waits for this text to end
     earlier = st.expander("Earlier texts of this run", icon=":material/history:", key=Session.GENERATE_KEPT,
                           on_change="rerun")  # fmt: skip
     waiting = current is not None and current.active and bool(earlier.open)
@@ -69,7 +73,7 @@ def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig
             st.session_state[mine] = current.id
             writing(current.id, current.prompt, waiting, current.stop, key=Session.GENERATE_WRITING.of(run.id))
         else:
-            st.caption("The text appears here token by token, shaded by how probable the model found each.")
+            st.caption("The text appears here token by token, shaded by its probability.")
 
 
 def history(folder: RunFolder) -> None:

@@ -20,7 +20,7 @@ def page() -> None:
         "##### Build a language model on your own machine, and understand all of it.\n\n"
         "Pick GPT, LLaMA or OLMo, press a button, and watch your own model learn to write: first noise, then words, "
         "then stories, within a minute on a laptop. "
-        "Then let it continue your sentences at any step of its training, and see how probable it found each token. "
+        "Then let it continue your sentences at any step of its training, and see the probability of each token. "
         "Everything you see is computed here, by code short enough to read."
     )
     if st.button("Train your first model", type="primary", icon=":material/play_arrow:", key=Session.HOME_TRAIN):
@@ -37,9 +37,9 @@ def page() -> None:
 
 
 def train() -> None:
-    """Start a run with default settings, unless one is under way, and go to its page."""
+    """Start a run with the default settings, unless one is training, and open its page."""
     from llm.background import trainings
-    from llm.data import read_text  # these imports load torch: the page is on the screen first
+    from llm.data import read_text  # these imports load torch, so they wait until the page is shown
 
     under_way = trainings.active()
     try:

@@ -1,4 +1,4 @@
-"""The router: which pages there are. main.py serves this script, so that a cold deep link finds the whole app."""
+"""The router: the list of pages. main.py serves this script, so that a link to any page works as the first request."""
 
 import streamlit as st
 

@@ -21,7 +21,7 @@ def trained(kind: str, d_vocab: int) -> Tokenizer:
 
 
 def show(name: str, tokenizer: Tokenizer, text: str) -> None:
-    """The tokens of one tokenizer, and how many there are."""
+    """Show a text's tokens and their number, by one tokenizer."""
     ids = tokenizer.encode(text)
     ratio = f"{len(text) / len(ids):.2f} characters each" if ids else "no characters"
     st.markdown(f"**{len(ids):,}** tokens, {ratio}; vocabulary: **{tokenizer.d_vocab:,}**")
@@ -41,7 +41,7 @@ def page() -> None:
     with left:
         d_vocab = st.select_slider(
             f"Vocabulary size of {' and '.join(with_a_size())}", [512, 1024, 2048, 4096], DEFAULT_D_VOCAB,
-            key=Session.TOKENIZER_VOCAB, help="How many tokens each may learn from training.txt",
+            key=Session.TOKENIZER_VOCAB, help="The number of tokens that each learns from training.txt",
         )  # fmt: skip
     with right:
         runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.state != "damaged"}

@@ -16,7 +16,7 @@ from llm.checkpoints import RUN_ID, RunFolder, list_runs
 
 
 def page() -> None:
-    """The run that the address names, else the one that trains, else the form of a new one."""
+    """Show the run in the address, or else the run that trains, or else the form for a new run."""
     st.title("Train")
     run_id = st.query_params.get(Address.RUN)
     under_way = trainings.active()
@@ -36,7 +36,7 @@ def page() -> None:
 
 
 def new_run() -> None:
-    """The form and its Start button; above them a run that is under way."""
+    """Show the form and its Start button, and above them any run that is training."""
     under_way = trainings.active()
     earlier = {run.id: run.label for run in list_runs(folders.checkpoints())}
     if earlier:
@@ -46,7 +46,7 @@ def new_run() -> None:
     if under_way:
         st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
         st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
-    ready = st.container()  # above the form, where it is visible at once, but filled in after it
+    ready = st.container()  # placed above the form, to be visible at once, but filled in after it
     try:
         chosen = choose_run()
     except (ValueError, OSError) as error:
@@ -63,7 +63,7 @@ def new_run() -> None:
 
 
 def start(chosen: NewRun) -> None:
-    """Start the run and go to it."""
+    """Start the run and open its page."""
     try:
         with states.loading("Reading the text, training the tokenizer and building the model"):
             run = trainings.start(
@@ -121,7 +121,7 @@ def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str
 
 
 def order(run: trainings.BackgroundRun, what: str) -> None:
-    """Give the order, and wait briefly until it is carried out, so that the buttons show the new state."""
+    """Send the command and wait briefly until it takes effect, so that the buttons show the new state."""
     getattr(run, what)()
     run.wait("stopped" if what == "stop" else "paused", timeout=2)
 
@@ -136,12 +136,12 @@ def resume(folder: RunFolder) -> None:
 
 
 def open_earlier() -> None:
-    """Go to the run that was chosen from the list."""
+    """Open the run chosen from the list."""
     st.query_params.from_dict({Address.RUN: st.session_state[Session.TRAIN_EARLIER]})
 
 
 def open_form() -> None:
-    """Back to the form, even while a run is under way."""
+    """Open the form, even while a run trains."""
     st.query_params.from_dict({Address.NEW: "1"})
 
 

@@ -1,7 +1,7 @@
-"""Scripts, styles and pictures under components/: served as files to the app, inlined in a page that stands alone.
+"""Scripts, styles and pictures under components/: served as files to the app, inlined in an exported page.
 
-Scripts are ES modules that import each other by relative paths. The address of a file holds a hash of them all, so that
-a browser may keep it for ever and still asks anew after an edit.
+Scripts are ES modules that import each other by relative paths. The URL of a file contains a hash of all files, so that
+a browser can cache it forever and still fetches it again after an edit.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ COMPONENTS = Path(__file__).parents[1]
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 ASSETS_URL = "/assets/{version}/{path:path}"
 
-# `import … from "./grid.js"`, over several lines or not; the only form that the scripts use
+# `import … from "./grid.js"`, on one or more lines: the only form of import that the scripts use
 IMPORT = re.compile(r'^(import\s[^"\';]*?from\s+)"(\.[^"]+)"', re.MULTILINE)
 
 
-Stamps = dict[str, tuple[int, int]]  # path below components/, with slashes → time of the last change, and size
+Stamps = dict[str, tuple[int, int]]  # path below components/, with slashes → time of the last change, and size in bytes
 
-_current: tuple[str, Stamps] = ("", {})  # the version that was asked for last, and the files that it stands for
+_current: tuple[str, Stamps] = ("", {})  # the last version, and the files that it was computed from
 
 
 def stamps() -> Stamps:
-    """Every file that is served."""
+    """Every file that is served, with its stamp."""
     found: Stamps = {}
     for folder, folders, names in os.walk(COMPONENTS):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
@@ -61,7 +61,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def asset(request: Request) -> Response:
-    """One file; a browser may keep it for ever if it still is the file that its version stands for."""
+    """Serve one file; the browser may cache it forever if its version is the current one."""
     name = request.path_params["path"]
     path = (COMPONENTS / name).resolve()
     if path.suffix not in MEDIA_TYPES or not path.is_relative_to(COMPONENTS.resolve()) or not path.is_file():
@@ -73,7 +73,7 @@ def asset(request: Request) -> Response:
 
 
 def modules(script: str) -> dict[str, str]:
-    """The source of a script and of all that it imports, by path below components/; each after what it imports."""
+    """The source of a script and of its imports, by path below components/; each module after those it imports."""
     seen: set[str] = set()
     collected: dict[str, str] = {}
 
@@ -91,13 +91,13 @@ def modules(script: str) -> dict[str, str]:
 
 
 def style(script: str) -> str:
-    """The styles beside a script and beside all that it imports."""
+    """The styles beside a script and beside its imports."""
     paths = [(COMPONENTS / path).with_suffix(".css") for path in modules(script)]
     return "\n".join(path.read_text("utf-8") for path in paths if path.exists())
 
 
 def import_map(script: str) -> str:
-    """An import map that holds a script and all that it imports, as JSON; `bare_name` gives the name of each."""
+    """An import map that contains a script and its imports, as JSON; `bare_name` gives the name of each."""
     return json.dumps(
         {
             "imports": {
@@ -120,7 +120,7 @@ def _with_bare_names(path: str, source: str) -> bytes:
 
 
 def _resolve(path: str, specifier: str) -> str:
-    """The path below components/ that a script at `path` means. Raises ValueError for one outside."""
+    """Resolve an import in the script at `path` to a path below components/. Raises ValueError for one outside."""
     found = posixpath.normpath(posixpath.join(posixpath.dirname(path), specifier))
     if found.startswith(".."):
         raise ValueError(f"{path} imports {specifier}, which is outside components/")

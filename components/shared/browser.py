@@ -1,4 +1,4 @@
-"""Components that draw themselves in the browser, from the scripts and styles under components/."""
+"""Components drawn in the browser by the scripts and styles under components/."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from components.shared import assets
 
 @dataclass(frozen=True)
 class BrowserComponent:
-    """A view in the browser. What a person typed reaches it only as data, and gets onto the page only as text."""
+    """A component in the browser. User input reaches it only as data and is shown only as text."""
 
     name: str
-    script: str  # below components/; its default export is what `mount` of frontend/mount.js makes of a class
+    script: str  # path below components/; its default export is a class wrapped by `mount` of frontend/mount.js
 
     @property
     def html(self) -> str:
-        """The element that the view fills."""
+        """The element that the script fills."""
         return f'<div class="llm-{self.name}" data-view></div>'
 
     def mount(self, **arguments: Any) -> Any:
-        """Put the component on the page; the arguments are those of Streamlit's component renderers."""
+        """Show the component on the page; takes the arguments of Streamlit's component renderers."""
         return _declared(self, assets.version())(**arguments)
 
 
 @lru_cache(200)
 def _declared(component: BrowserComponent, version: str) -> Any:
-    """The component as Streamlit knows it, declared anew after an edit of any script or style."""
+    """Declare the component to Streamlit; again after an edit of any script or style."""
     return st.components.v2.component(
         f"llm_{component.name}",
         html=component.html,
@@ -41,7 +41,7 @@ def _declared(component: BrowserComponent, version: str) -> Any:
 
 
 def _loader(script: str, version: str) -> str:
-    """Loads the script's modules, all at once, and exports what the script exports.
+    """JavaScript that loads the script's modules in parallel and re-exports the script's default export.
 
     Streamlit runs this from a blob: URL, where relative imports lead nowhere.
     """

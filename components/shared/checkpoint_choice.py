@@ -1,4 +1,4 @@
-"""Choosing a checkpoint: a run and one of its steps, which the address remembers."""
+"""Choose a checkpoint: a run and one of its steps, kept in the address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm.checkpoints import RunFolder, RunSummary, list_runs
 
 
 def choose_checkpoint(purpose: str) -> tuple[RunSummary, int | None] | None:
-    """A run and one of its snapshots, side by side; see `choose_run` and `choose_step`. None where there is no run."""
+    """Choose a run and one of its snapshots; see `choose_run` and `choose_step`. None if there is no run."""
     left, right = st.columns([3, 2])
     with left:
         run = choose_run(purpose)
@@ -21,11 +21,11 @@ def choose_checkpoint(purpose: str) -> tuple[RunSummary, int | None] | None:
 
 
 def choose_run(purpose: str) -> RunSummary | None:
-    """A run, by its label. Without any, says that `purpose` needs one, and returns None."""
+    """Choose a run by its label. If there is none, say that `purpose` needs one and return None."""
     runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.state != "damaged"}
     wanted = st.query_params.get(Address.RUN)
     if not runs:
-        states.empty("No run yet", f"{purpose} needs a model, and a model has to be trained first: a minute is enough.",
+        states.empty("No run yet", f"{purpose} needs a trained model. Training one takes a minute.",
                      "train.py", "Train your first model")  # fmt: skip
         return None
     if wanted is not None and wanted not in runs:
@@ -45,8 +45,8 @@ def _forget_selection() -> None:
 
 
 def choose_step(folder: RunFolder) -> int | None:
-    """A snapshot of the run; None stands for its end (or its best, or its newest)."""
-    newest = "The end of the run" if folder.has("final") else "The best so far"
+    """Choose a snapshot of the run; None means the final weights, or else the best, or else the newest."""
+    newest = "The end of the run" if folder.has("final") else "Best so far"
     step = pick_step(folder, [None, *reversed(folder.snapshots())], newest, Session.CHECKPOINT_STEP)
     if step is None:
         forget(Address.STEP)
@@ -56,7 +56,7 @@ def choose_step(folder: RunFolder) -> int | None:
 
 
 def pick_step(folder: RunFolder, steps: list[int | None], newest: str, key: Session) -> int | None:
-    """One of `steps`, each with its validation loss where there is one; the address says with which to begin."""
+    """Choose one of `steps`, shown with its validation loss if measured; starts with the step in the address."""
     losses = {row["step"]: row["evaluation"]["loss"] for row in folder.read_metrics().rows if row["evaluation"]}
 
     def label(step: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Controls of a view, whose values the address remembers."""
+"""Controls of a view, whose values are kept in the address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INVISIBLE = "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u
 
 
 def remembered(page: str, name: str, default: str, allowed: Sequence[str]) -> str:
-    """The key of the page's control `name`, which starts with the value in the address, else with `default`."""
+    """The key of the page's control `name`, which starts with the value in the address, or else with `default`."""
     key = control_key(page, name)
     if st.session_state.get(key) not in allowed:
         wanted = st.query_params.get(name)
@@ -23,7 +23,7 @@ def remembered(page: str, name: str, default: str, allowed: Sequence[str]) -> st
 
 
 def choose_one(page: str, name: str, label: str, options: Mapping[str, str], default: str, **more: Any) -> str:
-    """One of `options` (shown by their labels), which the address remembers under `name`."""
+    """Choose one of `options` (shown by their labels); the address keeps it under `name`."""
     chosen: str = st.segmented_control(
         label, list(options), format_func=options.__getitem__, required=True,
         key=remembered(page, name, default, list(options)), **more,
@@ -33,7 +33,7 @@ def choose_one(page: str, name: str, label: str, options: Mapping[str, str], def
 
 
 def remember_locked(cell: Sequence[int] | None) -> None:
-    """Keep in the address which cell of a view stays selected; None: none does."""
+    """Keep in the address which cell of a view is selected; None: no cell."""
     if cell:
         st.query_params[Address.LOCKED] = ".".join(map(str, cell))
     else:
@@ -41,7 +41,7 @@ def remember_locked(cell: Sequence[int] | None) -> None:
 
 
 def escape_token(text: str) -> str:
-    """A token on one line, as the scripts show it: invisible and direction-changing characters become their codes."""
+    """A token on one line, as the scripts show it: invisible and bidirectional characters become codes."""
     text = text.replace("\n", "↵").replace("\t", "⇥").replace(" ", "·")
     text = re.sub(r"[\x00-\x1f]", lambda sign: chr(0x2400 + ord(sign[0])), text)
     return re.sub(INVISIBLE, lambda sign: f"‹{ord(sign[0]):x}›", text)

@@ -19,7 +19,7 @@ class Explanation:
     words: str
     equation: str  # LaTeX
     computed_in: tuple[Callable[..., Any], ...]
-    source: str = ""  # the literature
+    source: str = ""  # paper or book
 
 
 class Location(NamedTuple):

@@ -1,7 +1,7 @@
-"""Export: the scripts that draw a view in the app also draw it in a page that needs no server and no network.
+"""Export a view as a page that needs no server and no network, drawn by the same scripts as in the app.
 
-A view's script fetches its numbers from `data["sources"]`, by name. In the app these are addresses of routes; in an
-exported page they are data: URLs that hold the bytes themselves.
+A view's script fetches its numbers from `data["sources"]`, by name. In the app these are URLs of routes; in an
+exported page they are data: URLs that contain the bytes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from components.shared.browser import BrowserComponent
 from components.shared.explanation import Explanation, locations
 from components.shared.style import css_variables
 
-# The page loads, sends and runs nothing but what it holds: scripts are those with the page's own nonce, and what these
-# import from the page's import map.
+# The page loads and sends nothing, and runs only its own scripts: those with the page's nonce, and what these import
+# through the page's import map.
 POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data: blob:; connect-src data:"
 )
 
-# What the app's theme says, for a page without it.
+# The app's theme, for a page without Streamlit.
 THEME = """
 :root { color-scheme: light dark; --st-font: system-ui, sans-serif; --st-heading-font: Georgia, serif;
   --st-code-font: ui-monospace, monospace; --st-text-color: light-dark(#20222c, #e9e7e2);
@@ -42,10 +42,10 @@ def standalone(
     component: BrowserComponent, title: str, text: str, data: Mapping[str, Any], sources: Mapping[str, bytes],
     explained: Iterable[Explanation],
 ) -> bytes:  # fmt: skip
-    """A page of the whole view: its numbers, its drawing, the text that was read, and the figures' definitions."""
+    """A page with the whole view: numbers, drawing, the text that the model read, and the figures' definitions."""
     held = {name: f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
             for name, content in sources.items()}  # fmt: skip
-    # "<" never stands in the script as such, so that no text can end it
+    # no literal "<" in the script, so that no text can close it
     literal = json.dumps({**data, "sources": held}, ensure_ascii=True).replace("<", "\\u003c")
     notes = "".join(
         f"<dt><strong>{html.escape(one.title)}</strong></dt><dd>{html.escape(one.words)} "
@@ -68,7 +68,7 @@ draw({{ data: {literal}, parentElement: document.getElementById("view"), setStat
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as CSV. Texts stand in it as JSON strings: one can tell all spaces, and none begins a formula."""
+    """A table as CSV. Strings are written as JSON: spaces stay visible, and no cell can start a formula."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)

@@ -1,4 +1,4 @@
-"""Where the app keeps things: beside main.py, or in the folder that the environment variable LLM_HOME names."""
+"""Where the app stores runs and uploads: beside main.py, or in the folder of the environment variable LLM_HOME."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DEFAULT_TEXT = PROJECT / "training.txt"
 
 
 def home() -> Path:
-    """The folder that holds checkpoints and uploads."""
+    """The folder that contains checkpoints and uploads."""
     return Path(os.environ.get("LLM_HOME") or PROJECT)
 
 
@@ -20,5 +20,5 @@ def checkpoints() -> Path:
 
 
 def uploads() -> Path:
-    """The folder of texts that a person gave the app."""
+    """The folder of uploaded texts."""
     return home() / "uploads"

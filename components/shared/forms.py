@@ -1,4 +1,4 @@
-"""Controls for the fields of a config: label, help and limits come from the dataclass that describes them."""
+"""Controls for the fields of a config: label, help and limits come from the dataclass."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from llm.config import FieldDescription, describe
 def fields(
     config: type, names: Iterable[str], values: dict[str, Any], key: str, widths: Sequence[float] = (1, 1, 1)
 ) -> dict[str, Any]:
-    """One control for each of these fields of `config`, in rows, beginning with `values`; returns what they say.
+    """Show a control for each of these fields of `config`, in rows, starting at `values`; returns the chosen values.
 
-    `widths` are those of a row's columns, one to another.
+    `widths` are the relative widths of a row's columns.
     """
     described, names = describe(config), list(names)
     chosen = {}
@@ -28,8 +28,8 @@ def fields(
 
 
 def control(field: FieldDescription, value: Any, key: str) -> Any:
-    """The control that fits the field's type, under its name in the code. An optional field left empty is None."""
-    key = f"{key}-{value}"  # another preset, another value to begin with: a fresh control
+    """Show the control that fits the field's type, labelled with its name in code. An empty optional field is None."""
+    key = f"{key}-{value}"  # another preset has another default: a new control
     text, tip = f"`{field.name}`", field.help
     if field.choices:
         return st.selectbox(text, field.choices, index=field.choices.index(value), help=tip, key=key)
@@ -43,13 +43,13 @@ def control(field: FieldDescription, value: Any, key: str) -> Any:
             placeholder="off",
         )  # fmt: skip
     if field.kind is tuple:
-        lines = st.text_area(text, "\n".join(value), help=f"{tip}, one a line", key=key, height=68)
+        lines = st.text_area(text, "\n".join(value), help=f"{tip}, one per line", key=key, height=68)
         return tuple(line for line in lines.split("\n") if line)
     return st.text_input(text, value, help=tip, key=key)
 
 
 def _stride(value: float | None) -> float:
-    """A step of the control's buttons that suits the size of the value."""
+    """The increment of the control's buttons, in proportion to the value."""
     if not value:
         return 0.1
     return float(f"1e{len(str(int(value))) - 2}") if value >= 1 else float(f"{value / 10:.0e}")

@@ -35,7 +35,7 @@ _heads: Kept[HeadArithmetic] = Kept(8)
 
 
 def grid_bytes(selection: Selection) -> bytes:
-    """Every head's reduced pattern, packed: `pattern` [layer, head, query_cell, key_cell], one byte a cell."""
+    """Every head's reduced pattern, packed: `pattern` [layer, head, query_cell, key_cell], one byte per cell."""
     return pack({"pattern": np.stack(list(compute.iterate(_thumbnail_layers(selection))))})
 
 
@@ -45,7 +45,7 @@ def _thumbnail_layers(selection: Selection) -> Iterator[NDArray[np.uint8]]:
 
 
 def scores_of(selection: Selection) -> dict[str, Any]:
-    """Every head's scores, [layer][head], on random tokens repeated twice, and the label that they give it."""
+    """Every head's scores, [layer][head], on random tokens repeated twice, and the label that follows from them."""
     run = selection.run()
 
     def compute_scores() -> dict[str, Any]:
@@ -86,7 +86,7 @@ def context_of(selection: Selection) -> dict[str, Any]:
 
 
 def head_of(selection: Selection, layer: int, head: int) -> HeadArithmetic:
-    """One head of one layer, computed layer by layer up to it. Raises ValueError for one that does not exist."""
+    """One head of one layer, computed layer by layer up to it. Raises ValueError for a head that does not exist."""
     config = selection.run().config
     if not 0 <= layer < config.n_layers:
         raise ValueError(f"layer must be in 0 to {config.n_layers - 1}, the layers of this model, got {layer}")
@@ -101,7 +101,7 @@ def head_of(selection: Selection, layer: int, head: int) -> HeadArithmetic:
 
 
 def grid_data(selection: Selection) -> dict[str, Any]:
-    """What the script of a view with a small pattern of every head is told."""
+    """Data for the script of a view that shows a small pattern of every head."""
     config = selection.run().config
     return {
         "labels": selection.labels(),

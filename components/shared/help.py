@@ -1,4 +1,4 @@
-"""The one way in which the app explains a figure: in everyday words, then exactly, then where it is computed."""
+"""How the app explains a figure: in plain words, as an equation, and where it is computed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from components.shared.source import source_url
 
 
 def explain(label: str, *explanations: Explanation) -> None:
-    """A button that opens these explanations."""
+    """Show a button that opens these explanations."""
     with st.popover(label, icon=":material/help:", type="tertiary"):
         for explanation in explanations:
             st.markdown(f"**{explanation.title}.** {explanation.words}")

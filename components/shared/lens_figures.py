@@ -1,4 +1,4 @@
-"""The logit lens of a selection, which more than one view reads: its rows, and the final predictions as choices."""
+"""The logit lens of a selection, used by more than one view: its rows, and the final predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _lenses: Kept[LogitLens] = Kept(8)
 
 
 def lens_of(selection: Selection) -> LogitLens:
-    """The lens on a text, one row a task, so that a training run continues between them."""
+    """The lens on a text, computed one row at a time, so that a training run continues between rows."""
     run = selection.run()
 
     def compute_lens() -> LogitLens:

@@ -17,7 +17,7 @@ ALIGNMENT = 8
 
 
 def pack(arrays: Mapping[str, NDArray]) -> bytes:
-    """The arrays with their names. Raises ValueError for a type that the browser does not read."""
+    """Pack arrays under their names. Raises ValueError for a dtype that frontend/packing.js cannot read."""
     for name, array in arrays.items():
         if array.dtype.name not in DTYPES:
             raise ValueError(f"{name}: dtype must be one of {', '.join(DTYPES)}, got {array.dtype.name}")

@@ -1,4 +1,4 @@
-"""Numbers in an address: what a person or another program put there, checked before anything uses it."""
+"""Parse and check the parameters of an address: they may come from anywhere."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ Query = Mapping[str, str]  # the parameters of an address, by name
 
 
 def parse_natural(text: str, digits: int = 9) -> int | None:
-    """The whole number of 0 or more that `text` spells with at most `digits` digits; None for any other text."""
+    """Parse a whole number of 0 or more with at most `digits` digits; None for any other text."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 def require_natural(name: str, text: str, digits: int = 9) -> int:
-    """The whole number of 0 or more that `text` spells. Raises ValueError, which names the parameter, for another."""
+    """Parse a whole number of 0 or more. Raises ValueError, naming the parameter, for any other text."""
     number = parse_natural(text, digits)
     if number is None:
         raise ValueError(f"{name} must be a whole number of 0 or more, got {text[:40]!r}")
@@ -21,12 +21,12 @@ def require_natural(name: str, text: str, digits: int = 9) -> int:
 
 
 def int_param(query: Query, name: str, default: int = 0, digits: int = 9) -> int:
-    """The whole number that an address gives for `name`. Raises ValueError for anything else."""
+    """The parameter `name` as a whole number. Raises ValueError for anything else."""
     return require_natural(name, query.get(name, str(default)), digits)
 
 
 def parse_indices(text: str, limits: Sequence[int]) -> list[int] | None:
-    """Whole numbers with dots between them, each below its limit; None for any other text."""
+    """Parse whole numbers separated by dots, each below its limit; None for any other text."""
     parts = [parse_natural(part) for part in text.split(".")]
     if len(parts) != len(limits):
         return None

@@ -1,4 +1,4 @@
-"""Plotly's own JavaScript, served from the Python package that ships it: charts need no network."""
+"""Plotly's own JavaScript, served from the Python package that ships it, so that charts need no network."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def _script() -> tuple[bytes, str]:
 
 
 def plotly_bytes() -> bytes:
-    """The script, for a page that must work without the server."""
+    """The script, for an exported page."""
     return _script()[0]
 
 
 def plotly_script(request: Request) -> Response:
-    """The script, or 304 for a browser that has it already."""
+    """Serve the script, or 304 to a browser that has it already."""
     script, etag = _script()
     headers = {"ETag": etag, "Cache-Control": "max-age=86400"}
     if request.headers.get("if-none-match") == etag:

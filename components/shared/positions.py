@@ -1,4 +1,4 @@
-"""What a view's script is told of a model's position scheme."""
+"""What a view's script needs to know about a model's position scheme."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm.layers.position import REGISTRY
 
 
 def positions_data(config: ModelConfig) -> dict[str, Any]:
-    """Its names, where it acts, whether it is learned, and what a chart of its distance curves says (null: none)."""
+    """Its names, where it acts, whether it is learned, and the caption of its distance curves (null: it has none)."""
     scheme = REGISTRY[config.positional]
     return {
         "label": scheme.label,

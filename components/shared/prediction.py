@@ -1,4 +1,4 @@
-"""Predict, then reveal: each view asks once what a person expects of it. Predicting first makes it teach more."""
+"""Predict, then reveal: each view asks the user once for a prediction, which helps learning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OFF = "never ask"
 
 
 def ask(view: str, question: str, answers: Sequence[str]) -> bool:
-    """Ask what a person expects of `view`; True once it has been answered or skipped, and the view may be shown."""
+    """Ask the user for a prediction; True once it has been answered or skipped, and the view may be shown."""
     stored = _stored()
     if view in stored or stored.get(OFF):
         return True
@@ -32,13 +32,15 @@ def ask(view: str, question: str, answers: Sequence[str]) -> bool:
 
 
 def answer_to(view: str) -> str:
-    """The answer that was given for `view`; empty if it was skipped."""
+    """The user's prediction for `view`; empty if skipped."""
     return str(_stored().get(view) or "")
 
 
 def switch() -> None:
-    """The toggle at the end of a page: whether views ask at all."""
-    st.session_state[Session.PREDICTION_SWITCH] = not _stored().get(OFF)  # a view's own button may have changed it
+    """Show the toggle for whether views ask at all."""
+    st.session_state[Session.PREDICTION_SWITCH] = not _stored().get(
+        OFF
+    )  # the button "Never ask" of a view may have changed it
     st.toggle(
         "Ask me what I expect before a view is shown for the first time", key=Session.PREDICTION_SWITCH,
         on_change=lambda: _store(OFF, not st.session_state[Session.PREDICTION_SWITCH]),
@@ -46,7 +48,7 @@ def switch() -> None:
 
 
 def _stored() -> dict[str, Any]:
-    """All answers, from a file that survives a refresh and a restart; a damaged file counts as empty."""
+    """All answers, read from a file, so that they survive a refresh and a restart; a damaged file counts as empty."""
     try:
         stored = json.loads((folders.home() / "expectations.json").read_bytes())
     except (OSError, ValueError, RecursionError):

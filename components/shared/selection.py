@@ -1,4 +1,4 @@
-"""What a page shows: a run, one of its steps and a text, as a person chooses them and the address remembers them."""
+"""What a page shows: a run, one of its steps and a text, chosen by the user and kept in the address."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from llm.runtime import compute
 from llm.runtime.kept import Kept
 
 END = "end"  # in an address: the weights after the last step
-TOKENS, OWN = "tokens", "own"  # parameters of a route's address that say which text
+TOKENS, OWN = "tokens", "own"  # parameters of a route's address that select the text
 
 _texts: Kept[TextData] = Kept(2)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A model at one step of its training, and the tokens that it reads."""
+    """A model at one step of its training, and the tokens of its input."""
 
     run_id: str
     step: int | None  # None: the end of the run
     tokens: tuple[int, ...]
-    own: int = 0  # how many of them, at the end, the model itself generated
+    own: int = 0  # how many tokens, at the end, the model generated
 
     def run(self) -> Run:
-        """The run, opened. Raises as `load_run`."""
+        """Open the run. Raises the errors of `load_run`."""
         return open_run(folders.checkpoints() / self.run_id, self.step)
 
     def labels(self) -> list[str]:
@@ -51,7 +51,7 @@ class Selection:
         return text
 
     def title(self, what: str) -> str:
-        """The title of a picture of `what`, which says of which model it is."""
+        """The title of a picture of `what`, with the run and the step."""
         return f"{what} · run {self.run_id} · step {self.run().step}"
 
     def at(self, step: int | None) -> Selection:
@@ -59,7 +59,7 @@ class Selection:
         return replace(self, step=step)
 
     def address(self, what: str, **query: int | str) -> str:
-        """Where the server answers for it: `what` as "attention/grid"."""
+        """The URL of its data; `what` is, for example, "attention/grid"."""
         step = END if self.step is None else self.step
         own = {OWN: self.own} if self.own else {}
         parameters = urlencode({TOKENS: ".".join(map(str, self.tokens)), **own, **query})
@@ -77,26 +77,26 @@ class WholeRun:
         return RunFolder(folders.checkpoints() / self.run_id)
 
     def text(self) -> str:
-        """Nothing: its views show no text."""
+        """Empty: its views show no text."""
         return ""
 
     def address(self, what: str, **query: int | str) -> str:
-        """Where the server answers for it: `what` as "train/gradient_norms"."""
+        """The URL of its data; `what` is, for example, "train/gradient_norms"."""
         return f"/run/{self.run_id}/{what}?{urlencode(query)}"
 
 
 def text_data(selection: Selection) -> TextData:
-    """The token ids of the run's own text."""
+    """The token ids of the run's training text."""
     run = selection.run()
     return _texts.get(run.folder.path, lambda: TextData.from_text(run.folder.text(), run.tokenizer, run.config.n_ctx))
 
 
 def selection_from_request(request: Request) -> Selection:
-    """The selection that an address made by `Selection.address` names.
+    """Parse a URL made by `Selection.address`.
 
     Raises:
         HTTPException: there is no such run or step.
-        ValueError: the tokens are not token ids, or too many.
+        ValueError: the tokens are not token ids, or there are too many.
     """
     run_id, step = run_from_request(request).run_id, request.path_params["step"]
     if step != END and parse_natural(step) is None:
@@ -109,7 +109,7 @@ def selection_from_request(request: Request) -> Selection:
 
 
 def run_from_request(request: Request) -> WholeRun:
-    """The run that an address names. Raises HTTPException if there is none."""
+    """The run in the address. Raises HTTPException if there is none."""
     run_id = request.path_params["run_id"]
     if not RUN_ID.fullmatch(run_id) or not (folders.checkpoints() / run_id).is_dir():
         raise HTTPException(404, "There is no such run")
@@ -117,7 +117,7 @@ def run_from_request(request: Request) -> WholeRun:
 
 
 def choose_selection(page: str) -> Selection | None:
-    """Run, step and text. None, with the reason on the page, where there is nothing to show."""
+    """Choose run, step and text. None, with the reason on the page, if there is nothing to show."""
     left, right = st.columns([3, 2])
     with left:
         run = choose_run(f"The page {page}")
@@ -138,7 +138,7 @@ def choose_selection(page: str) -> Selection | None:
 
 
 def choose_step(folder: RunFolder) -> int | None:
-    """The end of a finished run (None) or any of its snapshots; of a run under way the newest comes first."""
+    """Choose the end of a finished run (None) or any of its snapshots; for a run that trains, newest first."""
     steps: list[int | None] = [*([None] if folder.has("final") else []), *reversed(folder.snapshots())]
     if not steps:
         raise ValueError(f"Run {folder.id} has no weights yet: it has not taken its first step")
@@ -151,12 +151,12 @@ def choose_step(folder: RunFolder) -> int | None:
 
 
 def remember_step(step: int) -> None:
-    """Show this step from the next rerun on."""
+    """Show this step from the next rerun."""
     st.session_state[Session.SELECTION_STEP.of(st.query_params[Address.RUN])] = step
 
 
 def one_layer_runs(except_for: str) -> dict[str, str]:
-    """Ids and labels of the other runs whose model has a single layer."""
+    """Ids and labels of other runs whose model has one layer."""
     labels = {}
     for run in list_runs(folders.checkpoints()):
         if run.id != except_for and run.state != "damaged" and RunFolder(run.path).config().model.n_layers == 1:
@@ -165,7 +165,7 @@ def one_layer_runs(except_for: str) -> dict[str, str]:
 
 
 def choose_text(run: Run, selection: Selection) -> Selection | None:
-    """The text that the model reads, and tokens of its own appended one by one."""
+    """Choose the text that the model reads; tokens predicted by the model can be appended one by one."""
     first = st.query_params.get(Address.PROMPT)
     key = Session.SELECTION_PROMPT.of(selection.run_id)
     if first is None and key not in st.session_state:
@@ -178,18 +178,20 @@ def choose_text(run: Run, selection: Selection) -> Selection | None:
     grown = [int(part) for part in st.query_params.get(Address.GROWN, "").split(".") if part.isdecimal()]
     tokens = [token for token in ids + grown if token < run.config.d_vocab][:longest]
     if not tokens:
-        st.caption("Type a few words: there is nothing to show yet.")
+        st.caption("Type a few words to see something here.")
         return None
     with st.container(horizontal=True, vertical_alignment="center"):
         full = len(tokens) >= longest
         if st.button("Append the next token", icon=":material/add:", key=Session.SELECTION_APPEND, disabled=full,
-                     help="The token that the model finds most likely"):  # fmt: skip
+                     help="The most probable next token"):  # fmt: skip
             (token,) = compute.run(greedy_continuation, run.model, tokens, 1)
             grown.append(token)
             tokens.append(token)
             st.query_params[Address.GROWN] = ".".join(map(str, grown))
         if grown:
-            st.button("Remove them", icon=":material/undo:", key=Session.SELECTION_SHRINK, on_click=forget_grown)
+            st.button(
+                "Remove generated tokens", icon=":material/undo:", key=Session.SELECTION_SHRINK, on_click=forget_grown
+            )
         cut = f" The text has {len(ids):,}; the first {longest} are shown." if len(ids) > longest else ""
         st.caption(f"{len(tokens):,} of at most {longest} tokens, {len(grown)} of them generated by the model.{cut}")
     return replace(selection, tokens=tuple(tokens), own=max(0, len(tokens) - len(ids)))

@@ -1,8 +1,8 @@
-"""The names under which the app remembers things: in the address bar, and in the session of a browser tab.
+"""The names under which the app keeps state: in the address bar, and in the session of a browser tab.
 
-What a link should open again stands in the address (`st.query_params`); what a person is typing, in the session
-(`st.session_state`, which is also where each control keeps its value, under its key). Names that only one view uses may
-be declared in that view's folder instead.
+State that a shared link should restore is in the address (`st.query_params`); state of a tab is in the session
+(`st.session_state`, where each control also keeps its value under its key). Names that only one view uses may be
+declared in that view's folder instead.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import streamlit as st
 class Address(StrEnum):
     """Names in the address bar, and in the addresses of routes that answer for the same state."""
 
-    # what is looked at
+    # the selection
     RUN = "run"
     STEP = "step"
     PROMPT = "prompt"
-    GROWN = "grown"  # tokens that the model itself appended to the prompt
+    GROWN = "grown"  # tokens that the model appended to the prompt
     VIEW = "view"
     # Train: the form, even while a run is under way
     NEW = "new"
@@ -71,7 +71,7 @@ class Address(StrEnum):
 
 
 class Session(StrEnum):
-    """Keys of controls, and of what else a tab remembers until it is reloaded."""
+    """Keys of controls, and of other state that a tab keeps until it is reloaded."""
 
     HOME_TRAIN = "home-train"
     HOME_ARCHITECTURE = "home-architecture"
@@ -85,7 +85,7 @@ class Session(StrEnum):
     TRAIN_STOP = "train-stop"
     TRAIN_GENERATE = "train-generate"
     TRAIN_NEW = "train-new"
-    TRAIN_PROBLEM = "train-problem"  # why the last order failed, until it has been shown
+    TRAIN_PROBLEM = "train-problem"  # why the last command failed, until it has been shown
     TRAIN_UPLOAD = "train-upload"
     TRAIN_UPLOADED = "train-uploaded"  # the id of the upload that has been stored
     TRAIN_TEXT = "train-text"

@@ -18,12 +18,12 @@ pre span::before { counter-increment: line; content: counter(line); display: inl
 
 
 def source_url(file: str, line: int) -> str:
-    """Where the browser finds this line of a file of the library."""
+    """The URL of this line of a file of the library."""
     return f"{SOURCE_URL.partition('{')[0]}{file}#L{line}"
 
 
 def source_page(request: Request) -> HTMLResponse:
-    """A Python file of the library, a numbered line at a time. Raises HTTPException for any other file."""
+    """A Python file of the library with numbered lines. Raises HTTPException for any other file."""
     name = request.path_params["path"]
     path = (PROJECT / name).resolve()
     if path.suffix != ".py" or not path.is_relative_to(PROJECT / "llm") or not path.is_file():

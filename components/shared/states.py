@@ -1,4 +1,4 @@
-"""What a page shows when there is nothing yet, when something takes a while, and when something failed."""
+"""What a page shows when it is empty, loading, or failed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 
 def empty(title: str, what_to_do: str, page: str | None = None, button: str = "") -> None:
-    """Nothing here yet, and the page that changes it."""
+    """Say that there is nothing here yet, and link to the page that changes it."""
     with st.container(border=True):
         st.markdown(f"**{title}**")
         st.markdown(what_to_do)
@@ -17,12 +17,12 @@ def empty(title: str, what_to_do: str, page: str | None = None, button: str = ""
 
 
 def loading(what: str) -> AbstractContextManager[None]:
-    """Say what is being waited for, around the code that takes its time."""
+    """Say what the page is waiting for, while the code in the `with` block runs."""
     return st.spinner(f"{what} …", show_time=True)
 
 
 def failed(error: Exception | str) -> None:
-    """What went wrong, in the words of whoever noticed it. Shown as plain text, whatever it quotes."""
+    """Show an error's message, as plain text, whatever it quotes."""
     with st.container(border=True):
         st.markdown(":material/error: :red[**That did not work**]")
         st.text(str(error))

@@ -1,6 +1,6 @@
-"""The visual language: every colour by its meaning, in light and dark, for charts, tokens and heat maps alike.
+"""Colours by meaning, in light and dark, for charts, tokens and heat maps.
 
-Python never asks which theme a person uses. Each colour becomes a CSS variable, `--llm-train` and so on, whose value is
+Python does not know the user's theme. Each colour becomes a CSS variable, `--llm-train` and so on, whose value is
 CSS's own `light-dark(…, …)`; Streamlit sets the colour scheme, so a change of theme needs no rerun. Components read the
 variables in the browser.
 """
@@ -11,16 +11,16 @@ import streamlit as st
 
 # meaning: (in the light theme, in the dark theme)
 COLOURS: dict[str, tuple[str, str]] = {
-    "train": ("#2563c9", "#7fb0ff"),  # whatever was measured on training text
-    "validation": ("#c2540a", "#ffa45c"),  # on validation text
-    "baseline": ("#6b6f7b", "#9fa4b3"),  # predictors without a network, and other references
-    "accent": ("#5746d6", "#a79dff"),  # what is chosen or can be acted on
-    "positive": ("#0a7d5f", "#4fd1a8"),  # values above zero, pushes towards
-    "negative": ("#b8285a", "#ff85ab"),  # values below zero, pushes against
-    "neutral": ("#f3f0ea", "#262833"),  # zero, the middle of a heat map
-    "good": ("#0a7d5f", "#4fd1a8"),  # a state that is well
-    "warning": ("#a15c00", "#ffc46b"),  # a state that waits
-    "bad": ("#b3261e", "#ff8a80"),  # a state that failed
+    "train": ("#2563c9", "#7fb0ff"),  # measured on training text
+    "validation": ("#c2540a", "#ffa45c"),  # measured on validation text
+    "baseline": ("#6b6f7b", "#9fa4b3"),  # baselines and other reference lines
+    "accent": ("#5746d6", "#a79dff"),  # selected, or can be pressed
+    "positive": ("#0a7d5f", "#4fd1a8"),  # positive values
+    "negative": ("#b8285a", "#ff85ab"),  # negative values
+    "neutral": ("#f3f0ea", "#262833"),  # zero, in the middle of a heat map
+    "good": ("#0a7d5f", "#4fd1a8"),  # state: all is well
+    "warning": ("#a15c00", "#ffc46b"),  # state: waiting
+    "bad": ("#b3261e", "#ff8a80"),  # state: failed
     "panel": ("#ffffff", "#1b1d26"),  # cards and tiles
     "line": ("#ddd8ce", "#363947"),  # borders and grids
     "quiet": ("#636571", "#a5a8b6"),  # labels beside the values that matter
@@ -43,7 +43,7 @@ STYLE = """
 
 
 def css_variables() -> str:
-    """The colours as CSS, for the root of the app."""
+    """The colours as CSS variables, for the root of the app."""
     variables = [f"--llm-{name}: light-dark({light}, {dark});" for name, (light, dark) in COLOURS.items()]
     variables += [
         f"--llm-token-{index}: light-dark({light}, {dark});" for index, (light, dark) in enumerate(TOKEN_COLOURS)
@@ -52,5 +52,5 @@ def css_variables() -> str:
 
 
 def apply() -> None:
-    """Give this page the colours and the few rules that the theme cannot say."""
+    """Add the colours, and the few rules that a Streamlit theme cannot express, to this page."""
     st.html(f"<style>{css_variables()}{STYLE}</style>")

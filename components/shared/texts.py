@@ -1,4 +1,4 @@
-"""The text that a view of a model's inside reads: how long it may be, where it starts, and how its tokens are shown."""
+"""The input text of a view: its maximum length, its default, and how its tokens are shown."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from llm.checkpoints import Run
 from llm.data import split_text
 from llm.tokenizers import Tokenizer
 
-MAX_TOKENS = 512  # that a view shows
+MAX_TOKENS = 512  # at most, in a view
 
 
 def opening(run: Run, tokens: int = 32) -> str:
-    """The first words of the run's held-out text, about this many tokens: a text to begin with."""
+    """The first words of the run's held-out text, about this many tokens: the default input."""
     start = split_text(run.folder.text())[1][: 20 * tokens]
     ids = run.tokenizer.encode(start)[: min(tokens, run.config.n_ctx)]
     words = run.tokenizer.decode(ids)

@@ -22,28 +22,28 @@ from components.shared.parameters import Query
 
 
 class Subject(Protocol):
-    """What a view shows: a selection (a run, a step and a text), or a whole run."""
+    """The subject of a view: a selection (a run, a step and a text), or a whole run."""
 
     @property
     def run_id(self) -> str:
-        """The run's name."""
+        """The run's id."""
 
     def text(self) -> str:
-        """What an exported page says was read; empty where no text was."""
+        """The text that the model read, for an exported page; empty if none."""
 
     def address(self, what: str, **query: int | str) -> str:
-        """Where the server answers `what`, such as "inside/lens"."""
+        """The URL of the data `what`, such as "inside/lens"."""
 
 
 class Question(NamedTuple):
-    """What a person is asked to predict, and the answers to choose from."""
+    """What the user is asked to predict, and the answers to choose from."""
 
     text: str
     answers: tuple[str, ...]
 
 
 class Table(NamedTuple):
-    """The numbers of a view as a file: its name without ending, the names of its columns, and its rows."""
+    """The numbers of a view as a CSV file: its name without extension, its column names, and its rows."""
 
     name: str
     header: Sequence[str]
@@ -52,42 +52,41 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """All that a page, the routes and the exports need of one view.
+    """Everything that pages, routes and exports need to know about one view.
 
-    `query` stands for the parameters that an address gives the view: on the page those that `choose` returns, in a
-    route those of the request. Figures are computed from them by the same functions. Each of these functions may raise
-    ValueError with a sentence for the person.
+    `query` holds the view's parameters: on the page those that `choose` returns, in a route those of the request; both
+    call the same functions. Each of these functions may raise ValueError with a sentence for the user.
     """
 
     page: str  # the page's name in the address
     name: str  # its own name in the address
     label: str
-    order: int  # views of a page are sorted by it, then by name
+    order: int  # sorts the views of a page; ties by name
     subject: Callable[[Request], Subject]  # from a request; `selection_from_request` or `run_from_request`
     question: Question
     component: BrowserComponent
-    choose: Callable[[Any], tuple[Any, Query]]  # draws the controls; returns the subject and the query they select
-    data: Callable[[Any, Query], dict[str, Any]]  # for the script; has "title", and "sources": addresses by name
-    events: Mapping[str, Callable[[Any], None]]  # by the name of a value that the script reports: what follows
-    measured: Callable[[Any, Query], str] | None  # compares with the prediction; None: the script does so
+    choose: Callable[[Any], tuple[Any, Query]]  # draws the controls; returns the chosen subject and query
+    data: Callable[[Any, Query], dict[str, Any]]  # for the script; has "title", and "sources": URLs by name
+    events: Mapping[str, Callable[[Any], None]]  # handlers, by the name of the value that the script reports
+    measured: Callable[[Any, Query], str] | None  # the answer to the question; None: the script shows it
     explained: tuple[Explanation, ...]  # the figures that it shows
     footer: Callable[[Any, Query], None] | None  # more of the page, below the view
-    routes: Mapping[str, Callable[[Any, Query], Any]]  # bytes are sent as they are, all else as JSON
+    routes: Mapping[str, Callable[[Any, Query], Any]]  # bytes are sent as they are, everything else as JSON
     table: Callable[[Any, Query], Table]
-    sources: Callable[[Any, Query], Mapping[str, Any]]  # an exported page holds these in place of data's "sources"
+    sources: Callable[[Any, Query], Mapping[str, Any]]  # contents that replace data's "sources" in an exported page
 
     @property
     def key(self) -> str:
-        """Its name among all views."""
+        """Its unique name among all views."""
         return f"{self.page}-{self.name}"
 
     @property
     def component_key(self) -> str:
-        """The key under which the session holds what its script reports."""
+        """The session key of the values that its script reports."""
         return f"{self.key}-view"
 
     def answers(self) -> dict[str, Callable[[Any, Query], Response]]:
-        """What its routes and its exports answer, by the last part of their address."""
+        """Its routes and exports, by the last part of their URL."""
         named: dict[str, Callable[[Any, Query], Response]] = {
             name: partial(_respond, route) for name, route in self.routes.items()
         }
@@ -96,7 +95,7 @@ class View:
 
 
 def show(view: View, subject: Subject) -> None:
-    """Ask what a person expects; then the controls, the view, what was measured, and how it is computed."""
+    """Ask for a prediction; then show the controls, the view, the measured answer, and the explanations."""
     if not prediction.ask(view.key, view.question.text, view.question.answers):
         return
     subject, query = view.choose(subject)
@@ -116,13 +115,13 @@ def show(view: View, subject: Subject) -> None:
 
 
 def require_finite(what: str, *values: Tensor) -> None:
-    """Raises ValueError where the values, which are the model's `what`, are not all finite."""
+    """Raises ValueError if any value is not finite; `what` names the values in the message."""
     if not all(value.isfinite().all() for value in values):
         raise ValueError(f"{what} contain NaN or infinity: the weights diverged. Choose an earlier step")
 
 
 def _report(view: View, name: str) -> None:
-    """Pass on what the script reports."""
+    """Call the handler of a value that the script reports."""
     view.events[name](st.session_state[view.component_key][name])
 
 
@@ -144,7 +143,7 @@ def _csv(view: View, subject: Subject, query: Query) -> Response:
 
 
 def _html(view: View, subject: Subject, query: Query) -> Response:
-    """The whole view as a page that needs no server."""
+    """The whole view as a page that works offline."""
     name = _file_name(view, subject)
     data = view.data(subject, query) | {"export": {"name": name}, "guess": "", "kept": True}
     sources = {
