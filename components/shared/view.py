@@ -145,7 +145,7 @@ def _csv(view: View, subject: Subject, query: Query) -> Response:
 def _html(view: View, subject: Subject, query: Query) -> Response:
     """The whole view as a page that works offline."""
     name = _file_name(view, subject)
-    data = view.data(subject, query) | {"export": {"name": name}, "guess": "", "kept": True}
+    data = view.data(subject, query) | {"export": {"name": name}, "guess": "", "exported": True}
     sources = {
         source: content if isinstance(content, bytes) else json.dumps(content).encode()
         for source, content in view.sources(subject, query).items()

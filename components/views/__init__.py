@@ -1,7 +1,7 @@
-"""The views, one folder each; pages, routes and exports find them here, so that adding a view is adding a folder.
+"""The views, one folder each; pages, routes and exports find them here, so that adding a folder adds a view.
 
-The package of a folder declares `VIEW`, or `LIVE`: what `/live/{kind}/{key}` answers, by kind. Finding them imports
-them all, and torch with them: that is for pages and routes that need it anyway.
+The package in each folder declares `VIEW`, or `LIVE`: the handlers of `/live/{kind}/{key}`, by kind. Both functions
+import all views, and torch with them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def views(page: str) -> dict[str, View]:
-    """The views of a page by name, in their order."""
+    """The views of a page, by name, in order."""
     found: list[View] = [module.VIEW for module in _packages() if hasattr(module, "VIEW")]
     return {view.name: view for view in sorted(found, key=lambda view: (view.order, view.name)) if view.page == page}
 
 
 def live_routes() -> dict[str, Callable[[Request], Response]]:
-    """What answers below /live, by the parts of the address that are not a key, such as "run" or "code/layer"."""
+    """The handlers of the routes below /live, by kind, such as "run" or "code/layer"."""
     return {kind: answer for module in _packages() for kind, answer in getattr(module, "LIVE", {}).items()}
 
 

@@ -35,7 +35,7 @@ ARRAYS = (
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """Layer and head, and which matrix to show."""
+    """Choose layer and head, and which matrix to show."""
     config = selection.run().config
     query: dict[str, str] = {}
     row = st.container(horizontal=True, vertical_alignment="bottom")
@@ -56,7 +56,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
-    """What the script is told. `locked`: query and key position of the selected cell."""
+    """Data for the script. `locked`: query and key position of the selected cell."""
     config, (layer, head) = selection.run().config, layer_and_head(query)
     return {
         "title": f"Layer {layer}, head {head} · run {selection.run_id} · step {selection.run().step}",
@@ -77,12 +77,12 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def layer_and_head(query: Query) -> tuple[int, int]:
-    """The head of an address."""
+    """The layer and head in the query."""
     return int_param(query, Address.LAYER), int_param(query, Address.HEAD)
 
 
 def measured(selection: Selection, query: Query) -> str:
-    """Which token the last one attends to most. It is named by its position, which is never markup."""
+    """Which token the last one attends to most; named by its position, since a token's text could be markup."""
     row = head_of(selection, *layer_and_head(query)).pattern[-1]
     key, last = int(row.argmax()), len(row) - 1
     targets = {last: "itself", last - 1: "the previous token", 0: "the first token"}
@@ -96,12 +96,12 @@ def head_bytes(view: HeadArithmetic) -> bytes:
 
 
 def head_content(selection: Selection, query: Query) -> bytes:
-    """The arrays of the head that an address names."""
+    """The arrays of the head in the query."""
     return head_bytes(head_of(selection, *layer_and_head(query)))
 
 
 def table(selection: Selection, query: Query) -> Table:
-    """A row for each pair of a query and a key that it can see."""
+    """A row for each query and each key at or before it."""
     layer, head = layer_and_head(query)
     view, labels = head_of(selection, layer, head), selection.labels()
     rows = (
@@ -114,7 +114,7 @@ def table(selection: Selection, query: Query) -> Table:
 
 
 def footer(selection: Selection, query: Query) -> None:
-    """A link to the code that computed the pattern."""
+    """Link to the code that computed the pattern."""
     there: dict[str, str] = {
         Address.RUN: selection.run_id,
         Address.PROMPT: st.query_params[Address.PROMPT],
@@ -122,7 +122,7 @@ def footer(selection: Selection, query: Query) -> None:
     }
     if selection.step is not None:
         there[Address.STEP] = str(selection.step)
-    st.page_link("code.py", label="The lines that computed it", icon=":material/code:", query_params=there)
+    st.page_link("code.py", label="The lines of code that computed it", icon=":material/code:", query_params=there)
 
 
 VIEW = View(

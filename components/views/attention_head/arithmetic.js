@@ -112,7 +112,7 @@ export function distanceChart(parent, head, data) {
   }
   parent.append(element("p", "llm-head-note", positions.actsOn === "scores"
     ? `${positions.title}: what is added to a score at each distance, a line for each head of the layer.`
-    : `${positions.title}: the mean score of all queries and keys of this text, if each pair were this distances apart.`));
+    : `${positions.title}: the mean score of all queries and keys of this text, if each pair were this distance apart.`));
   const [low, high] = extent(lines, [0]);
   const x = linear([0, distances - 1], [44, 306]);
   const y = linear([high, low], [12, 112]);

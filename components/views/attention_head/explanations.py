@@ -29,8 +29,8 @@ POSITION_PART = Explanation(
 
 ATTENTION_SINK = Explanation(
     "Attention sinks, and hiding the first token",
-    "Softmax has to put its weight somewhere. A head that finds nothing often puts it on the first token, which "
-    "every position can attend to, and whose value is often small, so that little is taken from it. Hide it to "
+    "Softmax has to put its weight somewhere. A head with nothing to attend to often puts it on the first token, which "
+    "every position can attend to and whose value is often small, so that little is taken from it. Hide it to "
     "see how the remaining attention is distributed. That is a view of the same pattern, not of another model.",
     r"A'_{q,k} = \frac{A_{q,k}}{1 - A_{q,0}} \quad (k \ge 1)",
     (pattern_without_first,),

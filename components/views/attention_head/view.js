@@ -20,7 +20,7 @@ import { Strip, strongest } from "./strip.js";
  * @property {string} title
  * @property {import("../../frontend/export.js").Links} export
  * @property {string} guess what the person predicted, or nothing
- * @property {boolean} [kept] whether this is an exported page
+ * @property {boolean} [exported] whether this is an exported page
  * @property {string[]} labels the tokens of the text
  * @property {number} own how many of the last tokens the model generated
  * @property {number} layer

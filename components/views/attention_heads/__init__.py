@@ -17,12 +17,12 @@ ORDERS = {"layer": "by layer", **SCORE_NAMES}
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """The order of the heads."""
+    """Choose the order of the heads."""
     return selection, {Address.ORDER: choose_one("attention", Address.ORDER, "Order", ORDERS, "layer")}
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
-    """What the script is told."""
+    """Data for the script."""
     return {
         "title": f"All heads · run {selection.run_id} · step {selection.run().step}",
         **grid_data(selection),
@@ -35,7 +35,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def measured(selection: Selection, query: Query) -> str:
-    """How many heads have a name, which takes more than half of their attention."""
+    """How many heads have a label: more than half of their attention is on one kind of token."""
     labels = [label for layer in scores_of(selection)["label"] for label in layer]
     return f"Measured: **{sum(label is not None for label in labels)} of {len(labels)}**."
 

@@ -20,7 +20,7 @@ import { Tiles } from "../../frontend/tiles.js";
  * @property {string} title
  * @property {import("../../frontend/export.js").Links} export
  * @property {string} guess what the person predicted, or nothing
- * @property {boolean} [kept] whether this is an exported page
+ * @property {boolean} [exported] whether this is an exported page
  * @property {string} order by layer or by a score
  * @property {number} labelAbove a head is named after a score above this
  * @property {{ grid: string, scores: string }} sources addresses

@@ -28,25 +28,25 @@ from llm.checkpoints import RUN_ID
 
 EXPERIMENT = """
 An **induction head** finds an earlier occurrence of the current token and attends to what came after it. It takes two
-layers, one after the other. So train two runs that differ in nothing else, and compare:
+layers, one after the other. So train two runs that differ only in the number of layers, and compare:
 
 1. Make the text. `uv run python experiments/induction.py --songs songs.txt` writes the story world's stories with a
-   skipping song after each: words in random order, each line sung three times, so that only looking back can tell how
-   a line continues.
+   skipping song after each: words in random order, each line sung three times, so that a line can be predicted only
+   by looking back.
 2. On *Train*, upload it; choose LLaMA, small, the bpe tokenizer and a vocabulary size of 1,024. Under *All model
    settings* set `n_layers` to 2, `n_ctx` to 48 and `rope_theta` to 10,000, and switch `qk_norm` and `tie_embeddings`
    on; under *All training settings* set `steps` to 1,300, `batch_size` to 42 and `schedule` to constant. Start.
-3. When it has finished, start the same again with `n_layers` at 1: the control.
+3. When it has finished, repeat it with `n_layers` at 1: the control.
 4. Come back to this view, choose the first of the two runs above and the second under *Compare with a one-layer run*,
    and look at the score *induction* beside the two dashed lines. Where the score rises, the loss drops. Then train
-   the first on the stories alone: there, so small a training run finds other solutions.
+   the first model on the stories alone: in so short a run it finds other solutions.
 
-`docs/induction.md` reports what three seeds of each did, and what can be concluded from it.
+`docs/induction.md` reports the results of three seeds of each, and what can be concluded from them.
 """
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """The score that the first chart shows, and a run to compare with."""
+    """Choose the score that the first chart shows, and a run to compare with."""
     query: dict[str, str] = {Address.SCORE: choose_one("attention", Address.SCORE, "Score", SCORE_NAMES, "induction")}
     controls = one_layer_runs(except_for=selection.run_id)
     control = st.selectbox("Compare with a one-layer run", [None, *controls], width=420, disabled=not controls,
@@ -57,7 +57,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
-    """What the script is told."""
+    """Data for the script."""
     run, control = selection.run(), _control(selection, query)
     steps = run.folder.snapshots()
     sources = {f"{what}/{step}": selection.at(step).address(f"attention/{what}")
@@ -77,7 +77,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def _control(selection: Selection, query: Query) -> Selection | None:
-    """The one-layer run to compare with. Raises ValueError for a text that is no run's name."""
+    """The one-layer run to compare with. Raises ValueError for a malformed run id."""
     run_id = query.get(Address.CONTROL)
     if run_id is None:
         return None
@@ -87,20 +87,20 @@ def _control(selection: Selection, query: Query) -> Selection | None:
 
 
 def _open_head_at_step(opened: list[int] | None) -> None:
-    """A head of a snapshot was chosen: show it as it was then."""
+    """Open the chosen head at the snapshot where it was clicked."""
     if opened:
         remember_step(opened[0])
         open_head(*opened[1:])
 
 
 def _move_to_step(step: int | None) -> None:
-    """The slider was released: the whole page shows that snapshot."""
+    """Show the snapshot that the slider was released at, on the whole page."""
     if step is not None:
         remember_step(step)
 
 
 def measured(selection: Selection, query: Query) -> str:
-    """Where to look: the measured curves are in the view."""
+    """Point to the chart, which shows the measured curves."""
     return "See the first chart; dashed: the untrained model."
 
 
@@ -117,7 +117,7 @@ def table(selection: Selection, query: Query) -> Table:
 
 
 def sources(selection: Selection, query: Query) -> dict[str, Any]:
-    """What an exported page holds: every snapshot."""
+    """Contents of an exported page: every snapshot."""
     held: dict[str, Any] = {}
     for step in selection.run().folder.snapshots():
         snapshot = selection.at(step)
@@ -131,7 +131,7 @@ def sources(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def footer(selection: Selection, query: Query) -> None:
-    """How to do the induction experiment with the app's own controls, in a section that starts closed."""
+    """Explain the induction experiment with the app's own controls, in a closed section."""
     with st.expander("An experiment: does an induction head form?", icon=":material/science:"):
         st.markdown(EXPERIMENT)
         st.page_link("train.py", label="Go to Train", icon=":material/play_arrow:", query_params=[(Address.NEW, "1")])

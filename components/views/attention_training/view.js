@@ -22,7 +22,7 @@ import { Tiles } from "../../frontend/tiles.js";
  * @property {string} title
  * @property {import("../../frontend/export.js").Links} export
  * @property {string} guess what the person predicted, or nothing
- * @property {boolean} [kept] whether this is an exported page
+ * @property {boolean} [exported] whether this is an exported page
  * @property {number} context length of the context
  * @property {number[]} steps the snapshots
  * @property {number} step the selected one

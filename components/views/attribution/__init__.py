@@ -1,4 +1,4 @@
-"""The view *Attribution*: how far each part of the model pushes one token over another, as bars that add up exactly."""
+"""The view *Attribution*: how much each part of the model favours one token over another, in bars that sum exactly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from llm.interpret.direct_logit_attribution import Attribution, direct_logit_att
 from llm.runtime import compute
 from llm.runtime.kept import Kept
 
-FEW = 30  # bars that can be read at a glance; the smaller ones are summed into one, unless all are wanted
+FEW = 30  # bars shown; the smaller ones are summed into one, unless all are requested
 ORDERS = {"size": "by size", "layer": "by layer"}
 GROUPS = {
     "token": "The embeddings",
@@ -36,7 +36,7 @@ _attributions: Kept[Attribution] = Kept(8)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """Position, pair of tokens, and order of the bars."""
+    """Choose the position, the pair of tokens, and the order of the bars."""
     if st.session_state.get(Session.INSIDE_PAIR_OF, selection.run_id) != selection.run_id:
         forget(Address.TOKEN, Address.AGAINST)  # another model's
     st.session_state[Session.INSIDE_PAIR_OF] = selection.run_id
@@ -67,7 +67,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
-    """What the script is told."""
+    """Data for the script."""
     tokenizer = selection.run().tokenizer
     position, pair = position_and_pair(selection, query)
     shown = {Address.POSITION: position, Address.TOKEN: pair[0], Address.AGAINST: pair[1]}
@@ -85,7 +85,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def position_and_pair(selection: Selection, query: Query) -> tuple[int, tuple[int, int]]:
-    """Position and pair of an address. Raises ValueError for those that do not exist."""
+    """The position and pair in the query. Raises ValueError if they do not exist."""
     last = len(selection.tokens) - 1
     position = int_param(query, Address.POSITION, last)
     if position > last:
@@ -112,7 +112,7 @@ def predictions_at(selection: Selection, position: int) -> list[tuple[int, float
 
 
 def choose_token(selection: Selection, position: int, label: str, name: str, token: int) -> None:
-    """A choice among the most likely next tokens and the true one; any other can be typed."""
+    """Choose one of the most likely next tokens or the true one; any other can be typed."""
     probabilities = dict(predictions_at(selection, position))
     truth = selection.tokens[position + 1 : position + 2]
     tokenizer = selection.run().tokenizer
@@ -131,7 +131,7 @@ def choose_token(selection: Selection, position: int, label: str, name: str, tok
 
 
 def attribution_of(selection: Selection, position: int, pair: tuple[int, int]) -> Attribution:
-    """Every component's push at a position."""
+    """Every component's contribution at a position."""
     run = selection.run()
 
     def compute_attribution() -> Attribution:
@@ -148,7 +148,7 @@ def bar_names(parts: list[Component]) -> list[str]:
 
 
 def _bar_name(part: Component, before: str) -> str:
-    """A name; the two norms of a post-norm layer are told apart by what precedes them."""
+    """A component's name; the two norms of a post-norm layer are named after the sublayer before them."""
     sublayer = "MLP" if before == "mlp" else "attention"
     names = {
         "token": "Token embedding",
@@ -162,7 +162,7 @@ def _bar_name(part: Component, before: str) -> str:
 
 
 def bars_json(selection: Selection, query: Query) -> dict[str, Any]:
-    """Bars in the order of the layers, and the difference that the model itself computed."""
+    """Bars in the order of the layers, and the logit difference of the model's own output."""
     result = attribution_of(selection, *position_and_pair(selection, query))
     values = result.values[:, 0].tolist()
     return {
@@ -175,33 +175,33 @@ def bars_json(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def measured(selection: Selection, query: Query) -> str:
-    """Which group of parts pushes hardest."""
+    """Which group of parts contributes most."""
     content = bars_json(selection, query)
     totals = dict.fromkeys(GROUPS.values(), 0.0)
     for bar in content["bars"]:
         totals[bar["group"]] += bar["value"]
     group = max(totals, key=lambda name: abs(totals[name]))
     return (
-        f"Measured: **{group.lower()}** push hardest, {totals[group]:+.2f} of a logit difference of "
+        f"Measured: **{group.lower()}** contribute most, {totals[group]:+.2f} of a logit difference of "
         f"{content['difference']:+.2f}."
     )
 
 
 def _address_index(name: str, limit: int) -> int | None:
-    """A whole number in the page's address, if it is below a limit."""
+    """A whole number in the page's address, if below a limit."""
     number = parse_natural(st.query_params.get(name, ""))
     return number if number is not None and number < limit else None
 
 
 def _move(position: int | None) -> None:
-    """Show another position, with a pair that suits it."""
+    """Show another position, with the default pair for it."""
     if position is not None:
         st.query_params[Address.POSITION] = str(position)
         forget(Address.TOKEN, Address.AGAINST)
 
 
 def _choose_typed(selection: Selection, name: str) -> None:
-    """A token was chosen from the list, or typed."""
+    """Store the token that was chosen from the list or typed."""
     token = st.session_state[control_key("inside", name)]
     if isinstance(token, str):
         try:
@@ -213,7 +213,7 @@ def _choose_typed(selection: Selection, name: str) -> None:
 
 
 def first_token(selection: Selection, text: str) -> int:
-    """The first token of what was typed. Raises ValueError where the tokenizer cannot read it."""
+    """The first token of the typed text. Raises ValueError if the tokenizer cannot encode it."""
     ids = selection.run().tokenizer.encode(text.replace("·", " "))
     if not ids:
         raise ValueError("The token must have at least one character, got none")
@@ -221,7 +221,7 @@ def first_token(selection: Selection, text: str) -> int:
 
 
 def table(selection: Selection, query: Query) -> Table:
-    """A row for each bar, and the model's own difference."""
+    """A row for each bar, and one for the model's own logit difference."""
     result = attribution_of(selection, *position_and_pair(selection, query))
     values = result.values[:, 0].tolist()
     rows: list[list[Any]] = [
@@ -239,7 +239,7 @@ VIEW = View(
     order=2,
     subject=selection_from_request,
     question=Question(
-        "The model prefers one next token to another. Which of its parts push hardest for it?",
+        "The model prefers one next token to another. Which of its parts contribute most to that?",
         tuple(dict.fromkeys(GROUPS.values())),
     ),
     component=BrowserComponent("inside_attribution", "views/attribution/view.js"),

@@ -1,4 +1,4 @@
-"""The code reader: a map of the forward pass, each layer's code line by line, and the tensors that its lines made."""
+"""The code reader: a map of the forward pass, each layer's code line by line, and the tensors that it computed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["LIVE", "SELECTED", "code_reader"]
 
 _code = BrowserComponent("code", "views/code/view.js")
 
-SELECTED = ("layer", "implementation", "line")  # what a reader has selected, as the address names it
+SELECTED = ("layer", "implementation", "line")  # the parameters of the address that hold the selection
 
 
 def code_reader(session: CodeSession, selected: dict[str, str]) -> dict[str, str]:
-    """Show the code of a session, first at what is `selected`; returns what is selected now. Both have `SELECTED`."""
+    """Show the code of a session at `selected`; returns the new selection. The keys of both are `SELECTED`."""
     kinds = session.code.kinds
     by_kind, title = equations(session.text.config), titles()
     result = _code.mount(

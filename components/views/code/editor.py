@@ -17,7 +17,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 MONOSPACE = '<style>[class*="st-key-code-edit-"] textarea { font-family: monospace; font-size: 0.85rem; }</style>'
 OUTCOMES = {"rises": "Loss rises", "same": "Loss stays the same", "falls": "Loss falls", "breaks": "It breaks"}
 
-# edits to try: by name, the code that each replaces, and what with; offered where a layer has that code
+# edits to try, by name: the code to replace and its replacement; offered if the layer has that code
 SUGGESTIONS = {
     "Remove the scaling": (" / math.sqrt(self.d_head)", ""),
     "Remove the mask": ("scores.masked_fill(_future(scores), -torch.inf)", "scores"),
@@ -69,7 +69,7 @@ def _set_code(key: str, code: str) -> None:
 
 
 def _show(trial: Trial, predicted: str | None) -> None:
-    """The outcome beside the prediction, then what broke and where."""
+    """Show the outcome beside the prediction, then what broke and where."""
     actual = outcome(trial)
     verdict = "As you predicted." if actual == predicted else f"You predicted: {OUTCOMES.get(predicted or '', '')}."
     st.markdown(f"**{OUTCOMES[actual]}.** {verdict}")

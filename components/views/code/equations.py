@@ -1,7 +1,7 @@
-"""The equation of each layer of this model, and of the training code, with an everyday explanation beside it.
+"""The equation of each layer of this model, and of the training code, with a plain explanation beside it.
 
-What a model lacks (a bias, a norm of the keys, positions that are added) its equations lack too. In a line of an
-equation `{name}` is the variable `name` of the code, and `{name|symbol}` the same written as `symbol`.
+Equations have only the terms that the model has (a bias, a norm of the keys, added positions). In an equation `{name}`
+is the variable `name` of the code, and `{name|symbol}` is the same variable written as `symbol`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Equation = dict[str, Any]  # lines, words, source
 
 
 def equations(config: ModelConfig) -> dict[str, Equation]:
-    """By the kind of a layer, or the title of a piece of training code."""
+    """The equations, by the kind of layer or the title of a piece of training code."""
     return {
         "Transformer": _model(config),
         "Block": _block(config),
@@ -39,7 +39,7 @@ def equations(config: ModelConfig) -> dict[str, Equation]:
 
 
 def titles() -> dict[str, str]:
-    """What the map of the code calls each kind of layer."""
+    """The name of each kind of layer on the map of the code."""
     return {
         "Transformer": "The model",
         "TokenEmbedding": "Embedding",
@@ -75,13 +75,13 @@ def _model(config: ModelConfig) -> Equation:
     added = f" + {scheme.term}" if scheme.acts_on == "residual stream" else ""
     read = "norm(resid)" if config.norm_position == "pre" else "resid"
     words = (
-        "Each token becomes a vector. Every block reads these vectors and adds to them, and in the end each vector is "
+        "Each token becomes a vector. Every block reads these vectors and adds to them, and at the end each vector is "
         "turned into a score for every possible next token."
     )
     if scheme.acts_by_distance:
         words += f" Order enters inside attention: the position scheme {scheme.help}."
     elif scheme.acts_on == "nothing":
-        words += " Nothing tells it the order, except that no position reads what comes later."
+        words += " Nothing encodes the order, except that no position reads a later one."
     return _told(
         [f"{{resid}} = W_E[tokens]{added}", "{resid} ← block({resid}),  once for each block",
          f"{{return|logits}} = {{normalised|{read}}} · {_unembedding_matrix(config)}"],
@@ -94,14 +94,14 @@ def _block(config: ModelConfig) -> Equation:
         return _told(
             ["{resid} ← {resid} + {attention_out|attention(norm(resid))}",
              "{resid} ← {resid} + {mlp_out|MLP(norm(resid))}"],
-            "Attention fetches from earlier positions, the MLP transforms what was fetched. Both only add: the "
+            "Attention copies information from earlier positions, the MLP transforms it. Both only add: the "
             "residual stream itself passes through unchanged.",
             "Xiong et al. 2020, arXiv:2002.04745",
         )  # fmt: skip
     return _told(
         ["{resid} ← norm({resid} + {attention_out|attention(resid)})",
          "{return|resid} ← norm({resid} + {mlp_out|MLP(resid)})"],
-        "Attention fetches from earlier positions, the MLP transforms what was fetched. After each addition the "
+        "Attention copies information from earlier positions, the MLP transforms it. After each addition the "
         "whole residual stream is brought back to a steady scale.",
         "Vaswani et al. 2017, arXiv:1706.03762",
     )  # fmt: skip
@@ -119,7 +119,7 @@ def _attention(config: ModelConfig) -> Equation:
     sources = ["Vaswani et al. 2017, arXiv:1706.03762"]
     if config.qk_norm:
         lines.append("{query}, {key} ← norm({query}), norm({key})")
-        words += " Questions and signs are brought to one length first, so that only their direction counts."
+        words += " Queries and keys are normalised to the same length first, so that only their direction counts."
         sources.append("Henry et al. 2020, arXiv:2010.04245")
     scheme = POSITIONS[config.positional]
     if scheme.acts_on == "queries and keys":
@@ -127,7 +127,7 @@ def _attention(config: ModelConfig) -> Equation:
     if grouped:
         size = config.group
         lines.append(f"{{key}}[h], {{value}}[h] ← {{key}}[⌊h / {size}⌋], {{value}}[⌊h / {size}⌋]")
-        words += f" Groups of {size} heads share one sign and one offer, which makes them cheaper to store."
+        words += f" Groups of {size} heads share one key and one value, which makes the cache smaller."
         sources.append("Ainslie et al. 2023, arXiv:2305.13245" if config.n_kv_heads > 1
                        else "Shazeer 2019, arXiv:1911.02150")  # fmt: skip
     bias = scheme.term if scheme.acts_on == "scores" else ""
@@ -143,7 +143,7 @@ def _attention(config: ModelConfig) -> Equation:
 def _embedding() -> Equation:
     return _told(
         ["{return|resid}[pos] = W_E[token[pos]] = {one_hot}[pos] · W_E"],
-        "Each token has a learned vector: look it up. A one-hot row times the table does the same.",
+        "Each token has a learned vector: look it up. Multiplying a one-hot row by the table does the same.",
     )
 
 
@@ -152,7 +152,7 @@ def _unembedding(config: ModelConfig) -> Equation:
     tied = " The vectors are those of the embedding." if config.tie_embeddings else ""
     return _told(
         [f"{{return|logits}}[pos] = resid[pos] · {{unembedding|{matrix}}}"],
-        "Compare each position's vector with one of every token: the better they point the same way, the higher the "
+        "Compare each position's vector with one of every token: the closer their directions, the higher the "
         "score." + tied,
         "Press & Wolf 2017, arXiv:1608.05859" if config.tie_embeddings else "",
     )  # fmt: skip
@@ -164,27 +164,27 @@ TRAINING = {
          "{logits|z} ← (z − max z) / temperature", "{likeliest} = the k greatest z",
          "{before} = Σ of the probabilities {descending} before a token;  it stays while {before} < p",
          "{probabilities} = softmax(z);  a token stays from {least|min_p · max} on"],
-        "The model's scores are made sharper or flatter, and unlikely tokens ruled out (−∞), before one is drawn. Each "
-        "filter reads what the one before it left.",
+        "The model's scores are made sharper or flatter, and unlikely tokens excluded (−∞), before one is drawn. Each "
+        "filter reads the output of the one before it.",
         "Keskar et al. 2019; Ackley et al. 1985; Fan et al. 2018; Holtzman et al. 2020; Nguyen et al. 2024",
     ),
     "Data windows": _told(
         ["{fractions}[b] = ({offset} + {window}[b] · golden ratio) mod 1",
          "{windows}[b] = tokens[s … s + n_ctx],  s = ⌊{fractions}[b] · (train − n_ctx)⌋",
          "inputs = {windows}[:, :−1],  targets = {windows}[:, 1:]"],
-        "Cut pieces out of the text, each far from the last. At every position of a piece, the next token is the "
-        "answer that the model should give.",
+        "Cut windows out of the text, each far from the last. At every position of a window, the target is the next "
+        "token.",
     ),
     "BPE merges": _told(
         ["{pair} = the two neighbours that occur together most often,  {count} times",
          "{merge}: {pair} → a new token;  again, until the vocabulary is full"],
-        "Begin with single bytes. Again and again, the pair that is seen most often becomes one token, so that "
+        "Start from single bytes. Repeatedly, the most frequent pair becomes one token, so that "
         "frequent words end up as one.",
         "Sennrich, Haddow & Birch 2016, arXiv:1508.07909",
     ),
     "Loss": _told(
-        ["p = softmax(logits)", "{return|loss} = −mean over all positions of ln p[the token that really follows]"],
-        "How surprised the model is by what comes next. One that knows nothing gives every token 1 / d_vocab, a loss "
-        "of ln d_vocab; one that always knows has 0.",
+        ["p = softmax(logits)", "{return|loss} = −mean over all positions of ln p[the true next token]"],
+        "How surprised the model is by what comes next. A model that knows nothing gives every token 1 / d_vocab: "
+        "a loss of ln d_vocab. A model that is always certain and right has a loss of 0.",
     ),
 }  # fmt: skip

@@ -10,8 +10,8 @@ from llm.trace.layer_trace import trace_layer
 TRACE = Explanation(
     "The trace and the comparison",
     "One forward pass of this model on this text is recorded. The selected layer is then run again on its own "
-    "recorded input, in each implementation, and the tensors of every line are kept. The differences are the "
-    "largest over all elements. They come from rounding alone: additions in another order round differently.",
+    "recorded input, in each implementation, and the tensors of every line are recorded. The differences are the "
+    "largest over all elements. They come from rounding alone: a different order of additions rounds differently.",
     r"\max_i \lvert y_i - y'_i \rvert \quad \text{and} \quad \max_i \left\lvert \frac{\partial L}{\partial x_i} - "
     r"\frac{\partial L'}{\partial x_i} \right\rvert",
     (trace_layer, compare_implementations),
@@ -20,7 +20,7 @@ TRACE = Explanation(
 GRADIENT_OF_TENSOR = Explanation(
     "The gradient of a tensor",
     "How much the loss on this text would change if an element of the tensor were slightly larger. Where it is "
-    "large, a training step changes much.",
+    "large, small changes of the tensor change the loss much.",
     r"\frac{\partial \text{loss}}{\partial x_i}",
     (record_forward_pass, trace_layer),
 )

@@ -1,4 +1,4 @@
-"""What the code reader asks the server for: a layer's code and steps, a comparison, windows of tensors, origins."""
+"""Routes of the code reader: a layer's code and steps, a comparison, windows of tensors, origins of cells."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ Answer = Callable[[CodeSession, Request], Response]
 
 
 def _answer(what: Answer, request: Request) -> Response:
-    """One of the answers below. Invalid input becomes one sentence and the status 400."""
+    """Dispatch to one of the handlers below. Invalid input becomes status 400 with one sentence."""
     session = find_session(request.path_params["key"])
     if session is None:
         raise HTTPException(404, "This forward pass is no longer in memory: reload the page")
     try:
         return what(session, request)
-    except Exception as error:  # in an edited file any line can fail: what it raises is shown, not hidden
+    except Exception as error:  # any line of an edited file can fail: its error is shown
         raise HTTPException(400, str(error) or type(error).__name__) from error
 
 
 def _layer(session: CodeSession, request: Request) -> Response:
-    """The code of a layer in every implementation, and what each of its lines made of the text."""
+    """The code of a layer in every implementation, and what each of its lines computed from the text."""
     return JSONResponse(compute.finish(describe_code.steps(session, _path(request))))
 
 
 def _comparison(session: CodeSession, request: Request) -> Response:
-    """How much the implementations of a layer differ on the text, and the time of each."""
+    """How much the implementations of a layer differ on the text, and how long each takes."""
     return JSONResponse([vars(one) for one in compute.finish(compare_code.steps(session, _path(request)))])
 
 
@@ -61,7 +61,7 @@ def _path(request: Request) -> str:
 
 
 def _variable(request: Request) -> tuple[str, int, str]:
-    """Implementation, step and name of the variable that is asked for."""
+    """Implementation, step and name of the requested variable."""
     query = request.query_params
     return query.get("implementation", ""), int_param(query, "step"), query.get("name", "")
 

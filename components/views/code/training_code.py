@@ -1,4 +1,4 @@
-"""Training and sampling to be read on live data: which functions are shown, and what they run on."""
+"""Training and sampling code on live data: which functions are shown, and their inputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from llm.training import schedule
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 from llm.training.optimizers import ShownStep
 
-WEIGHT = ("blocks.0.mlp", "W_in")  # the layer and its parameter that the optimizer step is shown on
+WEIGHT = ("blocks.0.mlp", "W_in")  # the layer, and the parameter whose optimizer step is shown
 EXCERPT = 40_000  # characters of the run's text: enough to see what happens
 MERGES = 12
 WINDOWS = 3
@@ -33,7 +33,7 @@ FILTERS = SamplingConfig(repetition_penalty=1.2, temperature=0.8, top_k=20, top_
 
 
 def open_training_code(path: Path, step: int | None, text: str) -> CodeSession:
-    """The code of sampling and training, on this checkpoint and text. Reads the model: call it on the compute thread.
+    """Trace the code of sampling and training on this checkpoint and text. Call it on the compute thread.
 
     Raises:
         ValueError: the text is empty, or the tokenizer cannot encode it.

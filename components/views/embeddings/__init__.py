@@ -1,4 +1,4 @@
-"""The view *Embeddings*: the vocabulary as a map, nearest neighbours, and positions; all of it through training."""
+"""The view *Embeddings*: the vocabulary as a map, nearest neighbours, and positions, at every snapshot."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ from llm.tokenizers.kinds import KINDS, token_kind
 MAPS = {"2": "2D map", "3": "3D map", "positions": "Positions"}
 COLOURS = {"kind": "Kind", "frequency": "Frequency"}
 NEAR = 10  # neighbours of a token
-MEASURED = 512  # tokens, the most frequent ones, whose neighbours are compared with them
-MOST_EXPORTED = 4096  # tokens of a vocabulary whose neighbours are all written into an exported page
+MEASURED = 512  # the most frequent tokens, whose neighbours' kinds are compared with their own
+MOST_EXPORTED = 4096  # the largest vocabulary whose neighbours are all written into an exported page
 
 _axes: Kept[Tensor] = Kept(16)
 _maps: Kept[dict[str, NDArray[np.float32]]] = Kept(64)
@@ -48,7 +48,7 @@ _same_kind: Kept[dict[str, float]] = Kept(32)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """The map of tokens, or of positions; and what the colour of a token means."""
+    """Choose the map of tokens or of positions, and what the colour of a token means."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = choose_one("inside", Address.MAP, "Show", MAPS, "2")
         if kind != "positions":
@@ -63,23 +63,23 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
 
 
 def _remember_token(token: int | None) -> None:
-    """A token of the map was chosen."""
+    """Store the token selected on the map."""
     if token is not None:
         st.query_params[Address.CHOSEN] = str(token)
 
 
 def _remember_step(step: int | None) -> None:
-    """The slider was released."""
+    """Store the step at which the slider was released."""
     if step is not None:
         st.query_params[Address.AT] = str(step)
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
-    """What the script is told."""
+    """Data for the script."""
     run = selection.run()
     kind, colour = query.get(Address.MAP, "2"), query.get(Address.POINTS, "kind")
     token, at = (int_param(query, name) if name in query else None for name in (Address.CHOSEN, Address.AT))
-    weights = replace(selection, tokens=selection.tokens[:1], own=0)  # the text makes no difference here
+    weights = replace(selection, tokens=selection.tokens[:1], own=0)  # this view does not depend on the text
     snapshots = {step: weights.at(step) for step in run.folder.snapshots()} | {run.step: weights}
     axes = END if selection.step is None else str(selection.step)
     sources = {
@@ -107,7 +107,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def axes_of(selection: Selection) -> Tensor:
-    """The three axes of a step; fewer where the model is narrower."""
+    """The three principal axes of a step; fewer if d_model is smaller."""
     run = selection.run()
     count = min(3, run.config.d_model)
     return _axes.get((run.folder.path, run.step), lambda: compute.run(embedding_axes, run.model, count))
@@ -195,7 +195,7 @@ def table(selection: Selection, query: Query) -> Table:
 
 
 def sources(selection: Selection, query: Query) -> dict[str, Any]:
-    """What an exported page holds: every snapshot's map, and the neighbours at the selected step."""
+    """Contents of an exported page: every snapshot's map, and the neighbours at the selected step."""
     run, told = selection.run(), data(selection, query)
     axes = END if selection.step is None else str(selection.step)
     held: dict[str, Any] = {"tokens": tokens_of(selection), "alike": same_kind_of(selection)}

@@ -19,7 +19,7 @@ import { Positions } from "./positions.js";
  * @property {string} title
  * @property {import("../../frontend/export.js").Links} export
  * @property {string} guess what the person predicted, or nothing
- * @property {boolean} [kept] whether this is an exported page
+ * @property {boolean} [exported] whether this is an exported page
  * @property {number | null} token the selected one
  * @property {number | null} at the selected snapshot
  * @property {number[]} steps the snapshots
@@ -255,8 +255,8 @@ class Embeddings {
    * @returns {Promise<[token: number, cosine: number][]>}
    */
   async neighbours(step, token) {
-    const { sources, kept, axesOf } = this.data;
-    if (!kept) return fetchJson(`${sources[`near/${step}`]}&token=${token}`);
+    const { sources, exported, axesOf } = this.data;
+    if (!exported) return fetchJson(`${sources[`near/${step}`]}&token=${token}`);
     const known = step === axesOf ? (await fetchJson(sources[`near/${step}`]))[token] : null;
     if (!known) throw new Error(`This page holds the neighbours at step ${withThousands(axesOf)} only, as many as fit.`);
     return known;

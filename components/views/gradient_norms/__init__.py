@@ -16,7 +16,7 @@ COMPARED = 10  # first steps, over which layers are compared with the prediction
 
 
 def data(run: WholeRun, query: Query) -> dict[str, Any]:
-    """What the script is told."""
+    """Data for the script."""
     return {
         "title": f"Gradient norm of each layer · run {run.run_id}",
         "steps": run.folder().config().training.steps,
@@ -40,7 +40,7 @@ def norms_json(run: WholeRun, query: Query) -> dict[str, Any]:
 
 
 def _names(folder: RunFolder, rows: list[dict[str, Any]]) -> dict[str, str]:
-    """What the layers of these rows are called, in their order; a tied unembedding is the embedding matrix."""
+    """The displayed names of these rows' layers, in order; a tied unembedding is the embedding matrix."""
     tied = folder.config().model.tie_embeddings
     names = {
         "embed": "embeddings and unembedding" if tied else "embeddings",

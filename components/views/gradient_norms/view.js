@@ -16,7 +16,7 @@ import { loadPlotly } from "../../frontend/plotly.js";
  * @property {string} title
  * @property {import("../../frontend/export.js").Links} export
  * @property {string} guess what the person predicted, or nothing
- * @property {boolean} [kept] whether this is an exported page
+ * @property {boolean} [exported] whether this is an exported page
  * @property {number} steps of the whole run
  * @property {{ norms: string, plotly: string }} sources addresses
  */
@@ -65,10 +65,10 @@ class GradientNorms {
 
   /** Fetch what is new; an exported page holds all of it. */
   async ask() {
-    const { kept, sources } = this.data;
+    const { exported, sources } = this.data;
     let answer;
     try {
-      answer = await fetchJson(kept ? sources.norms : `${sources.norms}from=${this.offset}`);
+      answer = await fetchJson(exported ? sources.norms : `${sources.norms}from=${this.offset}`);
     } catch (error) {
       this.status.fail(error);
       return 5000;
@@ -82,7 +82,7 @@ class GradientNorms {
     this.offset = answer.next;
     this.add(answer);
     this.draw();
-    if (kept) this.halt?.();
+    if (exported) this.halt?.();
     return answer.training ? 2000 : 5000;
   }
 

@@ -45,7 +45,7 @@ WINDOWS = 4  # of held-out text, over which the mean is taken
 TOP = 6  # most likely tokens of each model that are compared
 WRITTEN = 24  # tokens that each model appends
 NOTICED = 0.01  # nats: removing a part that costs no more than this hardly changes the loss on this text
-SETTINGS = (  # in the order in which the address holds them
+SETTINGS = (  # in the order of the address
     Address.OFF, Address.KIND, Address.SCALE, Address.ATTENTION, Address.LAYER, Address.HEAD, Address.ROW, Address.KEY,
 )  # fmt: skip
 
@@ -55,7 +55,7 @@ _texts: Kept[list[int]] = Kept(32)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """What is switched off, what replaces it, and whether a head's attention is overridden."""
+    """Choose what is switched off, what replaces it, and whether a head's attention is overridden."""
     settings: dict[str, str] = {Address.OFF: st.query_params.get(Address.OFF, "")}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         settings[Address.KIND] = choose_one(
@@ -64,7 +64,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
         )  # fmt: skip
         settings[Address.SCALE] = st.select_slider(
             "Scale", SCALES, format_func=_scale_name, key=remembered("inside", Address.SCALE, "0", SCALES), width=240,
-            help="0: the part is off. 1: nothing changes. 2: what it adds is doubled",
+            help="0: the part is off. 1: nothing changes. 2: its output is doubled",
         )  # fmt: skip
         settings[Address.ATTENTION] = st.selectbox(
             "Redirect a head's attention", list(OVERRIDES), format_func=OVERRIDES.__getitem__, width=210,
@@ -79,7 +79,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
 
 
 def _choose_edit(selection: Selection, override: str) -> dict[str, str]:
-    """Which head, which rows of its attention pattern, and to which token."""
+    """Choose the head, the rows of its attention pattern, and the token to attend to."""
     config, labels = selection.run().config, selection.labels()
     positions = [str(position) for position in range(len(labels))]
     choices = {
@@ -113,13 +113,13 @@ def _scale_name(scale: str) -> str:
 
 
 def _switched(off: str | None) -> None:
-    """A part was switched on or off."""
+    """Store which parts are switched off."""
     if off is not None:
         st.query_params[Address.OFF] = off
 
 
 def intervention_of(query: Query) -> Intervention:
-    """The intervention that an address describes. `off` as "0.1,2.m": layer 0's head 1 and layer 2's MLP.
+    """Parse the intervention in a query. `off` as "0.1,2.m": layer 0's head 1 and layer 2's MLP.
 
     Raises:
         ValueError: a parameter is not one of its possible values; whether the parts exist is checked later.
@@ -142,7 +142,7 @@ def intervention_of(query: Query) -> Intervention:
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
-    """What the script is told."""
+    """Data for the script."""
     config = selection.run().config
     settings = {name: query[name] for name in SETTINGS if query.get(name)}
     parts = intervention_of(query)
@@ -236,7 +236,7 @@ def _mean_loss(prediction: TextPrediction) -> float | None:
 
 
 def written_of(selection: Selection, intervention: Intervention) -> list[int]:
-    """What the altered model appends, always its most likely token, one task each."""
+    """The altered model's greedy continuation, one token per task."""
     run = selection.run()
 
     def generate() -> list[int]:
@@ -273,7 +273,7 @@ def table(selection: Selection, query: Query) -> Table:
 
 
 def sources(selection: Selection, query: Query) -> dict[str, Any]:
-    """What an exported page holds."""
+    """Contents of an exported page."""
     intervention = intervention_of(query)
     return {
         "alone": _alone_json(selection),

@@ -9,9 +9,9 @@ from llm.interpret.intervention import ablation_effects, intervention_effect
 
 ABLATION_EFFECT = Explanation(
     "Ablation effect",
-    "What gets worse when a head or an MLP is switched off. Its output is replaced by zero, or by its mean over a "
-    "batch of text: zero also removes what the part adds everywhere, the mean only what it adds here in "
-    "particular. Ablating nothing changes nothing.",
+    "How much the loss rises when a head or MLP is switched off. Its output is replaced by zero, or by its mean over "
+    "a batch of text: zero also removes what the part adds at every position alike, the mean only what it adds here. "
+    "Ablating nothing changes nothing.",
     r"\text{output} \to r + s \cdot (\text{output} - r), \quad r \in \{0, \text{mean}\}, \quad "
     r"\text{effect} = \text{loss}_\text{altered} - \text{loss}",
     (ablate, intervention_effect, ablation_effects),

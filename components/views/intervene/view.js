@@ -15,7 +15,7 @@ import { asSeen } from "../../frontend/picture.js";
  * @property {string} title
  * @property {import("../../frontend/export.js").Links} export
  * @property {string} guess what the person predicted, or nothing
- * @property {boolean} [kept] whether this is an exported page
+ * @property {boolean} [exported] whether this is an exported page
  * @property {string[]} labels the tokens of the text
  * @property {number} layers
  * @property {number} heads
@@ -76,10 +76,10 @@ class Intervene {
       for (let first = 0; first < data.heads; first += data.group) {
         const group = element("span", `llm-board-group${data.group > 1 ? " llm-board-shared" : ""}`);
         if (data.group > 1) group.title = `share key/value head ${first / data.group}`;
-        for (let head = first; head < first + data.group; head++) group.append(this.switch(layer, head, data.kept));
+        for (let head = first; head < first + data.group; head++) group.append(this.switch(layer, head, data.exported));
         row.append(group);
       }
-      row.append(this.switch(layer, "m", data.kept));
+      row.append(this.switch(layer, "m", data.exported));
       this.board.append(row);
     }
   }
@@ -87,14 +87,14 @@ class Intervene {
   /**
    * @param {number} layer
    * @param {number | "m"} which
-   * @param {boolean | undefined} kept
+   * @param {boolean | undefined} exported
    */
-  switch(layer, which, kept) {
+  switch(layer, which, exported) {
     const name = which === "m" ? "MLP" : `Head ${which}`;
     const button = element("button", "llm-board-switch");
     const worth = element("span", "llm-board-change", "…");
     button.type = "button";
-    button.disabled = Boolean(kept);
+    button.disabled = Boolean(exported);
     button.setAttribute("aria-label", `Layer ${layer}, ${name}`);
     button.append(element("span", "", name), worth);
     button.addEventListener("click", () => this.toggle(`${layer}.${which}`));

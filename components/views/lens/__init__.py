@@ -26,13 +26,13 @@ COLOURS = {
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """What the colour of a cell means."""
+    """Choose what the colour of a cell means."""
     colour = choose_one("inside", Address.COLOUR, "Colour", COLOURS, "guess")
     return selection, {Address.COLOUR: colour, Address.LOCKED: st.query_params.get(Address.LOCKED, "")}
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
-    """What the script is told. `locked`: row and position of the selected cell."""
+    """Data for the script. `locked`: row and position of the selected cell."""
     rows, colour = row_names(selection), query.get(Address.COLOUR, "guess")
     return {
         "title": selection.title("Logit lens"),
@@ -49,13 +49,13 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def measured(selection: Selection, query: Query) -> str:
-    """From which row on the last position's top prediction is the final one."""
+    """From which row the last position's top prediction is the final one."""
     row = settled(lens_of(selection).top_tokens[:, 0, -1, 0].tolist())
     return f"Measured: at the last position the final prediction is on top from **{row_names(selection)[row]}** on."
 
 
 def settled(predictions: list[int]) -> int:
-    """The first index from which on all predictions equal the last one."""
+    """The first index from which all predictions equal the last one."""
     row = len(predictions) - 1
     while row > 0 and predictions[row - 1] == predictions[-1]:
         row -= 1

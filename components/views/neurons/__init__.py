@@ -1,4 +1,4 @@
-"""The view *Neurons*: the tokens of the run's own text that activate an MLP neuron most, and what it does then."""
+"""The view *Neurons*: the tokens of the run's own text that activate an MLP neuron most, and its effect."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from llm.runtime.kept import Kept
 NEURON = control_key("inside", Address.NEURON)
 EXAMPLES = 10  # strongest activations
 EFFECTS = 10  # tokens raised and lowered most
-PART = 16_384  # tokens that are read at a time; each part is shown as soon as it has been read
+PART = 16_384  # tokens read at a time; each part is shown as soon as it has been read
 PARTS = 4
-AT_ONCE = 2048  # tokens in a task: a training run continues between tasks
+AT_ONCE = 2048  # tokens per task: a training run continues between tasks
 BEFORE, AFTER = 28, 10  # tokens shown around the strongest one
 
 _parts: Kept[MaxActivatingExamples] = Kept(64)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """The layer and the neuron."""
+    """Choose the layer and the neuron."""
     config = selection.run().config
     layers = [str(layer) for layer in range(config.n_layers)]
     if not 0 <= st.session_state.get(NEURON, -1) < config.d_mlp:
@@ -55,7 +55,7 @@ def _move(neuron: int | None) -> None:
 
 
 def layer_and_neuron(selection: Selection, query: Query) -> tuple[int, int]:
-    """The neuron of an address. Raises ValueError for one that does not exist."""
+    """The layer and neuron in the query. Raises ValueError if they do not exist."""
     config = selection.run().config
     layer, neuron = int_param(query, Address.LAYER), int_param(query, Address.NEURON)
     for name, value, limit in ((Address.LAYER, layer, config.n_layers), (Address.NEURON, neuron, config.d_mlp)):
@@ -65,11 +65,11 @@ def layer_and_neuron(selection: Selection, query: Query) -> tuple[int, int]:
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
-    """What the script is told."""
+    """Data for the script."""
     layer, neuron = layer_and_neuron(selection, query)
     shown = {Address.LAYER: layer, Address.NEURON: neuron}
     parts, length = parts_of(selection)
-    weights = replace(selection, tokens=selection.tokens[:1], own=0)  # the text that is read here is the run's own
+    weights = replace(selection, tokens=selection.tokens[:1], own=0)  # this view reads the run's training text
     return {
         "title": selection.title(f"Layer {layer}, neuron {neuron}"),
         "layer": layer,
@@ -94,7 +94,7 @@ def parts_of(selection: Selection) -> tuple[int, int]:
 
 
 def examples_of(selection: Selection, layer: int, part: int) -> MaxActivatingExamples:
-    """The strongest activations of all neurons of a layer in one part of the text, a few windows a task."""
+    """The strongest activations of all neurons of a layer in one part of the text, a few windows per task."""
     run = selection.run()
     parts, length = parts_of(selection)
     if part >= parts:
@@ -191,7 +191,7 @@ def table(selection: Selection, query: Query) -> Table:
 
 
 def sources(selection: Selection, query: Query) -> dict[str, Any]:
-    """What an exported page holds."""
+    """Contents of an exported page."""
     layer, neuron = layer_and_neuron(selection, query)
     return {
         "effect": effect_of(selection, layer, neuron),
@@ -208,7 +208,7 @@ VIEW = View(
     subject=selection_from_request,
     question=Question(
         "Take any neuron. What will the tokens that activate it most have in common?",
-        ("They are the same token", "They are words of one kind", "What precedes them", "Nothing that can be named"),
+        ("They are the same token", "They are words of the same kind", "The text before them", "Nothing recognisable"),
     ),
     component=BrowserComponent("inside_neurons", "views/neurons/view.js"),
     choose=choose,

@@ -15,7 +15,7 @@ import { asSeen } from "../../frontend/picture.js";
  * @property {string} title
  * @property {import("../../frontend/export.js").Links} export
  * @property {string} guess what the person predicted, or nothing
- * @property {boolean} [kept] whether this is an exported page
+ * @property {boolean} [exported] whether this is an exported page
  * @property {number} layer
  * @property {number} neuron
  * @property {number} neurons
@@ -52,7 +52,7 @@ class Neuron {
     this.name.setAttribute("aria-live", "polite");
     this.back = this.button("‹ Previous", -1);
     this.next = this.button("Next ›", 1);
-    const hint = element("span", "llm-part-note", data.kept ? "" : "or the keys ← and → on these buttons");
+    const hint = element("span", "llm-part-note", data.exported ? "" : "or the keys ← and → on these buttons");
     for (const part of [this.back, this.next, hint]) part.dataset.live = "";
     const head = element("div", "llm-neuron-head");
     head.append(this.back, this.name, this.next, hint);
@@ -85,7 +85,7 @@ class Neuron {
   /** @param {number} step */
   go(step) {
     const neuron = this.data.neuron + step;
-    if (this.data.kept || neuron < 0 || neuron >= this.data.neurons) return;
+    if (this.data.exported || neuron < 0 || neuron >= this.data.neurons) return;
     this.move(neuron);
   }
 
@@ -95,8 +95,8 @@ class Neuron {
     this.data = data;
     if (before === data.sources.effect) return;
     this.name.textContent = `Layer ${data.layer} · neuron ${data.neuron}`;
-    this.back.disabled = data.kept || data.neuron === 0;
-    this.next.disabled = data.kept || data.neuron === data.neurons - 1;
+    this.back.disabled = data.exported || data.neuron === 0;
+    this.next.disabled = data.exported || data.neuron === data.neurons - 1;
     this.exports.replaceChildren(exportRow(data.export, () => asSeen(this.root, this.data.title)));
     this.body.classList.add("llm-neuron-pending");
     this.status.root.classList.remove("llm-part-bad");
@@ -137,8 +137,8 @@ class Neuron {
    * @param {[activation: number, position: number][]} best
    */
   async showExamples(data, best) {
-    const { sources, kept } = data;
-    const examples = /** @type {Example[]} */ (await fetchJson(kept ? sources.snippets : `${sources.snippets}&at=${best.map(([, position]) => position).join(".")}`));
+    const { sources, exported } = data;
+    const examples = /** @type {Example[]} */ (await fetchJson(exported ? sources.snippets : `${sources.snippets}&at=${best.map(([, position]) => position).join(".")}`));
     if (this.data !== data) return;
     this.examples = examples;
     const most = Math.max(...examples.flatMap(({ values }) => values.map(Math.abs))) || 1;

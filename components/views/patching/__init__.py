@@ -36,16 +36,18 @@ SITES = {
     "head": "Each head",
 }
 MOST = 5  # ready pairs of each kind
-CELLS = 48  # along a row at most: in longer prompts neighbouring positions are patched together
+CELLS = 48  # cells per row at most: in longer prompts, neighbouring positions are patched together
 AT_ONCE = 1024  # tokens in a batch: small enough that a training run is hardly delayed
-FIRST = Contrast("Tom had the ring, and", "Ada had the ring, and", " he", " she")  # where a person's own texts start
+FIRST = Contrast(
+    "Tom had the ring, and", "Ada had the ring, and", " he", " she"
+)  # the default texts of the user's own pair
 FIELDS = {
     Address.CLEAN: "Clean text",
     Address.CORRUPT: "Corrupted text",
     Address.RIGHT: "Continuation of the clean text",
     Address.WRONG: "Continuation of the corrupted text",
 }
-ANSWERS = "answers"  # in a route's address: the ids of both continuations
+ANSWERS = "answers"  # in a route's URL: the ids of both continuations
 
 _ready: Kept[list[Contrast]] = Kept(8)
 _layers: Kept[list[float]] = Kept(512)
@@ -53,7 +55,7 @@ _differences: Kept[list[float]] = Kept(64)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """Two texts, and what is copied from one to the other. The clean text is what the view shows."""
+    """Choose two texts, and what is copied from one to the other. The view shows the clean text."""
     contrast = _choose_contrast(selection)
     site = choose_one("inside", Address.SITE, "What is copied", SITES, "resid_pre")
     tokenizer = selection.run().tokenizer
@@ -70,7 +72,7 @@ def _query(pair: PromptPair, site: str) -> dict[str, str]:
 
 
 def pair_and_site(selection: Selection, query: Query) -> tuple[PromptPair, str]:
-    """The prompts and the site that an address names. Raises ValueError for those that do not exist."""
+    """The prompts and the site in the query. Raises ValueError for invalid ones."""
     limit = selection.run().config.d_vocab
     corrupt = parse_indices(query.get(Address.CORRUPT, ""), [limit] * len(selection.tokens))
     answers = parse_indices(query.get(ANSWERS, ""), [limit] * 2)
@@ -84,7 +86,7 @@ def pair_and_site(selection: Selection, query: Query) -> tuple[PromptPair, str]:
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
-    """What the script is told. `locked`: row and column of the selected cell."""
+    """Data for the script. `locked`: row and column of the selected cell."""
     run, (pair, site) = selection.run(), pair_and_site(selection, query)
     layers, span, columns = run.config.n_layers, span_of(pair), column_names(selection, pair, site)
     asked = _query(pair, site)
@@ -103,7 +105,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def _choose_contrast(selection: Selection) -> Contrast:
-    """One of the ready pairs, or texts that a person types."""
+    """Choose one of the ready-made pairs, or type two texts."""
     with states.loading("Looking for pairs in the world of the text"):
         ready = ready_pairs(selection)
     names = {str(index): label(contrast) for index, contrast in enumerate(ready)} | {OWN: "My own texts"}
@@ -118,7 +120,7 @@ def _choose_contrast(selection: Selection) -> Contrast:
         chosen = ready[int(choice)]
         st.query_params.update(
             {name: getattr(chosen, name) for name in FIELDS}
-        )  # the texts, not their index, which may change
+        )  # the texts, since their index may change
         return chosen
     if not ready:
         st.caption(
@@ -170,19 +172,19 @@ def label(contrast: Contrast) -> str:
 
 
 def _common_prefix(words: list[str], other: list[str]) -> int:
-    """How many of their first words are the same."""
+    """The number of identical words at the start of both."""
     return next(
         (at for at, (a, b) in enumerate(zip(words, other, strict=False)) if a != b), min(len(words), len(other))
     )
 
 
 def span_of(pair: PromptPair) -> int:
-    """How many neighbouring positions a cell stands for."""
+    """The number of neighbouring positions in a cell."""
     return -(-len(pair.clean) // CELLS)
 
 
 def column_names(selection: Selection, pair: PromptPair, site: str) -> list[str]:
-    """The heads, or the tokens that differ between the prompts beside those that do not."""
+    """The names of the columns: heads, or tokens, of both prompts where they differ."""
     if site == "head":
         return [f"head {head}" for head in range(selection.run().config.n_heads)]
     return _token_columns(selection, pair, span_of(pair))
@@ -203,9 +205,9 @@ def _dotted(ids: tuple[int, ...]) -> str:
 
 
 def effects_of(selection: Selection, pair: PromptPair, site: str, layer: int) -> list[float]:
-    """The effects of patching one layer, one batch a task: at each position (or span), or of each head at all of them.
+    """The effects of patching one layer, one batch per task: at each position (or span), or of each head at all.
 
-    Before the first position that differs both runs are the same, so their effect is 0 and takes no computing.
+    Before the first position that differs both runs are the same, so the effect there is 0 without computing it.
     """
     run = selection.run()
     prompts = torch.tensor(pair.clean), torch.tensor(pair.corrupt)
@@ -241,7 +243,7 @@ def differences_of(selection: Selection, pair: PromptPair) -> list[float]:
 
 
 def layer_json(selection: Selection, query: Query) -> dict[str, Any]:
-    """The effects in one layer, and the differences between which they lie."""
+    """The effects in one layer, and the clean and corrupted logit differences that scale them."""
     pair, site = pair_and_site(selection, query)
     layer = int_param(query, Address.LAYER)
     return {"ends": differences_of(selection, pair), "effects": effects_of(selection, pair, site, layer)}
@@ -261,7 +263,7 @@ def table(selection: Selection, query: Query) -> Table:
 
 
 def sources(selection: Selection, query: Query) -> dict[str, Any]:
-    """What an exported page holds."""
+    """Contents of an exported page."""
     layers = range(selection.run().config.n_layers)
     return {str(layer): layer_json(selection, {**query, Address.LAYER: str(layer)}) for layer in layers}
 
@@ -273,7 +275,7 @@ VIEW = View(
     order=4,
     subject=selection_from_request,
     question=Question(
-        "Two texts differ in one word. Half-way through the layers, where does the model keep this difference?",
+        "Two texts differ in one word. Halfway through the layers, where is this difference stored?",
         ("At the changed word", "At the last token", "In between"),
     ),
     component=BrowserComponent("inside_patching", "views/patching/view.js"),

@@ -7,7 +7,7 @@ from llm.interpret.activation_patching import activation_patching
 
 ACTIVATION_PATCHING = Explanation(
     "Activation patching",
-    "Two prompts differ in one word and ask for different answers. One activation of the clean run is copied into "
+    "Two prompts differ in one word and have different answers. One activation of the clean run is copied into "
     "the corrupted run. 0: nothing of the answer returned; 1: all of it, so this activation carried what told the "
     "prompts apart. Values below 0 or above 1 are possible, since parts do not act independently.",
     r"\frac{LD_\text{patched} - LD_\text{corrupt}}{LD_\text{clean} - LD_\text{corrupt}}, \quad "

@@ -18,7 +18,7 @@ import { toggled } from "../../frontend/selection.js";
  * @property {string} title
  * @property {import("../../frontend/export.js").Links} export
  * @property {string} guess what the person predicted, or nothing
- * @property {boolean} [kept] whether this is an exported page
+ * @property {boolean} [exported] whether this is an exported page
  * @property {string[]} columns
  * @property {number} layers
  * @property {string} site
@@ -108,7 +108,7 @@ class Patching {
       const effect = this.effects[layer]?.[column];
       return effect === undefined ? [NaN, ""] : [clamp(effect, -1, 1), tidy(effect, 2)];
     }, `${sites[site]}: effect of patching, ${layers} layers by ${this.data.columns.length} ${site === "head" ? "heads" : "positions"}`,
-    "Colour: 0 pale, 1 full; below 0 in the other colour. 1: this activation alone restores the whole clean answer; 0: none of it."
+    "Colour: from pale at 0 to full at 1; another colour below 0. 1: this activation alone restores the whole clean answer; 0: none of it."
       + (site === "head" ? " Each head is patched at all positions at once." : this.data.span > 1
         ? ` These texts are long: a column stands for ${this.data.span} neighbouring positions, patched together.` : ""));
   }
@@ -150,7 +150,7 @@ class Patching {
   /** What was expected, and what was measured half-way: the question is about the residual stream. */
   summary() {
     const { site, layers, guess, columns, changed, span } = this.data;
-    const doubt = this.right ? "" : " This model does not tell the two texts apart as it should: read these effects with care.";
+    const doubt = this.right ? "" : " This model does not prefer the right answer to each text: interpret these effects with care.";
     if (site !== "resid_pre" || this.effects.length < layers) return `Hover over a cell, click to select it.${doubt}`;
     const layer = layers >> 1;
     const [, column] = this.strongest(layer);

@@ -1,4 +1,4 @@
-"""The way from text to text as a picture, with the shapes of one model."""
+"""A diagram of the path from text to next token, with the shapes of one model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _pathway = BrowserComponent("pathway", "views/pathway/view.js")
 
 
 def pathway(config: ModelConfig, key: str) -> None:
-    """Text → tokens → blocks → probabilities → text, each stage with what it makes and its shape."""
+    """Text → tokens → blocks → probabilities → text, each stage with its output and its shape."""
     counts = parameter_count(config)
     heads = f"{config.n_heads} heads of {config.d_head}"
     if config.n_kv_heads < config.n_heads:
         heads += f", {config.n_kv_heads} for keys and values"
     stages = [
-        {"title": "Text", "drawing": "text", "note": "what a person writes", "shape": "", "parameters": 0},
+        {"title": "Text", "drawing": "text", "note": "what you write", "shape": "", "parameters": 0},
         {
             "title": "Tokens",
             "drawing": "tokens",
@@ -40,8 +40,8 @@ def pathway(config: ModelConfig, key: str) -> None:
             "shape": f"[pos, d_model {config.d_model}]",
             "parameters": counts.attention + counts.mlp + counts.norms,
             "inside": [
-                ["Attention", f"{heads}: fetch from earlier tokens"],
-                ["MLP", f"{ACTIVATIONS[config.activation].label}, {config.d_mlp} wide: think about each"],
+                ["Attention", f"{heads}: copies information from earlier tokens"],
+                ["MLP", f"{ACTIVATIONS[config.activation].label}, {config.d_mlp} wide: transforms each token"],
                 [NORMS[config.norm].label, "keeps the scale steady"],
             ],
         },

@@ -1,12 +1,12 @@
-// The way from text to text: a row of stages, or a column where the page is narrow. Each has a small drawing of what
-// the stage makes: lines of writing, pieces, vectors, probabilities. The drawings stand for any text, so they show no numbers.
+// The path from text to next token: a row of stages, or a column on a narrow page. Each has a small drawing of what
+// the stage makes: lines of writing, pieces, vectors, probabilities. The drawings are schematic: they show no numbers.
 
 import { element, shape } from "../../frontend/dom.js";
 import { withThousands } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
 
 /**
- * A stage of the way.
+ * A stage of the path.
  *
  * @typedef {object} Stage
  * @property {string} title

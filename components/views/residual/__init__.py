@@ -31,13 +31,13 @@ _streams: Kept[ResidualStream] = Kept(8)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """Which figure the grid shows."""
+    """Choose the figure that the grid shows."""
     figure = choose_one("inside", Address.FIGURE, "Show", FIGURES, "norm")
     return selection, {Address.FIGURE: figure, Address.LOCKED: st.query_params.get(Address.LOCKED, "")}
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:
-    """What the script is told. `locked`: the selected position."""
+    """Data for the script. `locked`: the selected position."""
     figure = query.get(Address.FIGURE, "norm")
     locked = parse_indices(query.get(Address.LOCKED, ""), (len(selection.tokens),))
     return {
@@ -52,7 +52,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def measured(selection: Selection, query: Query) -> str:
-    """By what factor vectors grow."""
+    """The factor by which vectors grow."""
     size = stream_of(selection).norm[:, 0].tolist()
     factor = median(last / first for first, last in zip(size[0], size[-1], strict=True))
     return f"Measured: the median over all positions is **{factor:.2f} times** the norm after the embedding."
@@ -98,7 +98,7 @@ def _rounded(rows: list[list[float]]) -> list[list[float]]:
 
 
 def table(selection: Selection, query: Query) -> Table:
-    """A row for each number of all three figures."""
+    """A row for each value of the three figures."""
     stream, labels = stream_of(selection), selection.labels()
     parts = part_names(stream.components)
     rows = [

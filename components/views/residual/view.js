@@ -17,7 +17,7 @@ import { largestMagnitude, logarithmicScale, signedScale } from "../../frontend/
  * @property {string} title
  * @property {import("../../frontend/export.js").Links} export
  * @property {string} guess what the person predicted, or nothing
- * @property {boolean} [kept] whether this is an exported page
+ * @property {boolean} [exported] whether this is an exported page
  * @property {string[]} labels the tokens of the text
  * @property {string[]} rows
  * @property {"norm" | "fraction" | "component_norm"} figure

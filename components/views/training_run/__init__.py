@@ -1,4 +1,4 @@
-"""A run as it trains: tiles, loss curves with their baselines, and the samples from noise to sentences."""
+"""A run as it trains: tiles, loss curves with their baselines, and samples."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ BASELINES = {
 
 
 def watch(run_id: str, config: dict[str, Any], state: str) -> None:
-    """Show the run `run_id` live; `config` is its config.json, `state` what the page believes it to be.
+    """Show the run `run_id` live; `config` is its config.json, `state` is the state that the page shows.
 
-    The page is rerun when the state has become another, so that its buttons follow.
+    The page is rerun when the state changes, so that its buttons follow.
     """
     measured = config.get("baselines", {})
     _live.mount(
@@ -65,7 +65,7 @@ def progress(request: Request) -> JSONResponse:
             "here": here is not None and here.active,
             "reset": chunk.reset,
             "next": chunk.next_offset,
-            # the norms of single layers are many numbers, which a view of their own asks for
+            # the norms of each layer are many numbers: another view requests them
             "rows": [{name: row[name] for name in row if name != "grad_norms"} for row in chunk.rows],
         }
     )

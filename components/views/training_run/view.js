@@ -228,7 +228,7 @@ class LiveRun {
     drawLosses(this.plotly, this.chart, this.root, this.history, this.data.steps, this.data.baselines, this.offset);
     this.drawSmall();
     this.hasUndrawnRows = false;
-    // training wants the cores: a chart that takes long is drawn the less often
+    // training needs the cores: a chart that is slow to draw is drawn less often
     this.nextDrawing = performance.now() + 50 * (performance.now() - started);
   }
 

@@ -18,8 +18,8 @@ _writing = BrowserComponent("writing", "views/writing/view.js")
 def writing(generation_id: str, prompt: str, waiting: bool, stop: Callable[[], None], key: str) -> None:
     """A text as it is written, with a button that stops it; each token shows which others were likely.
 
-    The page is rerun at the end of the text only where something on it is `waiting` for that: each rerun slows down a
-    training under way.
+    At the end of the text the page is rerun only if something on it is `waiting` for that: each rerun slows down a
+    training run.
     """
     _writing.mount(
         key=key,

@@ -14,7 +14,7 @@ import { mount } from "../../frontend/mount.js";
  */
 
 /**
- * A token and what the model thought of it.
+ * A token, its probability and the alternatives.
  *
  * @typedef {object} Token
  * @property {string} text
@@ -83,7 +83,7 @@ class Writing {
       + (this.count ? ` · ${this.count} tokens` : "");
     this.button.hidden = !this.going;
     this.status.classList.toggle("llm-writing-bad", answer.state === "failed");
-    if (this.going) return answer.tokens.length > 2 ? 150 : 400; // beside a training, tokens come slowly
+    if (this.going) return answer.tokens.length > 2 ? 150 : 400; // while a run trains, tokens come slowly
     this.ended();
     return 86400000;
   }
