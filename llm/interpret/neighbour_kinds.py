@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm.interpret.embeddings import nearest_tokens
+from llm.interpret.nearest_tokens import nearest_tokens
 from llm.model import Transformer
 from llm.runtime.stepwise import stepwise
 

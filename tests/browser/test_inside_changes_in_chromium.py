@@ -11,8 +11,8 @@ from app_server import HENS, HOSTILE, PROMPT, address, assert_accessible_and_fit
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import load_run
-from llm.interpret.embeddings import nearest_tokens
 from llm.interpret.intervention import Intervention, intervention_effect
+from llm.interpret.nearest_tokens import nearest_tokens
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

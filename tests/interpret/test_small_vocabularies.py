@@ -8,13 +8,11 @@ from interpret_models import randomised
 from model_configs import SIZES
 
 from llm.config import ModelConfig
-from llm.interpret.embeddings import (
-    embedding_map,
-    nearest_tokens,
-)
 from llm.interpret.head_scores import head_scores, induction_loss
 from llm.interpret.logit_lens import logit_lens
+from llm.interpret.nearest_tokens import nearest_tokens
 from llm.interpret.neuron_effect import neuron_effect
+from llm.interpret.principal_components import embedding_map
 from llm.interpret.residual_stream import residual_stream
 
 

@@ -19,7 +19,7 @@ from llm.config import ModelConfig, SamplingConfig, TrainingConfig, describe
 from llm.costs import memory, parameter_count
 from llm.interop.standalone import standalone_script
 from llm.interpret.direct_logit_attribution import direct_logit_attribution
-from llm.interpret.embeddings import distance_curves
+from llm.interpret.positions import distance_curves
 from llm.registry import HOMES, registry
 from llm.trace.forward_pass import implementations, record_forward_pass
 from llm.trace.layer_trace import trace_layer

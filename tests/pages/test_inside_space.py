@@ -14,9 +14,11 @@ from starlette.exceptions import HTTPException
 from components.views import neurons
 from llm.checkpoints import load_run
 from llm.data import split_text
-from llm.interpret.embeddings import distance_curves, embedding_axes, embedding_map, nearest_tokens, position_cosines
 from llm.interpret.max_activating_examples import max_activating_examples
+from llm.interpret.nearest_tokens import nearest_tokens
 from llm.interpret.neuron_effect import neuron_effect
+from llm.interpret.positions import distance_curves, position_cosines
+from llm.interpret.principal_components import embedding_axes, embedding_map
 from llm.runtime import compute
 from llm.tokenizers.kinds import KINDS
 

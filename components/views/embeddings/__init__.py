@@ -21,15 +21,10 @@ from components.shared.session import Address
 from components.shared.texts import token_texts
 from components.shared.view import Question, Table, View
 from components.views.embeddings.explanations import COSINE, DISTANCE_CURVES, EMBEDDING_MAP
-from llm.interpret.embeddings import (
-    EmbeddingMap,
-    distance_curves,
-    embedding_axes,
-    embedding_map,
-    nearest_tokens,
-    position_cosines,
-)
+from llm.interpret.nearest_tokens import nearest_tokens
 from llm.interpret.neighbour_kinds import neighbour_kinds
+from llm.interpret.positions import distance_curves, position_cosines
+from llm.interpret.principal_components import EmbeddingMap, embedding_axes, embedding_map
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.runtime import compute
 from llm.runtime.kept import Kept

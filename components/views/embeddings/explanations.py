@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from components.shared.explanation import Explanation
-from llm.interpret.embeddings import distance_curves, embedding_map, nearest_tokens, position_cosines
+from llm.interpret.nearest_tokens import nearest_tokens
 from llm.interpret.neighbour_kinds import neighbour_kinds
+from llm.interpret.positions import distance_curves, position_cosines
+from llm.interpret.principal_components import embedding_map
 
 EMBEDDING_MAP = Explanation(
     "Map of the embeddings, and explained variance",
