@@ -1,7 +1,6 @@
 """LLM from Scratch: a language model that can be read, trained, sampled and taken apart.
 
-The names below are the library's front door. They are imported when first used, so that `llm --help` need not wait
-for torch.
+The public names below are imported when first used, so that `llm --help` does not wait for torch.
 """
 
 from __future__ import annotations

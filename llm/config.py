@@ -1,4 +1,4 @@
-"""What can be chosen: the model, its training and how it is sampled.
+"""Configurations: of the model, its training and its sampling.
 
 Three frozen dataclasses. Every field is described once, in its annotation; the command line and the page's forms
 take their help from there (`describe`). A field that names a variant (a norm, a position scheme, …) has the names in
@@ -38,13 +38,13 @@ class ModelConfig:
     d_head: Annotated[int, Doc("Width of one head's query, key and value.")] = 32
     d_mlp: Annotated[int, Doc("Hidden width of the MLP.")] = 512
     n_ctx: Annotated[int, Doc("Context length: the most tokens that the model reads at once.")] = 128
-    positional: Annotated[str, Doc("How the model is told the order of its tokens.")] = "learned"
+    positional: Annotated[str, Doc("How the order of the tokens is encoded.")] = "learned"
     rope_theta: Annotated[float, Doc("Base of the rotary wavelengths (rope only).")] = 10000.0
     norm: Annotated[str, Doc("How each position's vector is normalised.")] = "layernorm"
     norm_position: Annotated[
         NormPosition, Doc("Normalise what a sublayer reads (pre) or the residual stream after its addition (post).")
     ] = "pre"
-    norm_eps: Annotated[float, Doc("Small number that keeps a norm from dividing by zero.")] = 1e-5
+    norm_eps: Annotated[float, Doc("Small number that prevents division by zero in a norm.")] = 1e-5
     activation: Annotated[str, Doc("The MLP's activation function.")] = "gelu"
     qk_norm: Annotated[bool, Doc("Normalise each head's query and key (RMSNorm) before their dot product.")] = False
     tie_embeddings: Annotated[bool, Doc("Use the token embedding, transposed, as the unembedding.")] = True
@@ -127,7 +127,7 @@ class TrainingConfig:
     ] = 10  # fmt: skip
     precision: Annotated[
         Precision,
-        Doc("Number format of the forward pass. auto: bfloat16 on a GPU or CPU that has instructions for it, else "
+        Doc("Number format of the forward pass. auto: bfloat16 on a GPU or CPU with instructions for it, else "
             "float32."),
     ] = "auto"  # fmt: skip
     device: Annotated[Device, Doc("Where to compute. auto: cuda, else mps, else cpu.")] = "auto"

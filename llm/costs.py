@@ -20,7 +20,7 @@ from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.registry import registry
 
-BYTES_PER_FLOAT = 4  # float32: weights, gradients and optimizer state always are
+BYTES_PER_FLOAT = 4  # float32: the format of weights, gradients and optimizer state
 BYTES_PER_INDEX = 8  # int64 token ids
 
 
@@ -43,9 +43,9 @@ class ParameterCount:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that training holds at the end of a forward pass, by what they are for.
+    """Bytes that training holds at the end of a forward pass, by purpose.
 
-    Not counted: what single operations need for a moment, the token batches, and the process itself.
+    Not counted: temporary buffers of single operations, the token batches, and the process itself.
     """
 
     weights: int
@@ -87,7 +87,7 @@ def parameter_count(config: ModelConfig) -> ParameterCount:
     """The exact number of parameters.
 
     embedding    d_vocab · d_model
-    positions    what the position scheme has: n_ctx · d_model if learned, else 0
+    positions    those of the position scheme: n_ctx · d_model if learned, else 0
     attention    n_layers · (2 · d_model · (query_width + key_value_width) + bias)
                  bias = query_width + 2 · key_value_width + d_model
     mlp          n_layers · (mlp_matrices · d_model · d_mlp + bias),  bias = (mlp_matrices − 1) · d_mlp + d_model
@@ -117,7 +117,7 @@ def memory(config: ModelConfig, training: TrainingConfig) -> Memory:
 
     weights      4 · parameters (also under autocast, which casts copies of them)
     gradients    4 · parameters
-    optimizer    4 · (what its entry keeps for each weight of the blocks' matrices, and for each other parameter)
+    optimizer    4 · (numbers that its entry keeps per weight of the blocks' matrices, and per other parameter)
     activations  what the CPU's backward pass of one batch needs: see `_activation_bytes`. Autocast to 16 bits keeps
                  less, other implementations and accelerators' kernels keep more or less.
     """
@@ -137,8 +137,8 @@ def flops_per_token(config: ModelConfig, n_ctx: int) -> Flops:
     """Operations for each token of windows of n_ctx tokens.
 
     attention_projections  n_layers · 4 · d_model · (query_width + key_value_width)
-    attention_pattern      n_layers · 4 · n_ctx · query_width: every query meets every key. Half of that square lies in
-                           the future; causal kernels may skip it, the other implementations compute and discard it.
+    attention_pattern      n_layers · 4 · n_ctx · query_width: every query meets every key. The mask discards half of
+                           these; causal kernels may skip them.
     mlp                    n_layers · mlp_matrices · 2 · d_model · d_mlp
     unembedding            2 · d_model · d_vocab; looking an embedding up multiplies nothing
     """
@@ -151,19 +151,19 @@ def flops_per_token(config: ModelConfig, n_ctx: int) -> Flops:
 
 
 def _activation_bytes(config: ModelConfig, batch_size: int) -> int:
-    """What the forward pass and the loss keep for the backward pass, in bytes.
+    """What the forward pass and the loss save for the backward pass, in bytes.
 
-    A matrix product keeps its input, a norm its input and statistics, attention and the non-linearities what the
-    functions below say, the loss the log-probability of every token at every position.
+    A matrix product keeps its input, a norm its input and statistics, attention and the non-linearities the numbers
+    counted by the functions below, the loss the log-probability of every token at every position.
     """
     positions = batch_size * config.n_ctx
-    kept_by_blocks = _kept_by_attention(config) + _kept_by_mlp(config)  # numbers for each position
+    kept_by_blocks = _kept_by_attention(config) + _kept_by_mlp(config)  # numbers per position
     kept_by_norms = _norms(config) * NORMS[config.norm].kept(config.d_model)
     per_position = config.n_layers * kept_by_blocks + kept_by_norms + config.d_vocab
     if config.norm_position == "post":
         per_position += config.d_model  # the embedding, read by the first attention: pre-norm counts it as a norm's
     if config.dropout > 0:
-        per_position += (2 * config.n_layers + 1) * config.d_model  # which numbers were dropped
+        per_position += (2 * config.n_layers + 1) * config.d_model  # dropout masks
     shared_by_batch = config.n_layers * POSITIONS[config.positional].kept(config)
     floats = positions * per_position + shared_by_batch + 1  # 1: the loss's weight
     return BYTES_PER_FLOAT * floats + BYTES_PER_INDEX * 2 * positions  # 2: tokens and targets
@@ -183,7 +183,7 @@ def _kept_by_attention(config: ModelConfig) -> int:
     else:
         kept = 2 * query + 2 * key_value + config.n_heads
         if config.qk_norm and config.n_heads > 1:
-            kept += query  # after a norm the heads lie apart: the output is copied to lay them side by side
+            kept += query  # after a norm the heads are not contiguous in memory: the output is a copy
     if config.qk_norm:
         # what the norm keeps of each head's query or key, but for its output, which is counted already
         kept += (config.n_heads + config.n_kv_heads) * (NORMS[QUERY_KEY_NORM].kept(config.d_head) - config.d_head)

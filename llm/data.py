@@ -93,9 +93,9 @@ class TextData:
     ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
         """Windows of the training part for batch `number` (from 0) of a run; the targets are the next tokens.
 
-        They start all over the text: window k at the fraction (u + k · golden ratio) mod 1 of it, with u from the seed.
-        Each falls into one of the widest gaps between the earlier ones (Weyl 1916), so every passage is read about
-        equally often. With random starts, after as many tokens as there are, a third would still be unread.
+        Window k starts at the fraction (u + k · golden ratio) mod 1 of the text, with u from the seed. Each start falls
+        into one of the widest gaps between the earlier ones (Weyl 1916), so every passage is read about equally often.
+        With random starts, a third of the text would still be unread after as many tokens as it has.
         """
         offset = torch.rand((), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         window = torch.arange(number * batch_size, (number + 1) * batch_size, dtype=torch.float64)  # [batch]

@@ -1,4 +1,4 @@
-"""The next-token loss: how surprised a model is by the token that really follows, in nats.
+"""The next-token loss: how surprised a model is by the true next token, in nats.
 
     loss = −ln p[target],   p = softmax(logits) = exp(logits) / Σ exp(logits)
 
@@ -26,8 +26,8 @@ def next_token_loss(
 
 
 def token_losses(logits: Float[Tensor, "*batch d_vocab"], targets: Int[Tensor, " *batch"]) -> Float[Tensor, " *batch"]:
-    """The cross-entropy of each prediction on its own, in nats."""
-    precise = _at_least_float32(logits).movedim(-1, 1)  # torch wants the vocabulary second: [batch, d_vocab, pos]
+    """The cross-entropy of each prediction, in nats."""
+    precise = _at_least_float32(logits).movedim(-1, 1)  # torch expects the vocabulary second: [batch, d_vocab, pos]
     return nn.functional.cross_entropy(precise, targets.to(logits.device, torch.int64), reduction="none")
 
 

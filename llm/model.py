@@ -18,9 +18,9 @@ from llm.layers.position.build import build_position
 class Transformer(nn.Module):
     """Embedding → positions → blocks → final norm → unembedding.
 
-    The implementation ("einops", "torch" or "fused") decides how each layer computes, not what: a state dict loads into
-    any of them. Post-norm models have no final norm, since each block's output is already normalised. Hooks: embedding,
-    logits, and those of the blocks.
+    The implementation ("einops", "torch" or "fused") decides how each layer computes its result, not the result itself:
+    a state dict loads into any of them. Post-norm models have no final norm, since each block's output is already
+    normalised. Hooks: embedding, logits, and those of the blocks.
 
     Raises:
         ValueError: an unknown implementation.
@@ -54,7 +54,7 @@ class Transformer(nn.Module):
         start = cache.length if cache is not None else 0
         if start + tokens.shape[1] > self.config.n_ctx:
             raise ValueError(
-                f"{start + tokens.shape[1]} tokens are too many: this model looks at n_ctx={self.config.n_ctx} at most"
+                f"{start + tokens.shape[1]} tokens are too many: this model reads at most n_ctx={self.config.n_ctx}"
             )
         resid = self.embed(tokens)  # [batch, pos, d_model]
         if self.positions is not None:

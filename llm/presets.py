@@ -51,7 +51,7 @@ DESCRIPTIONS = {
 }
 
 SIZES: dict[str, dict[str, float]] = {
-    # rope_theta: with the usual 10,000 most pairs would hardly turn within 128 positions
+    # rope_theta: with the usual 10,000 most pairs would hardly rotate within 128 positions
     "small": {"d_model": 128, "n_layers": 3, "n_heads": 4, "n_ctx": 128, "rope_theta": 100.0},
     "medium": {"d_model": 384, "n_layers": 6, "n_heads": 6, "n_ctx": 256},
     "full": {"d_model": 768, "n_layers": 12, "n_heads": 12, "n_ctx": 1024},

@@ -1,8 +1,9 @@
-"""The variants that exist of each kind of part: a norm, a position scheme, an optimizer, a tokenizer.
+"""The variants of each kind of part, such as norms, position schemes, optimizers and tokenizers.
 
-Each kind has one registry beside its code. An entry declares all that others need to know of a variant, so nobody else
-names it: configs check their values against the registry, forms and the command line offer its names, and costs,
-equations and exports read the entry. Registries import no torch, so that a form or a help text need not wait for it.
+Each kind has one registry beside its code. An entry declares everything that other modules need to know about a
+variant, so no other module names it: configs check their values against the registry, forms and the command line offer
+its names, and costs, equations and exports read the entry. Registries import no torch, so that forms and help texts do
+not wait for it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 Entry = TypeVar("Entry")
 
-HOMES = {  # kind of part, as a config's field is called: the package that declares its registry, REGISTRY
+HOMES = {  # kind of part (the name of a config's field): the package that declares its registry, REGISTRY
     "norm": "llm.layers.norm",
     "positional": "llm.layers.position",
     "activation": "llm.layers.mlp",
@@ -26,7 +27,7 @@ HOMES = {  # kind of part, as a config's field is called: the package that decla
 
 
 class Registry(dict[str, Entry], Generic[Entry]):
-    """The entries of one kind of part, by the name that a config gives the variant."""
+    """The entries of one kind of part, by the variant's name in a config."""
 
     def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
         super().__init__(entries)
@@ -37,14 +38,14 @@ class Registry(dict[str, Entry], Generic[Entry]):
 
 
 def registry(kind: str) -> Registry[Any]:
-    """The registry of this kind, imported when it is first asked for. Raises KeyError for an unknown kind."""
+    """The registry of this kind, imported when first used. Raises KeyError for an unknown kind."""
     found: Registry[Any] = importlib.import_module(HOMES[kind]).REGISTRY
     return found
 
 
 @dataclass(frozen=True)
 class Equation:
-    """What a part computes, as the code reader shows it beside the code, with an explanation in everyday words.
+    """What a part computes, as the code reader shows it beside the code, with an explanation in plain words.
 
     In a line `{name}` is the variable `name` of the code, and `{name|symbol}` the same written as `symbol`. `source` is
     the paper, or empty.
@@ -56,7 +57,7 @@ class Equation:
 
 
 def imported(module: str, name: str) -> Callable[..., Any]:
-    """The function of this name in that module, which is imported at the first call."""
+    """A function that imports `module` at the first call and calls its function `name`."""
     return partial(_call, module, name)
 
 
@@ -65,7 +66,7 @@ def _call(module: str, name: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def by_implementation(module: str, einops: str, torch: str, fused: str) -> Callable[[str], Any]:
-    """From an implementation's name to the object of that module which serves it, imported when first asked for."""
+    """The objects of a module by implementation name, imported when first used."""
     return partial(_load, module, {"einops": einops, "torch": torch, "fused": fused})
 
 

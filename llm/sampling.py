@@ -32,7 +32,7 @@ class Alternative(NamedTuple):
     """One of the tokens that the model found most likely."""
 
     id: int
-    text: str  # for display, as Tokenizer.token_text gives it
+    text: str  # for display, from Tokenizer.token_text
     probability: float  # the model's own, before any filter
 
 
@@ -41,8 +41,8 @@ class GeneratedToken:
     """One drawn token, with its probability and the most likely alternatives."""
 
     id: int
-    text: str  # what can be shown now; empty while a character or a possible stop string is incomplete
-    probability: float  # with which it was drawn, after all filters
+    text: str  # new text that can be shown; empty while a character or a possible stop string is incomplete
+    probability: float  # with which it was drawn: after all filters
     model_probability: float  # the model's own, before any filter
     rank: int  # among the model's own probabilities; 1: the most likely
     alternatives: tuple[Alternative, ...]  # the model's own top tokens, most likely first
@@ -53,14 +53,14 @@ def repetition_penalty(
 ) -> Float[Tensor, "*batch d_vocab"]:
     """Make the tokens that already occur in the text less likely (CTRL, Keskar et al. 2019, arXiv:1909.05858).
 
-    z → z / penalty where z > 0, z · penalty where z ≤ 0, for every token in `tokens`, once however often it occurs.
+    z → z / penalty where z > 0, z · penalty where z ≤ 0, for every token in `tokens`, once, even if it occurs often.
 
     The paper divides every logit, which would favour a token whose logit is below 0; hence the second case.
     """
     present = torch.tensor(sorted(set(tokens)), dtype=torch.long, device=logits.device)  # [count]
     selected = logits[..., present]  # [..., count]
     penalised = torch.where(selected > 0, selected / penalty, selected * penalty)  # [..., count]
-    limits = torch.finfo(logits.dtype)  # an extreme penalty would overflow to infinity, and that has no probability
+    limits = torch.finfo(logits.dtype)  # an extreme penalty would overflow to infinity
     return logits.index_copy(-1, present, penalised.clamp(limits.min, limits.max))
 
 
@@ -87,8 +87,8 @@ def top_k(logits: Float[Tensor, "*batch d_vocab"], k: int) -> Float[Tensor, "*ba
 def top_p(logits: Float[Tensor, "*batch d_vocab"], p: float) -> Float[Tensor, "*batch d_vocab"]:
     """Keep the fewest tokens whose probabilities sum to p or more (nucleus, Holtzman et al. 2020, arXiv:1904.09751).
 
-    From the most likely down, a token is kept if those before it sum to less than p. So few tokens are kept where the
-    model is confident, and many where it is not.
+    From the most likely down, a token is kept if those before it sum to less than p. So few tokens are kept if the
+    model is confident, and many if it is not.
     """
     if p >= 1:
         return logits  # rounding may bring the cumulative sum to 1 before the last token
@@ -124,7 +124,7 @@ def apply_filters(
 
 
 def draw(probabilities: Float[Tensor, " d_vocab"], generator: torch.Generator) -> int:
-    """A token id, each with its probability; one random number from `generator` (on the CPU) decides.
+    """Draw a token id from these probabilities with one random number from `generator` (on the CPU).
 
     The probabilities, laid end to end, make a line from 0 to 1; the number is a point on it. (Where rounding makes the
     line a little shorter or longer, the number is stretched to it.)
@@ -149,19 +149,19 @@ def window_start(length: int, n_ctx: int) -> int:
 def generate(
     model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool = True
 ) -> str:
-    """The prompt and its continuation. See `stream`."""
+    """Generate a continuation; returns prompt and continuation. See `stream`."""
     return prompt + "".join(token.text for token in stream(model, tokenizer, prompt, config, use_cache))
 
 
 def stream(
     model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool = True
 ) -> Iterator[GeneratedToken]:
-    """The continuation of the prompt, token by token; the texts, joined, are the new text.
+    """Generate a continuation token by token; the tokens' texts, joined, are the new text.
 
     It ends after max_new_tokens, or just before the first stop string in the new text: text that may still become one
     is held back, and the stop string itself is never returned. An empty prompt starts after a line break, or after
     token 0 if the tokenizer has no line break; neither is part of the text. The same seed gives the same text on every
-    device, as far as the devices round the logits alike. Dropout is off while a token is computed. With `use_cache`
+    device, if the devices round the logits alike. Dropout is off while a token is computed. With `use_cache`
     each token is read once, without it the whole window is read for every token; the result is the same.
 
     Raises:
@@ -215,7 +215,7 @@ def _first_tokens(tokenizer: Tokenizer, prompt: str) -> list[int]:
 
 
 class _Reader:
-    """Reads a growing text with the model, as much of it as `window_start` leaves."""
+    """Computes logits for a growing text, of which the model reads the part from `window_start` on."""
 
     def __init__(self, model: Transformer, use_cache: bool) -> None:
         self.model = model
@@ -256,12 +256,12 @@ class StopStrings:
         self._held = ""
 
     def push(self, text: str) -> str:
-        """Add new text; returns the text that is now known to come before any stop string."""
+        """Add new text; returns the text that certainly precedes any stop string."""
         if self.found:
             return ""
         text = self._held + text
         matches = [(start + len(stop), start) for stop in self.stops if (start := text.find(stop)) >= 0]
-        if matches:  # take the one that is complete first, so that the result does not depend on how text was split
+        if matches:  # the first complete one wins, so that the result does not depend on how the text was split
             self.found, self._held = True, ""
             return text[: min(matches)[1]]
         held = max((_overlap(text, stop) for stop in self.stops), default=0)
@@ -269,7 +269,7 @@ class StopStrings:
         return text[: len(text) - held]
 
     def flush(self) -> str:
-        """The text still held back, when no more text follows."""
+        """The text still held back, at the end of the text."""
         held, self._held = self._held, ""
         return held
 

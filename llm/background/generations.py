@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Generation:
-    """One text and the thread that has it generated."""
+    """One text and the thread that generates it."""
 
     def __init__(self, path: Path, step: int | None, prompt: str, config: SamplingConfig) -> None:
         self.id = uuid.uuid4().hex
@@ -85,7 +85,7 @@ class Generation:
 
 
 def start(path: Path | str, step: int | None, prompt: str, config: SamplingConfig) -> Generation:
-    """Have the run in this folder generate a text; `step` as in `llm.checkpoints.load_run`. Returns at once."""
+    """Generate a text with the run in this folder; `step` as in `llm.checkpoints.load_run`. Returns at once."""
     generation = Generation(Path(path), step, prompt, config)
     registry = _registry()
     registry[generation.id] = generation

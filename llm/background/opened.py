@@ -1,4 +1,4 @@
-"""The last few runs that were opened, kept in memory, so that opening one of them again takes no time."""
+"""The last few runs that were opened, kept in memory, so that opening one again is immediate."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _runs: Kept[Run] = Kept(3)
 
 
 def open_run(path: Path, step: int | None) -> Run:
-    """The run at a step as `llm.runs.loading.load_run` gives it, its model on the CPU, shared by all callers.
+    """The run at a step, from `llm.runs.loading.load_run`, its model on the CPU, shared by all callers.
 
-    A caller that changes the model copies it first. Weights that have been saved again since are read again. Raises
+    A caller that changes the model copies it first. Weights saved again since then are read again. Raises
     as `load_run`.
     """
     folder = RunFolder(path)

@@ -1,7 +1,7 @@
 """Runs that train in the background of this process, independent of any page.
 
 A run has a thread that drives its `Trainer`; each optimizer step is a task of the process's one compute thread
-(`llm.runtime.compute`), so that pages get their turn between two steps. The registry survives page reruns, closed tabs
+(`llm.runtime.compute`), so that page computations run between two steps. The registry survives page reruns, closed tabs
 and edited source files. One run trains at a time: two would only share the same cores.
 """
 
@@ -74,7 +74,7 @@ class BackgroundRun:
             self._command = command
             self._single_steps = self._single_steps + single_steps if command == "pause" else 0
             if self.state == "paused" and (command == "run" or self._single_steps):
-                self.state = "running"  # from this moment, so that wait("paused") means: after that step
+                self.state = "running"  # set now, so that wait("paused") waits until after that step
             self._changed.notify_all()
 
     def _set_state(self, state: RunState, message: str = "") -> None:
@@ -98,7 +98,7 @@ class BackgroundRun:
             message = f"{type(error).__name__}: {error}"
             try:
                 self.folder.write_status("failed", message, self.trainer.step)
-            except OSError:  # the disk may be the very thing that failed
+            except OSError:  # the failure may be that of the disk
                 _log.exception("the status of run %s could not be written", self.id)
             self._set_state("failed", message)
 
@@ -171,7 +171,7 @@ def _start_only(make_trainer: Callable[[], Trainer]) -> BackgroundRun:
             )
         run = BackgroundRun(make_trainer())
         registry = _registry()
-        registry.clear()  # an ended run's weights and optimizer need not stay in memory: its folder has them
+        registry.clear()  # free an ended run's weights and optimizer: its folder has them
         registry[run.id] = run
         return run
 

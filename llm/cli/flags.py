@@ -1,4 +1,4 @@
-"""From configs to command-line flags: one flag a field, with the field's own help.
+"""Command-line flags from configs: one flag per field, with the field's help.
 
 `parse` hands a command only the flags that the user passed. So a preset knows which of its fields to override, and a
 resumed run which flags to reject; default values are defined by the configs alone.
@@ -106,7 +106,7 @@ def reject_combination(flags: ParsedFlags, name: str, reason: str, allowed: Sequ
 
 
 def _bind(name: str, command: Command) -> Callable[..., Callable[[], int]]:
-    """A function whose signature tyro reads: one parameter, a dictionary in which every flag may be missing."""
+    """A function with the signature that tyro needs: one parameter, a dictionary in which every flag may be missing."""
     typed_dict: Any = TypedDict  # created at run time, which type checkers cannot follow
 
     def bound(flags: ParsedFlags) -> Callable[[], int]:

@@ -13,7 +13,7 @@ from llm.cli.terminal import console, runs_table
 
 
 def runs(flags: ParsedFlags) -> int:
-    """Print a table of the runs, or one JSON object a line."""
+    """Print a table of the runs, or one JSON object per line."""
     from llm.checkpoints import list_runs
 
     folder = flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR)
@@ -36,7 +36,7 @@ def command_flags() -> dict[str, Any]:
     """The flags of the command."""
     return {
         "checkpoints_dir": checkpoints_dir_flag(),
-        "json": flag(bool, "Print one JSON object a line, for scripts.", False),
+        "json": flag(bool, "Print one JSON object per line, for scripts.", False),
     }
 
 

@@ -8,7 +8,7 @@ import sys
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
+SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides the cursor
 
 
 class StopSignals:

@@ -28,7 +28,7 @@ INDENT = "  │ "
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the caller: rich would exit the process, and a training run would lose its last steps."""
+        """Raise the error for the caller: rich would exit the process, and a training run would lose its last steps."""
         raise BrokenPipeError
 
 
@@ -126,7 +126,7 @@ class TrainingView:
 
 
 def describe_run(trainer: Trainer, console: Console) -> None:
-    """Print what is about to be trained, and on what. Raises DamagedCheckpointError if config.json lacks a field."""
+    """Print the model, the text and the machine of a run. Raises DamagedCheckpointError if fields are missing."""
     from llm.checkpoints import DamagedCheckpointError
 
     assert trainer.folder is not None

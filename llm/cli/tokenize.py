@@ -14,7 +14,7 @@ from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
 
 
 def tokenize(flags: ParsedFlags) -> int:
-    """Print the id and the text of each token, one a line."""
+    """Print the id and the text of each token, one per line."""
     text = require_flag(flags, "text", "the text to tokenize, or - for standard input")
     tokenizer = _tokenizer(flags)
     if text == "-":

@@ -33,4 +33,4 @@ def command_flags() -> dict[str, Any]:
     }
 
 
-COMMAND = Command("Generate stories of the story world: the same seed gives the same stories.", command_flags, world)
+COMMAND = Command("Generate stories of the story world; the same seed gives the same stories.", command_flags, world)

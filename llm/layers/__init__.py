@@ -1,4 +1,4 @@
-"""What a model is made of: one concept a file, its parameters once, its forward pass in three implementations."""
+"""The layers of a model: one concept per file, its parameters once, its forward pass in three implementations."""
 
 
 def kind_of(layer: type) -> str:

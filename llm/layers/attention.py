@@ -1,4 +1,4 @@
-"""Attention: every position looks back and takes what it needs from earlier ones.
+"""Attention: every position reads information from itself and from earlier positions.
 
     query, key, value = resid · W_Q, resid · W_K, resid · W_V                         (each head its own)
     scores[q, k]      = query[q] · key[k] / sqrt(d_head),  −∞ where k comes after q
@@ -226,7 +226,7 @@ class AttentionFused(Attention):
     def _heads(
         self, resid: Float[Tensor, "batch pos d_model"], weight: Tensor, bias: Tensor | None
     ) -> Float[Tensor, "batch some_head pos d_head"]:
-        """One product for all heads, then the heads apart."""
+        """One product for all heads, then split into heads."""
         flat_bias = None if bias is None else bias.flatten()
         flat = nn.functional.linear(resid, weight.flatten(end_dim=1), flat_bias)
         return flat.unflatten(2, weight.shape[:2]).transpose(1, 2)
@@ -241,7 +241,7 @@ def build_attention(config: ModelConfig, implementation: Implementation) -> Atte
 
 
 def set_attend(model: nn.Module, kernel: Callable[..., Tensor] | None) -> None:
-    """Have every fused attention layer of a model compute with this function in place of `attend`; None: as before."""
+    """Replace `attend` in every fused attention layer of a model by this function; None: restore the default."""
     for module in model.modules():
         if isinstance(module, AttentionFused) and kernel is not None:
             module.attend = kernel

@@ -1,4 +1,4 @@
-"""A block: attention gathers, the MLP transforms, both by adding to the residual stream.
+"""A block: attention copies information between positions, the MLP transforms it; both add to the residual stream.
 
 Pre-norm (Xiong et al. 2020, arXiv:2002.04745):    x = x + sublayer(norm(x))    the stream itself is never normalised
 Post-norm (Vaswani et al. 2017):                   x = norm(x + sublayer(x))

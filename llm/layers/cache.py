@@ -1,4 +1,4 @@
-"""The key/value cache: what attention computed for earlier positions, kept so that a new token costs one position."""
+"""The key/value cache: keys and values of earlier positions, so that a new token costs one position."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LayerCache:
     def append(
         self, key: Float[Tensor, "batch kv_head pos d_head"], value: Float[Tensor, "batch kv_head pos d_head"]
     ) -> tuple[Float[Tensor, "batch kv_head key_pos d_head"], Float[Tensor, "batch kv_head key_pos d_head"]]:
-        """Add the new positions; return all that are held, oldest first."""
+        """Add the new positions; returns all positions, oldest first."""
         if self.keys is None or self.values is None:
             batch, kv_head, _, d_head = key.shape
             self.keys = key.new_empty(batch, kv_head, self.n_ctx, d_head)
@@ -40,5 +40,5 @@ class KeyValueCache:
 
     @property
     def length(self) -> int:
-        """Positions held."""
+        """Number of cached positions."""
         return self.layers[0].length

@@ -1,4 +1,4 @@
-"""config.json of a run folder, checked: whatever the file holds, an error is one sentence."""
+"""config.json of a run folder, checked: any damage is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llm.runs.errors import DamagedCheckpointError, read_json_object
 
 @dataclass(frozen=True)
 class RunConfig:
-    """config.json: the two configs, and all of it as it was read."""
+    """config.json: the two configs, and the raw content."""
 
     model: ModelConfig
     training: TrainingConfig

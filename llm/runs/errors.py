@@ -1,4 +1,4 @@
-"""A file of a run folder that is not what it must be."""
+"""Errors of damaged files in a run folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class DamagedCheckpointError(ValueError):
-    """A file of a run folder is not what it must be."""
+    """A file of a run folder is damaged."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path} is damaged: {what if len(what) <= 300 else what[:300] + ' …'}")

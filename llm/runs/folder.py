@@ -9,10 +9,10 @@
       step_000100/               a snapshot (`llm.runs.snapshots`)
       best_model.safetensors     the weights with the lowest validation loss
       final_model.safetensors    the weights after the last step
-      samples.jsonl              texts that a person generated with this run's models
+      samples.jsonl              texts that a user generated with this run's models
 
-Every file is replaced atomically. Only safetensors, JSON and `torch.load(weights_only=True)` are ever read, so a
-hostile folder executes nothing.
+Every file is replaced atomically. Only safetensors, JSON and `torch.load(weights_only=True)` are read, so a hostile
+folder executes nothing.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class RunFolder:
 
     @classmethod
     def create(cls, checkpoints_dir: Path | str, config: dict[str, Any], tokenizer: Tokenizer, text: str) -> RunFolder:
-        """Make the folder of a new run, named after the time; if the name is taken, after the next free second."""
+        """Make the folder of a new run, named after the current time, or the next free second."""
         Path(checkpoints_dir).mkdir(parents=True, exist_ok=True)
         moment = datetime.now()
         while True:
             path = Path(checkpoints_dir) / f"{moment:%Y%m%d%H%M%S}"
             try:
-                path.mkdir()  # fails if it exists: whoever makes it owns it
+                path.mkdir()  # fails if it exists, so that the creator owns it
                 break
             except FileExistsError:
                 moment += timedelta(seconds=1)
@@ -77,7 +77,7 @@ class RunFolder:
         return read_config(self.path / "config.json")
 
     def text(self) -> str:
-        """The training text, to the character: no line end is translated. Raises DamagedCheckpointError."""
+        """The training text, exactly: no line end is translated. Raises DamagedCheckpointError."""
         path = self.path / "text.txt"
         try:
             return path.read_bytes().decode()
@@ -91,7 +91,7 @@ class RunFolder:
         status.write_status(self.path / "status.json", state, message, step)
 
     def status(self) -> RunStatus:
-        """The run's status; "unknown" where no readable status.json says it."""
+        """The run's status; "unknown" without a readable status.json."""
         return status.read_status(self.path / "status.json")
 
     def append_metrics(self, row: dict[str, Any]) -> None:
@@ -111,18 +111,18 @@ class RunFolder:
         return metrics.last_validation_loss(self.path / "metrics.jsonl")
 
     def append_sample(self, sample: dict[str, Any]) -> None:
-        """Keep a text that a person generated with this run's model."""
+        """Store a text that a user generated with this run's model."""
         metrics.append_row(self.path / "samples.jsonl", sample)
 
     def samples(self) -> list[dict[str, Any]]:
-        """The texts kept by `append_sample`, oldest first."""
+        """The texts stored by `append_sample`, oldest first."""
         path = self.path / "samples.jsonl"
         return metrics.parse_rows(path.read_bytes()) if path.exists() else []
 
     def save_snapshot(
         self, step: int, model: Transformer, info: dict[str, Any], trainer_state: dict[str, Any], keep_mb: int
     ) -> None:
-        """Keep the weights of this step and the trainer's state; see `llm.runs.snapshots.save_snapshot`."""
+        """Store the weights of this step and the trainer's state; see `llm.runs.snapshots.save_snapshot`."""
         snapshots.save_snapshot(self.path, step, model, info, trainer_state, keep_mb)
 
     def snapshots(self) -> list[int]:
@@ -130,7 +130,7 @@ class RunFolder:
         return snapshots.snapshot_steps(self.path)
 
     def trainer_state(self, step: int) -> dict[str, Any]:
-        """What `save_snapshot` was given. Raises DamagedCheckpointError."""
+        """The trainer state given to `save_snapshot`. Raises DamagedCheckpointError."""
         return snapshots.load_trainer_state(self.path, step)
 
     def save_model(self, which: ModelFile, model: Transformer, step: int) -> None:
@@ -142,7 +142,7 @@ class RunFolder:
         return self._model_file(which).is_file()
 
     def choose_weights(self, step: int | None) -> int | ModelFile:
-        """This step; None: the final weights, else the best, else those of the newest snapshot.
+        """Which weights to load: of this step; None: the final ones, else the best, else those of the newest snapshot.
 
         Raises FileNotFoundError where there are none yet.
         """
@@ -169,10 +169,10 @@ class RunFolder:
         return path
 
     def load_weights(self, model: Transformer, source: int | ModelFile) -> int:
-        """Put saved weights into `model`; returns the step that they are of.
+        """Load saved weights into `model`; returns their step.
 
         Raises:
-            FileNotFoundError: there are none of that step.
+            FileNotFoundError: that step has none.
             DamagedCheckpointError: the file cannot be read, or does not fit the model.
         """
         return load_weights(self.weights_file(source), model)

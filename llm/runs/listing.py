@@ -1,4 +1,4 @@
-"""The list of runs: what a person picks one from, read without opening any model."""
+"""The list of runs, read without opening any model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llm.runs.folder import RUN_ID, RunFolder
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a list of runs shows of one; fields that a damaged folder does not tell are None."""
+    """A run in the list; fields that a damaged folder lacks are None."""
 
     id: str
     path: Path
@@ -32,7 +32,7 @@ class RunSummary:
 
     @property
     def label(self) -> str:
-        """The run in one line, for a person to pick."""
+        """The run in one line, for lists."""
         parts = [
             " ".join(part for part in (self.architecture or "custom", self.size) if part),
             self.tokenizer,
@@ -57,7 +57,7 @@ def list_runs(checkpoints_dir: Path | str = "checkpoints") -> list[RunSummary]:
 
 
 def _summary(path: Path) -> RunSummary | None:
-    """None where there is no run, or no more: somebody may be removing it."""
+    """None if there is no run (any more): it may be removed meanwhile."""
     try:
         folder = RunFolder(path)
         config = folder.config()
@@ -83,7 +83,7 @@ def _summary(path: Path) -> RunSummary | None:
 
 
 def _string(content: Any, *keys: str) -> str | None:
-    """The string at content[key][key]…, if there is one: in a file from outside, anything may be anywhere."""
+    """The string at content[key][key]…, if there is one: a file from outside can have any structure."""
     for key in keys:
         content = content.get(key) if isinstance(content, dict) else None
     return content if isinstance(content, str) else None
@@ -92,5 +92,5 @@ def _string(content: Any, *keys: str) -> str | None:
 def _moment(run_id: str) -> datetime | None:
     try:
         return datetime.strptime(run_id, "%Y%m%d%H%M%S")
-    except ValueError:  # fourteen digits, but no time
+    except ValueError:  # fourteen digits, but not a valid time
         return None

@@ -1,4 +1,4 @@
-"""metrics.jsonl of a run folder: one JSON object a line, appended to while others read it.
+"""metrics.jsonl of a run folder: one JSON object per line, appended to while others read it.
 
 A line that is not JSON (the disk was full while it was written) is skipped.
 """
@@ -15,7 +15,7 @@ from llm.runtime.files import write_bytes
 
 
 class MetricsChunk(NamedTuple):
-    """New lines of metrics.jsonl; `reset` says that it was written anew and `rows` begin at its start again."""
+    """New lines of metrics.jsonl; `reset`: it was rewritten, and `rows` begin at its start."""
 
     rows: list[dict[str, Any]]
     next_offset: int

@@ -1,4 +1,4 @@
-"""Snapshots of a run: the weights at many of its steps, and the trainer's state in the newest alone.
+"""Snapshots of a run: the weights at many of its steps, and the trainer's state in the newest only.
 
 step_000100/
   model.safetensors   the weights
@@ -44,14 +44,14 @@ def snapshot_steps(run: Path) -> list[int]:
 
 
 def snapshot_path(run: Path, step: int) -> Path:
-    """The folder of the snapshot of this step, whether it is there or not."""
+    """The path of this step's snapshot, whether it exists or not."""
     return run / f"step_{step:06d}"
 
 
 def save_snapshot(
     run: Path, step: int, model: Transformer, info: dict[str, Any], trainer_state: dict[str, Any], keep_mb: int
 ) -> None:
-    """Keep the weights of this step, and the trainer's state in the newest snapshot alone.
+    """Store the weights of this step, and the trainer's state in the newest snapshot only.
 
     Beyond `keep_mb` megabytes, snapshots are removed where they are closest together on a logarithmic scale of steps;
     the first and the newest always stay.
@@ -63,7 +63,7 @@ def save_snapshot(
         torch.save(trainer_state, folder / "trainer.pt")
 
     write_folder(snapshot_path(run, step), fill)
-    for unfinished in run.glob(f"{TEMPORARY}step_*"):  # of a process that was killed while it wrote one
+    for unfinished in run.glob(f"{TEMPORARY}step_*"):  # left by a process that was killed while writing
         shutil.rmtree(unfinished, ignore_errors=True)
     for older in snapshot_steps(run):
         if older != step:
@@ -78,10 +78,10 @@ def load_trainer_state(run: Path, step: int) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DamagedCheckpointError(path, "it is missing, and without it training cannot continue") from None
-    except Exception as error:  # whatever a hostile or cut file makes the reader raise
+    except Exception as error:  # a hostile or truncated file can raise anything
         raise DamagedCheckpointError(path, f"it cannot be read ({type(error).__name__})") from None
     if not isinstance(state, dict):
-        raise DamagedCheckpointError(path, "it does not hold a trainer's state")
+        raise DamagedCheckpointError(path, "it does not contain a trainer's state")
     return state
 
 

@@ -1,4 +1,4 @@
-"""status.json of a run folder: whether the run is under way, and how it ended."""
+"""status.json of a run folder: whether the run is active, and how it ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RunStatus:
 
 
 def write_status(path: Path, state: str, message: str, step: int) -> None:
-    """Replace a status.json; the process is this one, the time now."""
+    """Replace a status.json, with this process and the current time."""
     write_json(path, dataclasses.asdict(RunStatus(state, message, step, os.getpid(), time.time())))
 
 

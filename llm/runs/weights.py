@@ -1,4 +1,4 @@
-"""A model's weights as a safetensors file: named tensors and the step that they are of, nothing that executes."""
+"""A model's weights as a safetensors file: named tensors and their step, nothing that executes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def weights_as_bytes(model: Transformer, step: int) -> bytes:
 
 
 def load_weights(path: Path, model: Transformer) -> int:
-    """Copy the weights in a file into `model`; returns the step that they are of.
+    """Copy the weights in a file into `model`; returns their step.
 
     Raises:
         DamagedCheckpointError: the file cannot be read, or does not fit the model, which is left as it was.
@@ -43,7 +43,7 @@ def load_weights(path: Path, model: Transformer) -> int:
 def require_room(path: Path, config: ModelConfig) -> None:
     """Raise DamagedCheckpointError if a file is too small to hold the weights of this config.
 
-    A damaged config.json may ask for more memory than there is: it is refused before the model is built.
+    A damaged config.json may need more memory than there is: it is rejected before the model is built.
     """
     needed, size = parameter_count(config).total, path.stat().st_size
     if needed > size:

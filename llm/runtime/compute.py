@@ -41,7 +41,7 @@ def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def iterate(iterator: Iterator[T]) -> Iterator[T]:
-    """The items of `iterator`, each `next()` a task of its own, so that others' tasks run in between."""
+    """The items of `iterator`; each `next()` is a separate task, so that other tasks run in between."""
     end = object()
     take: Callable[[Iterator[T], object], Any] = next
     try:
@@ -49,12 +49,12 @@ def iterate(iterator: Iterator[T]) -> Iterator[T]:
             yield cast(T, item)
     finally:
         close = getattr(iterator, "close", None)
-        if close is not None:  # a generator that is left early ends its work where it did it
+        if close is not None:  # a generator that is not exhausted is closed in the thread that ran it
             run(close)
 
 
 def finish(steps: Generator[Any, None, T]) -> T:
-    """What a generator returns, each of its parts a task of its own; for `steps` of a `stepwise` function."""
+    """The return value of a generator; each of its parts is a separate task. For `steps` of a `stepwise` function."""
     returned: list[T] = []
 
     def keep_value() -> Generator[Any, None, None]:
@@ -70,7 +70,7 @@ def _start() -> ThreadPoolExecutor:
 
 
 def _use_all_cores() -> None:
-    import torch  # here, so that a process which never computes (a page that only reads files) never pays for it
+    import torch  # here, so that a process that never computes does not import torch
 
     torch.set_num_threads(min(torch.get_num_threads(), _allowed_cores()))
 

@@ -14,7 +14,7 @@ from llm.config import Device, Precision
 
 
 def choose_device(device: Device) -> torch.device:
-    """The device that this name stands for; auto: cuda, else mps, else cpu.
+    """The device of this name; auto: cuda, else mps, else cpu.
 
     Raises:
         ValueError: the device is not there.
@@ -61,7 +61,7 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 
 def attention_kernel(device: torch.device, dtype: torch.dtype) -> Callable[..., Tensor] | None:
-    """What fused attention is to compute with in this precision (`AttentionFused.attend`); None: with its own.
+    """The kernel of fused attention for this precision (`AttentionFused.attend`); None: its default.
 
     On a CPU the backward pass of attention is three times as fast in float32 as in bfloat16.
     """
@@ -70,7 +70,7 @@ def attention_kernel(device: torch.device, dtype: torch.dtype) -> Callable[..., 
 
 def attend_in_float32(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
     """scaled_dot_product_attention in float32; the result is in the number format of `value`."""
-    with torch.autocast("cpu", enabled=False):  # which would make them bfloat16 again
+    with torch.autocast("cpu", enabled=False):  # autocast would make them bfloat16 again
         mixed = torch.nn.functional.scaled_dot_product_attention(
             query.float(), key.float(), value.float(), **options
         )  # [batch, head, query_pos, d_head]

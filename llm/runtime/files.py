@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TEMPORARY = ".writing-"  # a name that begins with it is unfinished work of a process that may have died
+TEMPORARY = ".writing-"  # prefix of temporary names; a file left with it belongs to a process that died
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -50,7 +50,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
                 os.fsync(written.fileno())
         _sync_folder(temporary)
         if path.exists():
-            path.rename(replaced)  # put aside, not removed: there is hardly a moment with neither of the two
+            path.rename(replaced)  # moved aside, not removed: there is hardly a moment with neither of the two
         temporary.rename(path)
     except BaseException:
         if replaced.exists() and not path.exists():
@@ -62,12 +62,12 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    """A name beside `path` that no other process or thread uses: two may write the same file at the same time."""
+    """A name beside `path` that no other process or thread uses, since two may write the same file at once."""
     return path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}-{threading.get_ident()}")
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last: a folder's entries are data too."""
+    """Make a rename durable: sync the folder's entries too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The last few results of long computations, each made once, however many tabs and routes ask for it together."""
+"""A cache of the last results of long computations; each is computed once, even if many tabs and routes request it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """Remembers the results asked for last. What fails is not remembered: the next one to ask tries again."""
+    """Keeps the most recently used results. A failure is not kept: the next request tries again."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -20,7 +20,7 @@ class Kept(Generic[T]):
         self._futures: OrderedDict[Hashable, Future[T]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The result of `make()` for this key; whoever asks while it is being made waits for it."""
+        """The result of `make()` for this key; other requests for it wait until it has been made."""
         with self._lock:
             future = self._futures.get(key)
             mine = future is None

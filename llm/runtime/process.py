@@ -19,7 +19,7 @@ _HOLDER = "_llm_process"
 
 
 def process_wide(name: str, create: Callable[[], T]) -> T:
-    """The process's one object called `name`, made by `create()` the first time that anyone asks.
+    """The process-wide object `name`, made by `create()` at the first request.
 
     After a source edit it is still the object made before the edit: prefer classes of the standard library, and never
     compare its type with `isinstance` against a class of this project.

@@ -1,4 +1,4 @@
-"""Long computations, written once as a generator of their parts, from which both uses come.
+"""Long computations, written once as a generator, for two uses: the value at once, or part by part.
 
     @stepwise
     def logit_lens(model, tokens):
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def finish(steps: Generator[Any, None, T]) -> T:
-    """Run a generator to its end, here and now; returns what it returns."""
+    """Run a generator to its end; returns its return value."""
     while True:
         try:
             next(steps)

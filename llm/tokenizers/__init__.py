@@ -46,7 +46,7 @@ class TokenizerEntry:
     default_d_vocab: int | None  # of a kind whose vocabulary size can be chosen, else None
     expected_d_vocab: Callable[[str], int]  # vocabulary size for a text, before it is built, if none is chosen
     build: Callable[[str, int | None], Tokenizer]  # from a text and the size to aim for
-    restore: Callable[[dict[str, Any], bytes], Tokenizer]  # from what `Tokenizer.save` wrote; see `Tokenizer.restore`
+    restore: Callable[[dict[str, Any], bytes], Tokenizer]  # from the files of `Tokenizer.save`; see `Tokenizer.restore`
     # What an exported script holds: read from a saved tokenizer's folder, with encode and decode. Its source is copied,
     # with all that it names in modules of this package; beside these it may import Python's standard library alone.
     standalone: type
@@ -71,7 +71,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
         ),
         "bpe": TokenizerEntry(
             label="Byte-pair encoding",
-            help="Starts from bytes and joins the pairs seen most often, learned from the text. Knows every script.",
+            help="Starts from bytes and merges the most frequent pairs of the text. Can encode every script.",
             default_d_vocab=DEFAULT_D_VOCAB,
             expected_d_vocab=lambda text: DEFAULT_D_VOCAB,
             build=lambda text, d_vocab: BpeTokenizer.train(text, DEFAULT_D_VOCAB if d_vocab is None else d_vocab),
@@ -111,8 +111,8 @@ def build_tokenizer(kind: str, text: str, d_vocab: int | None = None) -> Tokeniz
     Args:
         kind: a name in REGISTRY.
         text: what it learns from (gpt2 does not).
-        d_vocab: the vocabulary size to aim for, with bpe and sentencepiece; the tokenizer's own d_vocab is what came
-            out, less where the text is too short. None: 2048, and for sentencepiece at least 256 more than the text
+        d_vocab: the vocabulary size to aim for, with bpe and sentencepiece; the tokenizer's own d_vocab is
+            smaller if the text is too short. None: 2048, and for sentencepiece at least 256 more than the text
             has distinct characters. char and gpt2 ignore it.
 
     Raises ValueError for an unknown kind, an empty text, and a d_vocab too small for the kind and text.
@@ -126,7 +126,7 @@ def build_tokenizer(kind: str, text: str, d_vocab: int | None = None) -> Tokeniz
 def load_tokenizer(folder: str | Path) -> Tokenizer:
     """The tokenizer that was saved into a folder.
 
-    Its files are only ever read as data. Raises FileNotFoundError where there is no tokenizer.json, and ValueError,
+    Its files are read as data only. Raises FileNotFoundError where there is no tokenizer.json, and ValueError,
     with the reason, where a file is damaged.
     """
     path = Path(folder) / SETTINGS_FILE

@@ -78,7 +78,7 @@ class Tokenizer(ABC):
         return [sum(byte & 0b1100_0000 != 0b1000_0000 for byte in token) for token in self._vocabulary]
 
     def save(self, folder: str | Path) -> None:
-        """Write all that `load_tokenizer` needs into an existing folder, file by file atomically."""
+        """Write the files that `load_tokenizer` needs into an existing folder, each atomically."""
         model = self.model_file()
         if model is not None:
             write_bytes(Path(folder) / MODEL_FILE, model)
@@ -87,10 +87,10 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """What tokenizer.json holds of this kind, beside "kind" and "d_vocab"."""
+        """The contents of tokenizer.json for this kind, beside "kind" and "d_vocab"."""
 
     def model_file(self) -> bytes | None:
-        """What tokenizer.model holds; None for a kind that has no such file."""
+        """The contents of tokenizer.model; None for a kind without such a file."""
         return None
 
     @classmethod
@@ -114,7 +114,7 @@ class TextDecoder:
         return self._utf8.decode(self._tokenizer.token_bytes(token))
 
     def flush(self) -> str:
-        """What is still held back at the end of the stream: U+FFFD for an unfinished character, else nothing."""
+        """The rest at the end of the stream: U+FFFD for an unfinished character, else empty."""
         return self._utf8.decode(b"", final=True)
 
 
@@ -125,7 +125,7 @@ def require_valid_unicode(kind: str, text: str) -> None:
     except UnicodeEncodeError:
         halves = re.findall("[\ud800-\udfff]", text)
         raise UnknownCharacterError(
-            kind, halves, "half of a surrogate pair is not a character. Read the text anew, as UTF-8."
+            kind, halves, "half of a surrogate pair is not a character. Read the text again, as UTF-8."
         ) from None
 
 

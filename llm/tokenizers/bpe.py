@@ -1,4 +1,4 @@
-"""Byte-pair encoding: starts from the 256 bytes and joins, again and again, the pair of tokens seen most often.
+"""Byte-pair encoding: starts from the 256 bytes and repeatedly merges the most frequent pair of tokens.
 
 Sennrich, Haddow and Birch 2016, "Neural machine translation of rare words with subword units"; over bytes, and within
 the chunks of `SPLIT_PATTERN`, as in GPT-2 (Radford et al. 2019). Every text is made of bytes, so no text is unknown.
@@ -36,7 +36,7 @@ MAX_VOCABULARY_BYTES = (
 
 
 class Merge(NamedTuple):
-    """One step of the training: wherever `left` stands before `right`, `new` takes the place of both."""
+    """One step of the training: wherever `left` precedes `right`, `new` replaces both."""
 
     left: int
     right: int
@@ -47,7 +47,7 @@ def train_merges(text: str, d_vocab: int) -> list[Merge]:
     """The merges, in order, that build a vocabulary of d_vocab tokens from a text.
 
     Each step merges the pair of neighbouring tokens with the highest count; of equals, the one with the lowest ids.
-    It ends early, with fewer tokens, when no pair occurs twice: a token for it would shorten nothing else.
+    It ends early, with fewer tokens, when no pair occurs twice: a token for it would not help elsewhere.
 
     A chunk that occurs often is kept once, with its count, and a merge visits only the positions of its pair: the
     counts of all other pairs are updated by what changes there. All merges together therefore make at most as many
@@ -102,7 +102,7 @@ class _Chunks:
             self.pair_positions[pair].append(position)
 
     def apply(self, merge: Merge) -> set[tuple[int, int]]:
-        """Join the merge's pair everywhere, from left to right, and return the pairs that came into being."""
+        """Join the merge's pair everywhere, from left to right; returns the new pairs."""
         left, right, new = merge
         created = set()
         for position in self.pair_positions.pop((left, right)):
@@ -155,7 +155,7 @@ class BpeTokenizer(Tokenizer):
 
     @classmethod
     def train(cls, text: str, d_vocab: int) -> Self:
-        """Learn from a text. The vocabulary is smaller than d_vocab where the text has too few pairs that repeat."""
+        """Learn from a text. The vocabulary is smaller than d_vocab if the text has too few repeated pairs."""
         if d_vocab < N_BYTES:
             raise ValueError(f"d_vocab must be {N_BYTES} or more with bpe, one for each byte, got {d_vocab}")
         require_valid_unicode(cls.kind, text)
@@ -192,7 +192,7 @@ class BpeTokenizer(Tokenizer):
 
 
 class StandaloneTokenizer:
-    """Byte-pair encoding: begin with bytes, join the pair that was merged earliest in training, again and again."""
+    """Byte-pair encoding: start from bytes, and repeatedly join the pair that was merged earliest in training."""
 
     def __init__(self, folder: Path) -> None:
         settings = json.loads((folder / "tokenizer.json").read_text("utf-8"))
@@ -227,7 +227,7 @@ STANDALONE_CHUNK = re.compile(r"'(?:[sdmt]|ll|ve|re)| ?[a-z]++| ?0++| ?[!']++|\s
 
 
 def standalone_chunks(text: str) -> list[tuple[int, int]]:
-    """Where words, numbers, signs and spaces begin and end: merges never cross these."""
+    """The boundaries of words, numbers, punctuation and spaces, which merges never cross."""
 
     def kind(character: str) -> str:
         space = character.isspace() and character not in "\x1c\x1d\x1e\x1f"  # no white space in Unicode's own list

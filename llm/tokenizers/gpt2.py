@@ -1,7 +1,7 @@
 """GPT-2's own tokenizer: byte-level BPE with 50,000 merges, learned by its authors on 40 GB of web pages.
 
 Radford et al. 2019, "Language models are unsupervised multitask learners". tiktoken fetches its file once (1.5 MB) and
-keeps it in the folder that the environment variable TIKTOKEN_CACHE_DIR names. A run folder holds a copy.
+caches it in the folder of the environment variable TIKTOKEN_CACHE_DIR. A run folder holds a copy.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Gpt2Tokenizer(Tokenizer):
         return cls([encodings[0].decode_single_token_bytes(token) for token in range(end_of_text)])
 
     def encode(self, text: str) -> list[int]:
-        """Ids of the text: its bytes, joined by GPT-2's merges. Any text works; "<|endoftext|>" is only text."""
+        """Ids of the text: its bytes, joined by GPT-2's merges. Any text works; "<|endoftext|>" is plain text."""
         require_valid_unicode(self.kind, text)
         return self._encoding.encode_ordinary(text)
 
@@ -93,7 +93,7 @@ class Gpt2Tokenizer(Tokenizer):
 
 
 class StandaloneTokenizer:
-    """GPT-2's byte-pair encoding: begin with bytes, join the two neighbours that make the earliest token, and again."""
+    """GPT-2's byte-pair encoding: start from bytes, repeatedly join the neighbours that make the earliest token."""
 
     def __init__(self, folder: Path) -> None:
         lines = (folder / "tokenizer.model").read_bytes().splitlines()  # one token a line, in base64, in their order

@@ -3,9 +3,8 @@
 Kudo 2018, "Subword regularization: improving neural network translation models with multiple subword candidates";
 Kudo and Richardson 2018, "SentencePiece". Training and encoding are done by the package of that name.
 
-The package is made for clean sentences: it drops line ends, and some characters mean something to it. Here every text
-is data and has to come back exactly, so those characters are replaced by private-use code points that the text does
-not contain.
+The package expects clean sentences: it drops line ends and treats some characters as special. Here every text must be
+restored exactly, so these characters are replaced by private-use code points that the text does not contain.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class SentencePieceTokenizer(Tokenizer):
 
     @classmethod
     def train(cls, text: str, d_vocab: int) -> Self:
-        """Learn from a text. The vocabulary is smaller than d_vocab where the text has too few pieces that repeat."""
+        """Learn from a text. The vocabulary is smaller than d_vocab if the text has too few repeated pieces."""
         require_valid_unicode(cls.kind, text)
         characters = set(text)
         if d_vocab < len(characters):
@@ -89,7 +88,7 @@ class SentencePieceTokenizer(Tokenizer):
                 num_threads=2,  # fixed, as sums over threads decide the last digits
                 minloglevel=4,  # silent; errors still raise
             )
-        except RuntimeError as error:  # "no pieces are loaded", when the whole text is one character again and again
+        except RuntimeError as error:  # "no pieces are loaded", if the whole text is one repeated character
             raise ValueError(
                 "sentencepiece finds no pieces in this text: it is too uniform. Use char or bpe"
             ) from error
@@ -141,7 +140,7 @@ class StandaloneTokenizer:
 
     def __init__(self, folder: Path) -> None:
         settings = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-        # spaces, line ends and a few more characters stand in the pieces as others
+        # spaces, line ends and a few more characters are replaced by others in the pieces
         original = {stand_in: character for character, stand_in in settings["stand_ins"].items()} | {"▁": " "}
         entries = _fields((folder / "tokenizer.model").read_bytes())
         pieces = [dict(_fields(entry)) for field, entry in entries if field == 1][1:]  # the first stands for "unknown"
@@ -169,7 +168,7 @@ class StandaloneTokenizer:
         while index > 0:
             _, index, token = best[index]
             if token < 0:
-                raise ValueError("This text has a character that the training text has not")
+                raise ValueError("This text has a character that the training text lacks")
             ids.append(token)
         return ids[::-1]
 

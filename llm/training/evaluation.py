@@ -1,4 +1,4 @@
-"""How good a model is, on windows that never change, and what you get without a network."""
+"""How good a model is, on fixed validation windows, and the baselines: predictors without a network."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a trainer measures of its model between steps: validation loss, a sample, the story world's measures.
+"""What a trainer measures between steps: validation loss, a sample, the story world's measures.
 
-An evaluator is handed in to the trainer, which calls it every `eval_every` steps and at the end.
+Evaluators are passed to the trainer, which calls them every `eval_every` steps and at the end.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def checked(sampler: Evaluator) -> Evaluator:
 def world_skills(tokenizer: Tokenizer, config: TrainingConfig) -> Evaluator:
     """`skills`: accuracy on the story world's skills.
 
-    Measured at the evaluations number 1, 2, 4, 8 … and the last: they cost more than all the rest of an evaluation.
+    Measured at evaluations 1, 2, 4, 8 … and the last: they cost more than the rest of an evaluation.
     """
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:

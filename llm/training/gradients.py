@@ -1,4 +1,4 @@
-"""Gradient norms: how strongly the loss would change with the parameters, in all and by layer.
+"""Gradient norms: how strongly the loss depends on the parameters, in total and by layer.
 
 Over the parameters of a layer, ‖g‖ = √Σ g²; over all, the root of the sum of the layers' squares.
 """

@@ -20,7 +20,7 @@ class ScheduleEntry:
 
     label: str
     help: str  # what it does, as the end of a sentence
-    formula: str  # of f, as an equation writes it
+    formula: str  # of f, for the equation
     source: str  # the paper, or empty
     fall: Callable[[int, TrainingConfig], float]  # f in (0, 1], from the number of steps taken before
     validate: Callable[[TrainingConfig], None]  # raises ValueError for settings that it cannot work with
@@ -29,7 +29,7 @@ class ScheduleEntry:
 def learning_rate_multiplier(step: int, config: TrainingConfig) -> float:
     """The learning rate of optimizer step `step` (1 … config.steps) relative to its peak, in (0, 1].
 
-    What is reached at the very end is min_lr, so that no step is spent on a rate of 0.
+    It would reach min_lr after the last step, so that no step is spent on a rate of 0.
     """
     rise = min(1.0, step / (config.warmup * config.steps + 1))
     fall = REGISTRY[config.schedule].fall(step - 1, config)
@@ -37,7 +37,7 @@ def learning_rate_multiplier(step: int, config: TrainingConfig) -> float:
 
 
 def title(name: str) -> str:
-    """What the Code page calls the schedule of this name."""
+    """The title of this schedule on the Code page."""
     return f"Learning rate: {REGISTRY[name].label}"
 
 

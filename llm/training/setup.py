@@ -1,4 +1,4 @@
-"""From a text and a choice of model to a trainer, new or resumed."""
+"""Set up a trainer: of a new run, or of a resumed one."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def start_run(
     implementation: Implementation = "fused",
     tokenizer: Tokenizer | None = None,
 ) -> Trainer:
-    """A trainer at step 0 with a run folder of its own.
+    """A trainer at step 0 with a new run folder.
 
     The model's d_vocab is the tokenizer's, whatever `model_config` says; architecture and size are only recorded as
     names. If a `tokenizer` is given, it is used, and none is built from the text.
 
     Raises:
-        ValueError: a device, tokenizer, text or prompt that cannot work together. Nothing has been written then.
+        ValueError: a device, tokenizer, text or prompt that cannot work together. Then nothing has been written.
     """
     device = choose_device(training_config.device)
     choose_precision(training_config.precision, device)
@@ -68,7 +68,7 @@ def start_run(
 
 
 def resume_run(path: Path | str) -> Trainer:
-    """The trainer of this run folder as its newest snapshot left it.
+    """The trainer of this run folder, continued from its newest snapshot.
 
     Steps after that snapshot are taken again: on one machine's CPU, bit for bit as before. A run that was killed before
     its first snapshot starts again from its seed. A run that has finished gives a finished trainer.
@@ -101,7 +101,12 @@ def resume_run(path: Path | str) -> Trainer:
         state = folder.trainer_state(steps[-1])
         try:
             trainer.load_state(state)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # a file of the right format, but not a state
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            RuntimeError,
+        ) as error:  # a file of the right format, but not a trainer state
             path = snapshot_path(folder.path, steps[-1]) / "trainer.pt"
             raise DamagedCheckpointError(path, f"it does not hold this run's trainer state ({error})") from None
     return trainer
@@ -110,7 +115,7 @@ def resume_run(path: Path | str) -> Trainer:
 def _describe(
     model: Transformer, training: TrainingConfig, tokenizer: Tokenizer, data: TextData, text: str, text_name: str
 ) -> dict[str, Any]:
-    """What config.json says of a run."""
+    """The contents of a run's config.json."""
     measured = baselines(data, tokenizer.d_vocab, tokenizer.characters_per_token)
     return {
         "model": dataclasses.asdict(model.config),
@@ -138,7 +143,7 @@ def _describe(
 
 
 def _reject_if_training_elsewhere(folder: RunFolder) -> None:
-    status = folder.status()  # a process that has died reads as interrupted
+    status = folder.status()  # the state of a dead process is read as interrupted
     if status.state in ("running", "paused") and status.pid != os.getpid():
         raise ValueError(
             f"run {folder.id} is {status.state} in another process (pid {status.pid}): stop it there before resuming"

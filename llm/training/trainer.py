@@ -1,7 +1,8 @@
 """The training loop.
 
-`Trainer` is an iterator: each `next()` takes one optimizer step and returns what was measured. Whoever drives it
-decides the rest: a progress bar, a page, a test. Pausing is not calling `next()`, a single step is calling it once.
+`Trainer` is an iterator: each `next()` takes one optimizer step and returns what was measured. The caller, such as a
+progress bar, a page or a test, decides everything else. Pausing is not calling `next()`, a single step is calling it
+once.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class Trainer(Iterator[StepMetrics]):
 
         loss = self._accumulate_gradients()
         grad_norm, norms = gradient_norms(self.layers)
-        measured = torch.stack([loss, grad_norm, *norms]).tolist()  # the step's one wait for a GPU
+        measured = torch.stack([loss, grad_norm, *norms]).tolist()  # the only point in a step that waits for a GPU
         self._check_finite(loss=measured[0], grad_norm=measured[1])
         if config.grad_clip > 0:
             nn.utils.clip_grads_with_norm_(self.model.parameters(), config.grad_clip, grad_norm)
@@ -150,7 +151,7 @@ class Trainer(Iterator[StepMetrics]):
         return metrics
 
     def snapshot(self, state: str = "stopped", message: str = "") -> None:
-        """Write a snapshot of this very step, and that the run is now "stopped" or "paused", if there is a folder."""
+        """If there is a folder, write a snapshot of this step and the state "stopped" or "paused"."""
         if self._writer is None or self.finished:
             return
         if not self._begun:
@@ -158,7 +159,7 @@ class Trainer(Iterator[StepMetrics]):
         self._writer.interrupt(self, state, message)
 
     def state(self) -> dict[str, Any]:
-        """All that the next step depends on, apart from the weights: numbers and tensors only."""
+        """Everything that the next step depends on, except the weights: numbers and tensors only."""
         return {
             "step": self.step,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -243,7 +244,7 @@ class Trainer(Iterator[StepMetrics]):
         if 0 < self.config.patience <= self.evaluations_without_best:
             return (
                 f"stopped early at step {self.step}: {self.evaluations_without_best} evaluations in a row "
-                f"brought no validation loss below {self.best_loss:.3f}"
+                f"had no validation loss below {self.best_loss:.3f}"
             )
         return None
 
@@ -267,12 +268,12 @@ class Trainer(Iterator[StepMetrics]):
     def _count_time(self, seconds: float) -> None:
         self.seconds += seconds
         rate, before = self._tokens_per_step / seconds, self.tokens_per_second
-        # a running mean of seconds per token, in which a step counts for about ten more
+        # a running mean of seconds per token over about ten steps
         self.tokens_per_second = rate if before is None else 1 / (0.9 / before + 0.1 / rate)
 
     @contextmanager
     def _own_random_state(self) -> Iterator[None]:
-        """Draw dropout from the run's own random state, so that nothing else in the process changes the run."""
+        """Draw dropout from the run's own random state, so that other work in the process does not change the run."""
         source = random_source(self.device)
         outside = source.get_rng_state()
         source.set_rng_state(self.random_state)

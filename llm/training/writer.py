@@ -1,4 +1,4 @@
-"""What a training run leaves in its run folder, step by step: metrics, snapshots, best and final weights, status."""
+"""Write a training run into its run folder, step by step: metrics, snapshots, best and final weights, status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llm.training.metrics import StepMetrics
 if TYPE_CHECKING:
     from llm.training.trainer import Trainer
 
-STATUS_SECONDS = 1  # between two writes of "running": often enough for a reader, and next to nothing to write
+STATUS_SECONDS = 1  # between two writes of "running": often enough for readers, and cheap
 
 
 class RunWriter:
@@ -24,7 +24,7 @@ class RunWriter:
         self._status_time = -math.inf
 
     def record(self, trainer: Trainer, metrics: StepMetrics) -> None:
-        """Write what a step leaves behind. The row comes first: a snapshot never lacks its own step's metrics."""
+        """Write a step. The row comes first: a snapshot never lacks the metrics of its step."""
         self.folder.append_metrics(metrics.row())
         if metrics.step > 0 and metrics.evaluation is not None and trainer.evaluations_without_best == 0:
             self.folder.save_model("best", trainer.model, metrics.step)
@@ -37,18 +37,18 @@ class RunWriter:
             self._status_time = time.monotonic()
 
     def interrupt(self, trainer: Trainer, state: str, message: str) -> None:
-        """Write a snapshot of the trainer's step, unless there is one, and that the run is now in `state`."""
+        """Write a snapshot of the trainer's step, unless it exists, and the run's new `state`."""
         if trainer.last_metrics is not None and trainer.step not in self.folder.snapshots():
             self._save_snapshot(trainer, trainer.last_metrics)
         self.folder.write_status(state, message, trainer.step)
 
     def finish(self, trainer: Trainer) -> None:
-        """Write the final weights, and that the run has finished, and why."""
+        """Write the final weights and the state "finished", with the reason."""
         self.folder.save_model("final", trainer.model, trainer.step)
         self.folder.write_status("finished", trainer.stop_reason or "", trainer.step)
 
     def fail(self, trainer: Trainer, message: str) -> None:
-        """Write that the run has failed, and why."""
+        """Write the state "failed", with the reason."""
         self.folder.write_status("failed", message, trainer.step)
 
     def _save_snapshot(self, trainer: Trainer, metrics: StepMetrics) -> None:

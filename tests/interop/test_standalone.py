@@ -193,7 +193,7 @@ def test_its_known_characters_make_the_same_tokens(alone, kind, text):
 
 
 def test_it_refuses_a_character_that_sentencepiece_never_saw(alone):
-    with pytest.raises(ValueError, match="has a character that the training text has not"):
+    with pytest.raises(ValueError, match="has a character that the training text lacks"):
         alone["sentencepiece"].encode("the 🦊")
 
 

@@ -258,7 +258,7 @@ def equation_text(kind, **changes):
 
 def test_equations_follow_what_no_parameter_shows():
     assert "slope_h" in equation_text("Attention", positional="alibi") and "slope" not in equation_text("Attention")
-    assert "turned by the angles" in equation_text("Attention", positional="rope")
+    assert "rotated by the angles" in equation_text("Attention", positional="rope")
     assert "norm({query})" in equation_text("Attention", qk_norm=True) and "norm" not in equation_text("Attention")
     assert "⌊h / 2⌋" in equation_text("Attention", n_kv_heads=2) and "⌊" not in equation_text("Attention")
     assert "max({pre}, 0)" in equation_text("MLP", activation="relu") and "Φ({pre})" in equation_text("MLP")

@@ -142,6 +142,6 @@ def test_a_trainers_state_that_is_none_is_reported(trained, tmp_path):
     torch.save([1, 2], file)
     with (
         content(trained.path / "step_000003" / "trainer.pt", file.getvalue()),
-        pytest.raises(DamagedCheckpointError, match="does not hold a trainer's state"),
+        pytest.raises(DamagedCheckpointError, match="does not contain a trainer's state"),
     ):
         trained.trainer_state(3)

@@ -1,4 +1,4 @@
-"""The MLP: every position transforms what attention has gathered there, on its own.
+"""The MLP: transforms each position's vector separately.
 
 Plain:  output = f(x · W_in + b_in) · W_out + b_out                  (Vaswani et al. 2017)
 Gated:  output = (f(x · W_gate) ⊙ (x · W_in)) · W_out                (Shazeer 2020, arXiv:2002.05202)
@@ -26,7 +26,7 @@ class ActivationEntry:
     function: Callable[[str], Any]  # by implementation: from a tensor to one of the same shape
     gated: bool  # whether a third matrix, the gate, decides how much of each hidden number passes
     formula: Callable[[str], str]  # f of a variable, as an equation writes it
-    words: str  # f in everyday words
+    words: str  # f in plain words
     source: str  # the paper, or empty
     kept: int  # numbers that the fused backward pass keeps for each of the d_mlp hidden ones, beside the MLP's input
 
@@ -47,7 +47,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             formula=lambda x: f"{x} ⊙ Φ({x})",
             words="GELU multiplies a number by Φ, the fraction of a normal distribution that lies below it.",
             source="GELU: Hendrycks & Gimpel 2016, arXiv:1606.08415",
-            kept=2,  # what it reads and what it makes
+            kept=2,  # its input and its output
         ),
         "swiglu": ActivationEntry(
             label="SwiGLU, gated",
@@ -57,7 +57,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             formula=lambda x: f"SiLU({x})",
             words="SiLU(z) = z · σ(z).",
             source="",
-            kept=4,  # what the gate's function reads and makes, what is multiplied by it, and the product
+            kept=4,  # input and output of the gate's function, the other factor, and the product
         ),
         "relu": ActivationEntry(
             label="ReLU",
@@ -67,7 +67,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             formula=lambda x: f"max({x}, 0)",
             words="ReLU keeps a number that is above 0 and makes every other 0.",
             source="",
-            kept=1,  # what it makes
+            kept=1,  # its output
         ),
     },
 )
@@ -87,7 +87,7 @@ def equation(config: ModelConfig) -> Equation:
         )
     return Equation(
         (read, f"{{hidden}} = {entry.formula('{pre}')}", write),
-        "Each position on its own: many small detectors read the vector, and those that respond write something back. "
+        "Each position separately: many small detectors read the vector, and those that respond write something back. "
         + entry.words,
         "; ".join(filter(None, ["Vaswani et al. 2017", entry.source])),
     )

@@ -28,7 +28,9 @@ class NormEntry:
     kept: Callable[
         [int], int
     ]  # numbers that the fused backward pass keeps for each vector of this width, weights apart
-    statistics: tuple[str, ...]  # variables of `forward`, one number a vector, which the code reader shows beside it
+    statistics: tuple[
+        str, ...
+    ]  # variables of `forward` with one number per vector, which the code reader shows beside it
 
 
 REGISTRY: Registry[NormEntry] = Registry(

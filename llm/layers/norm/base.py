@@ -1,4 +1,4 @@
-"""What all norms share: their parameters, and how a sum passes through one part by part."""
+"""What all norms share: their parameters, and how each part of a sum passes through them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Norm(nn.Module):
         return {"width": self.width}
 
     def centred(self, x: Float[Tensor, "*axes width"]) -> Float[Tensor, "*axes width"]:
-        """What is left of x before it is divided by its spread: x itself, for a norm that does not centre."""
+        """The vector that is divided by the spread: x minus its mean, or x itself for a norm that does not centre."""
         return x
 
     def spread(self, centred: Float[Tensor, "*axes width"]) -> Float[Tensor, "*axes 1"]:
@@ -38,8 +38,8 @@ class Norm(nn.Module):
     def apply_to_parts(self, parts: Float[Tensor, "component *axes width"]) -> Float[Tensor, "component *axes width"]:
         """Each part through this norm, whose statistics are those of the sum of all: centred(part) / spread(sum) · γ.
 
-        With its statistics held fixed a norm is linear, so the results sum to what it makes of the sum, less its
-        shift.
+        With its statistics held fixed a norm is linear, so the results sum to its output for the sum, minus
+        its shift.
         """
         centred = self.centred(parts)
         return centred / self.spread(centred.sum(dim=0)) * self.w.detach()

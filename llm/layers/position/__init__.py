@@ -1,4 +1,4 @@
-"""Positions: how a model that sees all tokens at once is told their order.
+"""Positions: how the order of the tokens is encoded, since the model reads them all at once.
 
 A scheme acts in one of three ways: it adds a vector to the residual stream once, after the token embedding; it rotates
 each head's queries and keys; or it adds a bias to the attention scores.
@@ -21,7 +21,7 @@ ActsOn = Literal["residual stream", "queries and keys", "scores", "nothing"]
 
 @dataclass(frozen=True)
 class DistanceCurves:
-    """What a chart of `distance_curves` says: of a scheme in which a score depends on the distance of query and key."""
+    """The title and caption of a chart of `distance_curves`, for schemes whose scores depend on distance."""
 
     title: str
     note: str
@@ -47,7 +47,7 @@ class PositionEntry:
     classes: Callable[[str], Any]  # by implementation, made from (config)
     equation: Equation
     term: str  # how it shows in the equation of what it acts on: a summand, or a line for queries and keys
-    validate: Callable[[ModelConfig], None]  # raises ValueError where the config has what the scheme cannot work with
+    validate: Callable[[ModelConfig], None]  # raises ValueError for a config that the scheme cannot work with
     parameters: Callable[[ModelConfig], int]
     kept: Callable[[ModelConfig], int]  # numbers that one attention layer's backward pass keeps for all sequences
     curves: DistanceCurves | None
@@ -128,11 +128,11 @@ REGISTRY: Registry[PositionEntry] = Registry(
                     "{angle}[pos, i] = {position} · θ^(−2i/d_head)",
                     "({turned_x}, {turned_y}) = ({x} cos {angle} − {y} sin {angle}, {y} cos {angle} + {x} sin {angle})",
                 ),
-                "Turn each pair of numbers like a clock's hand, further at later positions. Two vectors then compare "
-                "by how far apart they are.",
+                "Rotate each pair of numbers like a clock's hand, further at later positions. The dot product of two "
+                "vectors then depends on how far apart they are.",
                 "Su et al. 2021, arXiv:2104.09864",
             ),
-            term="{query}, {key} ← each turned by the angles of its position",
+            term="{query}, {key} ← each rotated by the angles of its position",
             validate=lambda config: require(
                 config, "d_head", config.d_head % 2 == 0, "even with positional='rope' (it rotates pairs)"
             ),
@@ -140,8 +140,8 @@ REGISTRY: Registry[PositionEntry] = Registry(
             kept=lambda config: 4 * config.n_ctx * config.d_head,  # cosines and sines, for queries and for keys
             curves=DistanceCurves(
                 "Rotary positions: cosine of the angle between equal vectors, a line for each rotated pair",
-                "The first pairs turn fast and can tell short distances apart; the last turn slowly. Nothing here is "
-                "learned: it is the same at every step.",
+                "The first pairs rotate fast and can tell short distances apart; the last rotate slowly. Nothing is "
+                "learned here: it is the same at every step.",
             ),
         ),
         "alibi": PositionEntry(
@@ -163,8 +163,8 @@ REGISTRY: Registry[PositionEntry] = Registry(
             kept=lambda config: 0,
             curves=DistanceCurves(
                 "ALiBi: penalty on the score, a line for each head",
-                "Steep lines attend only to what is near, flat ones to what is far as well. Nothing here is learned: "
-                "it is the same at every step.",
+                "Heads with steep lines attend only to near tokens, those with flat lines to distant ones "
+                "as well. Nothing is learned here: it is the same at every step.",
             ),
         ),
         "none": PositionEntry(

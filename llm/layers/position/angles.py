@@ -1,4 +1,4 @@
-"""Position numbers, and the angles by which sine waves and rotations tell them."""
+"""Position numbers, and the angles by which sine waves and rotations encode them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class ShownStep:
     title: str
     equation: Equation
     module: str  # whose file is shown
-    functions: tuple[str, ...]  # of that module, those whose lines are followed
+    functions: tuple[str, ...]  # functions of that module whose lines are traced
     first: Callable[..., None]  # (weight, gradient, TrainingConfig): takes the first step on the weight, in place
     variables: tuple[str, ...]  # the functions' variables that have the weight's shape
 

@@ -2,14 +2,14 @@
 
 Loshchilov & Hutter 2017, arXiv:1711.05101:
 
-    m ← β₁ m + (1 − β₁) g              running mean of the gradient: where it has pointed lately
-    v ← β₂ v + (1 − β₂) g²             running mean of its square: how large it usually is
-    m̂ = m / (1 − β₁ᵗ)                  both start at 0; this makes up for it
+    m ← β₁ m + (1 − β₁) g              running mean of the gradient: its recent direction
+    v ← β₂ v + (1 − β₂) g²             running mean of its square: its recent size
+    m̂ = m / (1 − β₁ᵗ)                  corrects for the start at 0
     v̂ = v / (1 − β₂ᵗ)
     θ ← θ − η λ θ                      weight decay, separate from the gradient: the W in AdamW
     θ ← θ − η m̂ / (√v̂ + ε)             a step of about η
 
-`adamw_step` is one step, to be read. Training uses torch's fused one; a test shows that they agree.
+`adamw_step` is one step, written to be read. Training uses torch's fused kernel; a test shows that they agree.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def adamw_step(
 
 
 def first_step(weight: Tensor, gradient: Tensor, config: TrainingConfig) -> None:
-    """`adamw_step` from a fresh state, with the config's settings and its peak learning rate."""
+    """`adamw_step` from the initial state, with the config's settings and its peak learning rate."""
     adamw_step(
         weight,
         gradient,

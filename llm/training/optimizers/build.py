@@ -1,4 +1,4 @@
-"""From a model's parameters to the optimizers that step them."""
+"""Group a model's parameters and build their optimizers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llm.training.optimizers import REGISTRY
 
 @dataclass(frozen=True)
 class ParameterGroups:
-    """A model's parameters by what an optimizer does with them, each in the model's order.
+    """A model's parameters by how optimizers treat them, each group in the model's order.
 
     Weight decay is for the matrices alone: not for biases and norms, nor for embedding tables, whose rows are looked up
     and not multiplied (a tied W_E counts as a table).
