@@ -1,4 +1,4 @@
 """Looking inside a model: what each part of it computes on a text, and what its weights have learned.
 
-One module an idea, named after it; each figure is one function, defined in its docstring.
+One module per idea, named after it; each figure is one function, defined in its docstring.
 """

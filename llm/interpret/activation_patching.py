@@ -1,9 +1,9 @@
-"""Activation patching: put activations of a clean run into a corrupted run, and see how much of the answer returns.
+"""Activation patching: copy activations of a clean run into a corrupted run; how much of the answer does it restore?
 
     effect = (LD_patched − LD_corrupt) / (LD_clean − LD_corrupt),    LD = logits[y] − logits[y′] after the last position
 
-0: nothing returns; 1: all of it. Unlike a pattern this is causal: the patched activation carried what told the prompts
-apart (Vig et al. 2020, arXiv:2004.12265; Meng et al. 2022, arXiv:2202.05262).
+0: nothing is restored; 1: everything. Unlike an attention pattern this is causal: the patched activation carried what
+distinguishes the prompts (Vig et al. 2020, arXiv:2004.12265; Meng et al. 2022, arXiv:2202.05262).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ MODULES = {
 
 @dataclass(frozen=True)
 class Patch:
-    """One activation to copy over: at these positions (None: all), and for site "head" of this head.
+    """One activation to copy, at these positions (None: all). Site "head" needs the head.
 
-    A head's output is patched as mixed[head], of which it is a linear function.
+    A head's output is a linear function of mixed[head], which is what is patched.
     """
 
     site: Site
@@ -51,9 +51,9 @@ def activation_patching(
     experiments: Sequence[Collection[Patch]],
     batch_size: int = 32,
 ) -> Generator[None, None, Float[Tensor, " experiment"]]:
-    """The effect of each experiment on the logit difference of `pair`; the patches of an experiment are made together.
+    """The effect of each experiment on the logit difference of `pair`; its patches are applied together.
 
-    resid_pre at all positions gives 1, no patch at all 0. Yields after each batch of experiments.
+    Patching resid_pre at all positions gives 1, no patch gives 0. Yields after each batch of experiments.
 
     Raises:
         ValueError: prompts of different length or with the same logit difference; a patch whose site is unknown, or
@@ -61,21 +61,21 @@ def activation_patching(
     """
     if clean.shape != corrupt.shape or clean.ndim != 1:
         raise ValueError(
-            f"the clean prompt has shape {list(clean.shape)} and the corrupted one {list(corrupt.shape)}: patching "
-            "goes position by position, so give two single prompts of equal length"
+            "clean and corrupt must be two single prompts of equal length, since patching goes position by position, "
+            f"got shapes {list(clean.shape)} and {list(corrupt.shape)}"
         )
     for patches in experiments:
         for patch in patches:
-            _check(model, patch, len(clean))
+            _check_patch(model, patch, len(clean))
     corrupt_batch = as_batch(model, corrupt[None])
     clean_difference = logit_difference(model, clean[None], pair).item()
     corrupt_difference = logit_difference(model, corrupt[None], pair).item()
     if clean_difference == corrupt_difference:
         raise ValueError(
             f"both prompts have the logit difference {clean_difference:g}, so there is nothing to restore: choose "
-            "prompts, or a pair of tokens, that the model tells apart"
+            "prompts, or a pair of tokens, for which it differs"
         )
-    kept = record(model, clean[None], ["resid_pre", "attention_out", "mlp_out", "mixed"])
+    clean_activations = record(model, clean[None], ["resid_pre", "attention_out", "mlp_out", "mixed"])
     effects = []
     for start in range(0, len(experiments), batch_size):
         batch = experiments[start : start + batch_size]
@@ -83,7 +83,7 @@ def activation_patching(
         for row, patches in enumerate(batch):
             for patch in patches:
                 module = blocks(patched_model)[patch.layer].get_submodule(MODULES[patch.site])
-                module.register_forward_hook(_patching_hook(kept, row, patch))
+                module.register_forward_hook(_patching_hook(clean_activations, row, patch))
         patched = logit_difference(patched_model, corrupt_batch.expand(len(batch), -1), pair)  # [experiment]
         effects.append((patched - corrupt_difference) / (clean_difference - corrupt_difference))
         yield
@@ -96,17 +96,19 @@ def logit_difference(
     """logits[y] − logits[y′] of pair (y, y′) after the last position.
 
     Raises:
-        ValueError: a token outside the vocabulary, or tokens that the model cannot read.
+        ValueError: a token outside the vocabulary, or invalid tokens (see `as_batch`).
     """
     check_pair(model, pair)
     last = record(model, tokens, ["logits"])["logits"][:, -1]  # [batch, d_vocab]
     return last[:, pair[0]] - last[:, pair[1]]
 
 
-def _patching_hook(kept: dict[str, Tensor], row: int, patch: Patch) -> Callable[[nn.Module, object, Tensor], Tensor]:
+def _patching_hook(
+    activations: dict[str, Tensor], row: int, patch: Patch
+) -> Callable[[nn.Module, object, Tensor], Tensor]:
     """A hook that copies the clean run's activation into one row of the corrupted batch."""
-    part = "attention.mixed" if patch.site == "head" else patch.site
-    clean = kept[f"blocks.{patch.layer}.{part}"][0]  # [pos, d_model], or [head, pos, d_head]
+    name = "attention.mixed" if patch.site == "head" else patch.site
+    clean = activations[f"blocks.{patch.layer}.{name}"][0]  # [pos, d_model], or [head, pos, d_head]
     positions = slice(None) if patch.positions is None else list(patch.positions)
     index = (positions,) if patch.head is None else (patch.head, positions)
 
@@ -118,7 +120,7 @@ def _patching_hook(kept: dict[str, Tensor], row: int, patch: Patch) -> Callable[
     return hook
 
 
-def _check(model: Transformer, patch: Patch, length: int) -> None:
+def _check_patch(model: Transformer, patch: Patch, length: int) -> None:
     if patch.site not in get_args(Site):
         raise ValueError(f"site must be one of {', '.join(get_args(Site))}, got {patch.site!r}")
     check_layer(model, patch.layer)

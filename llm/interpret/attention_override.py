@@ -1,7 +1,7 @@
 """Attention override: redirect a head's attention, to test whether what it attends to matters.
 
-The head's pattern is replaced row by row while everything after it is computed as usual, so whatever changes was caused
-by where the head attended.
+Only the head's pattern is replaced, row by row; everything after it is computed as usual. So any change in the output
+was caused by where the head attended.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Target = Literal["itself", "previous", "first", "evenly", "token"]
 class AttentionOverride:
     """Redirect one head's attention, for one query position or for all of them (None).
 
-    `target`: the query itself, the token before it, the first token, evenly all tokens up to the query, or the token at
-    position `key` (queries before that one, which cannot attend to it, keep their rows).
+    `target`: the query itself, the token before it, the first token, all tokens up to the query evenly, or the token at
+    position `key` (queries before `key` cannot attend to it and keep their rows).
     """
 
     layer: int
@@ -40,7 +40,7 @@ class AttentionOverride:
 def override_attention(model: Transformer, override: AttentionOverride) -> Iterator[Transformer]:
     """The model with one head's attention redirected, on texts of any length.
 
-    The given model stays as it is; the altered one computes like it again after the `with` block.
+    The original model is unchanged; after the `with` block the copy computes the same as it.
 
     Raises:
         ValueError: no such head. In the `with` block: as `overridden_pattern`.
@@ -63,7 +63,7 @@ def override_attention(model: Transformer, override: AttentionOverride) -> Itera
 def overridden_pattern(
     pattern: Float[Tensor, "*batch query_pos key_pos"], override: AttentionOverride
 ) -> Float[Tensor, "*batch query_pos key_pos"]:
-    """The pattern with the rows that `override` names replaced; each of them sums to 1, and none attends ahead.
+    """The pattern with the rows that `override` selects replaced; each sums to 1, and none attends to a later position.
 
     Raises:
         ValueError: a query or key that does not exist, a query that cannot attend to the key, an unknown target.
@@ -73,12 +73,12 @@ def overridden_pattern(
         if not 0 <= position < positions:
             raise ValueError(f"{name}={position} does not exist: this text's positions are 0 to {positions - 1}")
     if override.target == "token" and override.query is not None and override.key > override.query:
-        raise ValueError(f"position {override.query} cannot attend to position {override.key}: that one comes later")
+        raise ValueError(f"position {override.query} cannot attend to position {override.key}, which comes later")
     if override.target not in get_args(Target):
         raise ValueError(f"target must be one of {', '.join(get_args(Target))}, got {override.target!r}")
     query = torch.arange(positions, device=pattern.device)  # [query_pos]
     if override.target == "evenly":
-        wanted = (query[:, None] >= query).to(pattern) / (query[:, None] + 1)  # [query_pos, key_pos]
+        replacement = (query[:, None] >= query).to(pattern) / (query[:, None] + 1)  # [query_pos, key_pos]
     else:
         key = {
             "itself": query,
@@ -86,8 +86,8 @@ def overridden_pattern(
             "first": torch.zeros_like(query),
             "token": torch.full_like(query, override.key),
         }[override.target]  # [query_pos]
-        wanted = nn.functional.one_hot(key, positions).to(pattern)  # [query_pos, key_pos]
-    changed = wanted.tril().sum(dim=-1) > 0  # [query_pos]
+        replacement = nn.functional.one_hot(key, positions).to(pattern)  # [query_pos, key_pos]
+    replaced = replacement.tril().sum(dim=-1) > 0  # [query_pos]
     if override.query is not None:
-        changed &= query == override.query  # [query_pos]
-    return torch.where(changed[:, None], wanted, pattern)
+        replaced &= query == override.query  # [query_pos]
+    return torch.where(replaced[:, None], replacement, pattern)

@@ -1,6 +1,6 @@
-"""Attention patterns of a text: a forward pass walked layer by layer, and three pictures of what it finds.
+"""Attention patterns of a text: a forward pass one layer at a time, and three ways to show a pattern.
 
-The walk keeps one layer's patterns in memory, and each layer can be a task of its own
+Only one layer's patterns are in memory at a time, and each layer can be a separate task
 (`llm.runtime.compute.iterate`).
 """
 
@@ -24,7 +24,7 @@ THUMBNAIL_CELLS = 128  # along each side of a thumbnail, at most
 
 @dataclass(frozen=True)
 class AttentionLayer:
-    """What one attention layer computes on a text; `plain_query` and `plain_key` precede rotary positions."""
+    """What one attention layer computes on a text; `plain_query` and `plain_key` are those before rotation."""
 
     attention: Attention
     plain_query: Float[Tensor, "batch head pos d_head"]
@@ -40,7 +40,7 @@ def attention_layers(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> It
     """One forward pass, a layer at a time. The model itself is never hooked or switched to another mode.
 
     Raises:
-        ValueError: tokens that the model cannot read.
+        ValueError: invalid tokens (see `as_batch`).
     """
     tokens = as_batch(model, tokens)
     copy = hookable_copy(model, materialize_pattern=True)
@@ -50,7 +50,7 @@ def attention_layers(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> It
         yield layer
 
 
-# Gradients are switched off inside these two alone: a generator that waits must leave its thread as it found it.
+# Gradients are disabled only inside these two functions: a suspended generator must not change its thread's state.
 
 
 @torch.no_grad()
@@ -64,26 +64,26 @@ def _run_block(
     block: Block, resid: Float[Tensor, "batch pos d_model"]
 ) -> tuple[Float[Tensor, "batch pos d_model"], AttentionLayer]:
     attention = block.attention
-    kept: dict[str, Tensor] = {}
+    recorded: dict[str, Tensor] = {}
 
-    def keep(name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-        kept[name] = output.clone()
+    def store(name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        recorded[name] = output.clone()
 
-    sources = {name: getattr(attention, f"hook_{name}") for name in ("query", "key", "value", "scores", "pattern")}
-    sources |= {"plain_query": attention.norm_query, "plain_key": attention.norm_key}
-    hooks = [module.register_forward_hook(partial(keep, name)) for name, module in sources.items()]
+    modules = {name: getattr(attention, f"hook_{name}") for name in ("query", "key", "value", "scores", "pattern")}
+    modules |= {"plain_query": attention.norm_query, "plain_key": attention.norm_key}
+    hooks = [module.register_forward_hook(partial(store, name)) for name, module in modules.items()]
     resid = block(resid)  # [batch, pos, d_model]
     for hook in hooks:
         hook.remove()
-    return resid, AttentionLayer(attention, **kept)
+    return resid, AttentionLayer(attention, **recorded)
 
 
 def pattern_thumbnails(
     pattern: Float[Tensor, "head query_pos key_pos"], cells: int = THUMBNAIL_CELLS
 ) -> UInt8[Tensor, "head query_cell key_cell"]:
-    """Patterns as 8-bit pictures: round(255 · sqrt(A)), so that small weights can be told from zero.
+    """Patterns as 8-bit images: round(255 · sqrt(A)), so that small weights differ visibly from zero.
 
-    With more than `cells` positions, a cell stands for a square of `thumbnail_span` positions a side and shows the
+    With more than `cells` positions, a cell covers a square of `thumbnail_span` positions per side and shows the
     greatest weight in it.
     """
     span = thumbnail_span(pattern.shape[-1], cells)
@@ -93,7 +93,7 @@ def pattern_thumbnails(
 
 
 def thumbnail_span(positions: int, cells: int = THUMBNAIL_CELLS) -> int:
-    """How many positions one cell of a thumbnail stands for, along each side."""
+    """How many positions one cell of a thumbnail covers, along each side."""
     return -(-positions // cells)
 
 
@@ -101,11 +101,11 @@ def pattern_without_first(pattern: Float[Tensor, "query_pos key_pos"]) -> Float[
     """The pattern over all keys but the first: A[q, k] / (1 − A[q, 0]) for k ≥ 1. The first query's row becomes 0.
 
     Many heads attend to the first token when they find nothing (an attention sink, Xiao et al. 2023,
-    arXiv:2309.17453); without it, the rest of what they attend to can be seen.
+    arXiv:2309.17453); without it, you can see what else they attend to.
     """
-    rest = pattern.clone()
-    rest[:, 0] = 0
-    return rest / rest.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(rest.dtype).tiny)
+    others = pattern.clone()
+    others[:, 0] = 0
+    return others / others.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(others.dtype).tiny)
 
 
 def value_weighted_pattern(
@@ -115,6 +115,6 @@ def value_weighted_pattern(
 
     A head can attend to a position whose value is nearly zero, such as a sink, and take nothing from it.
     """
-    sizes = value.norm(dim=-1).repeat_interleave(pattern.shape[1] // value.shape[1], dim=1)  # [batch, head, key_pos]
-    weighted = pattern * sizes[:, :, None]  # [batch, head, query_pos, key_pos]
+    norms = value.norm(dim=-1).repeat_interleave(pattern.shape[1] // value.shape[1], dim=1)  # [batch, head, key_pos]
+    weighted = pattern * norms[:, :, None]  # [batch, head, query_pos, key_pos]
     return weighted / weighted.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(weighted.dtype).tiny)

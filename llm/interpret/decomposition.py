@@ -1,10 +1,10 @@
-"""Take the residual stream apart: it is a sum, so each component's part in what the unembedding reads is known exactly.
+"""Decompose the residual stream: it is a sum, so each component's contribution to the unembedding's input is exact.
 
 Pre-norm: the last residual stream is token embedding + position vector + every head + every MLP + biases, and the final
-norm follows. A norm whose statistics are frozen from the real run is linear, so it can be applied to each part, as
-`Norm.apply_to_parts` does; its shift β becomes a part of its own.
+norm follows. A norm with its statistics frozen at those of the actual forward pass is linear, so it can be applied to
+each part (`Norm.apply_to_parts`); its shift β becomes a separate part.
 
-Post-norm: every sublayer's addition is followed by such a norm, and each part passes all norms after it. Still exact.
+Post-norm: such a norm follows every sublayer's addition, and each part goes through all later norms. Still exact.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Kind = Literal["token", "position", "head", "attention", "attention bias", "mlp"
 
 @dataclass(frozen=True)
 class Component:
-    """Something that writes into the residual stream. The final norm's bias has no layer."""
+    """A part of the model that writes into the residual stream. The final norm's bias has no layer."""
 
     kind: Kind
     layer: int | None = None
@@ -42,45 +42,44 @@ def decompose(
 ) -> tuple[list[Component], Float[Tensor, "component batch pos d_model"]]:
     """The parts whose sum is what the unembedding reads (or, without `final_norm`, the last residual stream).
 
-    With `heads`, attention is one part a head and its bias b_O, else one part a layer. An MLP's part includes b_out.
+    With `heads`, attention is one part per head plus the bias b_O, else one per layer. An MLP's part includes b_out.
     """
     tokens = as_batch(model, tokens)
-    wanted = ["embedding", "mlp_out", "mixed" if heads else "attention_out"]
-    kept = record(model, tokens, wanted)
+    activations = record(model, tokens, ["embedding", "mlp_out", "mixed" if heads else "attention_out"])
     token = hookable_copy(model).embed(tokens)[:, positions]  # [batch, pos, d_model]
-    names, parts = [Component("token")], [token]
+    components, parts = [Component("token")], [token]
     if model.positions is not None:
-        names.append(Component("position"))
-        parts.append(kept["embedding"][:, positions] - token)
+        components.append(Component("position"))
+        parts.append(activations["embedding"][:, positions] - token)
     for layer, block in enumerate(blocks(model)):
         if heads:
             attention = block.attention
-            written = head_outputs(kept[f"blocks.{layer}.attention.mixed"][:, :, positions], attention.W_O)
-            names += [Component("head", layer, head) for head in range(attention.n_heads)]
+            written = head_outputs(activations[f"blocks.{layer}.attention.mixed"][:, :, positions], attention.W_O)
+            components += [Component("head", layer, head) for head in range(attention.n_heads)]
             parts += written.unbind(dim=2)  # each [batch, pos, d_model]
             if attention.b_O is not None:
-                names.append(Component("attention bias", layer))
+                components.append(Component("attention bias", layer))
                 parts.append(attention.b_O.detach().expand_as(token))
         else:
-            names.append(Component("attention", layer))
-            parts.append(kept[f"blocks.{layer}.attention_out"][:, positions])
+            components.append(Component("attention", layer))
+            parts.append(activations[f"blocks.{layer}.attention_out"][:, positions])
         if not block.pre_norm:
-            parts = _through(block.norm_attention, names, parts, layer)
-        names.append(Component("mlp", layer))
-        parts.append(kept[f"blocks.{layer}.mlp_out"][:, positions])
+            parts = _through_norm(block.norm_attention, components, parts, layer)
+        components.append(Component("mlp", layer))
+        parts.append(activations[f"blocks.{layer}.mlp_out"][:, positions])
         if not block.pre_norm:
-            parts = _through(block.norm_mlp, names, parts, layer)
+            parts = _through_norm(block.norm_mlp, components, parts, layer)
     if final_norm and isinstance(model.final_norm, Norm):
-        parts = _through(model.final_norm, names, parts, None)
-    return names, torch.stack(parts)
+        parts = _through_norm(model.final_norm, components, parts, None)
+    return components, torch.stack(parts)
 
 
 def read_direction(
     model: Transformer, vector: Float[Tensor, "... d_model"], layer: int
 ) -> Float[Tensor, "... d_model"]:
-    """What a vector that layer `layer`'s MLP writes looks like to the unembedding, up to each position's own 1/σ.
+    """A vector written by layer `layer`'s MLP as the unembedding reads it, up to each position's factor 1/σ.
 
-    Pre-norm: through the final norm (`Norm.direction`). Post-norm: the same for every norm after it.
+    Pre-norm: passed through the final norm (`Norm.direction`); post-norm: through every later norm.
     """
     norms: list[nn.Module] = [model.final_norm]
     if model.config.norm_position == "post":
@@ -93,11 +92,11 @@ def read_direction(
     return vector
 
 
-def _through(norm: Norm, names: list[Component], parts: list[Tensor], layer: int | None) -> list[Tensor]:
-    """Each part through a norm frozen at the statistics of their sum; the norm's shift joins `names` and the parts."""
+def _through_norm(norm: Norm, components: list[Component], parts: list[Tensor], layer: int | None) -> list[Tensor]:
+    """Apply a norm to each part, frozen at the statistics of their sum; its shift is added as a component."""
     scaled = list(norm.apply_to_parts(torch.stack(parts)).unbind())
     shift = norm.shift()
     if shift is not None:
-        names.append(Component("norm bias", layer))
+        components.append(Component("norm bias", layer))
         scaled.append(shift.detach().expand_as(scaled[0]))
     return scaled

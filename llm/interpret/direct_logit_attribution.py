@@ -33,11 +33,11 @@ def direct_logit_attribution(
 ) -> Attribution:
     """What each component's output c adds to logit[y] − logit[y′], y = pair[0], y′ = pair[1], at one position.
 
-    contribution = norm(c) · (W_U[:, y] − W_U[:, y′]), where the final norm has the statistics of the real run: for
+    contribution = norm(c) · (W_U[:, y] − W_U[:, y′]), where the final norm has the statistics of the actual pass: for
     RMSNorm norm(c) = c / σ · γ, for LayerNorm (c − mean c) / σ · γ.
 
     Components: token embedding, position vector, every head, every attention bias b_O, every MLP, the norm's β. In a
-    post-norm model c passes each later norm in the same way.
+    post-norm model c passes through each later norm in the same way.
 
     Raises:
         ValueError: a token outside the vocabulary, a position outside the text.
@@ -52,7 +52,7 @@ def direct_logit_attribution(
 
 
 def check_position(position: int, length: int) -> int:
-    """A position counted from 0; −1 is the last.
+    """The position as an index from 0; −1 is the last.
 
     Raises:
         ValueError: the text has no such position.

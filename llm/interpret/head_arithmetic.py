@@ -24,8 +24,8 @@ class HeadArithmetic:
     """Every step of one head on one text, as float32 arrays; entries that a query may not attend to are NaN.
 
     `content` is the score as it would be if every key were at its query's position (rope) or without the penalty
-    (alibi), and `position` is what is added because it is not. With other position schemes order is part of the
-    residual stream: then `position` is 0.
+    (alibi); `position` is the difference, score − content. With other schemes, positions are part of the residual
+    stream and `position` is 0.
     """
 
     pattern: np.ndarray  # [query_pos, key_pos], as are the next six

@@ -1,6 +1,6 @@
 """What each attention head does, in five numbers, measured on random tokens that are repeated once.
 
-Random tokens can be predicted from nothing but the repetition, so a head that finds the earlier copy stands out.
+Random tokens can be predicted only from the repetition, so a head that finds the earlier copy stands out.
 A pattern A[head, q, k] says how much query position q attends to key position k: each row sums to 1. Patterns and
 scores count query heads; under grouped-query attention query head h reads key/value head h // (n_heads / n_kv_heads).
 """
@@ -34,7 +34,7 @@ LABEL_ABOVE = 0.5  # a head is named after a score above this: more than half of
 
 @dataclass(frozen=True)
 class HeadScores:
-    """One number a head, each the mean over sequences."""
+    """One number per head, the mean over sequences."""
 
     previous: Float[Tensor, "... head"]
     duplicate: Float[Tensor, "... head"]
@@ -46,7 +46,7 @@ class HeadScores:
 
 @dataclass(frozen=True)
 class InductionLoss:
-    """Mean loss, in nats per token, of predicting the tokens of each copy; and of every position."""
+    """Mean loss, in nats per token, of predicting each copy's tokens, and by position."""
 
     first: float
     second: float
@@ -60,15 +60,15 @@ def pattern_scores(pattern: Float[Tensor, "batch head query_pos key_pos"]) -> He
     duplicate-token  mean over q ≥ L of A[q, q − L]
     induction        mean over q ≥ L of A[q, q − L + 1], the token after the earlier copy
     first-token      mean over q ≥ 1 of A[q, 0]
-    entropy          mean over q of −Σ_k A log A, in nats, beside its maximum, the mean over q of ln(q + 1)
+    entropy          mean over q of −Σ_k A log A, in nats; its maximum is the mean over q of ln(q + 1)
 
     Raises:
-        ValueError: a pattern that is not square, or not of an even number of positions, 4 or more.
+        ValueError: a pattern that is not square, or whose number of positions is odd or below 4.
     """
     positions = pattern.shape[-1]
     if positions < 4 or positions % 2 or pattern.shape[-2] != positions:
         raise ValueError(
-            f"pattern must be square, of an even number of positions, 4 or more, got shape {list(pattern.shape)}"
+            f"pattern must be square with an even number of positions, 4 or more, got shape {list(pattern.shape)}"
         )
     length = positions // 2
 
@@ -89,7 +89,7 @@ def pattern_scores(pattern: Float[Tensor, "batch head query_pos key_pos"]) -> He
 @stepwise
 def head_scores(
     model: Transformer,
-    occurring: Int[Tensor, " ids"],
+    token_ids: Int[Tensor, " ids"],
     length: int | None = None,
     sequences: int = SEQUENCES,
     seed: int = 0,
@@ -101,7 +101,7 @@ def head_scores(
     Raises:
         ValueError: as `repeated_tokens`.
     """
-    tokens, _ = repeated_tokens(model, occurring, length, sequences, seed)
+    tokens, _ = repeated_tokens(model, token_ids, length, sequences, seed)
     layers = []
     for layer in attention_layers(model, tokens):
         layers.append(pattern_scores(layer.pattern.float()))
@@ -123,19 +123,19 @@ def head_label(previous: float, duplicate: float, induction: float, first: float
 
 def induction_loss(
     model: Transformer,
-    occurring: Int[Tensor, " ids"],
+    token_ids: Int[Tensor, " ids"],
     length: int | None = None,
     sequences: int = SEQUENCES,
     seed: int = 0,
 ) -> InductionLoss:
-    """Mean loss over the second copy of L random tokens, beside the first.
+    """Mean loss over each of two copies of L random tokens.
 
     second = mean of the loss of predicting tokens L … 2L − 1;  first = of tokens 1 … L − 1 (nothing predicts token 0).
 
     Raises:
         ValueError: as `repeated_tokens`.
     """
-    tokens, length = repeated_tokens(model, occurring, length, sequences, seed)
+    tokens, length = repeated_tokens(model, token_ids, length, sequences, seed)
     losses = [
         token_losses(kept["logits"][:, :-1], tokens[start : start + BATCH, 1:])
         for start, kept in zip(range(0, sequences, BATCH), records(model, tokens, ["logits"], BATCH), strict=True)
@@ -146,23 +146,23 @@ def induction_loss(
 
 def repeated_tokens(
     model: Transformer,
-    occurring: Int[Tensor, " ids"],
+    token_ids: Int[Tensor, " ids"],
     length: int | None = None,
     sequences: int = SEQUENCES,
     seed: int = 0,
 ) -> tuple[Int[Tensor, "batch pos"], int]:
-    """`sequences` times L tokens drawn uniformly from the ids that occur, each repeated twice; and L.
+    """`sequences` sequences of L tokens drawn uniformly from `token_ids`, then the same L again; and L.
 
-    The same seed draws the same tokens on every device. L is half of n_ctx and at most 50 unless given.
+    The same seed draws the same tokens on every device. By default L is half of n_ctx, at most 50.
 
     Raises:
-        ValueError: nothing occurs, or 2L does not fit into the context.
+        ValueError: `token_ids` is empty, or 2L does not fit into the context.
     """
-    ids = torch.unique(occurring).cpu().long()  # [ids], sorted
+    ids = torch.unique(token_ids).cpu().long()  # [ids], sorted
     longest = model.config.n_ctx // 2
     length = min(50, longest) if length is None else length
     if len(ids) == 0:
-        raise ValueError("no token ids were given: draw them from the ids that occur in the training text")
+        raise ValueError("token_ids must not be empty: pass those that occur in the training text")
     if not 2 <= length <= longest:
         raise ValueError(
             f"length must be 2 to {longest}, so that it fits twice into n_ctx={model.config.n_ctx}, got {length}"

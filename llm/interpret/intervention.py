@@ -1,4 +1,4 @@
-"""Interventions on a single text: parts ablated, a head's attention overridden, and what the model predicts then."""
+"""Interventions on a single text: ablate parts, override a head's attention, and measure how the predictions change."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Intervention:
 def intervene(
     model: Transformer, intervention: Intervention, mean_over: Int[Tensor, "batch pos"] | None = None
 ) -> Iterator[Transformer]:
-    """The model with this intervention made. `mean_over` is needed, and read, for mean ablation only.
+    """The model with this intervention applied. Only mean ablation needs and reads `mean_over`.
 
     Raises:
         ValueError: as `ablate` and `override_attention`; mean ablation without `mean_over`.
     """
     if intervention.mean and mean_over is None:
-        raise ValueError("mean ablation needs mean_over, the batch of text over which the mean is taken")
-    parts = intervention.heads, intervention.mlps, intervention.scale, mean_over if intervention.mean else None
-    with ablate(model, *parts) as altered:
+        raise ValueError("mean ablation needs mean_over, the batch of text to average over")
+    ablation = intervention.heads, intervention.mlps, intervention.scale, mean_over if intervention.mean else None
+    with ablate(model, *ablation) as altered:
         if intervention.override is None:
             yield altered
         else:
@@ -59,7 +59,7 @@ class TextPrediction:
 
 @dataclass(frozen=True)
 class InterventionEffect:
-    """The original model's prediction beside the altered one's."""
+    """The predictions of the original and of the altered model."""
 
     original: TextPrediction
     altered: TextPrediction
@@ -69,7 +69,7 @@ def predict_text(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> TextPr
     """Losses and final logits of the model on a single text.
 
     Raises:
-        ValueError: tokens that the model cannot read.
+        ValueError: invalid tokens (see `as_batch`).
     """
     tokens = as_batch(model, tokens)
     logits = record(model, tokens, ["logits"])["logits"][0]  # [pos, d_vocab]
@@ -83,13 +83,13 @@ def intervention_effect(
     intervention: Intervention,
     mean_over: Int[Tensor, "batch pos"] | None = None,
 ) -> Generator[None, None, InterventionEffect]:
-    """What an intervention does to a single text. Yields between the two models.
+    """How an intervention changes what the model predicts on a single text. Yields between the two models.
 
     effect on the loss = mean of altered.losses − mean of original.losses
-    effect on a logit difference = the same of logits[y] − logits[y′]
+    effect on a logit difference = logits[y] − logits[y′] of altered − that of original
 
     Raises:
-        ValueError: as `intervene`, or tokens that the model cannot read.
+        ValueError: as `intervene`, or invalid tokens (see `as_batch`).
     """
     original = predict_text(model, tokens)
     yield
@@ -101,7 +101,7 @@ def intervention_effect(
 def ablation_effects(
     model: Transformer, tokens: Int[Tensor, "batch pos"]
 ) -> Generator[None, None, Float[Tensor, "layer part"]]:
-    """Change in a single text's loss with one part at a time zero-ablated: in each layer every head, then the MLP.
+    """Change in a single text's loss when one part at a time is zero-ablated: each layer's heads, then its MLP.
 
     effect = mean loss with the part ablated − mean loss. Yields after each part.
 
@@ -129,12 +129,12 @@ def greedy_continuation(
     intervention: Intervention = Intervention(),
     mean_over: Int[Tensor, "batch pos"] | None = None,
 ) -> Generator[None, None, list[int]]:
-    """The `count` tokens with which the model continues a text, always the most likely one; fewer if the context ends.
+    """Continue a text with the most likely token `count` times, or until the context is full. Returns the new tokens.
 
     Yields after each token.
 
     Raises:
-        ValueError: as `intervene`, or tokens that the model cannot read.
+        ValueError: as `intervene`, or invalid tokens (see `as_batch`).
     """
     text = list(tokens)
     end = min(len(text) + count, model.config.n_ctx)

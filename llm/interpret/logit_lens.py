@@ -39,7 +39,7 @@ def logit_lens(model: Transformer, tokens: Int[Tensor, "batch pos"], top: int = 
     One layer's logits are in memory at a time. Yields after each row.
 
     Raises:
-        ValueError: `top` below 1, or tokens that the model cannot read.
+        ValueError: `top` below 1, or invalid tokens (see `as_batch`).
     """
     if top < 1:
         raise ValueError(f"top must be 1 or more, got {top}")

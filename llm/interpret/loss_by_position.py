@@ -1,4 +1,4 @@
-"""Loss by position: a model that uses its context predicts better the further it has read.
+"""Loss by position: a model that uses its context predicts better the more context it has.
 
 In-context learning score (Olsson et al. 2022, arXiv:2209.11895): how much lower the loss is late in the context than
 early.
@@ -21,7 +21,7 @@ from llm.runtime.stepwise import stepwise
 
 @dataclass(frozen=True)
 class InContextScore:
-    """Negative: the model uses its context. `published` is None where the context is not longer than 500."""
+    """Negative: the model uses its context. `published` is None unless n_ctx > 500."""
 
     score: float  # loss at position 0.9 · n_ctx − loss at position 0.1 · n_ctx
     published: float | None  # loss at position 500 − loss at position 50
@@ -33,14 +33,14 @@ def loss_by_position(
 ) -> Generator[None, None, Float[Tensor, " pos"]]:
     """Mean over windows of the loss of predicting `targets` at each position, in nats.
 
-    `inputs` and `targets` as `TextData.evaluation_windows` gives them: held-out text, and the tokens that follow.
+    `inputs` and `targets` as `TextData.evaluation_windows` returns them: held-out text, and the tokens that follow.
     Yields after each batch of windows.
 
     Raises:
         ValueError: the two differ in shape.
     """
     if inputs.shape != targets.shape:
-        raise ValueError(f"inputs {list(inputs.shape)} and targets {list(targets.shape)} must have one shape")
+        raise ValueError(f"inputs {list(inputs.shape)} and targets {list(targets.shape)} must have the same shape")
     total = torch.zeros(inputs.shape[1], dtype=torch.float64)  # [pos]
     for start in range(0, len(inputs), batch_size):
         batch = slice(start, start + batch_size)

@@ -20,7 +20,7 @@ from llm.runtime.stepwise import stepwise
 
 @dataclass(frozen=True)
 class MaxActivatingExamples:
-    """Each neuron's greatest activations, greatest first, at most one a window."""
+    """Each neuron's greatest activations, greatest first, at most one per window."""
 
     activation: Float[Tensor, "example d_mlp"]
     position: Int[Tensor, "example d_mlp"]  # of the token in the stream
@@ -32,9 +32,9 @@ def max_activating_examples(
 ) -> Generator[None, None, MaxActivatingExamples]:
     """Where in a stream of tokens each MLP neuron of a layer is most active (its greatest `hidden`).
 
-    The stream is cut end to end into windows of n_ctx tokens, each read on its own; what is left at the end and fills
-    no window is left out, unless the whole stream is shorter than one. Each window counts once for a neuron, at its
-    maximum. Only the `count` best windows so far are kept. Yields after each batch of windows.
+    The stream is cut into consecutive windows of n_ctx tokens, each read separately; an incomplete last window is
+    dropped, unless it is the only one. Each window counts once for a neuron, at its maximum. Only the `count` best
+    windows so far are kept. Yields after each batch of windows.
 
     Raises:
         ValueError: no such layer, an empty stream, `count` below 1.
@@ -42,7 +42,7 @@ def max_activating_examples(
     check_layer(model, layer)
     if len(stream) == 0 or count < 1:
         raise ValueError(
-            f"a stream of 1 token or more and count=1 or more are needed, got {len(stream)} tokens and count={count}"
+            f"stream must have 1 token or more and count must be 1 or more, got {len(stream)} tokens and count={count}"
         )
     window = min(model.config.n_ctx, len(stream))
     name = f"blocks.{layer}.mlp.hidden"

@@ -1,4 +1,4 @@
-"""Whether tokens of one kind, such as numbers, lie together in the embedding: the kind of each nearest neighbour."""
+"""Whether tokens of one kind, such as numbers, cluster in the embedding: the kind of each nearest neighbour."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def neighbour_kinds(
     """How often the nearest neighbour (`nearest_tokens`) of these tokens is of the same kind.
 
     same = fraction of `tokens` t with kinds[nearest(t)] = kinds[t];  chance = mean over `tokens` of the fraction of all
-    other tokens that are of the same kind. `kinds` has the kind of every token of the vocabulary, `tokens` at least one
-    token. Yields after each of them.
+    other tokens that are of the same kind. `kinds` holds the kind of every token in the vocabulary; `tokens` holds at
+    least one token. Yields after each of `tokens`.
 
     Raises:
         ValueError: a token outside the vocabulary.
     """
-    of_kind = np.bincount(kinds)  # [kind]
+    kind_sizes = np.bincount(kinds)  # [kind]
     same, chances = 0, []
     for token in tokens:
         for neighbour in nearest_tokens(model, token, 1).tokens.tolist():  # a vocabulary of one token has none
             same += kinds[token] == kinds[neighbour]
-        chances.append((of_kind[kinds[token]] - 1) / max(1, len(kinds) - 1))
+        chances.append((kind_sizes[kinds[token]] - 1) / max(1, len(kinds) - 1))
         yield
     return NeighbourKinds(same / len(tokens), float(np.mean(chances)))

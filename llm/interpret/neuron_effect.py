@@ -25,10 +25,10 @@ class NeuronEffect:
 
 @torch.no_grad()
 def neuron_effect(model: Transformer, layer: int, neuron: int, count: int = 10) -> NeuronEffect:
-    """What a neuron's activation adds directly to every token's logit, per unit, up to each position's own 1/σ.
+    """What a neuron's activation adds directly to every token's logit, per unit, up to each position's factor 1/σ.
 
-    effect = W_out[neuron] · W_U, where W_out[neuron] first passes the norms on its way (see `read_direction`). The
-    tokens raised and lowered most.
+    effect = W_out[neuron] · W_U, where W_out[neuron] first passes through the later norms (see `read_direction`).
+    Returns the tokens whose logits it raises and lowers most.
 
     Raises:
         ValueError: no such layer or neuron.

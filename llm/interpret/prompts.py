@@ -25,17 +25,17 @@ class PromptPair:
 def prompt_pair(tokenizer: Tokenizer, clean: str, corrupt: str, right: str, wrong: str) -> PromptPair:
     """A pair from texts: `clean` should continue with `right`, `corrupt` with `wrong`.
 
-    Tokens that both answers begin with, such as a space, become the end of both prompts; the first tokens that differ
-    are the answers.
+    Tokens that both answers begin with, such as a space, are appended to both prompts; the first tokens that differ
+    become the answers.
 
     Raises:
         ValueError: a text that is empty or that the tokenizer cannot encode; answers that do not differ, or whose
-            first different token depends on the prompt; prompts that are equal or of different length.
+            first differing token depends on the prompt; prompts that are equal or of different length.
     """
     if not (clean and corrupt and right and wrong):
         raise ValueError("One of the texts is empty: patching takes two prompts and two answers")
-    prompt, answers = _before_the_answers(tokenizer, clean, right, wrong)
-    other, other_answers = _before_the_answers(tokenizer, corrupt, right, wrong)
+    prompt, answers = _split_answers(tokenizer, clean, right, wrong)
+    other, other_answers = _split_answers(tokenizer, corrupt, right, wrong)
     if answers != other_answers:
         raise ValueError(
             f"After the two prompts, {right!r:.40} and {wrong!r:.40} begin with different tokens: end both "
@@ -51,10 +51,10 @@ def prompt_pair(tokenizer: Tokenizer, clean: str, corrupt: str, right: str, wron
     return PromptPair(tuple(prompt), tuple(other), answers)
 
 
-def _before_the_answers(tokenizer: Tokenizer, text: str, right: str, wrong: str) -> tuple[list[int], tuple[int, int]]:
-    """The tokens that the two continuations share, and the two tokens that follow."""
-    one, other = tokenizer.encode(text + right), tokenizer.encode(text + wrong)
-    same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
-    if not same:
+def _split_answers(tokenizer: Tokenizer, text: str, right: str, wrong: str) -> tuple[list[int], tuple[int, int]]:
+    """The tokens that the two continuations share, and the two that differ after them."""
+    first, second = tokenizer.encode(text + right), tokenizer.encode(text + wrong)
+    shared = next((index for index, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), None)
+    if not shared:
         raise ValueError(f"{right!r:.40} and {wrong!r:.40} do not differ in any token after this text: choose others")
-    return one[:same], (one[same], other[same])
+    return first[:shared], (first[shared], second[shared])

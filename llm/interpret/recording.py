@@ -2,10 +2,10 @@
 
 A name is the module's path without `hook_`: "embedding", "blocks.0.resid_pre", "blocks.0.attention.pattern",
 "blocks.1.mlp.hidden", "blocks.1.norm_mlp", "final_norm", "logits". Its last part alone ("pattern") means that value in
-every layer. "blocks.0.attention.head_output" is what each head writes: mixed[head] · W_O[head], the bias b_O apart.
+every layer. "blocks.0.attention.head_output" is what each head writes: mixed[head] · W_O[head], without the bias b_O.
 
 The model itself is never run, hooked or switched to another mode. All work happens on a `hookable_copy`, which has
-modules and hooks of its own and shares the parameters.
+its own modules and hooks and shares the parameters.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def hookable_copy(model: Transformer, materialize_pattern: bool = False) -> Tran
     """A copy in eval mode that shares the model's parameters: hooks and switches on it never reach the model.
 
     Hooks that `model` already carries are copied, so that an altered model is recorded as altered.
-    `materialize_pattern`: fused attention, which never computes scores and pattern, is run as its einops form instead.
+    `materialize_pattern`: fused attention, which never computes scores and pattern, is replaced by the einops form.
     """
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     copied = copy.deepcopy(model, shared).eval()
     if materialize_pattern:
-        for module in copied.modules():  # classes of all implementations read the same attributes
+        for module in copied.modules():  # classes of all implementations use the same attributes
             if isinstance(module, AttentionFused):
                 object.__setattr__(module, "__class__", AttentionWithEinops)
                 if module.score_bias is not None:
@@ -45,15 +45,15 @@ def hookable_copy(model: Transformer, materialize_pattern: bool = False) -> Tran
 
 
 def activation_names(model: Transformer) -> tuple[str, ...]:
-    """The full name of every activation that `record` can keep."""
+    """The full name of every activation that can be recorded."""
     return tuple(_sources(model))
 
 
 class Record(dict[str, Tensor]):
-    """Activations by full name, in the order in which they were made. Each has memory of its own."""
+    """Activations by full name, in the order of their computation. They share no memory."""
 
     def __missing__(self, name: str) -> Tensor:
-        raise KeyError(f"{name!r} was not recorded: there are {', '.join(self)}")
+        raise KeyError(f"{name!r} was not recorded, only {', '.join(self)}")
 
 
 @torch.no_grad()
@@ -61,33 +61,33 @@ def record(model: Transformer, tokens: Int[Tensor, "batch pos"], names: Iterable
     """Run the model on `tokens` and keep the named activations (None: all of them), on the model's device.
 
     Raises:
-        ValueError: an unknown name, or tokens that the model cannot read.
+        ValueError: an unknown name, or invalid tokens (see `as_batch`).
     """
     tokens = as_batch(model, tokens)
-    wanted = _resolve(model, names)
-    copied = hookable_copy(model, any(name.endswith((".scores", ".pattern")) for name in wanted))
+    full_names = _resolve(model, names)
+    copied = hookable_copy(model, any(name.endswith((".scores", ".pattern")) for name in full_names))
     sources = _sources(copied)
-    kept = Record()
+    recorded = Record()
 
-    def keep(name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+    def store(name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
         if name.endswith(".head_output"):
             attention = copied.get_submodule(name.removesuffix(".head_output"))
             output = head_outputs(output, attention.get_parameter("W_O"))
-        kept[name] = output.detach().clone()
+        recorded[name] = output.detach().clone()
 
-    for name in wanted:
-        sources[name].register_forward_hook(partial(keep, name))
+    for name in full_names:
+        sources[name].register_forward_hook(partial(store, name))
     copied(tokens)
-    return kept
+    return recorded
 
 
 def records(
     model: Transformer, tokens: Int[Tensor, "batch pos"], names: Iterable[str], batch_size: int
 ) -> Iterator[Record]:
     """`record` of `batch_size` sequences at a time, so that memory stays bounded however many there are."""
-    wanted = _resolve(model, names)
+    full_names = _resolve(model, names)
     for start in range(0, len(tokens), batch_size):
-        yield record(model, tokens[start : start + batch_size], wanted)
+        yield record(model, tokens[start : start + batch_size], full_names)
 
 
 def head_outputs(
@@ -106,8 +106,8 @@ def as_batch(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor
     config = model.config
     if tokens.ndim != 2 or tokens.numel() == 0 or tokens.is_floating_point():
         raise ValueError(
-            f"tokens of shape {list(tokens.shape)} and type {tokens.dtype} cannot be read: give integers "
-            "[batch, pos], at least one sequence of at least one token"
+            "tokens must be integers [batch, pos], at least one sequence of at least one token, "
+            f"got shape {list(tokens.shape)} and type {tokens.dtype}"
         )
     if tokens.shape[1] > config.n_ctx:
         raise ValueError(f"{tokens.shape[1]} tokens are too many: this model reads n_ctx={config.n_ctx} at most")
@@ -140,7 +140,7 @@ def check_pair(model: Transformer, pair: tuple[int, int]) -> None:
 
 
 def blocks(model: Transformer) -> list[Block]:
-    """The model's blocks, typed."""
+    """The model's blocks, typed as `Block`."""
     return [block for block in model.blocks if isinstance(block, Block)]
 
 
@@ -161,16 +161,16 @@ def _sources(model: Transformer) -> dict[str, nn.Module]:
 
 def _resolve(model: Transformer, names: Iterable[str] | None) -> Sequence[str]:
     """Full names, each once; the last part of a name alone means that activation in every layer."""
-    known = activation_names(model)
+    all_names = activation_names(model)
     if names is None:
-        return known
-    wanted: dict[str, None] = {}
+        return all_names
+    full_names: dict[str, None] = {}
     for name in [names] if isinstance(names, str) else names:
-        found = [full for full in known if name in (full, full.rpartition(".")[2])]
-        if not found:
-            kinds = ", ".join(sorted({full.rpartition(".")[2] for full in known}))
+        matches = [full for full in all_names if name in (full, full.rpartition(".")[2])]
+        if not matches:
+            kinds = ", ".join(sorted({full.rpartition(".")[2] for full in all_names}))
             raise ValueError(
-                f"There is no activation {name!r}: give one of {kinds}, or one layer's, as in 'blocks.0.resid_pre'"
+                f"There is no activation {name!r}: use one of {kinds}, or a full name such as 'blocks.0.resid_pre'"
             )
-        wanted |= dict.fromkeys(found)
-    return list(wanted)
+        full_names |= dict.fromkeys(matches)
+    return list(full_names)

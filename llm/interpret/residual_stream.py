@@ -29,14 +29,14 @@ def residual_stream(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Res
 
     norm = |resid|, the L2 norm;  component_norm = |c| of a component's output c;  fraction = c · r / |r|²
 
-    Fractions sum to 1 at every position; one is negative where a component writes against the sum. In a post-norm
-    model c is what later norms, at the real run's statistics, leave of the output.
+    Fractions sum to 1 at every position; a fraction is negative where a component opposes the sum. In a post-norm
+    model c is the output after all later norms, with the statistics of the actual forward pass.
 
     Raises:
-        ValueError: tokens that the model cannot read.
+        ValueError: invalid tokens (see `as_batch`).
     """
-    kept = record(model, tokens, ["embedding", "resid_post"])
-    norms = torch.stack([resid.norm(dim=-1) for resid in kept.values()])  # [row, batch, pos]
+    activations = record(model, tokens, ["embedding", "resid_post"])
+    norms = torch.stack([resid.norm(dim=-1) for resid in activations.values()])  # [row, batch, pos]
     components, parts = decompose(model, tokens, heads=False, final_norm=False)
     stream = parts.sum(dim=0)  # [batch, pos, d_model]
     fraction = (parts * stream).sum(dim=-1) / stream.square().sum(dim=-1)  # [component, batch, pos]

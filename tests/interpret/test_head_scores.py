@@ -137,14 +137,14 @@ def test_random_tokens_occur_in_the_text_and_come_twice():
 
 def test_impossible_sequences_are_refused():
     model = randomised(ModelConfig(**SIZES))
-    with pytest.raises(ValueError, match="no token ids were given"):
+    with pytest.raises(ValueError, match="token_ids must not be empty"):
         head_scores(model, torch.tensor([], dtype=torch.long))
     with pytest.raises(ValueError, match=r"length must be 2 to 8.*n_ctx=16, got 9"):
         head_scores(model, torch.arange(5), length=9)
     with pytest.raises(ValueError, match="sequences must be 1 or more, got 0"):
         head_scores(model, torch.arange(5), sequences=0)
     for shape in ((1, 1, 7, 7), (1, 1, 2, 2), (1, 1, 8, 6)):
-        with pytest.raises(ValueError, match="pattern must be square, of an even number of positions, 4 or more"):
+        with pytest.raises(ValueError, match="pattern must be square with an even number of positions, 4 or more"):
             pattern_scores(torch.ones(shape))
 
 

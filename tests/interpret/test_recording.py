@@ -118,9 +118,9 @@ def test_only_what_is_asked_for_is_kept():
         "blocks.0.attention.pattern", "blocks.1.attention.pattern", "blocks.1.mlp.hidden",
     ]  # fmt: skip
     assert list(record(model, tokens, "logits")) == ["logits"]
-    with pytest.raises(ValueError, match="no activation 'patern': give one of attention_out, embedding"):
+    with pytest.raises(ValueError, match="no activation 'patern': use one of attention_out, embedding"):
         record(model, tokens, ["patern"])
-    with pytest.raises(KeyError, match="'scores' was not recorded: there are logits"):
+    with pytest.raises(KeyError, match="'scores' was not recorded, only logits"):
         record(model, tokens, ["logits"])["scores"]
 
 
@@ -144,9 +144,9 @@ def test_an_altered_model_is_recorded_as_altered():
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
-        (torch.zeros(3, dtype=torch.long), r"tokens of shape \[3\]"),
-        (torch.zeros(1, 0, dtype=torch.long), r"tokens of shape \[1, 0\]"),
-        (torch.zeros(1, 3), "torch.float32 cannot be read"),
+        (torch.zeros(3, dtype=torch.long), r"got shape \[3\]"),
+        (torch.zeros(1, 0, dtype=torch.long), r"got shape \[1, 0\]"),
+        (torch.zeros(1, 3), "type torch.float32"),
         (torch.zeros(1, 17, dtype=torch.long), "17 tokens are too many.*n_ctx=16"),
         (torch.tensor([[1, 31]]), "token 31 is not in the vocabulary: ids go from 0 to 30"),
         (torch.tensor([[1, -2]]), "token -2 is not in the vocabulary"),
