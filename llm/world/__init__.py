@@ -1,7 +1,7 @@
 """The story world: a seeded generator of short original stories, with a checker and probes for them.
 
     llm.world.generate(seed, size)      the text
-    llm.world.check(text)               which sentences of any text the world could have produced
+    llm.world.check(text)               which sentences of a text the world could have produced
     llm.world.probes(skill, seed)       minimal pairs for each of llm.world.SKILLS
 
 The names are imported when first used.

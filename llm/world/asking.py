@@ -1,8 +1,8 @@
 """Probes: minimal pairs for each skill, taken from stories that occur in no training text.
 
-A frame marks where it asks for a skill (see `frames`). Stories are generated until enough questions have come up; then
-the pairs are matched in twos, so that in one of them the first word is right and the second wrong, and in the other the
-reverse, after the same last word. A model that only knows word or word-pair frequencies is therefore right in exactly
+Frames mark the words that test a skill (see `frames`). Stories are generated until there are enough questions. These
+are then matched in twos with the same last word and the same two answers, of which one is right in the first question
+and the other in the second. A model that only knows word or word-pair frequencies is therefore right in exactly
 one of the two.
 """
 
@@ -25,34 +25,34 @@ from llm.world.stories import draw_plot, generate
 from llm.world.telling import Question, Story
 
 SKILLS: dict[str, str] = {
-    "articles": "a or an, as the next word asks for it (easy: the two words decide, so a bigram model can do it)",
-    "quotation_marks": "whether the speech that ends here needs its closing mark, or nobody is speaking",
-    "names": "the name of the one who was just spoken to, or who is next by the sense of it",
-    "objects": "the thing that the story is about, said again",
-    "pronouns": "he or she, his or her: as it was with this person before",
-    "agreement": "was or were, with a noun of another number in between: the doors of the barn were",
-    "tenses": "bakes or baked: as the day that was named asks for it",
-    "answers": "the answer to this question and not to another",
-    "riddles": "what it is that the riddle means",
-    "facts": "what is always so in this world, told in this story for the first time: what someone is, likes, does",
-    "recall": "which of three dishes belonged to which day",
-    "places": "where a thing or a person is, out of three places that were named",
-    "holder_one": "who has the thing after it changed hands once",
-    "holder_two": "who has the thing after it changed hands twice",
-    "holder_three": "who has the thing after it changed hands three times",
-    "days": "the day that comes next",
-    "counting": "the number that comes next",
+    "articles": "a or an, depending on the next word (easy: a bigram model can do it)",
+    "quotation_marks": "a closing quotation mark, if someone is speaking",
+    "names": "the name of the person who was just spoken to, or who must come next",
+    "objects": "the object that the story is about, named again",
+    "pronouns": "he or she, his or her: as used for this person before",
+    "agreement": "was or were, with a noun of the other number in between: the doors of the barn were",
+    "tenses": "bakes or baked, depending on the day that was named",
+    "answers": "the answer to this question, not to another one",
+    "riddles": "the solution of the riddle",
+    "facts": "facts of this world that this story has not mentioned yet: what someone is, likes or does",
+    "recall": "which of three dishes was eaten on which day",
+    "places": "where an object or a person is, out of three places that were named",
+    "holder_one": "who has the object after it changed hands once",
+    "holder_two": "who has the object after it changed hands twice",
+    "holder_three": "who has the object after it changed hands three times",
+    "days": "the next day of the week",
+    "counting": "the next number when counting",
     "sizes": "who is the tallest or the lightest of three, from two comparisons",
-    "small_sums": "the sum or the difference of two numbers below ten",
-    "large_sums": "sums that go beyond ten, of numbers with one or two digits",
-    "rhymes": "the word that rhymes with the line before",
+    "small_sums": "the sum or difference of two numbers below ten",
+    "large_sums": "sums above ten, of numbers with one or two digits",
+    "rhymes": "the word that rhymes with the previous line",
 }
 EASY = frozenset({"articles"})  # a bigram model can do these
 
-_START = 120  # characters: a context that begins like a story of the default text is not used
-_SKIP = 1_000_003  # keeps the seeds of probes apart from those of texts
-_NOUNS = 20  # a noun after an article is asked for at most as often as if there were this many
-_TELLINGS = 20  # of each plot, to find the skills that it asks for
+_START = 120  # characters: contexts that begin like a story of the default text are not used
+_SKIP = 1_000_003  # so that probes use other seeds than texts
+_NOUNS = 20  # limits how often the same noun after an article is tested
+_TELLINGS = 20  # stories of each plot, to find the skills that it tests
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Probe:
 def probes(skill: str, seed: int = 0) -> Iterator[Probe]:
     """An endless stream of minimal pairs for one of SKILLS.
 
-    Each second one mirrors the one before: the same two continuations, with the other one right.
+    Every second pair mirrors the one before: the same two continuations, with the other one right.
 
     Raises:
         ValueError: the skill is unknown, or the seed is negative.
@@ -103,7 +103,7 @@ def _key(skill: str, probe: Probe) -> tuple[str, str, str]:
 
 
 def _probe(question: Question) -> Probe:
-    """The space between two words belongs to the second one, as in most tokenizers."""
+    """Move the space between two words to the second one, as in most tokenizers."""
     context = question.context
     if context.endswith(" "):
         return Probe(context[:-1], " " + question.right, " " + question.wrong)
@@ -111,7 +111,7 @@ def _probe(question: Question) -> Probe:
 
 
 def _questions(skill: str, chance: Chance) -> Iterator[Question]:
-    """Questions from the plots that ask for this skill, each as often as in the text."""
+    """Questions from the plots that test this skill, each plot as often as in the text."""
     plots = _plots_that_ask().get(skill, list(PLOTS))
     asked: Counter[str] = Counter()
     while True:
@@ -139,7 +139,7 @@ def _articles(story: str) -> Iterator[Question]:
 
 
 def _quotation_marks(story: str) -> Iterator[Question]:
-    """Ends of sentences before someone else starts to speak, and ends of stories."""
+    """Questions at ends of sentences, before someone else starts to speak or the story ends."""
     for match in re.finditer(r'\.("?)( "|$)', story):
         plain, closing = "." + (match[2] or "\n\n"), '."' + (match[2] or "\n\n")
         right, wrong = (closing, plain) if match[1] else (plain, closing)
@@ -161,7 +161,7 @@ def _starts() -> list[str]:
 
 @lru_cache(maxsize=1)
 def _plots_that_ask() -> dict[str, list[Plot]]:
-    """The plots that ask for a skill in one of their frames, by skill."""
+    """The plots that test each skill in one of their frames, by skill."""
     plots: dict[str, list[Plot]] = defaultdict(list)
     for plot in PLOTS:
         skills: set[str] = set()

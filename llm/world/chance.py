@@ -39,7 +39,7 @@ class Chance:
         return items[self.number(0, len(items) - 1)]
 
     def favour(self, items: Sequence[Item], evenly: int = 0) -> Item:
-        """One of `items`, earlier ones with a higher probability, as with words in a language: p ∝ 1 / (rank + evenly).
+        """One of `items`, earlier ones with a higher probability, like words in a language: p ∝ 1 / (rank + evenly).
 
         Zipf's law, or Mandelbrot's with `evenly`: then the first items differ less.
         """

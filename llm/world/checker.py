@@ -10,7 +10,7 @@ from llm.world.grammar import Candidates, Pattern, agree, reader
 from llm.world.sentences import is_ended, split_sentences, split_stories
 from llm.world.telling import Source
 
-_MOST_READINGS = 64  # interpretations of a story that are followed at once; enough to detect any contradiction
+_MOST_READINGS = 64  # interpretations of a story that are tracked at once; enough to detect any contradiction
 
 Readings = list[tuple[Pattern, Candidates]]
 
@@ -25,7 +25,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A sentence that the world can produce, but not after the earlier ones of its story; `story` counts from 0."""
+    """A sentence that the world can produce, but not after the earlier ones in its story; `story` counts from 0."""
 
     story: int
     sentence: str
@@ -90,7 +90,7 @@ def _contradictions(told: Sequence[str], readings: Sequence[Readings]) -> Iterat
 def _merge(
     cast: tuple[Candidates, dict[str, Source]], pattern: Pattern, candidates: Candidates
 ) -> tuple[Candidates, dict[str, Source]] | None:
-    """The cast narrowed down by one more sentence, or None if no candidate is left for a role."""
+    """The cast, narrowed down by one more sentence, or None if no candidate is left for a role."""
     known, sources = dict(cast[0]), cast[1] | dict(pattern.sources)
     for draw, rows in candidates.items():
         if draw in pattern.lasting:
@@ -110,7 +110,7 @@ def _reason(cast: tuple[Candidates, dict[str, Source]], pattern: Pattern, candid
     for draw, rows in candidates.items():
         if draw in pattern.lasting and not known.get(draw, -1) & rows:
             return f"{draw.replace('+', ', ')}: {_names(known[draw], sources[draw])}, not {_names(rows, sources[draw])}"
-    return "two roles cannot be filled like this"
+    return "no cast fits these sentences"
 
 
 def _names(rows: int, source: Source) -> str:

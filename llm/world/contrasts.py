@@ -1,7 +1,7 @@
 """Contrasts: two texts of the world that differ in one element, and must continue differently because of it.
 
-They are the ends of probes (see `asking`) that contain a single clue, with this clue exchanged: a name for one with the
-other pronoun, "Long ago" for "These days".
+They are made from the ends of probes (see `asking`) that contain a single clue, by replacing it: a name by one with the
+other pronoun, "Long ago" by "These days".
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from llm.world.checker import check
 from llm.world.sentences import split_sentences
 from llm.world.words import ADULTS, ANIMALS, CHILDREN
 
-_GROUPS = (ADULTS, CHILDREN, ANIMALS)  # a name is exchanged for another of the same group
+_GROUPS = (ADULTS, CHILDREN, ANIMALS)  # a name is replaced by another of the same group
 _BEINGS = {being.name: (being, group) for group in _GROUPS for being in group}
 _NAMES = re.compile(rf"\b({'|'.join(_BEINGS)})\b")
 _TITLES = "|".join([person.trade for person in ADULTS] + [animal.kind for animal in ANIMALS])
 _OTHER_CLUES = re.compile(rf"\b(he|she|him|her|his|himself|herself|boy|girl|the ({_TITLES}))\b", re.IGNORECASE)
-_PROBES = 60  # of each skill that are searched
+_PROBES = 60  # probes of each skill that are searched
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Contrast:
 
 
 def contrasts(skill: str) -> Iterator[Contrast]:
-    """The contrasts of one of CONTRASTS, each only once.
+    """The contrasts of one of CONTRASTS, without duplicates.
 
     Raises:
         ValueError: an unknown skill.
@@ -50,7 +50,7 @@ def contrasts(skill: str) -> Iterator[Contrast]:
 
 
 def _by_name(probes: tuple[Probe, ...]) -> Iterator[Contrast]:
-    """The last two sentences exchange the only name in them for every name of the same kind with the other pronoun."""
+    """From the last two sentences: their only name, replaced by each name of its group with the other pronoun."""
     for probe in probes:
         end = " ".join(split_sentences(probe.context)[-2:])
         names = set(_NAMES.findall(end))

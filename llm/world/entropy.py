@@ -20,15 +20,14 @@ class Entropy:
 
 
 def entropy(stories: int = 5000, seed: int = DEFAULT_SEED) -> Entropy:
-    """Mean of −log2 p over the choices that can be seen in the text, summed per story and divided by its characters.
+    """Bits per character: Σ −log2 p over the choices that are visible in the text, divided by its characters.
 
     Every choice of the generator has a known probability, so −log2 p of the choices is known exactly, for the plot,
-    the frames, the cast, the numbers. Choices that other rows of a table would have filled alike are counted as one
-    (an adjective that is never told costs nothing). The text is likelier than counted where choices lead to it in some
-    other way (a person who is cast and never named), and where a telling was thrown away for being too much like one
-    before: the figure bounds the entropy of the text from above, up to the sampling error of `stories` stories. A model
-    that sees only n_ctx tokens can fall short of it for want of memory, and one that has learned its training text by
-    heart can only seem to beat it there.
+    the frames, the cast, the numbers. Choices with the same visible result are counted as one (an adjective
+    that is never used costs nothing). The text is more probable than counted if other choices also lead to it (a person
+    who is cast and never named), and if a version was discarded for being too similar to an earlier one. So the figure
+    is an upper bound of the entropy of the text, up to the sampling error of `stories` stories. A model that sees only
+    n_ctx tokens may not reach it; a model that has memorised its training text can be below it only on that text.
     """
     if stories < 1:
         raise ValueError(f"stories must be at least 1, got {stories}")

@@ -1,4 +1,4 @@
-"""What holds in the whole world and is told now and then: who someone is, what they do, where they sleep."""
+"""Facts that hold in every story and are mentioned now and then: who someone is, what they do, where they sleep."""
 
 from __future__ import annotations
 

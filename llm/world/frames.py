@@ -1,11 +1,11 @@
-"""Frames: sentences with holes, and how to read them.
+"""Frames: sentence templates, and how to parse them.
 
-`{hero} put on {hero.his} hat.` has two holes for one role; `a [cold|windy] night` gives words to choose from. After a
-colon stands how a number is written: `{total:pence}`, `{total:digits}`, in words without one. After a question mark
-stands what may be asked there: `{holder?holder_two:giver}` asks the skill holder_two, with giver as the wrong answer;
-without one, the wrong answer is another of those that could have had the role.
+`{hero} put on {hero.his} hat.` has two holes for one role; `a [cold|windy] night` gives words to choose from. A colon
+is followed by the format of a number: `{total:pence}`, `{total:digits}`; the default is words. A question mark is
+followed by the skill that the hole tests: `{holder?holder_two:giver}` tests holder_two, with giver as the wrong answer;
+by default the wrong answer is another value that the role could have had.
 
-Frames write "a" throughout: it becomes "an" where the next word asks for it.
+Frames write "a" throughout: it becomes "an" if the next word needs it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SENTENCE_ENDED = re.compile(r'(?:^"?|[.!?] "?|[.!?]" ")$')
 
 @dataclass(frozen=True)
 class Hole:
-    """A place in a frame where a role's word goes."""
+    """A slot of a frame for a word of a role."""
 
     role: str
     path: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Hole:
     wrong: str = ""
 
     def word(self, value: object) -> str:
-        """What stands in the hole when the role is played by `value`."""
+        """The word in the hole if the role's value is `value`."""
         for attribute in self.path:
             value = getattr(value, attribute)
         if isinstance(value, int):
@@ -45,7 +45,7 @@ class Hole:
 
 @dataclass(frozen=True)
 class Choice:
-    """A place in a frame with words to choose from."""
+    """A slot of a frame with words to choose from."""
 
     options: tuple[str, ...]
 
@@ -79,7 +79,7 @@ def parse(frame: str) -> tuple[Part, ...]:
 
 
 def joined(text: str, more: str) -> str:
-    """`text` with `more` after it: a capital where a sentence starts, and "an" where the next word asks for it."""
+    """`text` followed by `more`: with a capital at the start of a sentence, and "an" if the next word needs it."""
     if not more:
         return text
     if "a" <= more[0] <= "z" and SENTENCE_ENDED.search(text):

@@ -1,8 +1,8 @@
-"""All that the plots could say: their frames, cut into sentences, with the words that may fill each hole.
+"""Every sentence that the plots can produce: their frames, split into sentences, with the possible words of each hole.
 
-Nothing here is a second list. A `Listener` is a story that notes every frame offered to it, chosen or not, and where
-the roles in it came from; each plot is told to listeners until nothing new is heard. The candidates for a role are kept
-as the bits of a number, one for each row of its source, so that "she" leaves the women and "the mill" leaves Tom.
+It is derived from the plots themselves. A `Listener` is a story that records every frame offered to it, chosen or not,
+and the sources of its roles; each plot is run with listeners until no new frame appears. The candidates for a role are
+the bits of an integer, one per row of its source, so that "she" keeps only women and "the mill" keeps only Tom.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from llm.world.telling import Source, Story
 from llm.world.words import WORD, Being, Thing
 
 _SENTENCE_MARK = re.compile(r"[.?!]")
-_QUIET_TELLINGS = 40  # a plot has said all it can when so many tellings bring no new frame
+_QUIET_TELLINGS = 40  # a plot is complete when this many runs bring no new frame
 
-Candidates = dict[str, int]  # draw → one bit for each row that it can still be
+Candidates = dict[str, int]  # draw → one bit for each row that is still possible
 
 
 class Heard(NamedTuple):
@@ -34,11 +34,11 @@ class Heard(NamedTuple):
     plot: str
     frame: str
     sources: tuple[tuple[str, Source], ...]
-    fixed: tuple[str, ...]  # names that this story gave to a role of its own
+    fixed: tuple[str, ...]  # names that this story gave to roles
 
 
 class Listener(Story):
-    """A story that notes the frames it is offered."""
+    """A story that records the frames it is offered."""
 
     def __init__(self, chance: Chance, plot: str) -> None:
         super().__init__(chance)
@@ -56,7 +56,7 @@ class Listener(Story):
 
 @dataclass(frozen=True)
 class Slot:
-    """A hole of a pattern: the words that may stand in it, and the candidates that each leaves."""
+    """A hole of a pattern: its possible words, and the candidates that each word leaves."""
 
     draw: str
     words: tuple[tuple[str, int], ...]
@@ -64,17 +64,17 @@ class Slot:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A sentence of a frame: texts and slots, and what must hold between the draws."""
+    """A sentence of a frame: texts and slots, and the constraints between its draws."""
 
     plot: str
     parts: tuple[str | Slot, ...]
     start: tuple[tuple[str, int], ...]  # candidates before reading
     sources: tuple[tuple[str, Source], ...] = field(compare=False)  # of each draw
     fixed: tuple[str, ...]
-    lasting: frozenset[str] = field(compare=False)  # draws that hold for the whole story
+    lasting: frozenset[str] = field(compare=False)  # draws that are fixed for the whole story
 
     def read(self, sentence: str) -> Iterator[Candidates]:
-        """Each way in which this pattern gives the sentence."""
+        """Each way in which this pattern matches the sentence."""
         for found in _read(self.parts, 0, sentence, 0, dict(self.start)):
             if agree(found, dict(self.sources), self.fixed):
                 yield found
@@ -99,7 +99,7 @@ def _read(parts: Sequence[str | Slot], index: int, text: str, place: int, found:
 
 
 def agree(found: Candidates, sources: dict[str, Source], fixed: Sequence[str]) -> bool:
-    """Whether these candidates leave a cast: nobody plays two roles, and pronouns differ where the plot wants it."""
+    """Whether a cast is possible: nobody plays two roles, and pronouns differ where the plot requires it."""
     known: dict[str, list[Being | Thing]] = {}
     for draw, candidates in found.items():
         source = sources.get(draw)
@@ -124,7 +124,7 @@ def _is_fixed(source: Source) -> bool:
 
 @lru_cache(maxsize=1)
 def grammar() -> tuple[Pattern, ...]:
-    """Every sentence that the plots can tell, as patterns."""
+    """Every sentence that the plots can produce, as patterns."""
     patterns: dict[Pattern, None] = {}
     for plot in PLOTS:
         heard: dict[object, Heard] = {}
@@ -192,7 +192,7 @@ def _cut(text: str, slots: list[Slot]) -> Iterator[str | Slot]:
 
 
 def _unfolded(parts: Sequence[Part], sources: dict[str, Source]) -> Iterator[tuple[tuple[Part, ...], Candidates]]:
-    """The frame with each word that holds whole sentences written out, and the row that it leaves."""
+    """The frame with each word that contains whole sentences expanded, and the row that it leaves."""
     for part in parts:
         if isinstance(part, Hole):
             source = sources[part.role]
@@ -222,7 +222,7 @@ def _words(words: tuple[str, ...], capital: bool) -> tuple[tuple[str, int], ...]
     candidates: dict[str, int] = defaultdict(int)
     for row, word in enumerate(words):
         if not word:
-            continue  # no such fact: a grown-up has no age
+            continue  # no such fact: an adult has no age
         word = word[0].upper() + word[1:] if capital else word
         plain = without_articles(word)
         candidates[plain if plain is not None else word] |= 1 << row
@@ -230,7 +230,7 @@ def _words(words: tuple[str, ...], capital: bool) -> tuple[tuple[str, int], ...]
 
 
 class Reader:
-    """Finds the patterns that give a sentence, by the rarest word that each of them always has."""
+    """Finds the patterns that match a sentence, by the rarest word that each of them always contains."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         words = [
@@ -243,7 +243,7 @@ class Reader:
             self._by_word[min(own, key=lambda word: (counts[word], word)) if own else ""].append(pattern)
 
     def read(self, sentence: str) -> list[tuple[Pattern, Candidates]]:
-        """Every pattern that gives this sentence, with what it says of the roles."""
+        """Every pattern that matches this sentence, with the candidates that it leaves for the roles."""
         plain = without_articles(sentence)
         if plain is None:
             return []
@@ -257,11 +257,11 @@ class Reader:
 
 
 def _whole_words(literal: str) -> list[str]:
-    """The words of a text that are not cut by a slot at its ends."""
+    """The words of a text that are not cut off by a slot at its ends."""
     return [match[0] for match in WORD.finditer(literal) if match.start() > 0 and match.end() < len(literal)]
 
 
 @lru_cache(maxsize=1)
 def reader() -> Reader:
-    """The reader of the whole world, built when first needed."""
+    """The reader of all plots, built when first needed."""
     return Reader(grammar())

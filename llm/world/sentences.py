@@ -18,7 +18,7 @@ def split_stories(text: str) -> list[str]:
 
 
 def split_sentences(story: str) -> list[str]:
-    """The sentences of a story; a break of the line counts as a space.
+    """The sentences of a story; a line break counts as a space.
 
     A full stop, a question or an exclamation mark ends one, unless a small letter follows: `"Why?" he asked.` is one.
     Each part of a longer speech is one too, and keeps the quotation mark that stands at its side.

@@ -1,4 +1,4 @@
-"""What a model can do, skill by skill: which of two continuations it finds more likely, where only one is possible.
+"""Skills of a model: which of two continuations it finds more probable, when only one is possible.
 
 minimal-pair accuracy = fraction of pairs with Σ log p(right) > Σ log p(wrong), the sums over the tokens of each
 continuation. Guessing gives 0.5.
@@ -19,7 +19,7 @@ from llm.world.asking import SKILLS, Probe, first_probes
 from llm.world.checker import check
 
 _ROWS = 64  # sequences in a forward pass
-_BEGINNING = 20_000  # characters of a text that are read to recognise it
+_BEGINNING = 20_000  # characters read to recognise the world's text
 _LEAST_FRACTION = 0.9
 
 
@@ -34,14 +34,14 @@ class SkillScore:
 
 @dataclass(frozen=True)
 class _Continuation:
-    """One forward pass's inputs for a continuation, whose tokens are the targets of the last positions."""
+    """Input and targets of a continuation; the targets belong to the last positions."""
 
     inputs: tuple[int, ...]
     targets: list[int]
 
 
 def is_world_text(text: str) -> bool:
-    """Whether a text was written by the story world: nearly all sentences of its beginning are its."""
+    """Whether a text is from the story world: nearly all sentences of its beginning are well-formed."""
     return check(text[:_BEGINNING]).well_formed_fraction >= _LEAST_FRACTION
 
 
@@ -78,7 +78,7 @@ def skills(
 
 
 def _encoded(pair: Probe, tokenizer: Tokenizer, n_ctx: int | None) -> tuple[_Continuation, _Continuation]:
-    """Both continuations; their inputs are one and the same if each is a single token."""
+    """Both continuations; their inputs are equal if each is a single token."""
     context = tokenizer.encode(pair.context)
     right, wrong = (tokenizer.encode(text) for text in (pair.right, pair.wrong))
     if n_ctx is not None:

@@ -11,10 +11,10 @@ from llm.world.telling import Story
 DEFAULT_SEED = 1
 DEFAULT_SIZE = 1_200_000
 
-_PLOTS_BEFORE_A_REPEAT = 6  # stories until a plot may come again, so that neighbouring stories differ
+_PLOTS_BEFORE_A_REPEAT = 6  # stories before a plot may be repeated, so that neighbouring stories differ
 _REMEMBERED = 60  # stories within which no two of the same plot have more than half of their frames in common
-_ATTEMPTS = 100  # at such a story; a plot with few alternatives may fail
-_FAVOURITES_PROBABILITY = 0.955  # of a frequent plot; the others are rare, and stay hard for longer
+_ATTEMPTS = 100  # to tell such a story; a plot with few alternatives may fail
+_FAVOURITES_PROBABILITY = 0.955  # of a frequent plot; the others are rare, and stay difficult longer
 
 
 def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
@@ -37,13 +37,13 @@ def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
 
 
 def draw_plot(chance: Chance, without: Sequence[Plot] = ()) -> Plot:
-    """A random plot with the frequencies of the text, and none of those in `without`."""
+    """A random plot, with the frequencies of the text, except those in `without`."""
     plots = FAVOURITES if chance.happens(_FAVOURITES_PROBABILITY) else PLOTS[len(FAVOURITES) :]
     return chance.pick([plot for plot in plots if plot not in without])
 
 
 def tell_stories(chance: Chance) -> Iterator[Story]:
-    """An endless stream of stories, each of another plot than the ones shortly before it, with varied frames."""
+    """An endless stream of stories, each with a different plot than those shortly before it, and with varied frames."""
     recent: list[tuple[Plot, set[str]]] = []
     while True:
         plot = draw_plot(chance, [plot for plot, _ in recent[-_PLOTS_BEFORE_A_REPEAT:]])

@@ -17,13 +17,13 @@ Table = tuple[Row, ...]
 
 
 def table(columns: str, rows: Iterable[Sequence[object]]) -> Table:
-    """Rows of values under these names, given as one text with spaces between."""
+    """Rows of values under these column names, separated by spaces."""
     names = columns.split()
     return tuple(dict(zip(names, row, strict=True)) for row in rows)
 
 
 def numbers(where: Callable[..., bool] | None = None, **columns: Iterable[object] | Callable[..., object]) -> Table:
-    """Every combination of the columns that list their values, with those that are computed from earlier ones.
+    """Every combination of the listed columns, with the columns computed from earlier ones.
 
     numbers(x=range(2, 4), y=(1, 5), sum=lambda x, y: x + y) has four rows. `where` says which rows may stay.
     """
@@ -41,18 +41,18 @@ def numbers(where: Callable[..., bool] | None = None, **columns: Iterable[object
 
 
 def sums(of: range) -> Table:
-    """Every two of these numbers: x, y, their sum, and the slip that someone could make."""
+    """Every two of these numbers: x, y, their sum, and a likely wrong sum."""
     return numbers(x=of, y=of, sum=lambda x, y: x + y, slip=lambda sum: mistaken(sum))
 
 
 def mistaken(number: int) -> int:
-    """The number that this one is taken for: 2 for 3 and 3 for 2, so that each is as often right as it is wrong."""
+    """The wrong number for this one: 2 for 3 and 3 for 2, so that each is right as often as wrong."""
     return number + 1 if number % 2 == 0 else number - 1
 
 
 @cache
 def days_in_a_row(count: int) -> Table:
-    """So many days of one week, d1, d2 and so on, one after the other."""
+    """`count` consecutive days of a week: d1, d2 and so on."""
     names = " ".join(f"d{day}" for day in range(1, count + 1))
     return table(names, (DAYS[start : start + count] for start in range(len(DAYS) - count + 1)))
 

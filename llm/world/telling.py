@@ -1,8 +1,8 @@
-"""How a plot becomes text: a `Story` holds who plays which role and the sentences told so far.
+"""How a plot becomes text: a `Story` holds the values of the roles and the sentences so far.
 
-The sentences are frames (see `frames`). Every role has a source: the values that it could have had, and whether other
-roles were chosen in the same breath. So whoever listens (the checker) knows all that a plot could have said, and a
-story can be asked (by the probes) what must stand in a hole and what cannot.
+The sentences are frames (see `frames`). Every role has a source: the values that it could have had, and the roles that
+were chosen together with it. From these the checker knows every sentence that a plot could have produced, and the
+probes know which words are possible in a hole and which are not.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Source:
 
     @cached_property
     def key(self) -> object:
-        """Equal for sources that have the same to offer."""
+        """Equal for sources with the same possible values."""
         pool = id(self.pool) if self.column else tuple(map(str, self.pool))
         return self.draw, self.column, self.unlike, pool
 
     def values(self) -> list[object]:
-        """What the role could have been."""
+        """The possible values of the role."""
         return [row[self.column] for row in self.pool] if self.column else list(self.pool)  # type: ignore[index]
 
 
@@ -48,7 +48,7 @@ WHEN_SOURCE = Source("when", WHEN)
 
 @dataclass(frozen=True)
 class Question:
-    """A hole that asks a skill: what stands before it in the story, what stands in it, and what cannot."""
+    """A hole that tests a skill: the story before it, the right word, and the wrong ones."""
 
     skill: str
     context: str
@@ -57,28 +57,28 @@ class Question:
 
 
 class Story:
-    """One story in the making. With `asking`, it also collects the questions of this skill that its frames ask."""
+    """A story being told. With `asking`, it also collects the questions of this skill."""
 
     def __init__(self, chance: Chance, asking: str = "") -> None:
         self.chance = chance
         self.roles: dict[str, object] = {}
         self.sources: dict[str, Source] = {"when": WHEN_SOURCE}
-        self.redrawn: set[str] = set()  # draws made more than once, which do not hold for the whole story
+        self.redrawn: set[str] = set()  # draws made more than once, so not fixed for the whole story
         self.questions: list[Question] = []
-        self.frames: set[str] = set()  # told so far
+        self.frames: set[str] = set()  # the text so far
         self._asking = asking
-        self._chosen: dict[str, tuple[Sequence[object], object]] = {}  # draw → what was chosen from, and what
-        self._told: dict[str, list[tuple[Hole, str]]] = {}  # draw → the holes that it has filled, with their columns
+        self._chosen: dict[str, tuple[Sequence[object], object]] = {}  # draw → the options and the choice
+        self._told: dict[str, list[tuple[Hole, str]]] = {}  # draw → the holes that it filled, with their columns
         self._lines: list[list[str]] = [[]]
 
     @property
     def text(self) -> str:
-        """Everything told so far; verses and lists stand on lines of their own."""
+        """The text so far; verses and lists are on separate lines."""
         return "\n".join(" ".join(line) for line in self._lines if line)
 
     @property
     def hidden_bits(self) -> float:
-        """How much of what was chosen cannot be seen: Σ log2 (choices that would have filled the holes alike)."""
+        """The information of the choices that is not visible: Σ log2 (choices that fill the holes alike)."""
         bits = 0.0
         for draw, (pool, chosen) in self._chosen.items():
             holes = self._told.get(draw, [])
@@ -87,7 +87,7 @@ class Story:
         return bits
 
     def put(self, role: str, value: object, pool: Sequence[object] = ()) -> None:
-        """Give a role a value that the plot chose itself, from a pool or as the only one there is."""
+        """Give a role a value that the plot chose itself, from a pool or as the only option."""
         self._note(role, value, Source(role, pool or (value,)))
 
     def choose(self, role: str, *options: object) -> None:
@@ -96,13 +96,13 @@ class Story:
         self._chosen[role] = (options, self.roles[role])
 
     def several(self, roles: str, options: Sequence[object]) -> None:
-        """Give each of these roles, named with spaces between, another one of these options."""
+        """Give each of these roles (separated by spaces) a different one of these options."""
         names = roles.split()
         for role, option in zip(names, self.chance.several(options, len(names)), strict=True):
             self.put(role, option, options)
 
     def draw(self, rows: Table, tag: str = "") -> Row:
-        """Choose a row: each column becomes a role, named with `tag` behind it."""
+        """Choose a row: each column becomes a role, with `tag` appended to its name."""
         row = self.chance.pick(rows)
         self.put_row(row, rows, tag)
         self._chosen["+".join(row) + tag] = (rows, row)
@@ -115,11 +115,11 @@ class Story:
             self._note(column + tag, value, Source(draw, rows, column))
 
     def person(self, role: str, unlike: str = "", pool: Sequence[Person] = PEOPLE) -> Person:
-        """Cast a person who has no role yet, with another pronoun than the one in role `unlike`."""
+        """Cast a person without a role, with a different pronoun than the person in role `unlike`."""
         return self._cast(role, unlike, pool)
 
     def adult(self, role: str, unlike: str = "") -> Person:
-        """Cast a grown-up; see `person`."""
+        """Cast an adult; see `person`."""
         return self._cast(role, unlike, ADULTS)
 
     def child(self, role: str, unlike: str = "") -> Person:
@@ -131,7 +131,7 @@ class Story:
         return self._cast(role, unlike, pool)
 
     def thing(self, role: str, pool: Sequence[Thing] = THINGS) -> Thing:
-        """Cast an object that has no role yet, and choose its adjective."""
+        """Cast an object without a role, and choose its adjective."""
         taken = [other.noun for other in self.roles.values() if isinstance(other, Thing)]
         kind = self._one_of([thing for thing in pool if thing.noun not in taken])
         thing = dataclasses.replace(kind, adjective=self.chance.pick(kind.adjectives))
@@ -148,7 +148,7 @@ class Story:
         return being
 
     def _one_of(self, items: Sequence[Item]) -> Item:
-        """The first ones most often, as a village has its main characters; where a skill is asked, all alike."""
+        """Choose one, the first most often, like the main characters of a village; for probes, all equally often."""
         return self.chance.pick(items) if self._asking else self.chance.favour(items)
 
     def _note(self, role: str, value: object, source: Source) -> None:
@@ -167,23 +167,23 @@ class Story:
             self.say(*frames)
 
     def in_any_order(self, *parts: Callable[[Story], None]) -> None:
-        """Tell these parts of a plot, one after the other, in an order left to chance."""
+        """Tell these parts of a plot in random order."""
         for part in self.chance.several(parts, len(parts)):
             part(self)
 
     def about(self, role: str) -> None:
-        """Now and then, tell a fact that holds in the whole world about whoever plays `role`."""
+        """Now and then, tell a fact of the world about the being in `role`."""
         if self._asking == "facts" or self.chance.happens(0.08):
             being = self.roles[role]
             kind = "animal" if isinstance(being, Animal) else "child" if being in CHILDREN else "adult"
             self.say(*(fact.replace("who", role) for fact in FACTS[kind]))
 
     def line(self, *frames: str) -> None:
-        """Tell one of these frames on a line of its own."""
+        """Tell one of these frames on a separate line."""
         self._tell(frames, own_line=True)
 
     def verse(self, rhymes: Table, tag: str = "") -> None:
-        """Two rhymed lines, sung or written by someone and not told before: columns first and second of a table."""
+        """Choose two rhymed lines that were not told before: columns first and second of a table."""
         told = self.roles.values()
         fresh = [row for row in rhymes if row["first"] not in told and row["second"] not in told]
         self.put_row(self.chance.pick(fresh), rhymes, tag)
@@ -223,7 +223,7 @@ class Story:
         return self.roles[role]
 
     def _ask(self, hole: Hole, before: str, text: str, following: str) -> None:
-        """Note what this hole asks; the mark that follows ends the word, so that "six" is not half of "sixteen"."""
+        """Record this hole's question; the following mark ends the word, so that "six" is not half of "sixteen"."""
         right = hole.word(self.roles[hole.role])
         if hole.wrong:
             role, *path = hole.wrong.split(".")
@@ -240,7 +240,7 @@ class Story:
         self.questions.append(question)
 
     def _another(self, hole: Hole, right: str) -> str:
-        """The partner of a word: others are paired off, so that each is as often right as it is wrong."""
+        """The wrong word for a right one: words are paired, so that each is right as often as wrong."""
         words = words_of(hole, tuple(self.sources[hole.role].values()))
         place = words.index(right) ^ 1
         return words[place] if place < len(words) else right
@@ -252,7 +252,7 @@ def _words_told(holes: Sequence[tuple[Hole, str]], row: object) -> list[str]:
 
 @cache
 def words_of(hole: Hole, values: tuple[object, ...]) -> list[str]:
-    """The different words that these values put into a hole, in order."""
+    """The distinct words that these values give in a hole, in order."""
     return list(dict.fromkeys(word for word in map(hole.word, values) if word))
 
 

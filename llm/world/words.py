@@ -31,7 +31,7 @@ class Place:
 
     @property
     def at(self) -> str:
-        """Where someone is who is there: "at the mill"."""
+        """The place with its preposition: "at the mill"."""
         return f"{self.preposition} the {self.name}"
 
 
@@ -57,7 +57,7 @@ class Being:
 
     @property
     def his(self) -> str:
-        """The pronoun as an owner."""
+        """The possessive pronoun."""
         return _PRONOUNS[self.he][1]
 
     @property
@@ -67,13 +67,13 @@ class Being:
 
     @property
     def himself(self) -> str:
-        """The pronoun turned back on itself."""
+        """The reflexive pronoun."""
         return _PRONOUNS[self.he][2]
 
 
 @dataclass(frozen=True)
 class Person(Being):
-    """A villager. Only a grown-up has a trade; only a child has a parent and an age, and is a boy or a girl."""
+    """A villager. Only an adult has a trade; only a child has a parent and an age, and is a boy or a girl."""
 
     trade: str
     trait: str
@@ -108,12 +108,12 @@ class Person(Being):
 
     @property
     def workplace(self) -> str:
-        """Where a grown-up works: "at the mill"."""
+        """Where an adult works: "at the mill"."""
         return "" if self.age else self.place.at
 
     @property
     def full(self) -> str:
-        """How a story introduces them: "Ada the baker", "little Pip"."""
+        """The full name, as a story introduces them: "Ada the baker", "little Pip"."""
         return f"little {self.name}" if self.parent else f"{self.name} the {self.trade}"
 
 
@@ -130,7 +130,7 @@ class Animal(Being):
 
     @property
     def full(self) -> str:
-        """How a story introduces them: "Bramble the goat"."""
+        """The full name, as a story introduces them: "Bramble the goat"."""
         return f"{self.name} the {self.kind}"
 
 
@@ -154,7 +154,7 @@ class Thing:
 
     @property
     def need(self) -> str:
-        """What someone says who could use it."""
+        """What someone says who needs it."""
         return NEEDS[self.noun]
 
     @property
@@ -174,7 +174,7 @@ class Goods:
         return self.many
 
 
-# What someone says who could use a thing, and what a thing is borrowed for.
+# What someone says who needs a thing, and what a thing is borrowed for.
 NEEDS = {
     "button": "My coat blows open in the wind",
     "whistle": "My dog never comes when I call",
@@ -279,7 +279,7 @@ CHILDREN = tuple(
         ("Elsie", "she", "honest", "workshop", "Jonas", 7),
     )
 )
-# grown-ups and children in turn: the first ones of any list are in most stories
+# adults and children alternate: the first ones of any list are in most stories
 PEOPLE = tuple(being for pair in itertools.zip_longest(ADULTS, CHILDREN) for being in pair if being is not None)
 
 PERSON = {person.name: person for person in PEOPLE}
