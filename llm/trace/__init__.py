@@ -1,1 +1,1 @@
-"""The code reader: what each line of the running code makes of real input."""
+"""The code reader: the tensors that each line of the running code computes on real input."""

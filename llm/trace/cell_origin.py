@@ -1,6 +1,6 @@
-"""Where one element of a tensor came from: the numbers that the line read to compute it.
+"""Where one element of a tensor comes from: the numbers that the line read to compute it.
 
-The line's own source says what it did. A contraction (einsum, matmul, linear) is the dot product of two vectors; a
+The line's source tells the operation. A contraction (einsum, matmul, linear) is the dot product of two vectors; a
 softmax is exponentials and their sum; a mean or a norm is the numbers of its row; anything else is the elements at the
 same index of the tensors that it read.
 """
@@ -20,7 +20,7 @@ from llm.layers.norm import REGISTRY as NORMS
 from llm.trace.line_trace import TracedLine
 from llm.trace.statements import is_in_place, source_text
 
-MAX_NUMBERS = 4096  # of a vector that is shown
+MAX_NUMBERS = 4096  # elements shown of one vector
 
 Index = tuple[int, ...]
 
@@ -35,16 +35,16 @@ class Part:
 
 @dataclass
 class CellOrigin:
-    """An element's value and how it was computed; `facts` are named intermediate results.
+    """An element's value and how it was computed; `intermediates` are named intermediate results.
 
-    `kind` is contraction, softmax, mean, sum, norm, hidden (inside a kernel) or cells (element by element).
+    `kind` is contraction, softmax, mean, sum, norm, fused (inside a kernel) or elementwise.
     """
 
     kind: str
     expression: str
     value: float
     parts: list[Part] = field(default_factory=list)
-    facts: dict[str, float] = field(default_factory=dict)
+    intermediates: dict[str, float] = field(default_factory=dict)
 
 
 def cell_origin(line: TracedLine, name: str, index: Sequence[int]) -> CellOrigin:
@@ -59,12 +59,12 @@ def cell_origin(line: TracedLine, name: str, index: Sequence[int]) -> CellOrigin
     if len(index) != tensor.ndim or not all(0 <= i < size for i, size in zip(index, tensor.shape, strict=True)):
         raise ValueError(f"{name} has no element {list(index)}: its shape is {list(tensor.shape)}")
     node = _statement(line)
-    origin = CellOrigin("cells", ast.unparse(node), tensor[index].item())
+    origin = CellOrigin("elementwise", ast.unparse(node), tensor[index].item())
     for call in (child for child in ast.walk(node) if isinstance(child, ast.Call)):  # the outermost first
         explained = _explain_call(call, line, index)
         if explained is not None:
-            origin.kind, origin.parts, facts = explained
-            origin.facts = facts | _divisor(node, line)
+            origin.kind, origin.parts, intermediates = explained
+            origin.intermediates = intermediates | _divisor(node, line)
             return origin
     elements = {
         ast.unparse(operand): value[_broadcast(index, value)].item()
@@ -75,7 +75,7 @@ def cell_origin(line: TracedLine, name: str, index: Sequence[int]) -> CellOrigin
     for statistic in sorted({name for norm in NORMS.values() for name in norm.statistics}):
         value = line.before.get(statistic)
         if isinstance(value, Tensor) and _broadcasts_to(value, tensor):
-            origin.facts[statistic] = value[_broadcast(index, value)].item()
+            origin.intermediates[statistic] = value[_broadcast(index, value)].item()
     return origin
 
 
@@ -84,7 +84,7 @@ Explanation = tuple[list[Part], dict[str, float]]
 
 
 def _explain_call(call: ast.Call, line: TracedLine, index: Index) -> tuple[str, list[Part], dict[str, float]] | None:
-    """Kind, parts and facts of a call whose arithmetic is known; None for any other."""
+    """Kind, parts and intermediate results of a call in `OPERATIONS`; None for any other."""
     operands: list[ast.expr] = list(call.args)
     called = getattr(call.func, "id", "")
     if isinstance(call.func, ast.Attribute):
@@ -116,10 +116,10 @@ def _matmul(values: list[Any], names: list[str], index: Index) -> Explanation:
 
 
 def _linear(values: list[Any], names: list[str], index: Index) -> Explanation:
-    parts, facts = _dot_product(names, values[0][index[:-1]], values[1][index[-1]])
+    parts, intermediates = _dot_product(names, values[0][index[:-1]], values[1][index[-1]])
     if len(values) > 2 and values[2] is not None:
         parts.append(Part(names[2], [values[2][index[-1]].item()]))
-    return parts, facts
+    return parts, intermediates
 
 
 def _softmax(values: list[Any], names: list[str], index: Index) -> Explanation:
@@ -153,7 +153,7 @@ def _rms_norm(values: list[Any], names: list[str], index: Index) -> Explanation:
     return [_part(names[0], row)], {"mean of squares": row.double().square().mean().item()}
 
 
-def _hidden(values: list[Any], names: list[str], index: Index) -> Explanation:
+def _fused(values: list[Any], names: list[str], index: Index) -> Explanation:
     """One kernel, which never stores its intermediate results."""
     return [], {}
 
@@ -167,8 +167,8 @@ OPERATIONS: dict[str, tuple[str, Callable[[list[Any], list[str], Index], Explana
     "sum": ("sum", _sum),
     "layer_norm": ("norm", _layer_norm),
     "rms_norm": ("norm", _rms_norm),
-    "scaled_dot_product_attention": ("hidden", _hidden),
-    "attend": ("hidden", _hidden),
+    "scaled_dot_product_attention": ("fused", _fused),
+    "attend": ("fused", _fused),
 }
 
 
@@ -233,13 +233,13 @@ def _operands(node: ast.AST, line: TracedLine, arithmetic: bool = False) -> Iter
 def _evaluate(node: ast.expr, line: TracedLine) -> Any:
     """The value of an expression of the line, evaluated again from the variables before it; None where that fails.
 
-    A call that changes a tensor in place is never made again: it would change what the trace holds.
+    A call that changes a tensor in place is never repeated: it would change the tensors of the trace.
     """
     if any(map(is_in_place, ast.walk(node))):
         return None
     try:
         with torch.no_grad():
-            value = eval(compile(ast.Expression(node), str(line.path), "eval"), line.names, dict(line.before))
+            value = eval(compile(ast.Expression(node), str(line.path), "eval"), line.file_globals, dict(line.before))
     except Exception:  # an expression that only makes sense in a part of the line that did not run
         return None
     return value.detach() if isinstance(value, Tensor) else value

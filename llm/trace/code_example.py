@@ -1,6 +1,6 @@
-"""Code beyond the layers, traced in the same way: functions of any file, called on live data.
+"""Code outside the layers, traced in the same way: functions of any file, called on live data.
 
-The functions are handed in, not imported: this module knows how to trace them, not which there are.
+The functions are passed in, not imported: this module knows how to trace them, not which ones exist.
 """
 
 from __future__ import annotations

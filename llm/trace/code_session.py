@@ -1,4 +1,4 @@
-"""What a reader of the code has open: a text, the code that can be traced on it, and the traces made so far."""
+"""The state of the code reader: a text, the code that can be traced on it, and the traces made so far."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llm.trace.forward_pass import IMPLEMENTATIONS, layer_paths
 from llm.trace.layer_trace import LayerTrace, trace_layer
 from llm.trace.traced_text import TracedText
 
-KEPT_LAYERS = 2  # whose tensors a session keeps
+KEPT_LAYERS = 2  # how many layers' tensors a session keeps
 
 
 class Code(Protocol):
@@ -20,11 +20,11 @@ class Code(Protocol):
 
     @property
     def implementations(self) -> tuple[str, ...]:
-        """The names of the implementations, the one to compare with first."""
+        """The names of the implementations, the reference first."""
 
     @property
     def kinds(self) -> dict[str, str]:
-        """The path of every piece, in the order to show them, and what kind of piece it is."""
+        """The kind of each piece by its path, in display order."""
 
     def trace(self, path: str, implementation: str) -> Generator[Any, None, LayerTrace]:
         """Trace one piece in one implementation, in parts. Raises ValueError for an unknown path."""
@@ -40,7 +40,7 @@ class LayerCode:
 
     @property
     def kinds(self) -> dict[str, str]:
-        """Path and kind ("Attention", "LayerNorm", …) of all layers, in the order of the data; "" is the model."""
+        """The kind ("Attention", "LayerNorm", …) of each layer by its path, in data-flow order; "" is the model."""
         model = self._text.models["einops"]
         return {path: kind_of(type(model.get_submodule(path))) for path in layer_paths(model)}
 
@@ -51,7 +51,7 @@ class LayerCode:
 
 
 class ExampleCode:
-    """Code examples, each of which there is once."""
+    """Code examples, each with a single implementation."""
 
     implementations: tuple[str, ...] = ("code",)
 
@@ -73,7 +73,7 @@ class ExampleCode:
 
 
 class CodeSession:
-    """Some code and a text that it runs on. Each piece is traced when it is first asked for; the last few are kept."""
+    """Code and a text that it runs on. Each piece is traced on first request; the traces of the last few are kept."""
 
     def __init__(self, text: TracedText, code: Code, key: str = "") -> None:
         self.key = key
@@ -84,8 +84,8 @@ class CodeSession:
     def trace_steps(self, path: str, implementation: str) -> Generator[Any, None, LayerTrace]:
         """`trace` in parts."""
         if implementation not in self.code.implementations:
-            known = ", ".join(self.code.implementations)
-            raise ValueError(f"implementation must be one of {known}, got {implementation!r:.40}")
+            allowed = ", ".join(self.code.implementations)
+            raise ValueError(f"implementation must be one of {allowed}, got {implementation!r:.40}")
         if implementation not in self._traces.get(path, {}):
             trace = yield from self.code.trace(path, implementation)
             self._traces.setdefault(path, {})[implementation] = trace
@@ -98,5 +98,5 @@ class CodeSession:
         return finish(self.trace_steps(path, implementation))
 
     def clear_traces(self) -> None:
-        """Free the tensors of all traces; whoever asks for one has it made again."""
+        """Free the tensors of all traces; a trace that is requested again is made again."""
         self._traces.clear()

@@ -14,9 +14,9 @@ from llm.runtime.stepwise import stepwise
 from llm.trace.forward_pass import ForwardPass, run_stages
 from llm.trace.layer_trace import LayerTrace, Step, Variable, as_leaf, backward
 
-ROUNDS = 5  # timed runs of a layer at most,
-SECONDS = 0.3  # and no further one after this time
-SAMPLE = 4096  # elements of a tensor that are compared: of a large one enough to tell
+ROUNDS = 5  # maximum timed runs of a layer
+SECONDS = 0.3  # no further run after this time
+SAMPLE = 4096  # elements of a large tensor that are compared
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def compare_implementations(
 ) -> Generator[None, None, list[Comparison]]:
     """Compare every implementation of one layer with `reference`, on the recorded input.
 
-    The parts are each implementation's forward and backward pass; the model as a whole goes forward stage by stage.
+    Yields after each implementation's forward and backward pass; for the whole model also after each stage.
     """
     results = {}
     for name, model in models.items():
@@ -60,7 +60,7 @@ def compare_implementations(
 def _timed_output(
     forward_pass: ForwardPass, path: str, model: Transformer
 ) -> Generator[None, None, tuple[Tensor, float]]:
-    """The outputs of all recorded calls, flattened and concatenated, and the seconds that they took at best."""
+    """The outputs of all recorded calls, flattened and concatenated, and the seconds of the fastest run."""
     if path == "":
         stage_outputs, seconds = yield from run_stages.steps(model, forward_pass.tokens)
         return stage_outputs[-1].flatten(), seconds
@@ -92,7 +92,7 @@ def _largest_difference(left: Tensor, right: Tensor) -> float:
 
 
 def corresponding_steps(trace: LayerTrace, other: LayerTrace) -> dict[int, int]:
-    """For steps of `trace`, by index, the step of `other` that makes the same variable: same name, shape and numbers.
+    """The step of `other` that makes the same variable (name, shape and numbers) as a step of `trace`, both as indices.
 
     Where several steps do, the k-th of `trace` corresponds to the k-th of `other`, or to its last.
     """
@@ -112,11 +112,11 @@ def _steps_making(variable: Variable, call: int, steps: list[Step]) -> list[int]
     return [
         index
         for index, step in enumerate(steps)
-        if step.call == call and any(_same(variable, made) for made in step.variables)
+        if step.call == call and any(_same_variable(variable, made) for made in step.variables)
     ]
 
 
-def _same(left: Variable, right: Variable) -> bool:
+def _same_variable(left: Variable, right: Variable) -> bool:
     if left.name != right.name or left.tensor.shape != right.tensor.shape or left.tensor.dtype != right.tensor.dtype:
         return False
     size = left.tensor.numel()

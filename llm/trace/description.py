@@ -20,30 +20,31 @@ from llm.trace.forward_pass import PACKAGE
 from llm.trace.layer_trace import LayerTrace, Step, Variable
 from llm.trace.statements import source_text
 
-WINDOW = 512  # rows and columns of an array at most
+WINDOW = 512  # maximum rows and columns of an array
 MAX_VALUE_CHARACTERS = 80
 
 
 @stepwise
 def describe_code(session: CodeSession, path: str) -> Generator[Any, None, dict[str, Any]]:
-    """One piece of code, all that a page shows of it but the tensors: tokens, code, steps, variables and statistics.
+    """What a page shows of one piece of code, except the tensors: tokens, code, steps, variables and statistics.
 
-    The parts are the traces in each implementation, then their descriptions. Raises ValueError for an unknown path.
+    Yields during and after each implementation's trace, then after each description. Raises ValueError for an unknown
+    path.
     """
     traces = {}
     for name in session.code.implementations:
         traces[name] = yield from session.trace_steps(path, name)
         yield
-    described = {}
+    descriptions = {}
     for name in traces:
-        described[name] = _describe_trace(traces, name)
+        descriptions[name] = _describe_trace(traces, name)
         yield
-    return {"path": path, "tokens": session.text.tokens, "implementations": described}
+    return {"path": path, "tokens": session.text.tokens, "implementations": descriptions}
 
 
 @stepwise
 def compare_code(session: CodeSession, path: str) -> Generator[Any, None, list[Comparison]]:
-    """How the implementations of a layer compare on the session's text; empty for code that has just one."""
+    """How the implementations of a layer compare on the session's text; empty for code that has only one."""
     if len(session.code.implementations) == 1:
         return []
     forward_pass = yield from session.text.record()
@@ -61,7 +62,7 @@ def find_variable(
 def array_window(variable: Variable, gradient: bool, rows: int, columns: int, index: Sequence[int]) -> np.ndarray:
     """Two axes of a tensor or its gradient, as float32 [≤ WINDOW, ≤ WINDOW].
 
-    `index` has one number for each axis: on `rows` and `columns` where the window begins, on the others which element.
+    `index` has one number for each axis: on `rows` and `columns` the start of the window, on the others the element.
 
     Raises:
         ValueError: there is no gradient, or there are no such axes or elements.
@@ -87,7 +88,7 @@ def describe_cell(
 ) -> Generator[Any, None, dict[str, Any]]:
     """One element of a variable: value, gradient, tokens on its axes, and how it was computed.
 
-    Where a fused kernel hides the computation, it is that of the einops line that makes the same variable.
+    Where a fused kernel hides the computation, the einops line that makes the same variable is described instead.
 
     Raises:
         ValueError: there is no such step, variable or element.
@@ -95,7 +96,7 @@ def describe_cell(
     traced = yield from _traced_step(session, path, implementation, step)
     variable = _variable(traced, name)
     origin = cell_origin(traced.line, name, index)
-    borrowed = False
+    from_einops = False
     reference = session.code.implementations[0]
     if not origin.parts and implementation != reference:
         trace = yield from session.trace_steps(path, implementation)
@@ -103,12 +104,12 @@ def describe_cell(
         pairs = corresponding_steps(trace, other)
         if step in pairs:
             origin = cell_origin(other.steps[pairs[step]].line, name, index)
-            borrowed = True
+            from_einops = True
     return _json_safe(
         {
             **dataclasses.asdict(origin),
             "gradient": None if variable.gradient is None else variable.gradient[tuple(index)].item(),
-            "borrowed": borrowed,
+            "from_einops": from_einops,
             "labels": [session.text.token_at(axis, i) for axis, i in zip(variable.axes, index, strict=True)],
         }
     )
@@ -130,7 +131,7 @@ def _variable(step: Step, name: str) -> Variable:
 
 
 def _describe_trace(traces: dict[str, LayerTrace], name: str) -> dict[str, Any]:
-    """The code and the steps of one implementation, each step with the one that corresponds in every other."""
+    """The code and the steps of one implementation, each step with the corresponding step in every other."""
     trace = traces[name]
     lines = source_text(trace.file).split("\n")
     pairs = {other: corresponding_steps(trace, traces[other]) for other in traces if other != name}
@@ -158,7 +159,7 @@ def _describe_trace(traces: dict[str, LayerTrace], name: str) -> dict[str, Any]:
 
 
 def _shown_path(file: Path) -> str:
-    """A file's path from the project's folder; its name, for a layer that is registered from elsewhere."""
+    """A file's path relative to the project's folder; only its name for a layer defined outside the library."""
     return file.relative_to(PACKAGE.parent).as_posix() if file.is_relative_to(PACKAGE) else file.name
 
 
@@ -195,7 +196,7 @@ def _statistics(tensor: Tensor) -> dict[str, Any]:
 
 
 def _json_safe(content: Any) -> Any:
-    """The same with infinities and NaN as strings, since JSON has no such numbers."""
+    """`content` with infinities and NaN as strings, since JSON has no such numbers."""
     if isinstance(content, dict):
         return {name: _json_safe(value) for name, value in content.items()}
     if isinstance(content, list):

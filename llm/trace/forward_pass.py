@@ -1,8 +1,8 @@
-"""One forward and backward pass, layer by layer: each layer's inputs and output, and the gradient of the loss there.
+"""One forward and backward pass, layer by layer: each layer's inputs, output and gradient of the loss at its output.
 
 The model runs in stages (embedding, positions, each block, …). Each stage starts from a leaf tensor, so that the
-gradient of the loss can be propagated back through one stage at a time as well. The arithmetic is that of one whole
-pass; on the compute thread each stage is a part of its own, so that other tasks run in between.
+gradient of the loss can be propagated back through one stage at a time as well. The arithmetic is that of one
+uninterrupted pass; on the compute thread each stage is a separate part, so that other tasks can run in between.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ class ForwardPass:
 
 
 class _WithoutInitialization(TorchFunctionMode):
-    """Skips drawing random weights: for a large model that takes seconds, and the weights are replaced at once."""
+    """Skips drawing random weights: for a large model that takes seconds, and the weights are replaced right away."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return args[0] if function is Tensor.normal_ else function(*args, **(kwargs or {}))
 
 
 def source_files(model: Transformer | None = None) -> list[Path]:
-    """The files that define forward passes; with a model, also those of its layers that are registered elsewhere."""
-    own = [*sorted((PACKAGE / "layers").rglob("*.py")), PACKAGE / "model.py"]
+    """The files that define forward passes; with a model, also those of its layers defined elsewhere."""
+    library_files = [*sorted((PACKAGE / "layers").rglob("*.py")), PACKAGE / "model.py"]
     kinds = {type(module) for module in model.modules()} if model is not None else set()
     elsewhere = {Path(inspect.getfile(kind)) for kind in kinds if not kind.__module__.startswith("torch.")}
-    return own + sorted(elsewhere - set(own))
+    return library_files + sorted(elsewhere - set(library_files))
 
 
 def implementations(model: Transformer) -> dict[str, Transformer]:
@@ -83,22 +83,22 @@ def implementations(model: Transformer) -> dict[str, Transformer]:
 
 
 def layer_paths(model: Transformer) -> list[str]:
-    """The path of every layer that has its own `forward` to read, in the order of the data; "" is the model itself."""
+    """The path of every layer that has its own `forward` to read, in data-flow order; "" is the model itself."""
     files = {str(file) for file in source_files(model)}
     return [path for path, module in model.named_modules() if inspect.getsourcefile(type(module)) in files]
 
 
 def stages(paths: Sequence[str]) -> list[str]:
-    """Those of these layers that the model itself calls, in the order of the data."""
+    """The layers among `paths` that the model itself calls, in data-flow order."""
     return [path for path in paths if STAGE.fullmatch(path)]
 
 
 @stepwise
 def record_forward_pass(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Generator[float, None, ForwardPass]:
-    """Run the model once, forward and back, and keep every layer's inputs, output and gradient of the loss there.
+    """Run the model once, forward and back; record every layer's inputs, output and gradient of the loss at its output.
 
-    A part is one stage, forward or back; each yields the fraction of the work that is done. Gradients begin at the
-    embedding: weights get none.
+    Yields the fraction of work done after each stage, forward or back. Gradients reach back to the embedding's output:
+    weights get none.
     """
     calls: dict[str, list[Call]] = {path: [] for path in layer_paths(model)}
     outputs_in_graph: list[tuple[Call, Tensor]] = []
@@ -138,7 +138,7 @@ def _record_stage(
     calls: dict[str, list[Call]],
     outputs_in_graph: list[tuple[Call, Tensor]],
 ) -> Tensor:
-    """Run one stage; its calls are added to `calls`, and each with its output, still in the graph, to the list."""
+    """Run one stage; add its calls to `calls` and, with their outputs still in the graph, to `outputs_in_graph`."""
 
     def record_call(layer: str, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         if output.requires_grad:
@@ -147,8 +147,8 @@ def _record_stage(
         calls[layer].append(call)
         outputs_in_graph.append((call, output))
 
-    inside = [layer for layer in calls if layer == path or layer.startswith(f"{path}.")]
-    handles = [model.get_submodule(layer).register_forward_hook(partial(record_call, layer)) for layer in inside]
+    layers = [layer for layer in calls if layer == path or layer.startswith(f"{path}.")]
+    handles = [model.get_submodule(layer).register_forward_hook(partial(record_call, layer)) for layer in layers]
     try:
         with torch.enable_grad():
             output: Tensor = model.get_submodule(path)(stage_input)
@@ -159,10 +159,10 @@ def _record_stage(
 
 
 def propagate_back(pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
-    """Propagate the gradient of each output (output, gradient) back to the leaves that the output was computed from.
+    """For each (output, gradient), propagate the gradient back to the leaves that the output was computed from.
 
     The derivative of the sum of output · gradient is the gradient itself. Passed to `backward` directly, it would make
-    torch import a whole algebra system first, which takes seconds.
+    torch import sympy first, which takes seconds.
     """
     with torch.enable_grad():
         torch.stack([(output * gradient).sum() for output, gradient in pairs]).sum().backward()
@@ -172,7 +172,7 @@ def propagate_back(pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
 def run_stages(
     model: Transformer, tokens: Int[Tensor, "batch pos"]
 ) -> Generator[None, None, tuple[list[Tensor], float]]:
-    """The output of each of the model's stages, without gradients, and the seconds they took. A part is one stage."""
+    """The output of each of the model's stages, without gradients, and the seconds they took. Yields after each."""
     outputs: list[Tensor] = []
     seconds = 0.0
     stage_input: Tensor = tokens

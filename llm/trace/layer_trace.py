@@ -1,9 +1,9 @@
-"""The trace of one layer: its code beside the tensors that its lines made of a real text.
+"""The trace of one layer: its code, and the tensors that its lines computed on a real text.
 
 `record_forward_pass` runs a model once and keeps each layer's inputs and the gradient of the loss at its output.
-`trace_layer` then runs one layer again on those very inputs, in any implementation, and keeps every line's tensors: one
+`trace_layer` then runs one layer again on the same inputs, in any implementation, and keeps every line's tensors: one
 layer's tensors fit into memory where those of all layers of a large model would not. The arithmetic is the same, so the
-layer's output equals that of the whole pass to the last bit.
+layer's output equals that of the whole pass bit for bit.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ class LayerTrace:
 def trace_layer(forward_pass: ForwardPass, path: str, model: Transformer) -> Generator[None, None, LayerTrace]:
     """Run one layer of `model`, in its implementation, on the recorded inputs, and keep every line's tensors.
 
-    A layer is a single part. The model as a whole takes one part for each of its stages and one for its own few lines.
+    A layer is traced in one part; the whole model yields after each of its stages, then traces its own few lines.
 
     Raises:
         ValueError: the model has no such layer.
     """
     if path not in forward_pass.calls:
-        known = ", ".join(layer or "the model itself" for layer in forward_pass.calls)
-        raise ValueError(f"There is no layer {path!r:.80}: choose one of {known}")
+        paths = ", ".join(layer or "the model itself" for layer in forward_pass.calls)
+        raise ValueError(f"There is no layer {path!r:.80}: choose one of {paths}")
     if path == "":
         stage_outputs, _ = yield from run_stages.steps(model, forward_pass.tokens)
         return _trace_model(forward_pass, model, stage_outputs)
@@ -124,11 +124,11 @@ def _fixed_outputs(model: Transformer, outputs: Iterable[tuple[str, Tensor]]) ->
 
 
 def backward(forward_pass: ForwardPass, path: str, outputs: list[Tensor]) -> None:
-    """Propagate the gradient that reached this layer in the recorded pass back through newly computed outputs of it."""
+    """Propagate the recorded gradients at this layer's outputs back through newly computed outputs."""
     pairs = [(output, call.gradient) for output, call in zip(outputs, forward_pass.calls[path], strict=True)]
-    wanted = [(output, gradient) for output, gradient in pairs if gradient is not None and output.requires_grad]
-    if wanted:
-        propagate_back(wanted)
+    differentiable = [(output, gradient) for output, gradient in pairs if gradient is not None and output.requires_grad]
+    if differentiable:
+        propagate_back(differentiable)
 
 
 def as_leaf(value: Any) -> Any:

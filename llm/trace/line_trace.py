@@ -1,7 +1,7 @@
 """Follow the execution of Python functions line by line and keep the tensors that each line made.
 
 Python's own tracing (`sys.settrace`) does the work. Only frames of the named functions (`forward`) in the given files
-are followed: the trace is of the code that a reader sees.
+are followed: the trace covers the code that a reader sees.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from llm.trace.statements import Statement, statements
 class TracedLine:
     """One executed statement and the tensors it made, by variable name; "return" names a returned tensor.
 
-    `module` is the `self` of the call, None for a plain function; `call` counts the followed calls from 1, so that two
-    calls of one function can be told apart. `before` holds the local variables just before the statement, `names` the
-    globals of its file, and `values` what else the statement made: numbers, lists, strings.
+    `module` is the `self` of the call, None for a plain function; `call` numbers the followed calls from 1, so that two
+    calls of one function can be distinguished. `before` holds the local variables just before the statement,
+    `file_globals` the globals of its file, and `values` what else the statement made: numbers, lists, strings.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class TracedLine:
     statement: Statement
     tensors: dict[str, Tensor] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict, repr=False)
-    names: dict[str, Any] = field(default_factory=dict, repr=False)
+    file_globals: dict[str, Any] = field(default_factory=dict, repr=False)
     call: int = 0
     values: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -51,7 +51,7 @@ def trace_lines(
     was active before (a debugger's, say) is restored.
     """
     followed = {str(path.resolve()): path.resolve() for path in paths}
-    known: dict[Path, dict[int, Statement]] = {path: statements(path) for path in followed.values()}
+    statements_by_line: dict[Path, dict[int, Statement]] = {path: statements(path) for path in followed.values()}
     files: dict[CodeType, Path | None] = {}
     lines: list[TracedLine] = []
     calls = 0
@@ -89,7 +89,7 @@ def trace_lines(
             if event == "exception":
                 running = None  # a statement that failed made nothing
             elif event == "line":
-                statement = known[path].get(frame.f_lineno)
+                statement = statements_by_line[path].get(frame.f_lineno)
                 if statement != running:
                     finish_statement()
                     running, before = statement, _variables_before(statement, frame)

@@ -1,9 +1,9 @@
 """Try an edited forward pass in a separate process: what breaks, and how the loss changes.
 
 The edited code never runs in this process. It runs in a fresh interpreter (`llm.trace.sandbox_worker`) that limits
-its own processor time, memory and file size before it touches the code, and is killed when its time is over. That
-protects against mistakes, endless loops and running out of memory. It does not protect against malice: only the person
-whose machine it is may edit code here.
+its own CPU time, memory and file size before it touches the code, and is killed after a time limit. That protects
+against mistakes, endless loops and running out of memory. It does not protect against malicious code: only the owner
+of the machine may edit code here.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ MAX_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
-class Remark:
-    """Something about a line of the edited code; lines count from 1."""
+class LineMessage:
+    """A message about a line of the edited code; lines count from 1."""
 
     line: int
     text: str
@@ -37,18 +37,18 @@ class Remark:
 
 @dataclass(frozen=True)
 class Trial:
-    """What an edit did. `error` is None where the model still ran; a loss is None for a text of one token."""
+    """The result of an edit. `error` is None if the model still ran; a loss is None for a text of one token."""
 
     loss_before: float | None
     loss_after: float | None
     error: str | None = None
     error_line: int | None = None
-    wrong_shapes: tuple[Remark, ...] = ()  # tensors that no longer have the shape that their comment states
-    first_change: Remark | None = None  # the first tensor that is different
+    wrong_shapes: tuple[LineMessage, ...] = ()  # tensors that no longer have the shape that their comment states
+    first_change: LineMessage | None = None  # the first tensor that the edit changed
 
 
 def forward_source(trace: LayerTrace) -> str:
-    """The layer's `forward` as its file has it now, without the indentation."""
+    """The current source of the layer's `forward`, dedented."""
     lines = source_text(trace.file).split("\n")[trace.first - 1 : trace.last]
     return textwrap.dedent("\n".join(lines)) + "\n"
 
@@ -56,7 +56,7 @@ def forward_source(trace: LayerTrace) -> str:
 def try_edit(
     run: Path | str, step: int | None, text: str, trace: LayerTrace, code: str, seconds: float = SECONDS
 ) -> Trial:
-    """Run the checkpoint on the text, `code` replacing the `forward` of every layer of the traced layer's class.
+    """Run the checkpoint on the text with `code` as the `forward` of every layer of the traced layer's class.
 
     Raises:
         ValueError: the edited code is too long.
@@ -100,7 +100,7 @@ def _run_worker(folder: Path, seconds: float) -> int | None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # so that whatever it starts is ended with it
+        start_new_session=True,  # so that processes it starts are killed with it
     )
     try:
         return worker.wait(seconds)
@@ -113,7 +113,7 @@ def _run_worker(folder: Path, seconds: float) -> int | None:
 
 
 def _read_trial(path: Path, exit_status: int | None, seconds: float) -> Trial:
-    """What the worker wrote, or why it could not. Edited code may have written the file, so it is only read as data."""
+    """The worker's result, or why there is none. Edited code may have written the file: it is only read as data."""
     try:
         raw = json.loads(path.read_bytes())
         trial = Trial(
@@ -121,19 +121,19 @@ def _read_trial(path: Path, exit_status: int | None, seconds: float) -> Trial:
             loss_after=None if raw["loss_after"] is None else float(raw["loss_after"]),
             error=None if raw["error"] is None else str(raw["error"])[:500],
             error_line=None if raw["error_line"] is None else int(raw["error_line"]),
-            wrong_shapes=tuple(map(_remark, raw["wrong_shapes"][:20])),
-            first_change=None if raw["first_change"] is None else _remark(raw["first_change"]),
+            wrong_shapes=tuple(map(_line_message, raw["wrong_shapes"][:20])),
+            first_change=None if raw["first_change"] is None else _line_message(raw["first_change"]),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        trial = Trial(None, None, "The process ended without an answer")
+        trial = Trial(None, None, "The process ended without a result")
     if exit_status is None:
-        return Trial(trial.loss_before, None, f"It did not end within {seconds:g} seconds and was stopped")
+        return Trial(trial.loss_before, None, f"It did not finish within {seconds:g} seconds and was stopped")
     if exit_status in (-signal.SIGXCPU, -signal.SIGKILL):
-        return Trial(trial.loss_before, None, "It exceeded its limit of processor time and was stopped")
+        return Trial(trial.loss_before, None, "It exceeded its CPU time limit and was stopped")
     if exit_status != 0 and trial.error is None:
-        return Trial(trial.loss_before, None, "The process ended without an answer")
+        return Trial(trial.loss_before, None, "The process ended without a result")
     return trial
 
 
-def _remark(raw: dict[str, object]) -> Remark:
-    return Remark(int(str(raw["line"])), str(raw["text"])[:500])
+def _line_message(raw: dict[str, object]) -> LineMessage:
+    return LineMessage(int(str(raw["line"])), str(raw["text"])[:500])

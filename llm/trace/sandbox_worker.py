@@ -1,7 +1,7 @@
 """The worker of `llm.trace.sandbox`: a separate process, in a folder with request.json and edited.py.
 
-It runs the model as it is and then, with processor time, memory and file size limited, with the edited `forward`. The
-result is written to result.json: the loss before the edit as soon as it is known, everything at the end.
+It runs the model unedited and then, with CPU time, memory and file size limited, with the edited `forward`. The result
+is written to result.json: the loss before the edit as soon as it is known, everything at the end.
 """
 
 from __future__ import annotations
@@ -24,47 +24,47 @@ from llm.trace.line_trace import TracedLine, trace_lines
 from llm.trace.statements import shape_mismatch
 from llm.trace.traced_text import MAX_TOKENS
 
-PROCESSOR_SECONDS = 20
+CPU_SECONDS = 20
 EXTRA_MEMORY = 3 * 2**30  # bytes beyond what the interpreter, torch and the model already use
 MAX_FILE_BYTES = 2**20
 EDITED = Path("edited.py")
 
 
 def main() -> None:
-    """Answer request.json."""
+    """Run the edit that request.json describes and write result.json."""
     request = json.loads(Path("request.json").read_bytes())
     torch.set_num_threads(1)
     run = load_run(request["run"], request["step"], request["implementation"])
     ids = run.tokenizer.encode(request["text"])[: min(run.config.n_ctx, MAX_TOKENS)]
     tokens = torch.tensor([ids])
-    of_class = [module for module in run.model.modules() if type(module).__name__ == request["class"]]
+    layers = [module for module in run.model.modules() if type(module).__name__ == request["class"]]
     result: dict[str, Any] = {
         "loss_after": None, "error": None, "error_line": None, "wrong_shapes": [], "first_change": None,
     }  # fmt: skip
     before: list[TracedLine] = []
     with torch.no_grad():
-        result["loss_before"] = _loss(run.model, tokens, Path(request["file"]), of_class, before)
-    write(result)
+        result["loss_before"] = _loss(run.model, tokens, Path(request["file"]), layers, before)
+    write_result(result)
 
     limit()
     after: list[TracedLine] = []
     try:
         with torch.no_grad():
-            type(of_class[0]).forward = edited_forward(request["class"], type(of_class[0]).__module__)
-            result["loss_after"] = _loss(run.model, tokens, EDITED, of_class, after)
+            type(layers[0]).forward = edited_forward(request["class"], type(layers[0]).__module__)
+            result["loss_after"] = _loss(run.model, tokens, EDITED, layers, after)
     except (Exception, SystemExit) as error:
         result["error"] = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        result["error_line"] = _line_of(error, request)
+        result["error_line"] = _error_line(error, request)
     result["wrong_shapes"] = wrong_shapes(run.model, after, request["first"])
     result["first_change"] = first_change(before, after, request["first"])
-    write(result)
+    write_result(result)
 
 
 def limit() -> None:
-    """Limit this process's time and memory from here on; no large file, no core dump."""
+    """Limit this process's CPU time, memory and file size from here on; no core dump."""
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
     used = math.ceil(resource.getrusage(resource.RUSAGE_SELF).ru_utime)
-    resource.setrlimit(resource.RLIMIT_CPU, (used + PROCESSOR_SECONDS, used + PROCESSOR_SECONDS + 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_SECONDS, used + CPU_SECONDS + 1))
     if pages:
         memory = pages * resource.getpagesize() + EXTRA_MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -106,7 +106,7 @@ def _loss(
 
 
 def wrong_shapes(model: Transformer, lines: list[TracedLine], first: int) -> list[dict[str, Any]]:
-    """The lines that made a tensor of another shape than their comment states, each line once."""
+    """The lines that made a tensor whose shape differs from their comment, each line once."""
     wrong: dict[int, str] = {}
     for line in lines:
         for name, tensor in line.tensors.items():
@@ -124,27 +124,27 @@ def wrong_shapes(model: Transformer, lines: list[TracedLine], first: int) -> lis
 def _sizes(model: Transformer, line: TracedLine) -> dict[str, int]:
     config = model.config
     tensors = (value for value in line.before.values() if isinstance(value, Tensor))
-    resid = next((tensor for tensor in tensors if tensor.ndim >= 2), None)  # or vectors of heads, or token ids
+    resid = next((tensor for tensor in tensors if tensor.ndim >= 2), None)  # or per-head vectors, or token ids
     if resid is None:
         pos = line.before["query_pos"]
     else:
         pos = resid.shape[-2] if resid.is_floating_point() else resid.shape[1]
     heads = resid.shape[1] if resid is not None and resid.ndim == 4 else config.n_heads
-    own = getattr(line.module, "axes", {})
-    return config.axis_sizes | {"batch": 1, "pos": pos, "query_pos": pos, "key_pos": pos, "head": heads} | own
+    layer_axes = getattr(line.module, "axes", {})
+    return config.axis_sizes | {"batch": 1, "pos": pos, "query_pos": pos, "key_pos": pos, "head": heads} | layer_axes
 
 
 def first_change(before: list[TracedLine], after: list[TracedLine], first: int) -> dict[str, Any] | None:
-    """The first tensor that the edit changed. The k-th tensor of a name is compared with the k-th of that name."""
-    earlier: dict[str, list[Tensor]] = defaultdict(list)
+    """The first tensor that the edit changed. The k-th tensor of a name is compared with the k-th before the edit."""
+    tensors_before: dict[str, list[Tensor]] = defaultdict(list)
     for line in before:
         for name, tensor in line.tensors.items():
-            earlier[name].append(tensor)
+            tensors_before[name].append(tensor)
     for line in after:
         for name, tensor in line.tensors.items():
-            if not earlier[name]:
+            if not tensors_before[name]:
                 continue
-            old = earlier[name].pop(0)
+            old = tensors_before[name].pop(0)
             number = line.statement.first - first + 1
             if old.shape != tensor.shape:
                 return {"line": number, "text": f"{name} was {list(old.shape)} and is now {list(tensor.shape)}"}
@@ -154,7 +154,7 @@ def first_change(before: list[TracedLine], after: list[TracedLine], first: int) 
     return None
 
 
-def _line_of(error: BaseException, request: dict[str, Any]) -> int | None:
+def _error_line(error: BaseException, request: dict[str, Any]) -> int | None:
     """The line of the edited code in which an error arose; None where the traceback has none."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         number = error.lineno
@@ -168,7 +168,7 @@ def _line_of(error: BaseException, request: dict[str, Any]) -> int | None:
     return max(1, number - request["first"] + 1)
 
 
-def write(result: dict[str, Any]) -> None:
+def write_result(result: dict[str, Any]) -> None:
     """Write result.json."""
     Path("result.json").write_text(json.dumps(result), encoding="utf-8")
 

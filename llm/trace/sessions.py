@@ -1,4 +1,4 @@
-"""The code sessions of this process: the last few, each found again by its key."""
+"""The last few code sessions of this process, looked up by key."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ KEPT_SESSIONS = 3
 
 
 def open_session(run: Path | str, step: int | None, text: str) -> CodeSession:
-    """The layers of a run's checkpoint on a text. Reads the model: call it on the compute thread.
+    """A session for the layers of a run's checkpoint on a text. Reads the model: call it on the compute thread.
 
-    After an edit of a layer's file this is another session, of the new code: code and trace always belong together.
+    After an edit of a layer's file this is a new session, of the new code: code and trace always match.
 
     Raises:
         ValueError, FileNotFoundError: as `llm.checkpoints.load_run`, or a text that has no tokens or cannot be encoded.
@@ -33,7 +33,7 @@ def open_session(run: Path | str, step: int | None, text: str) -> CodeSession:
 
 
 def open_imported(run: Path | str, step: int | None, text: str) -> CodeSession:
-    """`open_session` of the code as it was imported."""
+    """`open_session` with the code as it was imported."""
     key = session_key(run, step, text, source_files())
 
     def make() -> CodeSession:
@@ -46,12 +46,12 @@ def open_imported(run: Path | str, step: int | None, text: str) -> CodeSession:
 
 def session_key(run: Path | str, step: int | None, text: str, files: Sequence[Path]) -> str:
     """A key that differs for every checkpoint and text, and after every edit of one of these files."""
-    stamps = [(str(file), file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(repr((str(run), step, text, stamps)).encode()).hexdigest()[:24]
+    modification_times = [(str(file), file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr((str(run), step, text, modification_times)).encode()).hexdigest()[:24]
 
 
 def keep_session(key: str, make: Callable[[], CodeSession]) -> CodeSession:
-    """The session with this key; if there is none it is made, and kept among the last few."""
+    """The session with this key; if there is none, it is made and kept among the last few."""
     registry = _registry()
     if key not in registry:
         for earlier in registry.values():

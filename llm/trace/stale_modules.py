@@ -1,6 +1,6 @@
 """Whether the code that runs is the code in the files: an edited file is imported again before it is shown as running.
 
-The app's own watcher notices edited files too, but forgets what it noticed when a page is reloaded before it reran.
+The app's own file watcher notices edits too, but forgets them when a page is reloaded before it reruns.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ def stale_files(paths: Sequence[Path]) -> list[Path]:
     """Those of these files whose `forward` functions differ from the ones that were imported.
 
     Raises:
-        ValueError: a file is not valid Python (somebody is in the middle of an edit).
+        ValueError: a file is not valid Python (for instance in the middle of an edit).
     """
-    wanted = {path.resolve() for path in paths}
+    resolved = {path.resolve() for path in paths}
     stale = []
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if file is None or not module.__name__.startswith("llm.") or (path := Path(file).resolve()) not in wanted:
+        if file is None or not module.__name__.startswith("llm.") or (path := Path(file).resolve()) not in resolved:
             continue
         try:
-            written = dict(_functions(compile(source_text(path), str(path), "exec", dont_inherit=True)))
+            functions = dict(_functions(compile(source_text(path), str(path), "exec", dont_inherit=True)))
         except SyntaxError as error:
-            raise ValueError(f"{path.name} cannot be run: line {error.lineno}: {error.msg}") from None
-        if any(written.get(name) != code for name, code in _imported_forwards(module)):
+            raise ValueError(f"{path.name} is not valid Python: line {error.lineno}: {error.msg}") from None
+        if any(functions.get(name) != code for name, code in _imported_forwards(module)):
             stale.append(path)
     return stale
 

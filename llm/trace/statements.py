@@ -99,7 +99,7 @@ def shape_mismatch(shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[st
 def axis_names(stated: tuple[str, ...] | None, ndim: int) -> tuple[str, ...]:
     """One name for each axis of a tensor; a leading `...` stands for pos, preceded by batch, head where there are more.
 
-    Axes that no comment names, or that a comment of another length names, are called "?".
+    Axes are named "?" without a comment, or if it names another number of axes.
     """
     if stated is None:
         return ("?",) * ndim

@@ -1,4 +1,4 @@
-"""A text and a model: its tokens, the model in every implementation, and one recorded forward pass."""
+"""A text that a model reads: its tokens, the model in every implementation, and one recorded forward pass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_TOKENS = 512
 class TracedText:
     """One text that a model reads. The forward pass is recorded once, when it is first needed.
 
-    Everything here that runs torch belongs on the compute thread.
+    Call everything here that runs torch on the compute thread.
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, text: str) -> None:
@@ -43,7 +43,7 @@ class TracedText:
         return [self.tokenizer.token_text(token) for token in self.token_ids]
 
     def record(self) -> Generator[float, None, ForwardPass]:
-        """Record the forward pass unless that is done; yields the fraction of the work that is done."""
+        """Record the forward pass unless it is recorded already; yields the fraction of work done."""
         if self._forward_pass is None:
             model = self.models["fused"]
             tokens = torch.tensor([self.token_ids], device=model.embed.W_E.device)
@@ -52,11 +52,11 @@ class TracedText:
 
     @property
     def forward_pass(self) -> ForwardPass:
-        """The forward pass that every trace is of."""
+        """The forward pass that all traces share."""
         return finish(self.record())
 
     def token_at(self, axis: str, index: int) -> str | None:
-        """The token that an index into this axis stands for; None for an axis that counts no tokens."""
+        """The token at an index of this axis; None for an axis of neither positions nor vocabulary."""
         if axis == "d_vocab":
             return self.tokenizer.token_text(index)
         return self.tokens[index] if axis in ("pos", "query_pos", "key_pos") else None

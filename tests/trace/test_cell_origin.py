@@ -56,7 +56,7 @@ def test_every_cell_has_its_value_and_a_making_that_adds_up(session, implementat
                 left, right, product = (part["numbers"] for part in found["parts"][:3])
                 assert len(left) == len(right) == len(product)
                 total = math.fsum(a * b for a, b in zip(left, right, strict=True))
-                assert found["facts"]["sum of products"] == pytest.approx(total, abs=1e-6)
+                assert found["intermediates"]["sum of products"] == pytest.approx(total, abs=1e-6)
                 bias = sum(part["numbers"][0] for part in found["parts"][3:])
                 scale = math.sqrt(session.text.config.d_head) if variable.name == "scores" else 1
                 wrapped = "hook_" in found["expression"] or "score_bias" in layer  # more happens on the line
@@ -64,7 +64,9 @@ def test_every_cell_has_its_value_and_a_making_that_adds_up(session, implementat
                     assert (total / scale) + bias == pytest.approx(found["value"], abs=1e-5), (layer, step.statement)
             if found["kind"] == "softmax":
                 exponents = found["parts"][1]["numbers"]
-                assert exponents[-1] / found["facts"]["sum of exponentials"] == pytest.approx(found["value"], abs=1e-6)
+                assert exponents[-1] / found["intermediates"]["sum of exponentials"] == pytest.approx(
+                    found["value"], abs=1e-6
+                )
     assert "contraction" in kinds
 
 
@@ -78,14 +80,16 @@ def test_a_score_is_the_dot_product_of_its_query_and_key(session):
     assert found["parts"][0]["numbers"] == pytest.approx(query[0, 4, 9].tolist())
     assert found["parts"][1]["numbers"] == pytest.approx(key[0, 4, 2].tolist())
     assert found["labels"][2:] == [TEXT[9], TEXT[2]]
-    facts = found["facts"]
-    assert facts["sum of products"] / facts["divided by math.sqrt(self.d_head)"] == pytest.approx(found["value"])
+    intermediates = found["intermediates"]
+    assert intermediates["sum of products"] / intermediates["divided by math.sqrt(self.d_head)"] == pytest.approx(
+        found["value"]
+    )
 
 
 def test_a_norm_tells_its_statistics(session):
     _, _, found = list(cells(session, "blocks.0.norm_mlp", "einops"))[-1]
     layernorm = session.code.kinds["blocks.0.norm_mlp"] == "LayerNorm"
-    assert set(found["facts"]) == ({"mean", "variance"} if layernorm else {"mean_square"})
+    assert set(found["intermediates"]) == ({"mean", "variance"} if layernorm else {"mean_square"})
 
 
 def test_what_a_kernel_hides_is_told_by_the_einops_line(session):
@@ -93,8 +97,8 @@ def test_what_a_kernel_hides_is_told_by_the_einops_line(session):
     index = next(i for i, step in enumerate(session.trace("blocks.0.attention", "fused").steps)
                  if "self.attend" in source_text(step.line.path).split("\n")[step.statement.first - 1])  # fmt: skip
     made = describe_cell(session, "blocks.0.attention", "fused", index, "mixed", [0, 0, 5, 3])
-    assert made["borrowed"] and made["kind"] == "contraction"
-    assert made["facts"]["sum of products"] == pytest.approx(made["value"], abs=1e-5)
+    assert made["from_einops"] and made["kind"] == "contraction"
+    assert made["intermediates"]["sum of products"] == pytest.approx(made["value"], abs=1e-5)
     assert found["mixed"]["value"] is not None
 
 

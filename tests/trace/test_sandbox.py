@@ -69,7 +69,7 @@ def test_swapped_axes_are_named_with_their_line(run, trace):
         ("query = = einsum(", "SyntaxError"),
         ("query = nothing(", "NameError: name 'nothing' is not defined"),
         ("raise SystemExit(3); query = einsum(", "SystemExit"),
-        ("import os; os._exit(7); query = einsum(", "ended without an answer"),
+        ("import os; os._exit(7); query = einsum(", "ended without a result"),
         ("query = torch.zeros(2**40); query = einsum(", "RuntimeError"),
         ("open('big', 'wb').write(bytes(2**24)); query = einsum(", "OSError|File too large"),
     ],

@@ -39,7 +39,7 @@ def test_an_edited_forward_is_noticed(module):
 
 def test_a_file_in_the_middle_of_an_edit_is_named(module):
     module.write_text(LAYER + "def (")
-    with pytest.raises(ValueError, match=r"layer_of_a_test.py cannot be run: line 4"):
+    with pytest.raises(ValueError, match=r"layer_of_a_test.py is not valid Python: line 4"):
         stale_files([module])
 
 

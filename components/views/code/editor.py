@@ -83,8 +83,8 @@ def _show(trial: Trial, predicted: str | None) -> None:
         states.failed(f"{where}{trial.error}")
     if trial.first_change is not None:
         st.text(f"First change, line {trial.first_change.line}: {trial.first_change.text}")
-    for remark in trial.wrong_shapes:
-        st.text(f"Shape, line {remark.line}: {remark.text}")
+    for message in trial.wrong_shapes:
+        st.text(f"Shape, line {message.line}: {message.text}")
 
 
 def outcome(trial: Trial) -> str:

@@ -13,9 +13,9 @@ import { significant } from "../../frontend/format.js";
  * @property {(string | null)[]} labels the tokens at its positions
  * @property {string} expression
  * @property {keyof typeof KINDS} kind
- * @property {boolean} borrowed
+ * @property {boolean} from_einops
  * @property {{ name: string, numbers: number[] }[]} parts the numbers that the line read
- * @property {Record<string, number | string>} facts intermediate results
+ * @property {Record<string, number | string>} intermediates
  */
 
 const KINDS = {
@@ -24,8 +24,8 @@ const KINDS = {
   mean: "The mean of a row.",
   sum: "The sum of a row.",
   norm: "One row, normalised.",
-  hidden: "Computed inside one kernel, which never stores the intermediate results.",
-  cells: "Computed from the elements at the same index.",
+  fused: "Computed inside one kernel, which never stores the intermediate results.",
+  elementwise: "Computed from the elements at the same index.",
 };
 
 /**
@@ -47,16 +47,16 @@ export function drawOrigin(parent, name, cell, origin) {
   if (origin.gradient !== null) title.append(element("span", "llm-code-quiet", ` · gradient ${significant(origin.gradient)}`));
   parent.append(title, element("code", "llm-code-expression", origin.expression));
   parent.append(element("p", "llm-code-hint",
-    KINDS[origin.kind] + (origin.borrowed ? " (Shown for the einops line that computes the same tensor.)" : "")));
+    KINDS[origin.kind] + (origin.from_einops ? " (Shown for the einops line that computes the same tensor.)" : "")));
   for (const part of origin.parts) {
     const row = element("div", "llm-code-origin-row");
     row.append(element("code", "llm-code-origin-name", part.name));
     row.append(part.numbers.length === 1 ? element("span", "", significant(part.numbers[0])) : bars(parent, part.numbers));
     parent.append(row);
   }
-  for (const [fact, value] of Object.entries(origin.facts)) {
-    const row = element("div", "llm-code-origin-row llm-code-fact");
-    row.append(element("span", "llm-code-origin-name", fact), element("span", "", significant(value)));
+  for (const [label, value] of Object.entries(origin.intermediates)) {
+    const row = element("div", "llm-code-origin-row llm-code-intermediate");
+    row.append(element("span", "llm-code-origin-name", label), element("span", "", significant(value)));
     parent.append(row);
   }
 }
