@@ -1,1 +1,1 @@
-"""To and from the formats of other projects, and out into the open: a model as one readable script."""
+"""Export a model as one readable script that runs without this project."""

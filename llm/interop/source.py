@@ -1,4 +1,4 @@
-"""The source of a class together with everything that it names: what it needs to run in a file of its own."""
+"""The source of a class with everything it refers to, so that it runs in a separate file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from types import ModuleType
 
 
 def source_with_dependencies(definition: type, name: str) -> tuple[set[str], str]:
-    """Import statements and source of a class, called `name` there, after all that it needs of its module.
+    """Import statements, and the source of a class, renamed to `name`, after all that it needs from its module.
 
-    Functions, classes and constants of the module are copied; those that the module imports from this package, too.
-    What comes from elsewhere is imported. Raises ValueError where the source cannot be found.
+    Functions, classes and constants of the module are copied, as are those that it imports from this package.
+    Everything else is imported. Raises ValueError where the source cannot be found.
     """
     imports: set[str] = set()
     copied: dict[tuple[str, str], str] = {}
@@ -24,10 +24,10 @@ def source_with_dependencies(definition: type, name: str) -> tuple[set[str], str
 
 
 def with_imports(script: str, imports: set[str]) -> str:
-    """The script with these imports among the first of its own, in their order."""
+    """The script with these imports merged into its first ones, in sorted order."""
     own = re.findall(r"^(?:import|from (?!__)) ?[^\n]+\n", script.split("\n\nimport torch\n")[0], re.MULTILINE)
-    both = {line.rstrip() for line in own} | imports
-    in_order = sorted(both, key=lambda line: (line.startswith("from"), line.lower()))
+    merged = {line.rstrip() for line in own} | imports
+    in_order = sorted(merged, key=lambda line: (line.startswith("from"), line.lower()))
     return script.replace("".join(own), "\n".join(in_order) + "\n")
 
 
@@ -46,18 +46,18 @@ def _copy(module: ModuleType, name: str, imports: set[str], copied: dict[tuple[s
     """Copy the statement of a module that defines a name, after all that it needs; nothing for a built-in's name."""
     source = inspect.getsource(module)
     for statement in ast.parse(source).body:
-        if (module.__name__, name) in copied or name not in _defined(statement):
+        if (module.__name__, name) in copied or name not in _defined_names(statement):
             continue
         if isinstance(statement, ast.Import):
-            imports.update(f"import {_written(one)}" for one in statement.names if _bound(one) == name)
+            imports.update(f"import {_import_text(alias)}" for alias in statement.names if _bound_name(alias) == name)
         elif isinstance(statement, ast.ImportFrom):
-            (imported,) = (one for one in statement.names if _bound(one) == name)
+            (imported,) = (alias for alias in statement.names if _bound_name(alias) == name)
             if statement.module in sys.modules and statement.module.split(".")[0] == __name__.split(".")[0]:
                 _copy(sys.modules[statement.module], imported.name, imports, copied)
             else:
-                imports.add(f"from {statement.module} import {_written(imported)}")
+                imports.add(f"from {statement.module} import {_import_text(imported)}")
         else:
-            copied[module.__name__, name] = ""  # it may name itself
+            copied[module.__name__, name] = ""  # it may refer to itself
             for used in ast.walk(statement):
                 if isinstance(used, ast.Name) and used.id != name:
                     _copy(module, used.id, imports, copied)
@@ -65,20 +65,21 @@ def _copy(module: ModuleType, name: str, imports: set[str], copied: dict[tuple[s
             copied[module.__name__, name] = ast.get_source_segment(source, statement) or ""
 
 
-def _defined(statement: ast.stmt) -> set[str]:
+def _defined_names(statement: ast.stmt) -> set[str]:
     """The names that a statement of a module defines."""
     if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {_bound(one) for one in statement.names}
+        return {_bound_name(alias) for alias in statement.names}
     if isinstance(statement, ast.ClassDef | ast.FunctionDef):
         return {statement.name}
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
-def _bound(imported: ast.alias) -> str:
+def _bound_name(imported: ast.alias) -> str:
     """The name that an import defines."""
     return imported.asname or imported.name.split(".")[0]
 
 
-def _written(imported: ast.alias) -> str:
+def _import_text(imported: ast.alias) -> str:
+    """An imported name as the import statement writes it."""
     return f"{imported.name} as {imported.asname}" if imported.asname else imported.name

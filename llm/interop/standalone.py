@@ -1,8 +1,8 @@
-"""A model as one readable script: the layers it uses, in the implementation of one's choice, and nothing else.
+"""A model as one readable script: the layers it uses, in one implementation, and nothing else.
 
-The script is made from the running source. Whatever the model's configuration decides is decided here (branches not
-taken, hooks, dropout and the key/value cache are left out), so what remains is this model alone. It needs torch,
-safetensors and, for the einops implementation, einops: every tokenizer is read from the run's folder in a few lines.
+The script is made from the running source. Conditions that the model's configuration decides are resolved, and hooks,
+dropout and the key/value cache are left out, so only this model remains. The script needs torch, safetensors and, for
+the einops implementation, einops; a few lines read the tokenizer from the run's folder.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from llm.model import Transformer
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
 SHAPE = re.compile(r"#\s*(\[[^\]]*\])\s*$")
-PROSE = re.compile(  # what docstrings say of hooks, caches and implementations, which a script has none of
+OMITTED_PROSE = re.compile(  # docstring sentences on hooks, caches and implementations, which a script does not have
     r"\s*Hooks: [^.]*\.|\s*With a cache[^.]*\.|\s*Raises:\s*ValueError: an unknown implementation\."
     r"|\s*The implementation \([^.]*\."
 )
-LONGEST_LINE = 120
-KEPT, COMMENT = "keep:", "shape:"  # how a statement or a comment is marked until the text is laid out
-UNUSED = ("self.dropout", "self.implementation", "self.activation")
+MAX_LINE_LENGTH = 120
+KEEP_MARK, SHAPE_MARK = "keep:", "shape:"  # mark unchanged statements and shape comments until the layout
+UNUSED_ATTRIBUTES = ("self.dropout", "self.implementation", "self.activation")
 HEAD_NORMS = ("self.norm_query", "self.norm_key")
-LEFT_OUT = ("cache", "implementation")  # arguments that a script of one implementation without a cache has no use for
+OMITTED_ARGUMENTS = ("cache", "implementation")  # a script has one implementation and no cache
 TEMPLATE = Path(__file__).with_name("standalone_template.txt")
-OTHERS = {"torch", "einops", "jaxtyping", "typing", "builtins", "collections", "abc"}  # imported, not copied
+IMPORTED_PACKAGES = {"torch", "einops", "jaxtyping", "typing", "builtins", "collections", "abc"}  # imported, not copied
 
 
 def standalone_script(config: ModelConfig, implementation: Implementation, tokenizer: str) -> str:
@@ -66,7 +66,7 @@ def standalone_script(config: ModelConfig, implementation: Implementation, token
 
 
 class _Specialised(ast.NodeTransformer):
-    """The layers' source with everything decided that the configuration decides."""
+    """Specialises the layers' source to one configuration: resolves the conditions that it decides."""
 
     def __init__(self, config: ModelConfig, implementation: Implementation) -> None:
         present = object()
@@ -85,15 +85,15 @@ class _Specialised(ast.NodeTransformer):
                 pre_norm=config.norm_position == "pre", tied=config.tie_embeddings,
             ),
         }  # fmt: skip
-        self.functions: dict[str, Callable[..., Any]] = {  # attributes of layers that are functions
+        self.functions: dict[str, Callable[..., Any]] = {  # layers' attributes that are functions
             "self.activation": ACTIVATIONS[config.activation].function(implementation),
             "self.attend": functional.scaled_dot_product_attention,
         }
-        self.module: ModuleType = sys.modules[__name__]  # of the source that is visited
+        self.module: ModuleType = sys.modules[__name__]  # whose source is visited
         self.lines: list[str] = []
-        self.kept: list[str] = []  # statements that stay as they are written
-        self.used: dict[str, Any] = {}  # our classes and functions by name, in the order of their use
-        self.attributes: set[str] = set()  # names of attributes that were used
+        self.kept: list[str] = []  # statements that stay unchanged
+        self.used: dict[str, Any] = {}  # this project's classes and functions by name, in the order of their use
+        self.attributes: set[str] = set()  # names of used attributes
 
     def definitions(self) -> list[str]:
         """The classes and functions that the model needs, each before the first that uses it."""
@@ -107,9 +107,9 @@ class _Specialised(ast.NodeTransformer):
                 return
             self.module = sys.modules[definition.__module__]
             self.lines, self.kept, self.used = inspect.getsource(self.module).split("\n"), [], {}
-            written[name] = (definition, "")  # it is being written: a class may name itself
-            made = self.visit(_source_of(definition, self.module))
-            text = _laid_out(ast.unparse(ast.fix_missing_locations(made)), self.kept)
+            written[name] = (definition, "")  # in progress: a class may refer to itself
+            specialised = self.visit(_source_of(definition, self.module))
+            text = _lay_out(ast.unparse(ast.fix_missing_locations(specialised)), self.kept)
             for used in list(self.used.values()):
                 write(used)
             written.pop(name)
@@ -119,18 +119,20 @@ class _Specialised(ast.NodeTransformer):
         return [text for _, text in written.values()]
 
     def visit(self, node: ast.AST) -> Any:
-        """Specialise a node. A statement that stays as it is keeps its layout; one that changes, its shape comment."""
+        """Specialise a node. An unchanged statement keeps its layout; a changed one, its shape comment."""
         if not isinstance(node, ast.Assign | ast.Return | ast.Expr | ast.Raise):
             return super().visit(node)
-        written, last = ast.unparse(node), node.end_lineno or node.lineno
+        original, last = ast.unparse(node), node.end_lineno or node.lineno
         comment = SHAPE.search(self.lines[last - 1])
-        made = super().visit(node)
-        if not isinstance(made, ast.stmt):
-            return made
-        if ast.unparse(made) == written:
+        specialised = super().visit(node)
+        if not isinstance(specialised, ast.stmt):
+            return specialised
+        if ast.unparse(specialised) == original:
             self.kept.append(textwrap.dedent("\n".join(self.lines[node.lineno - 1 : last])))
-            return ast.Expr(ast.Constant(f"{KEPT}{len(self.kept) - 1}"))
-        return [ast.Expr(ast.Constant(f"{COMMENT}{comment[1]}")), made] if comment is not None else made
+            return ast.Expr(ast.Constant(f"{KEEP_MARK}{len(self.kept) - 1}"))
+        if comment is None:
+            return specialised
+        return [ast.Expr(ast.Constant(f"{SHAPE_MARK}{comment[1]}")), specialised]
 
     def visit_Name(self, node: ast.Name) -> Any:
         self._use(vars(self.module).get(node.id))
@@ -141,23 +143,23 @@ class _Specialised(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
-        node.body = [made for one in node.body for made in _listed(self._member(one))]
+        node.body = [made for member in node.body for made in _as_statements(self._member(member))]
         node.bases = [self.visit(base) for base in node.bases]
         return node
 
     def _member(self, node: ast.stmt) -> Any:
-        """A statement of a class. A method that nothing uses is left out: those who use it were visited before."""
-        left_out = isinstance(node, ast.FunctionDef) and node.name not in {"__init__", "forward"} | self.attributes
-        return None if left_out else self.visit(node)
+        """A statement of a class; None for a method that nothing uses (its callers were visited before)."""
+        omitted = isinstance(node, ast.FunctionDef) and node.name not in {"__init__", "forward"} | self.attributes
+        return None if omitted else self.visit(node)
 
     def _use(self, definition: Any) -> ast.expr | None:
-        """Note a class or function that the script needs; returns how the script calls it."""
+        """Register a class or function that the script needs; returns how the script refers to it."""
         name = getattr(definition, "__name__", "")
         if not isinstance(definition, type) and not inspect.isroutine(definition):
             return None
         if getattr(functional, name, None) is definition:
             return ast.Attribute(ast.Name("nn.functional", ast.Load()), name, ast.Load())
-        if definition.__module__.split(".")[0] in OTHERS:
+        if definition.__module__.split(".")[0] in IMPORTED_PACKAGES:
             return None
         self.used[name] = definition
         return ast.Name(name, ast.Load())
@@ -166,7 +168,8 @@ class _Specialised(ast.NodeTransformer):
         decided = self._decide(node.test)
         if decided is None:
             return self.generic_visit(node)
-        return [made for one in (node.body if decided else node.orelse) for made in _listed(self.visit(one))] or None
+        branch = node.body if decided else node.orelse
+        return [made for statement in branch for made in _as_statements(self.visit(statement))] or None
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         decided = self._decide(node.test)
@@ -178,17 +181,18 @@ class _Specialised(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         arguments, defaults = node.args.args, node.args.defaults
-        given = dict(zip([one.arg for one in arguments[len(arguments) - len(defaults) :]], defaults, strict=True))
-        node.args.args = [one for one in arguments if one.arg not in LEFT_OUT]
-        node.args.defaults = [default for name, default in given.items() if name not in LEFT_OUT]
+        with_default = arguments[len(arguments) - len(defaults) :]
+        defaults_by_name = dict(zip([argument.arg for argument in with_default], defaults, strict=True))
+        node.args.args = [argument for argument in arguments if argument.arg not in OMITTED_ARGUMENTS]
+        node.args.defaults = [default for name, default in defaults_by_name.items() if name not in OMITTED_ARGUMENTS]
         for argument in node.args.args:
-            argument.annotation = _plain(argument.annotation)
-        node.returns = _plain(node.returns)
+            argument.annotation = _plain_annotation(argument.annotation)
+        node.returns = _plain_annotation(node.returns)
         return self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         text = ast.unparse(node.targets[0])
-        unused = UNUSED + (() if self.config.qk_norm else HEAD_NORMS)
+        unused = UNUSED_ATTRIBUTES + (() if self.config.qk_norm else HEAD_NORMS)
         if "self.hook_" in text or text in unused or (text == "head_norm" and not self.config.qk_norm):
             return None
         self.generic_visit(node)
@@ -197,28 +201,28 @@ class _Specialised(ast.NodeTransformer):
         return None if absent or value == text else node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
-        return None  # a promise to the type checker
+        return None  # only for the type checker
 
     def visit_Call(self, node: ast.Call) -> Any:
         called = ast.unparse(node.func)
         if called.startswith("build_"):
-            return self._built(called, node)
-        nothing = ("self.dropout", *(() if self.config.qk_norm else HEAD_NORMS))
-        if called.startswith("self.hook_") or called in nothing:
+            return self._resolve_builder(called, node)
+        omitted = ("self.dropout", *(() if self.config.qk_norm else HEAD_NORMS))
+        if called.startswith("self.hook_") or called in omitted:
             return self.visit(node.args[0])
         if called in self.functions:
             node.func = self._use(self.functions[called]) or node.func
-        node.keywords = [one for one in node.keywords if one.arg != "dropout_p"]
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "dropout_p"]
         self.generic_visit(node)
-        node.args = [one for one in node.args if not _is_left_out(one)]
+        node.args = [argument for argument in node.args if not _is_omitted(argument)]
         return node
 
-    def _built(self, builder: str, node: ast.Call) -> Any:
-        """The class that a builder would choose, called with what it would be given."""
+    def _resolve_builder(self, builder: str, node: ast.Call) -> Any:
+        """A call of the class that a builder would choose, with the arguments that the builder would pass."""
         position = POSITIONS[self.config.positional]
         if builder == "build_position" and ast.literal_eval(node.args[-1]) != position.acts_on:
             return ast.Constant(None)
-        find: dict[str, Callable[[str], type]] = {
+        class_of: dict[str, Callable[[str], type]] = {
             "build_embedding": embedding.EMBEDDINGS.__getitem__,
             "build_unembedding": embedding.UNEMBEDDINGS.__getitem__,
             "build_attention": attention.ATTENTION.__getitem__,
@@ -234,13 +238,13 @@ class _Specialised(ast.NodeTransformer):
         }
         call = ast.parse(f"_({', '.join(arguments.get(builder, ['config']))})", mode="eval").body
         assert isinstance(call, ast.Call)
-        chosen = find[builder](self.implementation)
+        chosen = class_of[builder](self.implementation)
         call.args = [self.visit(argument) for argument in call.args]
         call.func = self._use(chosen) or call.func
         return call
 
     def _decide(self, test: ast.expr) -> bool | None:
-        """What a condition is for this model; None where only running it can tell."""
+        """The value of a condition for this model; None if it is known only at run time."""
         try:
             return bool(eval(compile(ast.Expression(test), "<condition>", "eval"), {}, self.known))
         except (NameError, AttributeError, TypeError):
@@ -255,35 +259,36 @@ def _source_of(definition: Any, module: ModuleType) -> ast.stmt:
     raise ValueError(f"the source of {definition.__name__} cannot be found: it must be defined by a statement")
 
 
-def _listed(made: Any) -> Iterator[ast.stmt]:
+def _as_statements(made: Any) -> Iterator[ast.stmt]:
     yield from made if isinstance(made, list) else [made] if made is not None else []
 
 
-def _is_left_out(argument: ast.expr) -> bool:
-    return isinstance(argument, ast.Name) and argument.id in LEFT_OUT
+def _is_omitted(argument: ast.expr) -> bool:
+    return isinstance(argument, ast.Name) and argument.id in OMITTED_ARGUMENTS
 
 
-def _plain(annotation: ast.expr | None) -> ast.expr | None:
-    """`Float[Tensor, "batch pos d_model"]` as `Tensor`: shapes stand in the comments of the lines."""
+def _plain_annotation(annotation: ast.expr | None) -> ast.expr | None:
+    """`Float[Tensor, "batch pos d_model"]` as `Tensor`: the shapes are in the comments."""
     if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in ("Float", "Int", "Bool"):
         return ast.Name("Tensor", ast.Load())
     return ast.Name("Config", ast.Load()) if annotation and ast.unparse(annotation) == "ModelConfig" else annotation
 
 
-def _laid_out(text: str, kept: list[str]) -> str:
-    """Kept statements as they were written; shape comments behind their line, or above it where there is no room."""
+def _lay_out(text: str, kept: list[str]) -> str:
+    """Restore unchanged statements, and put shape comments after their line, or above it if the line gets too long."""
     lines: list[str] = []
     comment = ""
     for line in text.split("\n"):
         indent = line[: len(line) - len(line.lstrip())]
         mark = line.strip().strip("\"'")
-        if mark.startswith(KEPT):
-            written = re.sub(r'^("""[^\n]*)\n\s*"""$', r'\1"""', PROSE.sub("", kept[int(mark.removeprefix(KEPT))]))
-            lines += textwrap.indent(written, indent).split("\n")
-        elif mark.startswith(COMMENT):
-            comment = mark.removeprefix(COMMENT)
+        if mark.startswith(KEEP_MARK):
+            original = OMITTED_PROSE.sub("", kept[int(mark.removeprefix(KEEP_MARK))])
+            original = re.sub(r'^("""[^\n]*)\n\s*"""$', r'\1"""', original)
+            lines += textwrap.indent(original, indent).split("\n")
+        elif mark.startswith(SHAPE_MARK):
+            comment = mark.removeprefix(SHAPE_MARK)
         else:
-            behind = f"{line}  # {comment}" if comment else line
-            lines += [behind] if len(behind) <= LONGEST_LINE or not comment else [f"{indent}# {comment}", line]
+            commented = f"{line}  # {comment}" if comment else line
+            lines += [commented] if len(commented) <= MAX_LINE_LENGTH or not comment else [f"{indent}# {comment}", line]
             comment = ""
     return "\n".join(lines)
