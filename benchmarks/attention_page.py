@@ -1,11 +1,11 @@
-"""How fast is the page Attention? Patterns of the medium preset drawn in Chromium, and what a hover costs.
+"""How fast is the page Attention? The time to draw the medium preset's patterns in Chromium, and to react to a hover.
 
     uv run python benchmarks/attention_page.py [--rounds 5]
 
-A fresh server and an untrained medium GPT (6 layers of 6 heads, context 512; the time does not depend on the weights).
-For 128 and 512 tokens: from Ctrl+Enter in the text field until the frame after the patterns are drawn, and until their
-names and scores are shown; a hover, from the pointer event to the next frame, in both views; and the longest task that
-blocked the page's main thread meanwhile. Scores do not depend on the text: only the first text waits for them. Prints
+On a new server, an untrained medium GPT (6 layers of 6 heads, context 512; the time does not depend on the weights).
+For 128 and 512 tokens it measures the time from Ctrl+Enter in the text field to the frame after the patterns are drawn,
+and until their names and scores are shown; from a pointer event to the next frame, in both views; and the longest task
+that blocked the page's main thread. Scores do not depend on the text: only the first text waits for them. Prints
 medians and maxima. Needs Chromium.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from playwright.sync_api import Page
-from served_app import PROJECT, chromium, served
+from served_app import PROJECT, chromium, serve
 
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
@@ -29,26 +29,26 @@ from llm.training.setup import start_run
 WATCH = """([count, states]) => {
     window.longest = 0;
     new PerformanceObserver((list) => {
-        for (const one of list.getEntries()) window.longest = Math.max(window.longest, one.duration);
+        for (const entry of list.getEntries()) window.longest = Math.max(window.longest, entry.duration);
     }).observe({ type: "longtask" });
     let start = 0;
-    const before = document.querySelector("[data-drawn]").llmView; // another text has a view of its own
+    const before = document.querySelector("[data-drawn]").llmView; // each text has its own view
     addEventListener("keydown", (event) => { if (event.key === "Enter") start = performance.now(); }, true);
     window.drawn = new Promise((resolve) => {
-        const found = {};
-        const look = () => {
+        const times = {};
+        const check = () => {
             const root = document.querySelector("[data-drawn]");
             if (start && root && root.llmView !== before && root.llmView.data.labels.length === count) {
                 const now = performance.now() - start;
-                for (const state of states.slice(0, states.indexOf(root.dataset.drawn) + 1)) found[state] ??= now;
-                if (states.every((state) => state in found)) {
-                    resolve(found);
+                for (const state of states.slice(0, states.indexOf(root.dataset.drawn) + 1)) times[state] ??= now;
+                if (states.every((state) => state in times)) {
+                    resolve(times);
                     return;
                 }
             }
-            requestAnimationFrame(look);
+            requestAnimationFrame(check);
         };
-        look();
+        check();
     });
 }"""
 
@@ -56,15 +56,15 @@ HOVER = """async (selector) => {
     const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 0)));
     const times = [];
     for (let turn = 0; turn < 40; turn++) {
-        const places = document.querySelectorAll(selector);
-        const place = places[(7 * turn) % places.length];
-        const box = place.getBoundingClientRect();
+        const elements = document.querySelectorAll(selector);
+        const element = elements[(7 * turn) % elements.length];
+        const box = element.getBoundingClientRect();
         const [clientX, clientY] = [box.left + 0.4 * box.width - turn % 9, box.top + 0.8 * box.height];
-        const where = { bubbles: true, clientX, clientY };
+        const init = { bubbles: true, clientX, clientY };
         await frame();
         const start = performance.now();
-        place.dispatchEvent(new PointerEvent("pointerover", where));
-        place.dispatchEvent(new PointerEvent("pointermove", where));
+        element.dispatchEvent(new PointerEvent("pointerover", init));
+        element.dispatchEvent(new PointerEvent("pointermove", init));
         await frame();
         times.push(performance.now() - start);
     }
@@ -73,20 +73,20 @@ HOVER = """async (selector) => {
 
 
 def passages(run: Path, text: str, tokens: int, count: int) -> list[str]:
-    """Texts of exactly so many tokens."""
+    """Up to `count` texts of exactly `tokens` tokens."""
     tokenizer = load_run(run).tokenizer
-    found = []
+    texts = []
     for start in range(0, len(text), 4000):
         passage = tokenizer.decode(tokenizer.encode(text[start : start + 20 * tokens])[:tokens])
         if len(tokenizer.encode(passage)) == tokens:
-            found.append(passage)
-        if len(found) == count:
+            texts.append(passage)
+        if len(texts) == count:
             break
-    return found
+    return texts
 
 
-def said(name: str, times: list[float]) -> None:
-    print(f"  {name:<44} median {statistics.median(times):7.0f} ms   worst {max(times):7.0f} ms", flush=True)
+def print_times(name: str, times: list[float]) -> None:
+    print(f"  {name:<44} median {statistics.median(times):7.0f} ms   maximum {max(times):7.0f} ms", flush=True)
 
 
 def measure(page: Page, url: str, run: Path, view: str, text: str, tokens: int, rounds: int) -> None:
@@ -106,16 +106,16 @@ def measure(page: Page, url: str, run: Path, view: str, text: str, tokens: int, 
         longest = max(longest, page.evaluate("window.longest"))
     print(f"{view}, {tokens} tokens:")
     for state, times in drawn.items():
-        said(f"Ctrl+Enter until {state} are drawn", times)
+        print_times(f"Ctrl+Enter until {state} are drawn", times)
     page.evaluate("window.longest = 0")
     for selector in [".llm-tiles-canvas"] if view == "heads" else [".llm-matrix-marks", ".llm-strip-token"]:
         page.wait_for_selector(selector)
-        said(f"hover over {selector}", page.evaluate(HOVER, selector))
+        print_times(f"hover over {selector}", page.evaluate(HOVER, selector))
     print(f"  longest task while drawing {longest:.0f} ms, while hovering {page.evaluate('window.longest'):.0f} ms")
 
 
 def main() -> None:
-    """Serve, open, measure."""
+    """Measure both views at both lengths."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
@@ -128,7 +128,7 @@ def main() -> None:
             pass
         assert trainer.folder is not None
         (Path(folder) / "expectations.json").write_text('{"never ask": true}')
-        with served(Path(folder)) as url, chromium() as browser:
+        with serve(Path(folder)) as url, chromium() as browser:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             page.set_default_timeout(60_000)
             for tokens in (128, 512):

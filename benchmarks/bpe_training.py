@@ -1,10 +1,10 @@
-"""BPE training: ours, in Python, beside the `tokenizers` package's, in Rust, on the same text in one run.
+"""BPE training: ours in Python against the `tokenizers` package's in Rust, on the same text in one run.
 
     uv run python benchmarks/bpe_training.py [TEXT] [D_VOCAB]
 
 By default TEXT is tiny Shakespeare (1.1 MB) from the shared data folder, and D_VOCAB 1,024. Both train byte-level BPE
 with GPT-2's pre-tokenization from 256 bytes; best of three runs each, alternating. Prints both times, their ratio, and
-how many of the learned tokens are the same, as a check that they did the same work.
+how many learned tokens are the same, as a check that both did the same work.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def train_theirs(text: str, d_vocab: int) -> set[bytes]:
 
 
 def gpt2_byte_of_character() -> dict[str, int]:
-    """The package writes each byte as a visible character, as GPT-2 did: itself, or else the next one from U+0100."""
+    """The package writes each byte as a visible character, as GPT-2 did: itself, or else the next from U+0100."""
     visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     hidden = [byte for byte in range(256) if byte not in visible]
     return {chr(byte): byte for byte in visible} | {chr(256 + index): byte for index, byte in enumerate(hidden)}
@@ -47,7 +47,7 @@ def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else SHAKESPEARE
     d_vocab = int(sys.argv[2]) if len(sys.argv) > 2 else 1024
     if not path.is_file():
-        print(f"Skipped: there is no text {path}; name another: benchmarks/bpe_training.py TEXT")
+        print(f"Skipped: {path} does not exist; pass another text: benchmarks/bpe_training.py TEXT")
         return
     text = path.read_text(encoding="utf-8")
     seconds: dict[str, list[float]] = {"ours": [], "theirs": []}

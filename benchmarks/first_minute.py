@@ -4,10 +4,10 @@
 
 Trains with the defaults of the Train page (those of `TrainingConfig`, the small size, the default tokenizer), with
 evaluations and samples as there, and measures at each mark on the same validation windows, and the percentage of
-sentences in a sample of 1,500 tokens at temperature 0.8 that the story world could have produced. The clock is what a
-user of the page would see: it starts at Start, so it includes the tokenizer's training, evaluations and samples, but
-not the extra measurements made here, nor what the app prepares when it starts (main.py). Every field of TrainingConfig
-and ModelConfig can be set, to try other defaults: `--set learning_rate=0.002 n_layers=2`.
+sentences in a sample of 1,500 tokens at temperature 0.8 that the story world could have produced. The clock shows what
+a user of the page would see: it starts at Start and includes the tokenizer's training, evaluations and samples, but not
+the extra measurements made here, nor what the app prepares when it starts (main.py). Every field of TrainingConfig and
+ModelConfig can be set, to try other defaults: `--set learning_rate=0.002 n_layers=2`.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ def measure(architecture: str, text: Path, arguments: argparse.Namespace, settin
             sample = metrics.sample or sample if metrics else sample
             clock = time.perf_counter() - started
             while marks and (clock >= marks[0] or metrics is None):
-                found = evaluate(
+                evaluation = evaluate(
                     trainer.model, trainer.data, trainer.tokenizer, training.eval_windows, training.batch_size
                 )
-                written = generate(trainer.model, trainer.tokenizer, "\n", SAMPLING)
+                output = generate(trainer.model, trainer.tokenizer, "\n", SAMPLING)
                 trainer.model.train()
                 when = f"{marks.pop(0):5.0f} s" if metrics else f"the end ({clock:.0f} s)"
                 print(
-                    f"{architecture:6} {when}  step {trainer.step:5d}  loss {found.loss:.3f}  bits per character "
-                    f"{found.bits_per_character:.3f}  accuracy {found.accuracy:.3f}  "
-                    f"well-formed {check(written).well_formed_fraction:.2f}  {trainer.tokens_per_second:,.0f} tokens/s",
+                    f"{architecture:6} {when}  step {trainer.step:5d}  loss {evaluation.loss:.3f}  bits per character "
+                    f"{evaluation.bits_per_character:.3f}  accuracy {evaluation.accuracy:.3f}  "
+                    f"well-formed {check(output).well_formed_fraction:.2f}  {trainer.tokens_per_second:,.0f} tokens/s",
                     flush=True,
                 )
                 if metrics is None:
@@ -70,7 +70,7 @@ def measure(architecture: str, text: Path, arguments: argparse.Namespace, settin
 
 
 def main() -> None:
-    """Read the command line and measure each architecture in turn."""
+    """Read the command line and measure the architectures one by one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--architectures", nargs="+", default=list(ARCHITECTURES), choices=list(ARCHITECTURES))
     parser.add_argument("--size", default="small")

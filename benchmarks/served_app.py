@@ -1,4 +1,4 @@
-"""Shared by the benchmarks of the app: a separate server, and a Chromium that does nothing else meanwhile."""
+"""Shared by the benchmarks of the app: a separate server, and a Chromium without background activity."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 
 
 @contextmanager
-def served(home: Path) -> Iterator[str]:
-    """The address of `streamlit run main.py`, which keeps its runs in `home`, on a free port of this machine."""
+def serve(home: Path) -> Iterator[str]:
+    """The URL of `streamlit run main.py` on a free port, with its runs in `home`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -31,9 +31,9 @@ def served(home: Path) -> Iterator[str]:
         cwd=PROJECT, env=os.environ | {"LLM_HOME": str(home)}, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        while not _answers(url):
+        while not _responds(url):
             if server.poll() is not None:
-                raise RuntimeError(f"the server ended with code {server.returncode} before it answered")
+                raise RuntimeError(f"the server exited with code {server.returncode} before it responded")
             time.sleep(0.2)
         yield url
     finally:
@@ -43,14 +43,14 @@ def served(home: Path) -> Iterator[str]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The Chromium of this machine."""
+    """The Chromium installed on this machine."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield browser
         browser.close()
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
         return True
