@@ -43,7 +43,7 @@ def needed_imports(script: str) -> str:
 
 
 def _copy(module: ModuleType, name: str, imports: set[str], copied: dict[tuple[str, str], str]) -> None:
-    """Copy the statement of a module that defines a name, after all that it needs; nothing for a built-in's name."""
+    """Copy the statement of a module that defines a name, after all that it needs; nothing for a built-in."""
     source = inspect.getsource(module)
     for statement in ast.parse(source).body:
         if (module.__name__, name) in copied or name not in _defined_names(statement):

@@ -74,7 +74,7 @@ class _Specialised(ast.NodeTransformer):
         self.implementation = implementation
         self.acts_on = POSITIONS[config.positional].acts_on
         bias = present if config.bias else None
-        self.known: dict[str, Any] = {
+        self.known_values: dict[str, Any] = {
             "config": config, "cache": None, "implementation": implementation, "get_args": get_args,
             "Implementation": Implementation,
             "self": SimpleNamespace(
@@ -91,7 +91,7 @@ class _Specialised(ast.NodeTransformer):
         }
         self.module: ModuleType = sys.modules[__name__]  # whose source is visited
         self.lines: list[str] = []
-        self.kept: list[str] = []  # statements that stay unchanged
+        self.unchanged: list[str] = []  # statements that stay as written
         self.used: dict[str, Any] = {}  # this project's classes and functions by name, in the order of their use
         self.attributes: set[str] = set()  # names of used attributes
 
@@ -106,10 +106,10 @@ class _Specialised(ast.NodeTransformer):
                     raise ValueError(f"this model's layers use two definitions of the name {name}")
                 return
             self.module = sys.modules[definition.__module__]
-            self.lines, self.kept, self.used = inspect.getsource(self.module).split("\n"), [], {}
+            self.lines, self.unchanged, self.used = inspect.getsource(self.module).split("\n"), [], {}
             written[name] = (definition, "")  # in progress: a class may refer to itself
             specialised = self.visit(_source_of(definition, self.module))
-            text = _lay_out(ast.unparse(ast.fix_missing_locations(specialised)), self.kept)
+            text = _lay_out(ast.unparse(ast.fix_missing_locations(specialised)), self.unchanged)
             for used in list(self.used.values()):
                 write(used)
             written.pop(name)
@@ -128,8 +128,8 @@ class _Specialised(ast.NodeTransformer):
         if not isinstance(specialised, ast.stmt):
             return specialised
         if ast.unparse(specialised) == original:
-            self.kept.append(textwrap.dedent("\n".join(self.lines[node.lineno - 1 : last])))
-            return ast.Expr(ast.Constant(f"{KEEP_MARK}{len(self.kept) - 1}"))
+            self.unchanged.append(textwrap.dedent("\n".join(self.lines[node.lineno - 1 : last])))
+            return ast.Expr(ast.Constant(f"{KEEP_MARK}{len(self.unchanged) - 1}"))
         if comment is None:
             return specialised
         return [ast.Expr(ast.Constant(f"{SHAPE_MARK}{comment[1]}")), specialised]
@@ -246,7 +246,7 @@ class _Specialised(ast.NodeTransformer):
     def _decide(self, test: ast.expr) -> bool | None:
         """The value of a condition for this model; None if it is known only at run time."""
         try:
-            return bool(eval(compile(ast.Expression(test), "<condition>", "eval"), {}, self.known))
+            return bool(eval(compile(ast.Expression(test), "<condition>", "eval"), {}, self.known_values))
         except (NameError, AttributeError, TypeError):
             return None
 
@@ -274,7 +274,7 @@ def _plain_annotation(annotation: ast.expr | None) -> ast.expr | None:
     return ast.Name("Config", ast.Load()) if annotation and ast.unparse(annotation) == "ModelConfig" else annotation
 
 
-def _lay_out(text: str, kept: list[str]) -> str:
+def _lay_out(text: str, unchanged: list[str]) -> str:
     """Restore unchanged statements, and put shape comments after their line, or above it if the line gets too long."""
     lines: list[str] = []
     comment = ""
@@ -282,7 +282,7 @@ def _lay_out(text: str, kept: list[str]) -> str:
         indent = line[: len(line) - len(line.lstrip())]
         mark = line.strip().strip("\"'")
         if mark.startswith(KEEP_MARK):
-            original = OMITTED_PROSE.sub("", kept[int(mark.removeprefix(KEEP_MARK))])
+            original = OMITTED_PROSE.sub("", unchanged[int(mark.removeprefix(KEEP_MARK))])
             original = re.sub(r'^("""[^\n]*)\n\s*"""$', r'\1"""', original)
             lines += textwrap.indent(original, indent).split("\n")
         elif mark.startswith(SHAPE_MARK):

@@ -137,8 +137,8 @@ def induction_loss(
     """
     tokens, length = repeated_tokens(model, token_ids, length, sequences, seed)
     losses = [
-        token_losses(kept["logits"][:, :-1], tokens[start : start + BATCH, 1:])
-        for start, kept in zip(range(0, sequences, BATCH), records(model, tokens, ["logits"], BATCH), strict=True)
+        token_losses(recorded["logits"][:, :-1], tokens[start : start + BATCH, 1:])
+        for start, recorded in zip(range(0, sequences, BATCH), records(model, tokens, ["logits"], BATCH), strict=True)
     ]
     by_position = torch.cat(losses).mean(dim=0)  # [2L − 1]
     return InductionLoss(by_position[: length - 1].mean().item(), by_position[length - 1 :].mean().item(), by_position)

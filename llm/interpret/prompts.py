@@ -44,7 +44,7 @@ def prompt_pair(tokenizer: Tokenizer, clean: str, corrupt: str, right: str, wron
     if len(prompt) != len(other):
         raise ValueError(
             f"The clean text has {len(prompt)} tokens and the corrupted one {len(other)}: patching goes position by "
-            "position, so replace a word by one of as many tokens"
+            "position, so replace a word with one of equally many tokens"
         )
     if prompt == other:
         raise ValueError("The two texts are the same tokens: change the word that the answer depends on")

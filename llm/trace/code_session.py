@@ -45,7 +45,7 @@ class LayerCode:
         return {path: kind_of(type(model.get_submodule(path))) for path in layer_paths(model)}
 
     def trace(self, path: str, implementation: str) -> Generator[Any, None, LayerTrace]:
-        """Trace one layer. Raises ValueError for a path that is no layer."""
+        """Trace one layer. Raises ValueError for a path that is not a layer's."""
         forward_pass = yield from self._text.record()
         return (yield from trace_layer.steps(forward_pass, path, self._text.models[implementation]))
 

@@ -164,7 +164,7 @@ def _shown_path(file: Path) -> str:
 
 
 def _is_immutable(value: Any) -> bool:
-    """Whether a value cannot have changed since the line made it, so that it can be shown beside the tensors."""
+    """Whether a value cannot have changed since the line made it, so that it can be shown next to the tensors."""
     if isinstance(value, tuple):
         return all(_is_immutable(part) for part in value)
     return isinstance(value, int | float | str | bytes)

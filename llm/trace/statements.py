@@ -1,6 +1,6 @@
 """The statements of a source file, with the shapes that their comments state: `# [batch, pos, d_model]`.
 
-Files are read when they are asked for, so an edited file shows its new text.
+Files are read on each call, so an edited file shows its new text.
 """
 
 from __future__ import annotations

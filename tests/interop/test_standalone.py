@@ -1,4 +1,4 @@
-"""The stand-alone script is the model: the same logits, to the last bit, where nothing else is installed."""
+"""The stand-alone script computes the model's logits bit for bit, even where nothing else is installed."""
 
 import ast
 import dataclasses
@@ -31,11 +31,11 @@ TOKENIZERS = {
     "char": build_tokenizer("char", TEXT),
     "bpe": build_tokenizer("bpe", TEXT, 400),
     "sentencepiece": build_tokenizer("sentencepiece", TEXT, 90),
-    # GPT-2's way with a few tokens of our own; of "den" no two parts are a token
+    # GPT-2's tokenizer with a few tokens of our own; no two adjacent parts of "den" form a token
     "gpt2": Gpt2Tokenizer([*BYTES, b"he", b" t", b" the", b"12", b"ll", b"'ll", b"  ", b" w", b" wa", b"den"]),
 }
 
-# Run first in the other interpreter: whatever is not of Python, of the three libraries or of what they need is absent.
+# Run in the other interpreter: only Python, the three libraries and their dependencies can be imported.
 BARE = """
 import json, sys
 allowed = set(json.loads(sys.argv[1])) | set(sys.stdlib_module_names)
@@ -51,7 +51,7 @@ for unwanted in ("llm", "jaxtyping", "regex", "tiktoken", "sentencepiece"):
         __import__(unwanted)
     except ModuleNotFoundError:
         continue
-    raise SystemExit(f"{unwanted} can be imported: this is no bare environment")
+    raise SystemExit(f"{unwanted} can be imported: this is not a bare environment")
 script = runpy.run_path(sys.argv[2])
 model, tokenizer = script["load"](pathlib.Path(sys.argv[3]))
 ids = tokenizer.encode(sys.argv[4])
@@ -63,23 +63,23 @@ print(json.dumps({"ids": ids, "logits": logits.tolist(), "text": text}))
 
 
 def importable() -> list[str]:
-    """Top-level modules of the three libraries and of all that they need."""
-    wanted, queue = set(), list(NEEDED)
+    """Top-level modules of the three libraries and their dependencies."""
+    packages, queue = set(), list(NEEDED)
     while queue:
         name = re.sub(r"[-_.]+", "-", queue.pop()).lower()
-        if name in wanted:
+        if name in packages:
             continue
         try:
-            needs = importlib.metadata.requires(name) or []
+            requirements = importlib.metadata.requires(name) or []
         except importlib.metadata.PackageNotFoundError:
             continue
-        wanted.add(name)
-        queue += [re.match(r"[\w.-]+", need)[0] for need in needs if "extra ==" not in need]
+        packages.add(name)
+        queue += [re.match(r"[\w.-]+", requirement)[0] for requirement in requirements if "extra ==" not in requirement]
     owners = importlib.metadata.packages_distributions()
-    return [module for module, by in owners.items() if {re.sub(r"[-_.]+", "-", one).lower() for one in by} & wanted]
+    return [module for module, by in owners.items() if {re.sub(r"[-_.]+", "-", name).lower() for name in by} & packages]
 
 
-def made(script: str) -> dict:
+def executed(script: str) -> dict:
     names: dict = {"__name__": "standalone"}
     exec(compile(script, "standalone.py", "exec"), names)
     return names
@@ -87,12 +87,12 @@ def made(script: str) -> dict:
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("config", component_configs(), ids=config_name)
-def test_every_model_computes_the_same_logits_to_the_last_bit(config, implementation):
+def test_every_model_computes_the_same_logits_bit_for_bit(config, implementation):
     model = Transformer(config, implementation).eval()
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))  # no bias of 0 that could be forgotten
-    names = made(standalone_script(config, implementation, "char"))
+            parameter.add_(0.1 * torch.randn_like(parameter))  # no bias of 0 whose omission would go unnoticed
+    names = executed(standalone_script(config, implementation, "char"))
     other = names["Transformer"](names["CONFIG"]).eval()
     other.load_state_dict(model.state_dict())
     tokens = torch.randint(config.d_vocab, (2, 11))
@@ -138,7 +138,7 @@ def test_it_runs_where_nothing_else_is_installed(tmp_path, architecture, impleme
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_it_holds_only_what_this_model_uses(architecture, implementation):
+def test_it_contains_only_what_this_model_uses(architecture, implementation):
     config = preset(architecture, d_vocab=65)
     script = standalone_script(config, implementation, "char")
     classes = {node.name for node in ast.walk(ast.parse(script)) if isinstance(node, ast.ClassDef)}
@@ -155,15 +155,15 @@ def test_it_holds_only_what_this_model_uses(architecture, implementation):
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    """Each kind of tokenizer as the script has it, read from a folder that the library wrote."""
-    found = {}
+def standalone_tokenizers(tmp_path_factory):
+    """Each kind of tokenizer as the script defines it, read from a folder that the library wrote."""
+    tokenizers = {}
     for kind, tokenizer in TOKENIZERS.items():
         folder = tmp_path_factory.mktemp(kind)
         tokenizer.save(folder)
         config = preset("gpt", d_vocab=tokenizer.d_vocab)
-        found[kind] = made(standalone_script(config, "fused", kind))["Tokenizer"](folder)
-    return found
+        tokenizers[kind] = executed(standalone_script(config, "fused", kind))["Tokenizer"](folder)
+    return tokenizers
 
 
 @pytest.mark.parametrize("kind", ["bpe", "gpt2"])
@@ -171,13 +171,13 @@ def alone(tmp_path_factory):
 @given(text=st.text())
 @example(text="den")
 @example(text="It's 12 o'clock,\n\n  'tis  late… naïve ²½ 猫 🦊'll \t \x1c\x1f ")
-def test_its_byte_pairs_make_the_same_tokens(alone, kind, text):
+def test_its_byte_pair_tokenizers_agree_on_any_text(standalone_tokenizers, kind, text):
     try:
         expected = TOKENIZERS[kind].encode(text)
     except ValueError:
         return  # half a surrogate pair
-    assert alone[kind].encode(text) == expected
-    assert alone[kind].decode(expected) == text
+    assert standalone_tokenizers[kind].encode(text) == expected
+    assert standalone_tokenizers[kind].decode(expected) == text
 
 
 @pytest.mark.parametrize("kind", ["char", "sentencepiece"])
@@ -186,15 +186,15 @@ def test_its_byte_pairs_make_the_same_tokens(alone, kind, text):
 @example(text=TEXT)
 @example(text="the hen waited & slept " * 100)  # longer than a sentence
 @example(text=" \n\n  \n" + " " * 1005 + "eeeeee")
-def test_its_known_characters_make_the_same_tokens(alone, kind, text):
+def test_its_other_tokenizers_agree_on_known_characters(standalone_tokenizers, kind, text):
     expected = TOKENIZERS[kind].encode(text)
-    assert alone[kind].encode(text) == expected
-    assert alone[kind].decode(expected) == text
+    assert standalone_tokenizers[kind].encode(text) == expected
+    assert standalone_tokenizers[kind].decode(expected) == text
 
 
-def test_it_refuses_a_character_that_sentencepiece_never_saw(alone):
+def test_it_rejects_a_character_that_sentencepiece_never_saw(standalone_tokenizers):
     with pytest.raises(ValueError, match="has a character that the training text lacks"):
-        alone["sentencepiece"].encode("the 🦊")
+        standalone_tokenizers["sentencepiece"].encode("the 🦊")
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -217,7 +217,7 @@ def test_it_imports_what_it_uses_and_says_so(kind, implementation):
         ("torch", "words", "tokenizer must be one of char, bpe, sentencepiece, gpt2, got 'words'"),
     ],
 )
-def test_what_cannot_stand_alone_is_refused_in_a_sentence(implementation, tokenizer, problem):
+def test_unknown_implementations_and_tokenizers_are_rejected(implementation, tokenizer, problem):
     with pytest.raises(ValueError, match=problem):
         standalone_script(preset("gpt", d_vocab=65), implementation, tokenizer)
 
@@ -250,7 +250,7 @@ def test_a_tokenizer_added_to_the_registry_alone_is_exported(tmp_path, monkeypat
     monkeypatch.setitem(KINDS, "toy", entry)
     (tmp_path / "tokenizer.model").write_bytes(zlib.compress(b'{"modulus": 256}'))
     script = standalone_script(preset("gpt", d_vocab=256), "fused", "toy")
-    tokenizer, expected = made(script)["Tokenizer"](tmp_path), ToyStandaloneTokenizer(tmp_path)
+    tokenizer, expected = executed(script)["Tokenizer"](tmp_path), ToyStandaloneTokenizer(tmp_path)
     assert tokenizer.encode("naïve 🦊") == expected.encode("naïve 🦊")
     assert tokenizer.decode(tokenizer.encode("naïve 🦊")) == "naïve 🦊"
     assert "import zlib" in script

@@ -1,4 +1,4 @@
-"""Models that the interpretation tests look into: random ones, and one whose heads are built by hand."""
+"""Models for the interpretation tests: random ones, and two whose heads are built by hand."""
 
 import torch
 
@@ -7,7 +7,7 @@ from llm.config import ModelConfig
 
 
 def randomised(config: ModelConfig, implementation: str = "fused", dtype: torch.dtype = torch.float64) -> Transformer:
-    """A model in which no parameter is at a special value such as 0 or 1, so that each one matters."""
+    """A model in which no parameter has a special value such as 0 or 1, so that each one matters."""
     model = Transformer(config, implementation).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -15,12 +15,12 @@ def randomised(config: ModelConfig, implementation: str = "fused", dtype: torch.
     return model.to(dtype)
 
 
-def by_hand(implementation: str = "fused") -> Transformer:
-    """Layer 0, head 0 looks at the previous position and copies its token; layer 1, head 0 is an induction head.
+def induction_model(implementation: str = "fused") -> Transformer:
+    """Layer 0, head 0 attends to the previous position and copies its token; layer 1, head 0 is an induction head.
 
     The stream has a one-hot part for the token, one for the position, and one for the previous position's token.
     Induction: the query is the token, the key the previous token, so it finds what followed the token last time. The
-    other head of each layer has zero weights and so looks everywhere alike; MLPs write nothing.
+    other head of each layer has zero weights and so attends evenly; MLPs write nothing.
     """
     tokens, positions = 20, 16
     config = ModelConfig(
@@ -29,30 +29,30 @@ def by_hand(implementation: str = "fused") -> Transformer:
     )  # fmt: skip
     model = Transformer(config, implementation).eval()
     first, second = (block.attention for block in model.blocks)
-    token, place, previous = slice(0, tokens), slice(tokens, tokens + positions), slice(tokens + positions, None)
+    token, position, previous = slice(0, tokens), slice(tokens, tokens + positions), slice(tokens + positions, None)
     with torch.no_grad():
         for block in model.blocks:
             for parameter in (*block.attention.parameters(), *block.mlp.parameters()):
                 parameter.zero_()
         model.embed.W_E.zero_()[:, token] = torch.eye(tokens)
-        model.positions.W_pos.zero_()[:, place] = torch.eye(positions)
+        model.positions.W_pos.zero_()[:, position] = torch.eye(positions)
         model.unembed.W_U.zero_()[token] = torch.eye(tokens)
-        one_later = torch.eye(tokens, positions).roll(1, dims=1)  # position p is asked for by p + 1
-        one_later[:, 0] = 0
-        first.W_Q[0, :, place] = 10 * one_later
-        first.W_K[0, :, place] = 10 * torch.eye(tokens, positions)
+        key_before = torch.eye(tokens, positions).roll(1, dims=1)  # query p + 1 looks for key p
+        key_before[:, 0] = 0
+        first.W_Q[0, :, position] = 10 * key_before
+        first.W_K[0, :, position] = 10 * torch.eye(tokens, positions)
         first.W_V[0, :, token] = torch.eye(tokens)
         first.W_O[0, :, previous] = torch.eye(tokens)
         second.W_Q[0, :, token] = 10 * torch.eye(tokens)
         second.W_K[0, :, previous] = 10 * torch.eye(tokens)
-        second.W_K[0, :, tokens] = -10  # position 0 has nobody before it, and so copied itself
+        second.W_K[0, :, tokens] = -10  # no position precedes 0, so it copied itself
         second.W_V[0, :, token] = torch.eye(tokens)
         second.W_O[0, :, token] = 10 * torch.eye(tokens)
     return model
 
 
-def grouped() -> Transformer:
-    """Four query heads that all ask for the position before; key/value head 0 answers, 1 answers always from 0."""
+def grouped_model() -> Transformer:
+    """Four query heads that look for the previous position: key head 0 matches it, key head 1 only position 0."""
     config = ModelConfig(
         d_vocab=5, d_model=17, n_layers=1, n_heads=4, n_kv_heads=2, d_head=12, d_mlp=4, n_ctx=12, norm="rmsnorm",
         bias=False,
@@ -64,9 +64,9 @@ def grouped() -> Transformer:
         attention.W_K.zero_()
         model.embed.W_E.zero_()[:, :5] = torch.eye(5)
         model.positions.W_pos.zero_()[:, 5:] = torch.eye(12)
-        asked = torch.eye(12).roll(1, dims=1)
-        asked[:, 0] = 0
-        attention.W_Q[:, :, 5:] = asked * 10
+        key_before = torch.eye(12).roll(1, dims=1)
+        key_before[:, 0] = 0
+        attention.W_Q[:, :, 5:] = key_before * 10
         attention.W_K[0, :, 5:] = torch.eye(12) * 10
         attention.W_K[1, :, 5] = 10
     return model

@@ -1,8 +1,8 @@
-"""Ablation: nothing ablated changes nothing, everything ablated leaves nothing."""
+"""Ablation: ablating nothing changes nothing, ablating everything leaves no path between positions."""
 
 import pytest
 import torch
-from interpret_models import by_hand, randomised
+from interpret_models import induction_model, randomised
 from model_configs import IMPLEMENTATIONS, SIZES, every_config
 
 from llm.config import ModelConfig
@@ -26,14 +26,14 @@ def test_ablating_nothing_changes_nothing(config):
     for options in ({}, {"heads": EVERY_HEAD, "mlps": [0, 1], "scale": 1.0}):
         with ablate(model, **options) as altered:
             torch.testing.assert_close(altered(tokens), logits, rtol=0, atol=1e-12)
-    found = intervention_effect(model, tokens[:1], Intervention(mean=True), tokens)
-    assert torch.equal(found.original.losses, found.altered.losses)
-    assert torch.equal(found.original.logits, found.altered.logits)
+    effect = intervention_effect(model, tokens[:1], Intervention(mean=True), tokens)
+    assert torch.equal(effect.original.losses, effect.altered.losses)
+    assert torch.equal(effect.original.logits, effect.altered.logits)
 
 
 @every_config
 def test_ablating_everything_leaves_embeddings_biases_and_norms(config):
-    """Without any head or MLP a position knows nothing of the others."""
+    """Without heads and MLPs no information moves between positions."""
     model = randomised(config)
     tokens = torch.randint(config.d_vocab, (1, 9))
     changed = tokens.clone()
@@ -44,12 +44,12 @@ def test_ablating_everything_leaves_embeddings_biases_and_norms(config):
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_an_ablated_head_is_a_head_without_output_matrix(implementation):
+def test_ablating_a_head_equals_scaling_its_output_matrix(implementation):
     model = randomised(ModelConfig(**SIZES), implementation)
     tokens = torch.randint(31, (3, 9))
     with ablate(model, heads=[(1, 4)]) as zeroed, ablate(model, heads=[(1, 4)], scale=0.5) as halved:
-        found = [zeroed(tokens), halved(tokens)]
-    for logits, scale in zip(found, (0, 0.5), strict=True):
+        results = [zeroed(tokens), halved(tokens)]
+    for logits, scale in zip(results, (0, 0.5), strict=True):
         expected = randomised(model.config, implementation)
         expected.load_state_dict(model.state_dict())
         with torch.no_grad():
@@ -72,7 +72,7 @@ def test_mean_ablation_writes_the_mean_over_the_batch():
     torch.testing.assert_close(after["blocks.0.mlp_out"], before_mlp.expand(3, 9, -1))
 
 
-def test_the_model_itself_is_never_altered_and_an_altered_one_recovers():
+def test_the_original_is_never_altered_and_the_copy_recovers():
     model = randomised(ModelConfig(**SIZES))
     tokens = torch.randint(31, (3, 9))
     logits = model(tokens)
@@ -84,13 +84,13 @@ def test_the_model_itself_is_never_altered_and_an_altered_one_recovers():
     assert torch.equal(model(tokens), logits)
 
 
-def test_without_its_previous_token_head_an_induction_head_is_lost():
-    model, occurring = by_hand(), torch.arange(20)
+def test_an_induction_head_fails_when_its_previous_token_head_is_ablated():
+    model, token_ids = induction_model(), torch.arange(20)
     with ablate(model, heads=[(0, 0)]) as altered:
-        assert head_scores(altered, occurring, length=8).induction[1, 0] < 0.2
+        assert head_scores(altered, token_ids, length=8).induction[1, 0] < 0.2
     with ablate(model, heads=[(0, 1)]) as altered:
         assert torch.equal(
-            head_scores(altered, occurring, length=8).induction, head_scores(model, occurring, length=8).induction
+            head_scores(altered, token_ids, length=8).induction, head_scores(model, token_ids, length=8).induction
         )
 
 

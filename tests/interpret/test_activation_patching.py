@@ -1,4 +1,4 @@
-"""Activation patching: nothing patched is 0, everything patched is 1."""
+"""Activation patching: patching nothing gives 0, patching everything 1."""
 
 import pytest
 import torch
@@ -11,38 +11,38 @@ from llm.interpret.activation_patching import Patch, activation_patching, logit_
 
 
 @every_config
-def test_patching_everything_is_one_and_nothing_is_zero(config):
+def test_patching_everything_gives_one_and_nothing_gives_zero(config):
     model = randomised(config)
     clean, corrupt = torch.randint(config.d_vocab, (2, 7))
     everything = [[Patch("resid_pre", layer)] for layer in range(2)]
-    *whole, nothing = activation_patching(model, clean, corrupt, (1, 2), [*everything, []]).tolist()
-    assert whole == pytest.approx([1, 1], abs=1e-9)
-    assert nothing == pytest.approx(0, abs=1e-12)
+    *full, none = activation_patching(model, clean, corrupt, (1, 2), [*everything, []]).tolist()
+    assert full == pytest.approx([1, 1], abs=1e-9)
+    assert none == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("site", ["resid_pre", "attention_out", "mlp_out", "head"])
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_experiments_of_one_batch_do_not_touch_each_other(site, implementation):
+def test_experiments_of_one_batch_are_independent(site, implementation):
     model = randomised(ModelConfig(**SIZES), implementation)
     clean, corrupt = torch.randint(31, (2, 5))
     heads = [0, 5] if site == "head" else [None]
     experiments = [
         [Patch(site, layer, (position,), head)] for layer in range(2) for head in heads for position in range(5)
     ]
-    found = activation_patching(model, clean, corrupt, (1, 2), experiments, batch_size=7)
-    assert found.shape == (len(experiments),)
-    for effect, experiment in zip(found.tolist(), experiments, strict=True):
+    effects = activation_patching(model, clean, corrupt, (1, 2), experiments, batch_size=7)
+    assert effects.shape == (len(experiments),)
+    for effect, experiment in zip(effects.tolist(), experiments, strict=True):
         alone = activation_patching(model, clean, corrupt, (1, 2), [experiment])
         assert effect == pytest.approx(alone.item(), abs=1e-9)
-    assert found.abs().max() > 0.01
+    assert effects.abs().max() > 0.01
 
 
-def test_patching_every_head_is_patching_attention():
+def test_patching_every_head_equals_patching_attention():
     model = randomised(ModelConfig(**SIZES))
     clean, corrupt = torch.randint(31, (2, 5))
     heads = [Patch("head", 1, None, head) for head in range(6)]
-    found = activation_patching(model, clean, corrupt, (1, 2), [heads, [Patch("attention_out", 1)]])
-    assert_close(found[0], found[1])
+    effects = activation_patching(model, clean, corrupt, (1, 2), [heads, [Patch("attention_out", 1)]])
+    assert_close(effects[0], effects[1])
 
 
 def test_only_the_position_that_differs_matters_before_the_first_layer():
@@ -54,7 +54,7 @@ def test_only_the_position_that_differs_matters_before_the_first_layer():
     assert_close(effects, torch.tensor([0, 0, 1, 0, 0], dtype=torch.float64))
 
 
-def test_a_logit_difference_is_after_the_last_position():
+def test_the_logit_difference_is_taken_after_the_last_position():
     model = randomised(ModelConfig(**SIZES))
     tokens = torch.randint(31, (3, 5))
     logits = model(tokens)[:, -1]
@@ -72,13 +72,13 @@ def test_a_logit_difference_is_after_the_last_position():
         (Patch("head", 0, head=6), "head 6 does not exist"),
     ],
 )
-def test_impossible_patches_are_refused(patch, message):
+def test_invalid_patches_are_rejected(patch, message):
     prompts = torch.tensor([1, 2, 3]), torch.tensor([1, 5, 3])
     with pytest.raises(ValueError, match=message):
         activation_patching(randomised(ModelConfig(**SIZES)), *prompts, (1, 2), [[patch]])
 
 
-def test_prompts_that_cannot_be_compared_are_refused():
+def test_prompts_that_cannot_be_compared_are_rejected():
     model = randomised(ModelConfig(**SIZES))
     clean, corrupt = torch.tensor([1, 2, 3]), torch.tensor([1, 5, 3])
     with pytest.raises(ValueError, match="of equal length"):

@@ -1,4 +1,4 @@
-"""Where TransformerLens can represent a model, it sees the same in it. It runs where its version 3 is installed."""
+"""Where TransformerLens can represent a model, both agree. These tests run where its version 3 is installed."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ SCHEMES = {"learned": "standard", "rope": "rotary", "alibi": "alibi"}
 
 
 def converted(model: Transformer) -> "hooked.HookedTransformer":
-    """Our weights in a HookedTransformer; what a config lacks (biases) stays at zero there."""
+    """Our weights in a HookedTransformer; what a config lacks (biases) stays 0 there."""
     config = model.config
     other = hooked.HookedTransformer(
         lens_config.HookedTransformerConfig(
@@ -51,12 +51,12 @@ def converted(model: Transformer) -> "hooked.HookedTransformer":
     if config.positional == "learned":
         weights["pos_embed.W_pos"] = model.positions.W_pos
     norms = {"ln_final": model.final_norm}
-    few = "_" * (config.n_kv_heads != config.n_heads)  # TransformerLens marks shared keys and values so
+    prefix = "_" * (config.n_kv_heads != config.n_heads)  # TransformerLens marks shared keys and values by a prefix
     for layer, block in enumerate(model.blocks):
         at = f"blocks.{layer}"
         norms |= {f"{at}.ln1": block.norm_attention, f"{at}.ln2": block.norm_mlp}
         for name, parameter in block.attention.named_parameters():
-            marked = few + name if name[2:] in ("K", "V") else name
+            marked = prefix + name if name[2:] in ("K", "V") else name
             weights[f"{at}.attn.{marked}"] = parameter.transpose(1, 2) if name in ("W_Q", "W_K", "W_V") else parameter
         weights |= {f"{at}.mlp.{name}": parameter for name, parameter in block.mlp.named_parameters()}
     for at, norm in norms.items():
@@ -73,7 +73,7 @@ def test_patterns_lens_and_attribution_agree(config, capsys):
     model = randomised(config)
     other = converted(model)
     tokens = torch.randint(config.d_vocab, (3, 12))
-    kept = record(model, tokens)
+    recorded = record(model, tokens)
     differences = {}
 
     def compare(what, mine, theirs):
@@ -82,25 +82,25 @@ def test_patterns_lens_and_attribution_agree(config, capsys):
 
     with torch.no_grad():
         logits, cache = other.run_with_cache(tokens)
-        compare("logits", kept["logits"], logits)
+        compare("logits", recorded["logits"], logits)
         for layer in range(config.n_layers):
-            compare("pattern", kept[f"blocks.{layer}.attention.pattern"], cache["pattern", layer])
-            compare("head output", kept[f"blocks.{layer}.attention.head_output"], cache["result", layer])
-            resid = kept[f"blocks.{layer}.resid_post"]
+            compare("pattern", recorded[f"blocks.{layer}.attention.pattern"], cache["pattern", layer])
+            compare("head output", recorded[f"blocks.{layer}.attention.head_output"], cache["result", layer])
+            resid = recorded[f"blocks.{layer}.resid_post"]
             compare("lens", lens_logits(model, resid), other.unembed(other.ln_final(cache["resid_post", layer])))
 
         other.load_and_process_state_dict(  # γ and β into the weights, since its attribution leaves γ out
             other.state_dict(), center_writing_weights=False, center_unembed=False, fold_value_biases=False
         )
         _, cache = other.run_with_cache(tokens)
-        found = direct_logit_attribution(model, tokens, (4, 9))
+        attribution = direct_logit_attribution(model, tokens, (4, 9))
         stack, labels = cache.get_full_resid_decomposition(
             expand_neurons=False, pos_slice=-1, return_labels=True, apply_ln=True
         )
         theirs = dict(zip(labels, stack @ (other.W_U[:, 4] - other.W_U[:, 9]), strict=True))
         names = {"token": "embed", "position": "pos_embed"}
         biases = torch.zeros(3, dtype=torch.float64)
-        for component, value in zip(found.components, found.values, strict=True):
+        for component, value in zip(attribution.components, attribution.values, strict=True):
             if component.kind == "attention bias":
                 biases += value
                 continue

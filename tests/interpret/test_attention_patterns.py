@@ -1,7 +1,7 @@
-"""Attention patterns taken layer by layer are the model's own, and their pictures keep what matters."""
+"""Attention patterns computed layer by layer equal the model's, and thumbnails keep what matters."""
 
 import torch
-from interpret_models import grouped, randomised
+from interpret_models import grouped_model, randomised
 from model_configs import SIZES, every_config
 
 from llm.config import ModelConfig
@@ -18,16 +18,16 @@ TOKENS = torch.randint(31, (1, 9), generator=torch.Generator().manual_seed(1))
 
 
 @every_config
-def test_layers_taken_one_by_one_are_those_of_a_whole_forward_pass(config):
+def test_layers_computed_one_by_one_equal_those_of_one_forward_pass(config):
     model = randomised(config)
-    whole = record(model, TOKENS, ["pattern", "scores", "query", "key", "value"])
+    recorded = record(model, TOKENS, ["pattern", "scores", "query", "key", "value"])
     for number, layer in enumerate(attention_layers(model, TOKENS)):
         for name in ("pattern", "scores", "query", "key", "value"):
-            torch.testing.assert_close(getattr(layer, name), whole[f"blocks.{number}.attention.{name}"])
+            torch.testing.assert_close(getattr(layer, name), recorded[f"blocks.{number}.attention.{name}"])
     assert number == config.n_layers - 1
 
 
-def test_a_walk_that_waits_leaves_gradients_on_and_the_model_without_hooks():
+def test_a_suspended_walk_leaves_gradients_enabled_and_the_model_without_hooks():
     model = randomised(ModelConfig(**SIZES))
     walk = attention_layers(model, TOKENS)
     assert not next(walk).pattern.requires_grad
@@ -36,28 +36,28 @@ def test_a_walk_that_waits_leaves_gradients_on_and_the_model_without_hooks():
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_values_weigh_with_their_groups_size():
-    model = grouped()
+def test_weights_use_the_value_of_the_heads_group():
+    model = grouped_model()
     attention = model.blocks[0].attention
-    with torch.no_grad():  # value head 1 is nothing but at token 3
+    with torch.no_grad():  # value head 1 is 0 except for token 3
         attention.W_V[1].zero_()[0, 3] = 1
     tokens = torch.tensor([[3, 1, 3, 0, 2]])
-    kept = record(model, tokens)
-    pattern, value = kept["blocks.0.attention.pattern"], kept["blocks.0.attention.value"]
+    recorded = record(model, tokens)
+    pattern, value = recorded["blocks.0.attention.pattern"], recorded["blocks.0.attention.value"]
     weighted = value_weighted_pattern(pattern, value)
     torch.testing.assert_close(weighted.sum(dim=-1), torch.ones(1, 4, 5))
     assert not weighted[:, 2:, :, [1, 3, 4]].any()
-    torch.testing.assert_close(weighted[:, :2], pattern[:, :2])  # at one position each: nothing to weigh
+    torch.testing.assert_close(weighted[:, :2], pattern[:, :2])  # each attends to one position: nothing to weight
 
 
-def test_without_the_first_token_the_others_keep_their_proportions():
+def test_without_the_first_token_the_other_weights_keep_their_proportions():
     pattern = torch.tensor([[1.0, 0.0, 0.0], [0.9, 0.1, 0.0], [0.5, 0.125, 0.375]])
-    wanted = torch.tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.25, 0.75]])
-    torch.testing.assert_close(pattern_without_first(pattern), wanted)
-    assert pattern[1, 0] == 0.9  # the pattern that was given is as it was
+    expected = torch.tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.25, 0.75]])
+    torch.testing.assert_close(pattern_without_first(pattern), expected)
+    assert pattern[1, 0] == 0.9  # the input is unchanged
 
 
-def test_thumbnails_tell_small_weights_from_zero():
+def test_thumbnails_show_small_weights_above_zero():
     pattern = torch.tensor([[[1.0, 0.0], [0.998, 0.002]]])
     assert pattern_thumbnails(pattern).tolist() == [[[255, 0], [255, 11]]]
 

@@ -1,4 +1,4 @@
-"""What components contribute to a logit difference adds up to the model's own."""
+"""The components' contributions add up to the model's logit difference."""
 
 import pytest
 import torch
@@ -18,18 +18,18 @@ def test_attributions_sum_to_the_logit_difference(config, implementation):
     tokens = torch.randint(config.d_vocab, (3, 9))
     logits = model(tokens)
     for position in (4, -1):
-        found = direct_logit_attribution(model, tokens, (5, 11), position)
+        attribution = direct_logit_attribution(model, tokens, (5, 11), position)
         expected = logits[:, position, 5] - logits[:, position, 11]
-        torch.testing.assert_close(found.logit_difference, expected, rtol=1e-10, atol=1e-10)
-        scale = found.values.abs().sum(dim=0)
-        assert ((found.values.sum(dim=0) - expected).abs() <= 1e-10 * scale).all()
+        torch.testing.assert_close(attribution.logit_difference, expected, rtol=1e-10, atol=1e-10)
+        scale = attribution.values.abs().sum(dim=0)
+        assert ((attribution.values.sum(dim=0) - expected).abs() <= 1e-10 * scale).all()
         assert (scale > 0.01).all()
 
 
 @every_config
 def test_every_component_is_attributed_once(config):
-    found = direct_logit_attribution(randomised(config), torch.randint(config.d_vocab, (1, 5)), (0, 1))
-    components = found.components
+    attribution = direct_logit_attribution(randomised(config), torch.randint(config.d_vocab, (1, 5)), (0, 1))
+    components = attribution.components
     assert len(set(components)) == len(components) - (config.norm_position == "post" and config.norm == "layernorm") * (
         config.bias * config.n_layers
     )  # two norm biases a layer there
@@ -41,16 +41,16 @@ def test_every_component_is_attributed_once(config):
         assert components.count(part) == 1
 
 
-def test_a_head_without_output_contributes_nothing():
+def test_ablated_components_contribute_nothing():
     model = randomised(ModelConfig(**SIZES))
     tokens = torch.randint(31, (2, 9))
     with ablate(model, heads=[(0, 3)], mlps=[1]) as altered:
-        found = direct_logit_attribution(altered, tokens, (1, 2))
-    values = dict(zip(found.components, found.values, strict=True))
+        attribution = direct_logit_attribution(altered, tokens, (1, 2))
+    values = dict(zip(attribution.components, attribution.values, strict=True))
     assert not values[Component("head", 0, 3)].any()
     assert not values[Component("mlp", 1)].any()
     assert values[Component("head", 0, 4)].all()
-    torch.testing.assert_close(found.values.sum(dim=0), found.logit_difference)
+    torch.testing.assert_close(attribution.values.sum(dim=0), attribution.logit_difference)
 
 
 def test_an_rmsnorm_is_not_centred():
@@ -65,7 +65,7 @@ def test_an_rmsnorm_is_not_centred():
         assert torch.allclose(before, after) != matters
 
 
-def test_impossible_questions_are_refused():
+def test_invalid_tokens_and_positions_are_rejected():
     model = randomised(ModelConfig(**SIZES))
     tokens = torch.randint(31, (2, 9))
     with pytest.raises(ValueError, match="token 31 is not in the vocabulary"):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from interpret_models import by_hand, grouped, randomised
+from interpret_models import grouped_model, induction_model, randomised
 from model_configs import IMPLEMENTATIONS, SIZES, two_or_three_configs
 
 from llm import Transformer
@@ -18,8 +18,8 @@ TWICE = torch.stack([torch.randperm(20, generator=torch.Generator().manual_seed(
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_heads_built_by_hand_score_one(implementation):
-    """On tokens without a chance repeat within a copy, to both of which an induction head would attend."""
-    patterns = record(by_hand(implementation), TWICE, ["pattern"])
+    """On tokens that do not repeat within a copy: an induction head would attend to both occurrences."""
+    patterns = record(induction_model(implementation), TWICE, ["pattern"])
     first, second = (pattern_scores(pattern) for pattern in patterns.values())
     assert first.previous[0] > 0.99
     assert first.induction[0] < 0.2
@@ -30,7 +30,7 @@ def test_heads_built_by_hand_score_one(implementation):
 
 def test_heads_built_by_hand_are_found_among_all():
     """With 20 tokens some of the random sequences repeat a token by chance, so induction falls short of 1."""
-    scores = head_scores(by_hand(), torch.arange(20), length=8)
+    scores = head_scores(induction_model(), torch.arange(20), length=8)
     assert scores.previous.shape == (2, 2)
     assert scores.previous[0, 0] > 0.99
     assert scores.induction[1, 0] > 0.7
@@ -38,22 +38,22 @@ def test_heads_built_by_hand_are_found_among_all():
 
 
 def test_an_induction_head_lowers_the_loss_of_the_second_copy():
-    found = induction_loss(by_hand(), torch.arange(20), length=8)
-    assert found.second < found.first - 1
-    assert len(found.by_position) == 15
+    loss = induction_loss(induction_model(), torch.arange(20), length=8)
+    assert loss.second < loss.first - 1
+    assert len(loss.by_position) == 15
 
 
 def test_induction_loss_counts_every_token_of_the_second_copy():
     model = randomised(ModelConfig(**SIZES))
     tokens, length = repeated_tokens(model, torch.arange(31), length=6, sequences=9)
     losses = token_losses(record(model, tokens)["logits"][:, :-1], tokens[:, 1:])
-    found = induction_loss(model, torch.arange(31), length=6, sequences=9)
-    assert found.second == pytest.approx(losses[:, length - 1 :].mean().item())
-    assert found.first == pytest.approx(losses[:, : length - 1].mean().item())
+    loss = induction_loss(model, torch.arange(31), length=6, sequences=9)
+    assert loss.second == pytest.approx(losses[:, length - 1 :].mean().item())
+    assert loss.first == pytest.approx(losses[:, : length - 1].mean().item())
 
 
 def rope_head(distance: int, n_kv_heads: int) -> Transformer:
-    """Every query the same, every key the same, their angles `distance` apart: all heads attend that far back."""
+    """All queries are equal, all keys are equal, their angles differ by `distance`: all heads attend that far back."""
     config = ModelConfig(
         d_vocab=5, d_model=16, n_layers=1, n_heads=4, n_kv_heads=n_kv_heads, d_head=8, d_mlp=4, n_ctx=16,
         positional="rope",
@@ -70,17 +70,17 @@ def rope_head(distance: int, n_kv_heads: int) -> Transformer:
 
 
 @pytest.mark.parametrize("n_kv_heads", [4, 2, 1])
-def test_a_rotary_head_scores_where_its_angle_points(n_kv_heads):
-    occurring = torch.arange(5)
-    assert (head_scores(rope_head(1, n_kv_heads), occurring, length=6).previous > 0.99).all()
-    assert (head_scores(rope_head(6, n_kv_heads), occurring, length=6).duplicate > 0.99).all()
-    assert (head_scores(rope_head(5, n_kv_heads), occurring, length=6).induction > 0.99).all()
+def test_a_rotary_head_scores_at_the_distance_of_its_rotation(n_kv_heads):
+    token_ids = torch.arange(5)
+    assert (head_scores(rope_head(1, n_kv_heads), token_ids, length=6).previous > 0.99).all()
+    assert (head_scores(rope_head(6, n_kv_heads), token_ids, length=6).duplicate > 0.99).all()
+    assert (head_scores(rope_head(5, n_kv_heads), token_ids, length=6).induction > 0.99).all()
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_each_query_head_reads_its_groups_key_head(implementation):
-    model = Transformer(grouped().config, implementation)
-    model.load_state_dict(grouped().state_dict())
+    model = Transformer(grouped_model().config, implementation)
+    model.load_state_dict(grouped_model().state_dict())
     scores = head_scores(model, torch.arange(5), length=6)
     assert scores.previous.shape == (1, 4)
     assert (scores.previous[0, :2] > 0.99).all()
@@ -89,7 +89,7 @@ def test_each_query_head_reads_its_groups_key_head(implementation):
     assert (scores.first[0, :2] < 0.2).all()
 
 
-def test_scores_are_their_definitions():
+def test_scores_match_their_definitions():
     pattern = torch.rand(3, 2, 8, 8).tril()
     pattern = pattern / pattern.sum(dim=-1, keepdim=True)
     scores = pattern_scores(pattern)
@@ -110,7 +110,7 @@ def test_scores_are_their_definitions():
 
 
 @two_or_three_configs
-def test_head_scores_are_the_scores_of_recorded_patterns(config):
+def test_head_scores_equal_the_scores_of_recorded_patterns(config):
     model = randomised(config)
     scores = head_scores(model, torch.tensor([3, 4, 9, 9, 30]), sequences=6, seed=3)
     tokens, _ = repeated_tokens(model, torch.tensor([3, 4, 9, 9, 30]), sequences=6, seed=3)
@@ -121,7 +121,7 @@ def test_head_scores_are_the_scores_of_recorded_patterns(config):
     assert scores.entropy_maximum == expected.entropy_maximum
 
 
-def test_random_tokens_occur_in_the_text_and_come_twice():
+def test_random_tokens_are_drawn_from_the_given_ids_and_appear_twice():
     model = randomised(ModelConfig(**SIZES))
     tokens, length = repeated_tokens(model, torch.tensor([7, 7, 9, 30]), sequences=40, seed=1)
     assert length == 8
@@ -135,7 +135,7 @@ def test_random_tokens_occur_in_the_text_and_come_twice():
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_impossible_sequences_are_refused():
+def test_invalid_sequences_are_rejected():
     model = randomised(ModelConfig(**SIZES))
     with pytest.raises(ValueError, match="token_ids must not be empty"):
         head_scores(model, torch.tensor([], dtype=torch.long))

@@ -1,8 +1,8 @@
-"""Interventions as a page makes them: what is measured is what the altered model computes."""
+"""Interventions as a page makes them: the measured effects equal those of the altered model."""
 
 import pytest
 import torch
-from interpret_models import by_hand, randomised
+from interpret_models import induction_model, randomised
 from model_configs import every_config, two_or_three_configs
 from torch.testing import assert_close
 
@@ -21,36 +21,36 @@ TOKENS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
 
 
 @two_or_three_configs
-def test_an_effect_is_what_both_models_predict(config):
+def test_an_effect_holds_the_predictions_of_both_models(config):
     model = randomised(config)
-    found = intervention_effect(model, TOKENS, Intervention(((0, 1), (1, 0)), (1,), scale=0.5, mean=True), TOKENS)
+    effect = intervention_effect(model, TOKENS, Intervention(((0, 1), (1, 0)), (1,), scale=0.5, mean=True), TOKENS)
     with ablate(model, [(0, 1), (1, 0)], [1], 0.5, TOKENS) as altered:
-        for which, prediction in ((model, found.original), (altered, found.altered)):
+        for which, prediction in ((model, effect.original), (altered, effect.altered)):
             logits = which(TOKENS)[0]
             assert_close(prediction.logits, logits[-1])
             losses = torch.nn.functional.cross_entropy(logits[:-1], TOKENS[0, 1:], reduction="none")
             assert_close(prediction.losses, losses)
-    assert not torch.allclose(found.original.losses, found.altered.losses)
+    assert not torch.allclose(effect.original.losses, effect.altered.losses)
 
 
 @every_config
-def test_every_part_alone_is_its_own_ablation(config):
+def test_ablation_effects_equal_separate_ablations(config):
     model = randomised(config)
-    found = ablation_effects(model, TOKENS)
-    assert found.shape == (config.n_layers, config.n_heads + 1)
+    effects = ablation_effects(model, TOKENS)
+    assert effects.shape == (config.n_layers, config.n_heads + 1)
     for index, part in (((1, 0), Intervention(heads=((1, 0),))), ((0, -1), Intervention(mlps=(0,)))):
-        wanted = intervention_effect(model, TOKENS, part)
-        difference = wanted.altered.losses.mean() - wanted.original.losses.mean()
-        assert float(found[index]) == pytest.approx(float(difference), abs=1e-6)
+        separate = intervention_effect(model, TOKENS, part)
+        difference = separate.altered.losses.mean() - separate.original.losses.mean()
+        assert float(effects[index]) == pytest.approx(float(difference), abs=1e-6)
 
 
 @every_config
-def test_an_override_and_an_ablation_together_are_both_made(config):
+def test_an_override_and_an_ablation_are_both_applied(config):
     """A head that is switched off writes nothing, so overriding its attention as well changes nothing."""
-    model, off = randomised(config), ((1, 1),)
-    ablated = intervention_effect(model, TOKENS, Intervention(heads=off)).altered.logits
+    model, ablated_heads = randomised(config), ((1, 1),)
+    ablated = intervention_effect(model, TOKENS, Intervention(heads=ablated_heads)).altered.logits
     same, other = (
-        intervention_effect(model, TOKENS, Intervention(off, override=AttentionOverride(1, head, "first")))
+        intervention_effect(model, TOKENS, Intervention(ablated_heads, override=AttentionOverride(1, head, "first")))
         for head in (1, 0)
     )
     assert_close(same.altered.logits, ablated)
@@ -70,7 +70,7 @@ def test_a_greedy_continuation_takes_the_most_likely_token_and_ends_with_the_con
 
 
 def test_a_text_of_one_token_has_no_loss():
-    model = by_hand()
+    model = induction_model()
     assert len(predict_text(model, torch.tensor([[3]])).losses) == 0
     with pytest.raises(ValueError, match="one token"):
         ablation_effects(model, torch.tensor([[3]]))
@@ -78,4 +78,4 @@ def test_a_text_of_one_token_has_no_loss():
 
 def test_mean_ablation_needs_a_text():
     with pytest.raises(ValueError, match="mean ablation needs mean_over"):
-        intervention_effect(by_hand(), TOKENS, Intervention(mlps=(0,), mean=True))
+        intervention_effect(induction_model(), TOKENS, Intervention(mlps=(0,), mean=True))

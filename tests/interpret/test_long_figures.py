@@ -1,4 +1,4 @@
-"""Long figures are computed in parts, so that a training run goes on between two of them."""
+"""Long figures are computed in parts, so that a training run can continue between them."""
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ PATCHES = [[Patch("mlp_out", 0, (position,))] for position in range(7)]
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_long_figure_pauses_after_each_part_and_leaves_the_model_as_it_is(figure, arguments, parts):
+def test_a_long_figure_pauses_after_each_part_and_leaves_the_model_unchanged(figure, arguments, parts):
     model = randomised(ModelConfig(**SIZES))
     steps = figure.steps(model, *arguments)
     pauses = 0

@@ -13,9 +13,9 @@ from llm.interpret.loss_by_position import in_context_score, loss_by_position
 def test_losses_by_position_average_to_the_loss(config):
     model = randomised(config)
     inputs, targets = torch.randint(config.d_vocab, (2, 5, 16))
-    found = loss_by_position(model, inputs, targets, batch_size=2)
+    mean_losses = loss_by_position(model, inputs, targets, batch_size=2)
     losses = torch.nn.functional.cross_entropy(model(inputs).transpose(1, 2), targets, reduction="none")
-    torch.testing.assert_close(found, losses.mean(dim=0))
+    torch.testing.assert_close(mean_losses, losses.mean(dim=0))
 
 
 def test_losses_need_a_target_for_each_input():

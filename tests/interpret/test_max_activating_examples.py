@@ -16,12 +16,12 @@ def test_examples_are_the_maxima_of_all_windows(implementation):
     stream = torch.randint(31, (16 * 7 + 5,))
     hidden = record(model, stream[:112].view(7, 16))["blocks.1.mlp.hidden"]  # [window, pos, d_mlp]
     for batch_size in (1, 3, 100):
-        found = max_activating_examples(model, 1, stream, count=4, batch_size=batch_size)
-        torch.testing.assert_close(found.activation, hidden.amax(dim=1).topk(4, dim=0).values)
-        at = hidden.flatten(0, 1).gather(0, found.position)
-        torch.testing.assert_close(at, found.activation)
+        examples = max_activating_examples(model, 1, stream, count=4, batch_size=batch_size)
+        torch.testing.assert_close(examples.activation, hidden.amax(dim=1).topk(4, dim=0).values)
+        activation = hidden.flatten(0, 1).gather(0, examples.position)
+        torch.testing.assert_close(activation, examples.activation)
     assert len(max_activating_examples(model, 1, stream, count=99).activation) == 7
-    assert len(max_activating_examples(model, 1, stream[:9]).activation) == 1  # a text shorter than a window is one
+    assert len(max_activating_examples(model, 1, stream[:9]).activation) == 1  # a shorter text is one window
     with pytest.raises(ValueError, match="got 117 tokens and count=0"):
         max_activating_examples(model, 1, stream, count=0)
     with pytest.raises(ValueError, match="got 0 tokens and count=10"):

@@ -10,14 +10,14 @@ from llm.interpret.neuron_effect import neuron_effect
 
 
 @every_config
-def test_a_neurons_effect_is_what_its_activity_changes_directly(config):
-    """One unit more of the last layer's neuron, at the frozen scale of the run, moves every logit by effect / σ."""
+def test_a_neurons_effect_is_the_direct_change_of_the_logits(config):
+    """Raising the last layer's neuron by 1, with frozen norm statistics, changes every logit by effect / σ."""
     model = randomised(config)
-    found = neuron_effect(model, 1, 7, count=31)
-    assert found.raised.shape == (31,)
+    result = neuron_effect(model, 1, 7, count=31)
+    assert result.raised.shape == (31,)
     effect = torch.empty(31, dtype=torch.float64)
-    effect[found.raised] = found.raised_by
-    assert torch.equal(found.lowered_by, effect[found.lowered])
+    effect[result.raised] = result.raised_by
+    assert torch.equal(result.lowered_by, effect[result.lowered])
     norm = model.final_norm if config.norm_position == "pre" else model.blocks[1].norm_mlp
     vector = torch.randn(24, dtype=torch.float64)
     written = model.blocks[1].mlp.W_out[7]
@@ -28,6 +28,6 @@ def test_a_neurons_effect_is_what_its_activity_changes_directly(config):
     torch.testing.assert_close(effect / spread, expected.detach())
 
 
-def test_a_neurons_effect_refuses_what_is_not_there():
+def test_a_neuron_that_does_not_exist_is_rejected():
     with pytest.raises(ValueError, match="neuron 20 does not exist: a layer's neurons are 0 to 19"):
         neuron_effect(randomised(ModelConfig(**SIZES)), 0, 20)

@@ -17,10 +17,10 @@ def test_a_map_keeps_the_directions_of_greatest_variance():
         along = torch.linalg.qr(torch.randn(31, 3, dtype=torch.float64)).Q
         along = torch.linalg.qr(along - along.mean(dim=0)).Q[:, :2] * torch.tensor([3.0, 1.0])
         model.embed.W_E.copy_(along @ wide.T + 5)
-    found = embedding_map(model, 2)
-    torch.testing.assert_close(found.explained_variance, torch.tensor([0.9, 0.1], dtype=torch.float64))
-    torch.testing.assert_close(found.coordinates.abs(), along.abs())
-    assert (found.coordinates.amax(dim=0) >= -found.coordinates.amin(dim=0)).all()
+    result = embedding_map(model, 2)
+    torch.testing.assert_close(result.explained_variance, torch.tensor([0.9, 0.1], dtype=torch.float64))
+    torch.testing.assert_close(result.coordinates.abs(), along.abs())
+    assert (result.coordinates.amax(dim=0) >= -result.coordinates.amin(dim=0)).all()
     torch.testing.assert_close(embedding_map(model, 24).explained_variance.sum().item(), 1.0)
     for dimensions in (0, 25):
         with pytest.raises(ValueError, match=f"dimensions must be 1 to d_model=24, got {dimensions}"):
@@ -30,8 +30,8 @@ def test_a_map_keeps_the_directions_of_greatest_variance():
 def test_a_map_along_another_models_axes_measures_variance_along_them():
     model, other = (randomised(preset("gpt", d_vocab=31, d_model=24, n_heads=6, n_layers=1, n_ctx=16)) for _ in "ab")
     axes = embedding_axes(other, 3)
-    found = embedding_map(model, axes=axes)
+    result = embedding_map(model, axes=axes)
     centred = model.embed.W_E.detach().double() - model.embed.W_E.detach().double().mean(dim=0)
-    torch.testing.assert_close(found.coordinates, centred @ axes)
-    assert float(found.explained_variance.sum()) < float(embedding_map(model, 3).explained_variance.sum())
+    torch.testing.assert_close(result.coordinates, centred @ axes)
+    assert float(result.explained_variance.sum()) < float(embedding_map(model, 3).explained_variance.sum())
     torch.testing.assert_close(embedding_map(other, axes=axes).coordinates, embedding_map(other, 3).coordinates)

@@ -1,4 +1,4 @@
-"""Pairs of prompts: as many tokens each, and an answer that both ask for."""
+"""Pairs of prompts: equal length, and the same two answers after both."""
 
 import pytest
 from hypothesis import given
@@ -13,18 +13,18 @@ BPE = build_tokenizer("bpe", TEXT, d_vocab=300)
 
 
 @pytest.mark.parametrize("tokenizer", [CHAR, BPE])
-def test_prompts_end_where_the_answers_part(tokenizer):
+def test_prompts_end_where_the_answers_begin_to_differ(tokenizer):
     pair = prompt_pair(tokenizer, "Tom had a hat, and", "Ada had a hat, and", " he", " she")
     assert len(pair.clean) == len(pair.corrupt)
     assert tokenizer.decode(pair.clean).startswith("Tom had a hat, and")
     assert tokenizer.decode([*pair.clean, pair.answers[0]]) in "Tom had a hat, and he"
     assert tokenizer.decode([*pair.corrupt, pair.answers[1]]) in "Ada had a hat, and she"
-    assert all(pair.clean[at] != pair.corrupt[at] for at in pair.changed)
+    assert all(pair.clean[position] != pair.corrupt[position] for position in pair.changed)
     assert pair.changed[-1] < len(tokenizer.encode("Tom "))
 
 
 @pytest.mark.parametrize(
-    ("texts", "said"),
+    ("texts", "message"),
     [
         (("Tom had", "Nell had", " he", " she"), "The clean text has 8 tokens and the corrupted one 9"),
         (("Tom had", "Tom had", " he", " she"), "the same tokens"),
@@ -33,19 +33,19 @@ def test_prompts_end_where_the_answers_part(tokenizer):
         (("Tom had", "Ada had", " he", " <b>"), "does not know '<'"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_a_sentence(texts, said):
-    with pytest.raises(ValueError, match=said):
+def test_prompts_that_cannot_be_compared_are_rejected(texts, message):
+    with pytest.raises(ValueError, match=message):
         prompt_pair(CHAR, *texts)
 
 
-def test_answers_that_run_into_the_prompts_are_refused():
+def test_answers_that_merge_with_the_prompts_are_rejected():
     """A prompt that ends inside the token " hat": the answer would not be the same token after the other prompt."""
     with pytest.raises(ValueError, match="begin with different tokens"):
         prompt_pair(BPE, "Tom had a h", "Tom had a s", "at", "e")
 
 
 @given(*[st.text(alphabet="TomAda, he", max_size=8)] * 4)
-def test_any_texts_give_a_pair_that_can_be_patched_or_a_sentence(clean, corrupt, right, wrong):
+def test_any_texts_give_a_valid_pair_or_a_clear_error(clean, corrupt, right, wrong):
     try:
         pair = prompt_pair(BPE, clean, corrupt, right, wrong)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A record holds what the model computed, whole and exact, and taking it changes nothing."""
+"""A record holds exactly what the model computed, and recording changes nothing."""
 
 import copy
 
@@ -15,26 +15,27 @@ from llm.interpret.recording import activation_names, hookable_copy, record, rec
 
 @every_config
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_a_record_is_what_the_model_computes(config, implementation):
+def test_a_record_holds_what_the_model_computes(config, implementation):
     model = randomised(config, implementation)
     tokens = torch.randint(config.d_vocab, (3, 9))
-    kept = record(model, tokens)
-    assert set(kept) == set(activation_names(model))
-    torch.testing.assert_close(kept["logits"], model(tokens), rtol=1e-10, atol=1e-10)
+    recorded = record(model, tokens)
+    assert set(recorded) == set(activation_names(model))
+    torch.testing.assert_close(recorded["logits"], model(tokens), rtol=1e-10, atol=1e-10)
     for layer, block in enumerate(model.blocks):
-        at = f"blocks.{layer}."
-        pattern, scores, mixed = (kept[f"{at}attention.{kind}"] for kind in ("pattern", "scores", "mixed"))
+        prefix = f"blocks.{layer}."
+        pattern, scores, mixed = (recorded[f"{prefix}attention.{kind}"] for kind in ("pattern", "scores", "mixed"))
         assert pattern.shape == (3, config.n_heads, 9, 9)
         torch.testing.assert_close(pattern, scores.softmax(dim=-1))
         assert not pattern.triu(1).any()
-        value = kept[f"{at}attention.value"].repeat_interleave(config.n_heads // config.n_kv_heads, dim=1)
+        value = recorded[f"{prefix}attention.value"].repeat_interleave(config.n_heads // config.n_kv_heads, dim=1)
         torch.testing.assert_close(mixed, pattern @ value)
-        written = kept[f"{at}attention.head_output"].sum(dim=2)
+        written = recorded[f"{prefix}attention.head_output"].sum(dim=2)
         bias = 0 if block.attention.b_O is None else block.attention.b_O.detach()
-        torch.testing.assert_close(written + bias, kept[f"{at}attention_out"])
-        added = kept[f"{at}resid_pre"] + kept[f"{at}attention_out"]
+        torch.testing.assert_close(written + bias, recorded[f"{prefix}attention_out"])
+        added = recorded[f"{prefix}resid_pre"] + recorded[f"{prefix}attention_out"]
         torch.testing.assert_close(
-            kept[f"{at}resid_mid"], added if config.norm_position == "pre" else kept[f"{at}norm_attention"]
+            recorded[f"{prefix}resid_mid"],
+            added if config.norm_position == "pre" else recorded[f"{prefix}norm_attention"],
         )
 
 
@@ -46,10 +47,10 @@ def test_implementations_give_the_same_record(config):
     for implementation in ("torch", "fused"):
         model = Transformer(config, implementation).double()
         model.load_state_dict(reference.state_dict())
-        found = record(model, tokens)
-        assert found.keys() == expected.keys()
+        recorded = record(model, tokens)
+        assert recorded.keys() == expected.keys()
         for name, value in expected.items():
-            torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(recorded[name], value, rtol=1e-9, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -57,7 +58,7 @@ def test_implementations_give_the_same_record(config):
 def test_recording_leaves_no_trace_on_the_model(implementation, fails, monkeypatch):
     """Mode, hooks, parameters, gradients, classes and random numbers are as before, also after an error."""
     model = randomised(ModelConfig(**SIZES, positional="alibi", dropout=0.3), implementation).train()
-    model.blocks[1].eval()  # a mixture, which a careless restore would flatten
+    model.blocks[1].eval()  # mixed modes, which a careless restore would make equal
     tokens = torch.randint(31, (2, 8))
     model(tokens).sum().backward()
 
@@ -91,13 +92,13 @@ def test_dropout_is_off_in_a_record_of_a_training_model():
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_what_a_reader_does_to_a_record_reaches_neither_model_nor_other_entries(implementation):
+def test_changing_a_record_affects_neither_the_model_nor_other_entries(implementation):
     model = randomised(ModelConfig(**SIZES), implementation)
     tokens = torch.randint(31, (2, 8))
-    kept, logits = record(model, tokens), model(tokens)
-    pristine = {name: tensor.clone() for name, tensor in kept.items()}
-    for name, tensor in kept.items():
-        assert torch.equal(tensor, pristine[name]), f"{name} shares memory with an entry before it"
+    recorded, logits = record(model, tokens), model(tokens)
+    pristine = {name: tensor.clone() for name, tensor in recorded.items()}
+    for name, tensor in recorded.items():
+        assert torch.equal(tensor, pristine[name]), f"{name} shares memory with an earlier entry"
         tensor.fill_(7)
     assert torch.equal(model(tokens), logits)
     assert torch.equal(record(model, tokens)["blocks.0.attention.pattern"], pristine["blocks.0.attention.pattern"])
@@ -111,7 +112,7 @@ def test_a_hookable_copy_shares_every_parameter():
     assert type(model.blocks[0].attention).__name__ == "AttentionFused"
 
 
-def test_only_what_is_asked_for_is_kept():
+def test_only_requested_activations_are_recorded():
     model = randomised(ModelConfig(**SIZES))
     tokens = torch.randint(31, (2, 8))
     assert list(record(model, tokens, ["pattern", "blocks.1.mlp.hidden"])) == [
@@ -124,10 +125,10 @@ def test_only_what_is_asked_for_is_kept():
         record(model, tokens, ["logits"])["scores"]
 
 
-def test_batches_together_are_the_whole():
+def test_concatenated_batches_equal_one_record():
     model = randomised(ModelConfig(**SIZES))
     tokens = torch.randint(31, (5, 8))
-    pieces = [kept["blocks.0.mlp.hidden"] for kept in records(model, tokens, ["hidden"], batch_size=2)]
+    pieces = [recorded["blocks.0.mlp.hidden"] for recorded in records(model, tokens, ["hidden"], batch_size=2)]
     assert [len(piece) for piece in pieces] == [2, 2, 1]
     torch.testing.assert_close(torch.cat(pieces), record(model, tokens)["blocks.0.mlp.hidden"])
 
@@ -136,9 +137,9 @@ def test_an_altered_model_is_recorded_as_altered():
     model = randomised(ModelConfig(**SIZES))
     tokens = torch.randint(31, (2, 8))
     with ablate(model, heads=[(1, 2)]) as altered:
-        kept = record(altered, tokens, ["pattern", "head_output"])
-    assert not kept["blocks.1.attention.head_output"][:, :, 2].any()
-    assert kept["blocks.1.attention.head_output"][:, :, 3].any()
+        recorded = record(altered, tokens, ["pattern", "head_output"])
+    assert not recorded["blocks.1.attention.head_output"][:, :, 2].any()
+    assert recorded["blocks.1.attention.head_output"][:, :, 3].any()
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,6 @@ def test_an_altered_model_is_recorded_as_altered():
         (torch.tensor([[1, -2]]), "token -2 is not in the vocabulary"),
     ],
 )
-def test_tokens_that_cannot_be_read_are_refused_in_a_sentence(tokens, message):
+def test_invalid_tokens_are_rejected(tokens, message):
     with pytest.raises(ValueError, match=message):
         record(Transformer(ModelConfig(**SIZES)), tokens)

@@ -1,4 +1,4 @@
-"""Every figure of a model works with as few tokens as there can be."""
+"""Every figure works with vocabularies of a few tokens, or one."""
 
 import math
 
@@ -19,10 +19,10 @@ from llm.interpret.residual_stream import residual_stream
 @pytest.mark.parametrize("d_vocab", [1, 2, 5])
 def test_small_vocabularies_work(d_vocab):
     model = randomised(ModelConfig(**{**SIZES, "d_vocab": d_vocab}))
-    occurring = torch.arange(d_vocab)
-    scores = head_scores(model, occurring)
+    token_ids = torch.arange(d_vocab)
+    scores = head_scores(model, token_ids)
     assert ((scores.induction >= 0) & (scores.induction <= 1)).all()
-    assert math.isfinite(induction_loss(model, occurring).second)
+    assert math.isfinite(induction_loss(model, token_ids).second)
     assert logit_lens(model, torch.zeros(1, 4, dtype=torch.long)).top_tokens.shape[-1] == min(5, d_vocab)
     assert torch.isfinite(embedding_map(model).coordinates).all()
     assert torch.isfinite(embedding_map(model).explained_variance).all()

@@ -1,4 +1,4 @@
-"""The numbers shown as a cell's origin do make that cell."""
+"""The numbers shown as the origin of a cell do give its value."""
 
 import math
 
@@ -35,7 +35,7 @@ def session(request):
 
 
 def cells(session, layer, implementation):
-    """The last cell of everything that the layer's lines made."""
+    """The last cell of each tensor that the layer's lines made."""
     for index, step in enumerate(session.trace(layer, implementation).steps):
         for variable in step.variables:
             cell = [size - 1 for size in variable.tensor.shape]
@@ -43,29 +43,29 @@ def cells(session, layer, implementation):
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_every_cell_has_its_value_and_a_making_that_adds_up(session, implementation):
+def test_every_cell_has_its_value_and_an_origin_that_adds_up(session, implementation):
     kinds = set()
     for layer in session.code.kinds:
-        for step, variable, found in cells(session, layer, implementation):
+        for step, variable, origin in cells(session, layer, implementation):
             value = variable.tensor[tuple(s - 1 for s in variable.tensor.shape)].item()
-            assert found["value"] == pytest.approx(
+            assert origin["value"] == pytest.approx(
                 value, rel=1e-6, abs=1e-7
             )  # run twice: sums may end in another last bit
-            kinds.add(found["kind"])
-            if found["kind"] == "contraction":
-                left, right, product = (part["numbers"] for part in found["parts"][:3])
+            kinds.add(origin["kind"])
+            if origin["kind"] == "contraction":
+                left, right, product = (part["numbers"] for part in origin["parts"][:3])
                 assert len(left) == len(right) == len(product)
                 total = math.fsum(a * b for a, b in zip(left, right, strict=True))
-                assert found["intermediates"]["sum of products"] == pytest.approx(total, abs=1e-6)
-                bias = sum(part["numbers"][0] for part in found["parts"][3:])
+                assert origin["intermediates"]["sum of products"] == pytest.approx(total, abs=1e-6)
+                bias = sum(part["numbers"][0] for part in origin["parts"][3:])
                 scale = math.sqrt(session.text.config.d_head) if variable.name == "scores" else 1
-                wrapped = "hook_" in found["expression"] or "score_bias" in layer  # more happens on the line
+                wrapped = "hook_" in origin["expression"] or "score_bias" in layer  # more happens on the line
                 if not wrapped:
-                    assert (total / scale) + bias == pytest.approx(found["value"], abs=1e-5), (layer, step.statement)
-            if found["kind"] == "softmax":
-                exponents = found["parts"][1]["numbers"]
-                assert exponents[-1] / found["intermediates"]["sum of exponentials"] == pytest.approx(
-                    found["value"], abs=1e-6
+                    assert (total / scale) + bias == pytest.approx(origin["value"], abs=1e-5), (layer, step.statement)
+            if origin["kind"] == "softmax":
+                exponents = origin["parts"][1]["numbers"]
+                assert exponents[-1] / origin["intermediates"]["sum of exponentials"] == pytest.approx(
+                    origin["value"], abs=1e-6
                 )
     assert "contraction" in kinds
 
@@ -76,30 +76,30 @@ def test_a_score_is_the_dot_product_of_its_query_and_key(session):
     index = next(i for i, step in enumerate(steps) if [v.name for v in step.variables] == ["scores"])
     query = [v.tensor for step in steps[:index] for v in step.variables if v.name == "query"][-1]
     key = [v.tensor for step in steps[:index] for v in step.variables if v.name == "key"][-1]
-    found = describe_cell(session, attention, "einops", index, "scores", [0, 4, 9, 2])
-    assert found["parts"][0]["numbers"] == pytest.approx(query[0, 4, 9].tolist())
-    assert found["parts"][1]["numbers"] == pytest.approx(key[0, 4, 2].tolist())
-    assert found["labels"][2:] == [TEXT[9], TEXT[2]]
-    intermediates = found["intermediates"]
+    origin = describe_cell(session, attention, "einops", index, "scores", [0, 4, 9, 2])
+    assert origin["parts"][0]["numbers"] == pytest.approx(query[0, 4, 9].tolist())
+    assert origin["parts"][1]["numbers"] == pytest.approx(key[0, 4, 2].tolist())
+    assert origin["labels"][2:] == [TEXT[9], TEXT[2]]
+    intermediates = origin["intermediates"]
     assert intermediates["sum of products"] / intermediates["divided by math.sqrt(self.d_head)"] == pytest.approx(
-        found["value"]
+        origin["value"]
     )
 
 
-def test_a_norm_tells_its_statistics(session):
-    _, _, found = list(cells(session, "blocks.0.norm_mlp", "einops"))[-1]
+def test_the_origin_in_a_norm_has_its_statistics(session):
+    _, _, origin = list(cells(session, "blocks.0.norm_mlp", "einops"))[-1]
     layernorm = session.code.kinds["blocks.0.norm_mlp"] == "LayerNorm"
-    assert set(found["intermediates"]) == ({"mean", "variance"} if layernorm else {"mean_square"})
+    assert set(origin["intermediates"]) == ({"mean", "variance"} if layernorm else {"mean_square"})
 
 
-def test_what_a_kernel_hides_is_told_by_the_einops_line(session):
-    found = {variable.name: found for _, variable, found in cells(session, "blocks.0.attention", "fused")}
+def test_a_cell_of_a_fused_kernel_is_explained_by_the_einops_line(session):
+    origins = {variable.name: origin for _, variable, origin in cells(session, "blocks.0.attention", "fused")}
     index = next(i for i, step in enumerate(session.trace("blocks.0.attention", "fused").steps)
                  if "self.attend" in source_text(step.line.path).split("\n")[step.statement.first - 1])  # fmt: skip
-    made = describe_cell(session, "blocks.0.attention", "fused", index, "mixed", [0, 0, 5, 3])
-    assert made["from_einops"] and made["kind"] == "contraction"
-    assert made["intermediates"]["sum of products"] == pytest.approx(made["value"], abs=1e-5)
-    assert found["mixed"]["value"] is not None
+    origin = describe_cell(session, "blocks.0.attention", "fused", index, "mixed", [0, 0, 5, 3])
+    assert origin["from_einops"] and origin["kind"] == "contraction"
+    assert origin["intermediates"]["sum of products"] == pytest.approx(origin["value"], abs=1e-5)
+    assert origins["mixed"]["value"] is not None
 
 
 def test_masked_scores_are_minus_infinity_and_can_be_sent_as_json(session):
@@ -109,7 +109,7 @@ def test_masked_scores_are_minus_infinity_and_can_be_sent_as_json(session):
 
 
 @pytest.mark.parametrize(
-    ("asked", "problem"),
+    ("cell_request", "problem"),
     [
         ((0, "query", [0, 0, 0, 99]), "query has no element"),
         ((0, "query", [0, 0]), "query has no element"),
@@ -117,15 +117,15 @@ def test_masked_scores_are_minus_infinity_and_can_be_sent_as_json(session):
         ((999, "query", [0, 0, 0, 0]), "step must be from 0 to \\d+, got 999"),
     ],
 )
-def test_what_does_not_exist_is_refused_in_a_sentence(session, asked, problem):
-    step, name, cell = asked
+def test_cells_that_do_not_exist_are_rejected(session, cell_request, problem):
+    step, name, cell = cell_request
     with pytest.raises(ValueError, match=problem):
         describe_cell(session, "blocks.0.attention", "einops", step, name, cell)
 
 
 @settings(max_examples=40)
 @given(data=st.data())
-def test_an_array_is_the_tensors_own_numbers(session, data):
+def test_an_array_holds_the_tensors_numbers(session, data):
     implementation = data.draw(st.sampled_from(IMPLEMENTATIONS))
     layer = data.draw(st.sampled_from([layer for layer in session.code.kinds if layer]))
     steps = session.trace(layer, implementation).steps
@@ -136,11 +136,11 @@ def test_an_array_is_the_tensors_own_numbers(session, data):
         rows, columns = data.draw(st.permutations(range(variable.tensor.ndim)))[:2]
         at = [data.draw(st.integers(0, size - 1)) for size in variable.tensor.shape]
         array = array_window(variable, False, rows, columns, at)
-        place = list(at)
-        assert array[0, 0] == variable.tensor[tuple(place)].item()
-        place[rows] += array.shape[0] - 1
-        place[columns] += array.shape[1] - 1
-        assert array[-1, -1] == variable.tensor[tuple(place)].item()
+        index = list(at)
+        assert array[0, 0] == variable.tensor[tuple(index)].item()
+        index[rows] += array.shape[0] - 1
+        index[columns] += array.shape[1] - 1
+        assert array[-1, -1] == variable.tensor[tuple(index)].item()
 
 
 def test_a_line_that_failed_made_nothing(tmp_path):
@@ -157,7 +157,7 @@ def test_a_line_that_failed_made_nothing(tmp_path):
     assert [line.statement.first for line in trace_lines(run, [path])] == [2]
 
 
-def test_a_line_that_works_in_place_shows_the_numbers_before_it_however_often_it_is_asked(tmp_path):
+def test_the_origin_in_a_line_that_works_in_place_is_the_same_each_time(tmp_path):
     code = "def forward(mean, x):\n    mean.mul_(0.5).add_(x * 3)\n    mean.add_(x)\n    return mean\n"
     path = tmp_path / "in_place.py"
     path.write_text(code)

@@ -1,4 +1,4 @@
-"""Sessions: only the traces last asked for are kept, and work is done in parts."""
+"""Sessions: only the last requested traces are kept, and work is done in parts."""
 
 import pytest
 from model_configs import BASE
@@ -21,13 +21,13 @@ def session() -> CodeSession:
     return CodeSession(text, LayerCode(text))
 
 
-def test_a_text_longer_than_the_context_is_cut_and_says_by_how_much():
+def test_a_text_longer_than_the_context_is_cut_and_the_omitted_tokens_are_counted():
     text = traced_text("ABCDE" * 5)
     assert (len(text.token_ids), text.n_omitted) == (16, 9)
     assert text.tokens[:3] == ["A", "B", "C"]
 
 
-def test_only_the_layers_last_asked_for_keep_their_tensors(session):
+def test_only_the_last_requested_layers_keep_their_tensors(session):
     first = session.trace("blocks.0.mlp", "einops")
     assert session.trace("blocks.0.mlp", "einops") is first
     session.trace("blocks.0", "einops")
@@ -35,7 +35,7 @@ def test_only_the_layers_last_asked_for_keep_their_tensors(session):
     assert session.trace("blocks.0.mlp", "einops") is not first
 
 
-def test_a_session_without_its_traces_makes_the_same_again(session):
+def test_cleared_traces_are_made_again_and_equal(session):
     before = describe_code(session, "blocks.0.attention")
     session.clear_traces()
     assert describe_code(session, "blocks.0.attention") == before

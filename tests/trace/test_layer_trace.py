@@ -1,4 +1,4 @@
-"""What the code page shows is what ran: traces equal plain forward passes to the last bit, gradients too."""
+"""The code page shows what ran: traces equal plain forward passes bit for bit, and gradients agree."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ PRESETS = {name: preset(name, "small", d_vocab=65) for name in ARCHITECTURES}
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Tensors as small as these are computed fastest by one thread, above all where other processes want the cores."""
+    """One thread computes such small tensors fastest, above all when other processes use the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -33,7 +33,7 @@ def recorded_pass(config, implementation="einops", length=11):
 
 
 def plain_outputs(model, tokens) -> dict[str, list[torch.Tensor]]:
-    """What every layer returns in a forward pass that nobody traces."""
+    """What every layer returns in an untraced forward pass."""
     outputs: dict[str, list[torch.Tensor]] = {path: [] for path in layer_paths(model)}
     handles = [
         model.get_submodule(path).register_forward_hook(lambda _m, _i, output, path=path: outputs[path].append(output))
@@ -48,7 +48,7 @@ def plain_outputs(model, tokens) -> dict[str, list[torch.Tensor]]:
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @every_config
-def test_every_layers_trace_is_the_plain_forward_pass_to_the_last_bit(config, implementation):
+def test_every_layers_trace_equals_the_plain_forward_pass_bit_for_bit(config, implementation):
     recorded, models = recorded_pass(config, implementation)
     plain = plain_outputs(models[implementation], recorded.tokens)
     assert set(plain) == set(recorded.calls)
@@ -58,7 +58,7 @@ def test_every_layers_trace_is_the_plain_forward_pass_to_the_last_bit(config, im
         for expected, output in zip(outputs, trace.outputs, strict=True):
             assert torch.equal(expected, output), path
         returned = [variable.tensor for step in trace.steps for variable in step.variables if variable.name == "return"]
-        assert all(torch.equal(one, other) for one, other in zip(returned, outputs, strict=True)), path
+        assert all(torch.equal(left, right) for left, right in zip(returned, outputs, strict=True)), path
 
 
 def test_every_variable_of_every_layer_has_named_axes():
@@ -73,7 +73,7 @@ def test_every_variable_of_every_layer_has_named_axes():
 
 @pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
 def test_gradients_are_those_of_the_loss(config):
-    """A traced tensor moved a little moves the loss by its gradient: checked on the stream between two blocks."""
+    """A small shift of a traced tensor changes the loss by its gradient: checked on the stream between two blocks."""
     models = implementations(Transformer(config).double())
     tokens = torch.randint(config.d_vocab, (1, 9))
     recorded = record_forward_pass(models["einops"], tokens)
@@ -95,17 +95,17 @@ def test_gradients_are_those_of_the_loss(config):
 
 
 @pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
-def test_a_layers_own_gradients_are_those_of_the_whole_models_backward_pass(config):
-    """Scores inside one block: the layer traced alone against hooks in one backward pass of everything."""
+def test_a_layers_gradients_equal_those_of_the_models_backward_pass(config):
+    """Scores inside one block: the layer traced alone against hooks in one complete backward pass."""
     recorded, models = recorded_pass(config)
-    kept = []
+    outputs = []
     hook = models["einops"].blocks[1].attention.hook_scores
-    handle = hook.register_forward_hook(lambda _m, _i, output: (output.retain_grad(), kept.append(output))[1])
+    handle = hook.register_forward_hook(lambda _m, _i, output: (output.retain_grad(), outputs.append(output))[1])
     record_forward_pass(models["einops"], recorded.tokens)
     handle.remove()
     trace = trace_layer(recorded, "blocks.1.attention", models["einops"])
     scores = [variable for step in trace.steps for variable in step.variables if variable.name == "scores"][-1]
-    torch.testing.assert_close(scores.gradient, kept[0].grad)
+    torch.testing.assert_close(scores.gradient, outputs[0].grad)
     assert scores.gradient.abs().max() > 0
 
 
@@ -118,27 +118,28 @@ def test_recording_and_tracing_leave_the_model_as_it_was():
     assert model.training and all(parameter.requires_grad for parameter in model.parameters())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert all(torch.equal(before[name], parameter) for name, parameter in model.named_parameters())
-    assert not any(module._forward_hooks for one in models.values() for module in one.modules())
+    assert not any(module._forward_hooks for model in models.values() for module in model.modules())
 
 
 @every_config
 def test_implementations_agree_on_the_same_input(config):
     recorded, models = recorded_pass(config, "fused")
     for path in recorded.calls:
-        for found in compare_implementations(recorded, path, models):
-            if "score_bias" in path and found.implementation == "fused":
-                continue  # equal only after softmax: a constant of each query apart
-            assert found.output < 1e-5 and (found.gradient or 0) < 1e-5, (path, found)
-            assert found.seconds > 0
+        for comparison in compare_implementations(recorded, path, models):
+            if "score_bias" in path and comparison.implementation == "fused":
+                continue  # equal only after softmax: they differ by a constant per query
+            assert comparison.output < 1e-5 and (comparison.gradient or 0) < 1e-5, (path, comparison)
+            assert comparison.seconds > 0
 
 
 def test_a_comparison_measures_a_difference():
     recorded, models = recorded_pass(PRESETS["gpt"])
     models["torch"].load_state_dict(
-        {name: one * 1.01 for name, one in models["torch"].state_dict().items()}, assign=True
+        {name: value * 1.01 for name, value in models["torch"].state_dict().items()}, assign=True
     )
-    found = {one.implementation: one for one in compare_implementations(recorded, "blocks.0.mlp", models)}
-    assert found["torch"].output > 1e-4
+    comparisons = compare_implementations(recorded, "blocks.0.mlp", models)
+    by_implementation = {comparison.implementation: comparison for comparison in comparisons}
+    assert by_implementation["torch"].output > 1e-4
 
 
 def test_lines_that_make_the_same_variable_are_paired():
@@ -147,15 +148,15 @@ def test_lines_that_make_the_same_variable_are_paired():
     for other in ("torch", "fused"):
         pairs = corresponding_steps(traces["einops"], traces[other])
         paired = set()
-        for here, there in pairs.items():
-            names = {variable.name for variable in traces["einops"].steps[here].variables}
-            assert names & {variable.name for variable in traces[other].steps[there].variables}
+        for step, other_step in pairs.items():
+            names = {variable.name for variable in traces["einops"].steps[step].variables}
+            assert names & {variable.name for variable in traces[other].steps[other_step].variables}
             paired |= names
         expected = {"query", "key", "value", "mixed", "return"} | ({"scores", "pattern"} if other == "torch" else set())
         assert expected <= paired
 
 
-def test_the_second_call_of_a_layer_is_told_apart():
+def test_two_calls_of_a_layer_are_distinguished():
     recorded, models = recorded_pass(PRESETS["llama"])
     trace = trace_layer(recorded, "blocks.0.attention.rotation", models["einops"])
     assert {step.call for step in trace.steps} == {0, 1}  # queries, then keys
@@ -184,7 +185,7 @@ def test_axis_names():
 
 
 def test_a_part_of_the_work_runs_one_stage_at_most():
-    """On the compute thread others wait for a part: it must never be the whole model."""
+    """Other tasks on the compute thread wait for each part, so a part must never run the whole model."""
     recorded, models = recorded_pass(PRESETS["llama"])
     ran = []
     for model in models.values():
@@ -205,19 +206,19 @@ def test_a_part_of_the_work_runs_one_stage_at_most():
         ran.clear()
 
 
-def test_the_models_own_lines_have_the_gradients_of_a_whole_backward_pass():
+def test_the_models_own_lines_have_the_gradients_of_a_complete_backward_pass():
     recorded, models = recorded_pass(PRESETS["gpt"])
-    kept = []
+    outputs = []
     for name in ("hook_embedding", "hook_logits"):
-        models["torch"].get_submodule(name).register_forward_hook(lambda _m, _i, output: kept.append(output))
+        models["torch"].get_submodule(name).register_forward_hook(lambda _m, _i, output: outputs.append(output))
     with torch.enable_grad():
         models["torch"].requires_grad_(True)
         logits = models["torch"](recorded.tokens)
-        for output in kept:
+        for output in outputs:
             output.retain_grad()
         torch.nn.functional.cross_entropy(logits[0, :-1], recorded.tokens[0, 1:]).backward()
     models["torch"].requires_grad_(False)
-    expected = [output.grad for output in kept]
+    expected = [output.grad for output in outputs]
     variables = [v for step in trace_layer(recorded, "", models["torch"]).steps for v in step.variables]
     embedded = [variable for variable in variables if variable.name == "resid"][2]  # after embedding, positions, hook
     torch.testing.assert_close(embedded.gradient, expected[0])
@@ -225,8 +226,8 @@ def test_the_models_own_lines_have_the_gradients_of_a_whole_backward_pass():
     assert all(variable.gradient is not None for variable in variables)
 
 
-def test_the_way_back_does_not_import_an_algebra_system():
-    """It takes torch seconds, at the first layer that a person opens."""
+def test_the_backward_pass_does_not_import_sympy():
+    """That takes seconds, when the first layer is opened."""
     code = (
         "import sys, torch; from llm import Transformer, preset; from llm.trace.layer_trace import trace_layer;"
         "from llm.trace.forward_pass import record_forward_pass;"

@@ -1,4 +1,4 @@
-"""Edited code runs apart: its mistakes, loops and appetites end there, and what it changed is told."""
+"""Edited code runs in a separate process that contains its errors, loops and memory use, and reports its changes."""
 
 import os
 from pathlib import Path
@@ -37,7 +37,7 @@ def attempt(run, trace, old: str, new: str, **limits):
     return try_edit(run, None, PROMPT, trace, code.replace(old, new, 1), **limits)
 
 
-def test_code_that_is_not_changed_changes_nothing(run, trace):
+def test_unedited_code_changes_nothing(run, trace):
     trial = attempt(run, trace, "query", "query")
     assert trial.error is None and trial.first_change is None and trial.wrong_shapes == ()
     assert (
@@ -54,7 +54,7 @@ def test_a_forgotten_mask_changes_scores_and_loss(run, trace):
     assert "masked_fill" in changed and trial.first_change.text.startswith("scores has changed")
 
 
-def test_swapped_axes_are_named_with_their_line(run, trace):
+def test_swapped_axes_are_reported_with_their_line(run, trace):
     trial = attempt(run, trace, "-> batch head pos d_head", "-> batch head d_head pos")
     assert trial.first_change.text == "query was [1, 2, 11, 8] and is now [1, 2, 8, 11]"
     assert trial.first_change.line == trial.wrong_shapes[0].line
@@ -74,12 +74,12 @@ def test_swapped_axes_are_named_with_their_line(run, trace):
         ("open('big', 'wb').write(bytes(2**24)); query = einsum(", "OSError|File too large"),
     ],
 )
-def test_what_breaks_is_told_and_breaks_nothing_here(run, trace, new, error):
+def test_errors_are_reported_and_stay_in_the_process(run, trace, new, error):
     trial = attempt(run, trace, "query = einsum(", new)
     assert any(part in trial.error for part in error.split("|")), trial
     assert trial.loss_after is None and trial.loss_before is not None
     if "_exit" in new:
-        return  # nobody was left to tell the line
+        return  # the process could not report the line
     assert trial.error_line == next(
         i for i, line in enumerate(forward_source(trace).split("\n"), 1) if "query = einsum(" in line
     )
@@ -99,6 +99,6 @@ def _is_worker_of_this_process(process: Path) -> bool:
         return False
 
 
-def test_an_endless_text_is_refused(run, trace):
+def test_code_that_is_too_long_is_rejected(run, trace):
     with pytest.raises(ValueError, match="at most 20,000 characters, got 30,000"):
         try_edit(run, None, PROMPT, trace, "#" * 30_000)
