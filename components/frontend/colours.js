@@ -58,11 +58,11 @@ export function luminance(rgb) {
 /**
  * Contrast ratio of two colours, 1 … 21 (WCAG 2).
  *
- * @param {Rgb} one
- * @param {Rgb} other
+ * @param {Rgb} first
+ * @param {Rgb} second
  */
-export function contrast(one, other) {
-  const [low, high] = [luminance(one), luminance(other)].sort((first, second) => first - second);
+export function contrast(first, second) {
+  const [low, high] = [luminance(first), luminance(second)].sort((a, b) => a - b);
   return (high + 0.05) / (low + 0.05);
 }
 

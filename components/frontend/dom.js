@@ -1,4 +1,4 @@
-// Elements of the page. Text from outside only ever becomes a text node.
+// Elements of the page. Text from outside becomes a text node, never markup.
 
 export const SVG = "http://www.w3.org/2000/svg";
 

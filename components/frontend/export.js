@@ -1,9 +1,9 @@
-// The row of buttons that export a view: as a picture, as a table, as a page that stands alone.
+// The row of buttons that export a view: as a picture, as a table, as a standalone page.
 
 import { element } from "./dom.js";
 
 /**
- * The name of the files without ending, and the addresses of the server's own; an exported page has none.
+ * The file name without extension, and the addresses of the server's files; an exported page has none.
  *
  * @typedef {{ name: string, csv?: string, html?: string }} Links
  */
@@ -42,7 +42,7 @@ async function rasterised(svg) {
  * The row of export buttons.
  *
  * @param {Links} links
- * @param {() => SVGSVGElement} draw gives the view as SVG
+ * @param {() => SVGSVGElement} draw returns the view as SVG
  */
 export function exportRow(links, draw) {
   const row = element("div", "llm-export");
@@ -81,7 +81,7 @@ export function exportRow(links, draw) {
 }
 
 /**
- * Replaces the row once its links lead to another state of the view.
+ * Replaces the row when its links no longer match the state of the view.
  *
  * @param {HTMLElement} root
  * @param {{ export: { html?: string } }} before

@@ -1,7 +1,7 @@
-// Numbers from the server, or from data: URLs in a page that stands alone.
+// Numbers from the server, or from data: URLs in a standalone page.
 
 /**
- * The bytes at an address. Raises the server's own words where it refuses.
+ * The bytes at an address. Throws an error with the server's message if it refuses.
  *
  * @param {string} address
  */
@@ -10,7 +10,7 @@ export async function fetchBytes(address) {
   try {
     response = await fetch(address);
   } catch {
-    throw new Error("The server does not answer. Is it still running?");
+    throw new Error("The server does not respond. Is it still running?");
   }
   if (!response.ok) throw new Error((await response.text()).slice(0, 500) || response.statusText);
   return response.arrayBuffer();
@@ -25,8 +25,8 @@ export async function fetchBytes(address) {
 export const fetchJson = async (address) => JSON.parse(new TextDecoder().decode(await fetchBytes(address)));
 
 /**
- * Call `ask()` until the returned function is called; `ask` gives the milliseconds until the next call. A hidden tab
- * waits.
+ * Calls `ask()` until the returned function is called; `ask` returns the milliseconds until the next call. Pauses in a hidden
+ * tab.
  *
  * @param {() => Promise<number>} ask
  * @returns {() => void}

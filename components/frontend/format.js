@@ -32,7 +32,7 @@ export const short = (number) =>
   (Math.abs(number) >= 100 ? number.toFixed(0) : number.toPrecision(2)).replace("-", "−");
 
 /**
- * Four significant digits: 0.00123 → "0.001230", 0.000123 → "1.23e−4"; other things than numbers in words.
+ * Four significant digits: 0.00123 → "0.001230", 0.000123 → "1.23e−4"; anything but a number as text.
  *
  * @param {number | string | null | undefined} value
  */
@@ -73,15 +73,15 @@ export function duration(seconds) {
 }
 
 /**
- * A token on one line: white space and control characters as symbols; what has no shape of its own, or would reorder
- * its neighbours, as its code point. components/shared/selection.py does the same for names in tables.
+ * A token on one line: white space and control characters as symbols; invisible characters, and those that
+ * reorder their neighbours, as code points. components/shared/controls.py does the same for names in tables.
  *
  * @param {string} text
  */
 export function escapeToken(text) {
   return text
     .replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll(" ", "·")
-    // eslint-disable-next-line no-control-regex -- control characters are what this looks for
+    // eslint-disable-next-line no-control-regex -- matches control characters on purpose
     .replace(/[\u0000-\u001f]/g, (character) => String.fromCharCode(0x2400 + character.charCodeAt(0)))
     .replace(/[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]/g,
       (character) => `‹${character.charCodeAt(0).toString(16)}›`);
@@ -95,7 +95,7 @@ export function escapeToken(text) {
 export const quoted = (text) => `“${escapeToken(text)}”`;
 
 /**
- * At most `length` characters, the last of them an ellipsis where something is left out.
+ * At most `length` characters, the last an ellipsis if the text was cut.
  *
  * @param {string} text
  * @param {number} length

@@ -1,4 +1,4 @@
-// Rows × positions under token labels. A long text is seen through a window, which a small map of all of it moves.
+// Rows × positions under token labels. A long text is seen through a window, moved on a small map of the whole text.
 
 import { CellColours, colour } from "./colours.js";
 import { element } from "./dom.js";
@@ -34,11 +34,8 @@ const SLANT = 26; // pixels to the right for the last slanted label
 
 export class Grid {
   /**
-   * `rows`: their names. `size`: { width: the narrowest column, widest, height: of a row }.
-   * `handlers`: hover(row, position), choose(row, position) and clear(), called for the pointer and the keyboard.
-   *
    * @param {string[]} labels
-   * @param {string[]} rows
+   * @param {string[]} rows their names
    * @param {Size} size
    * @param {Handlers} handlers
    */
@@ -108,7 +105,7 @@ export class Grid {
   }
 
   /**
-   * `paint(row, position)` gives [value, ...lines]: colour from −1 to 1 (NaN: none) and what stands in the cell.
+   * `paint(row, position)` returns [value, ...lines]: colour from −1 to 1 (NaN: none), and the text in the cell.
    * `more` is the colour of 1 by meaning.
    *
    * @param {Paint} paint
@@ -234,7 +231,7 @@ export class Grid {
     return this.top > 24;
   }
 
-  /** All positions, a pixel each, drawn once for what is shown and moved over by the window's frame. */
+  /** The map: all positions, a pixel each, drawn once for each figure, under the window's frame. */
   drawMap() {
     this.map.hidden = this.hint.hidden = this.shown === this.labels.length;
     if (this.map.hidden) return;

@@ -1,4 +1,4 @@
-// How a view gets onto a page, in the app and in a page that stands alone.
+// How a view is mounted on a page, in the app and in a standalone page.
 
 /**
  * What the Python side hands to a component, and its callbacks (Streamlit's components v2).
@@ -23,7 +23,7 @@
  *
  * @typedef {object} View
  * @property {(data: any) => void} update other data of the same identity, or a change of theme
- * @property {() => void} [stop] it leaves the page, or another view takes its root
+ * @property {() => void} [stop] called when it leaves the page or another view takes over its root
  */
 
 /**
@@ -34,7 +34,7 @@
  */
 
 /**
- * The function that draws a component: creates its view, or updates the one that is there (`root.llmView`).
+ * The function that draws a component: creates its view, or updates the existing one (`root.llmView`).
  *
  * @param {(new (root: HTMLElement, data: any, page: Page) => View) & ViewClass} ViewClass
  * @returns {(component: Component) => () => void}
@@ -43,7 +43,7 @@ export function mount(ViewClass) {
   return ({ data, parentElement, setStateValue, setTriggerValue }) => {
     const root = /** @type {HTMLElement & { llmView?: View, llmPage?: Page, llmIdentity?: string }} */ (
       parentElement.querySelector("[data-view]"));
-    // the callbacks of the latest run are the ones that count
+    // only the callbacks of the latest run are valid
     root.llmPage = Object.assign(root.llmPage ?? {}, { report: setStateValue, trigger: setTriggerValue ?? setStateValue });
     const identity = ViewClass.identity(data);
     if (root.llmView && root.llmIdentity === identity) {

@@ -25,7 +25,7 @@ export function barList(title, lines) {
 }
 
 /**
- * Values by row as a line with dots, from 0 up; `focus` is the row in focus, `format` gives a value as text.
+ * Values by row as a line with dots, from 0 up; `focus` is the row in focus, `format` formats a value.
  *
  * @param {string} title
  * @param {string[]} rows
@@ -60,12 +60,12 @@ export function rowChart(title, rows, values, focus, format) {
   return box;
 }
 
-/** Where a view says what it is doing, and what went wrong. */
+/** The status line of a view: progress and errors. */
 export class Status {
   /** @param {string} text */
   constructor(text) {
     this.root = element("div", "llm-part-status", text);
-    this.root.dataset.live = ""; // how to point at things: nothing for a picture
+    this.root.dataset.live = ""; // pointer hints: left out of a picture
     this.root.setAttribute("role", "status");
   }
 

@@ -4,7 +4,7 @@ import { colour } from "./colours.js";
 import { shape, SVG } from "./dom.js";
 
 /**
- * What is seen of `root` as one SVG with a title.
+ * The visible part of `root` as one SVG with a title.
  *
  * @param {HTMLElement} root
  * @param {string} title
@@ -20,7 +20,7 @@ export function asSeen(root, title) {
 }
 
 class Redrawing {
-  static LEFT_OUT = ".llm-export, [data-live]"; // what is for the page only: these buttons, and hints
+  static LEFT_OUT = ".llm-export, [data-live]"; // for the page only: export buttons and hints
   static STYLES = ["fill-opacity", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity", "paint-order",
     "text-anchor", "font-family", "font-size", "font-weight"];
 
@@ -53,7 +53,7 @@ class Redrawing {
   }
 
   /**
-   * A frame beyond which nothing shows; coordinates inside it stay the same.
+   * A clipping frame; coordinates inside it stay the same.
    *
    * @param {DOMRect} box
    * @param {Element} target
@@ -155,7 +155,7 @@ class Redrawing {
   }
 
   /**
-   * A text line by line, each as long as it is on the page, even where another font has to stand in.
+   * A text line by line, each with its width on the page, even if another font is substituted.
    *
    * @param {Text} node
    * @param {CSSStyleDeclaration} style
@@ -199,26 +199,26 @@ class Redrawing {
   }
 
   /**
-   * Any colour of CSS as red, green and blue, which every program reads, and its opacity.
+   * Any CSS colour as red, green and blue, which every program reads, and its opacity.
    *
    * @param {string} name
-   * @param {string} given
+   * @param {string} css
    * @returns {Record<string, string | number>}
    */
-  paint(name, given) {
-    if (!this.colours.has(given)) {
+  paint(name, css) {
+    if (!this.colours.has(css)) {
       this.brush.clearRect(0, 0, 1, 1);
-      this.brush.fillStyle = given;
+      this.brush.fillStyle = css;
       this.brush.fillRect(0, 0, 1, 1);
-      this.colours.set(given, [...this.brush.getImageData(0, 0, 1, 1).data]);
+      this.colours.set(css, [...this.brush.getImageData(0, 0, 1, 1).data]);
     }
-    const [red, green, blue, alpha] = this.colours.get(given);
+    const [red, green, blue, alpha] = this.colours.get(css);
     return { [name]: `rgb(${red}, ${green}, ${blue})`, [`${name}-opacity`]: +(alpha / 255).toFixed(3) };
   }
 }
 
 /**
- * An SVG picture of this size on the page's own background, with a title, in colours that stand by themselves.
+ * An SVG picture of this size on the page's own background, with a title, in colours that do not depend on the page.
  *
  * @param {Element} parent
  * @param {number} width

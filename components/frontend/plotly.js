@@ -14,7 +14,7 @@ let loaded = null;
 export function loadPlotly(address) {
   loaded ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.nonce = /** @type {HTMLElement} */ (document.querySelector("script[nonce]"))?.nonce ?? ""; // stand-alone pages
+    script.nonce = /** @type {HTMLElement} */ (document.querySelector("script[nonce]"))?.nonce ?? ""; // standalone pages
     script.src = address;
     script.onload = () => resolve(/** @type {any} */ (window).Plotly);
     script.onerror = () => {

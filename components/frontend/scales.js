@@ -89,7 +89,7 @@ export const linePath = (points) =>
   `M${Array.from(points, ([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`;
 
 /**
- * Those of the sorted `wanted` ticks that stand at least `gap` apart, and always the last value.
+ * Those of the sorted `wanted` ticks that are at least `gap` apart, and always the last value.
  *
  * @param {number[]} wanted
  * @param {number} last
@@ -109,7 +109,7 @@ export function ticks(wanted, last, x, gap) {
  * Where names beside the ends of lines are written: those that would cover each other move down.
  *
  * @param {number[]} ends sorted
- * @param {number} top the first is not above it
+ * @param {number} top the first name is not above it
  * @param {number} height of a name
  */
 export function spreadNames(ends, top, height) {

@@ -16,7 +16,7 @@ const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], Arrow
 export const arrowStep = (key) => ARROWS[key];
 
 /**
- * The cell one step further, inside a grid of so many rows and columns.
+ * The cell one step further, clamped to a grid of `counts`.
  *
  * @param {Cell} cell
  * @param {Cell} step

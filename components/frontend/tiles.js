@@ -6,7 +6,7 @@ import { escapeToken } from "./format.js";
 import { unpack } from "./packing.js";
 
 /**
- * What the tiles of all heads are told.
+ * Data for the tiles of all heads.
  *
  * @typedef {object} TilesData
  * @property {string[]} labels
@@ -45,7 +45,7 @@ const NARROWEST = 124; // pixels that a tile needs for its name and the gap besi
 
 export class Tiles {
   /**
-   * `open(layer, head)` is called when a person chooses a head.
+   * `open(layer, head)` is called when the user chooses a head.
    *
    * @param {HTMLElement} parent
    * @param {TilesData} data
@@ -67,7 +67,7 @@ export class Tiles {
     }
   }
 
-  /** As many columns as fit of those that leave no head alone and no group of them torn apart. */
+  /** As many columns as fit, with full rows, and without splitting a group of heads. */
   fit() {
     const { heads, group } = this.data;
     const fitting = [...Array(heads).keys()].map((index) => index + 1).filter((columns) => heads % columns === 0
@@ -118,7 +118,7 @@ export class Tiles {
     const pixels = new Uint32Array(image.data.buffer);
     for (const { canvas, layer, head } of this.tiles.values()) {
       const start = (layer * this.data.heads + head) * cells * cells;
-      for (let query = 0; query < cells; query++) { // what comes after the query stays clear: the mask
+      for (let query = 0; query < cells; query++) { // keys after the query stay transparent: the mask
         for (let key = 0; key <= query; key++) {
           pixels[query * cells + key] = ramp[this.grid[start + query * cells + key]];
         }
@@ -175,7 +175,7 @@ export class Tiles {
   }
 
   /**
-   * A name where a score is high, else its entropy; in the order of a score always that score.
+   * A name where a score is high, else its entropy; when sorted by a score, always that score.
    *
    * @param {number} layer
    * @param {number} head

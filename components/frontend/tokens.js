@@ -1,4 +1,4 @@
-// The tokens of a text as elements that know their positions.
+// The tokens of a text as elements with their positions.
 
 import { element } from "./dom.js";
 import { escapeToken } from "./format.js";
@@ -23,7 +23,7 @@ export function tokenElements(labels, own, name) {
 }
 
 /**
- * Calls `act` with the position of the token that an event is about.
+ * Calls `act` with the position of the token under an event.
  *
  * @param {HTMLElement} line
  * @param {"click" | "pointerover"} type

@@ -33,25 +33,25 @@ _current: tuple[str, Stamps] = ("", {})  # the last version, and the files that 
 
 def stamps() -> Stamps:
     """Every file that is served, with its stamp."""
-    found: Stamps = {}
+    stamps_by_path: Stamps = {}
     for folder, folders, names in os.walk(COMPONENTS):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
         for name in sorted(names):
             if Path(name).suffix in MEDIA_TYPES:
                 path = Path(folder, name)
-                found[path.relative_to(COMPONENTS).as_posix()] = _stamp(path)
-    return found
+                stamps_by_path[path.relative_to(COMPONENTS).as_posix()] = _stamp(path)
+    return stamps_by_path
 
 
 def version() -> str:
     """A hash of all files as they are now."""
     global _current
-    found = stamps()
-    if found != _current[1]:
+    current = stamps()
+    if current != _current[1]:
         content = hashlib.sha256()
-        for path in found:
+        for path in current:
             content.update((COMPONENTS / path).read_bytes())
-        _current = (content.hexdigest()[:16], found)
+        _current = (content.hexdigest()[:16], current)
     return _current[0]
 
 
@@ -121,7 +121,7 @@ def _with_bare_names(path: str, source: str) -> bytes:
 
 def _resolve(path: str, specifier: str) -> str:
     """Resolve an import in the script at `path` to a path below components/. Raises ValueError for one outside."""
-    found = posixpath.normpath(posixpath.join(posixpath.dirname(path), specifier))
-    if found.startswith(".."):
+    resolved = posixpath.normpath(posixpath.join(posixpath.dirname(path), specifier))
+    if resolved.startswith(".."):
         raise ValueError(f"{path} imports {specifier}, which is outside components/")
-    return found
+    return resolved

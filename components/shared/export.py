@@ -48,10 +48,10 @@ def standalone(
     # no literal "<" in the script, so that no text can close it
     literal = json.dumps({**data, "sources": held}, ensure_ascii=True).replace("<", "\\u003c")
     notes = "".join(
-        f"<dt><strong>{html.escape(one.title)}</strong></dt><dd>{html.escape(one.words)} "
-        f"<code>{html.escape(one.equation)}</code> Computed in "
-        f"<code>{html.escape('; '.join(map(str, locations(one))))}</code>.</dd>"
-        for one in explained
+        f"<dt><strong>{html.escape(explanation.title)}</strong></dt><dd>{html.escape(explanation.words)} "
+        f"<code>{html.escape(explanation.equation)}</code> Computed in "
+        f"<code>{html.escape('; '.join(map(str, locations(explanation))))}</code>.</dd>"
+        for explanation in explained
     )
     nonce = secrets.token_urlsafe(16)
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8">

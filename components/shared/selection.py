@@ -120,7 +120,7 @@ def choose_selection(page: str) -> Selection | None:
     """Choose run, step and text. None, with the reason on the page, if there is nothing to show."""
     left, right = st.columns([3, 2])
     with left:
-        run = choose_run(f"The page {page}")
+        run = choose_run(f"The {page} page")
     if run is None:
         return None
     if st.session_state.get(Session.SELECTION_RUN, run.id) != run.id:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 def views(page: str) -> dict[str, View]:
     """The views of a page, by name, in order."""
-    found: list[View] = [module.VIEW for module in _packages() if hasattr(module, "VIEW")]
-    return {view.name: view for view in sorted(found, key=lambda view: (view.order, view.name)) if view.page == page}
+    all_views: list[View] = [module.VIEW for module in _packages() if hasattr(module, "VIEW")]
+    return {
+        view.name: view for view in sorted(all_views, key=lambda view: (view.order, view.name)) if view.page == page
+    }
 
 
 def live_routes() -> dict[str, Callable[[Request], Response]]:
@@ -31,6 +33,6 @@ def live_routes() -> dict[str, Callable[[Request], Response]]:
 
 
 def _packages() -> Iterator[ModuleType]:
-    for found in pkgutil.iter_modules(__path__):
-        if found.ispkg:
-            yield importlib.import_module(f"{__name__}.{found.name}")
+    for module in pkgutil.iter_modules(__path__):
+        if module.ispkg:
+            yield importlib.import_module(f"{__name__}.{module.name}")

@@ -69,7 +69,7 @@ def test_parts_are_switched_off_and_the_loss_follows(page, server, run):
 def test_patches_are_shown_layer_by_layer_and_a_cell_is_held(page, server, run):
     look(page, server, run, "patching")
     heading, grid = page.locator(".llm-patch-heading"), page.locator(".llm-grid")
-    expect(heading).to_contain_text(re.compile(r"^Residual stream before layer \d at .+: \d\.\d{3} of the answer$"))
+    expect(heading).to_contain_text(re.compile(r"^Residual stream before layer \d at .+: \d\.\d{3} of the answer restored$"))
     grid.focus()
     page.keyboard.press("ArrowDown")
     expect(heading).to_contain_text("before layer 1")

@@ -94,27 +94,27 @@ def test_a_steered_gaze_is_the_librarys(run):
 def test_nothing_switched_off_changes_nothing(run):
     found = json.loads(ask(run, "intervene-effect").body)
     assert found["losses"][0] == found["losses"][1]
-    original, altered = json.loads(ask(run, "intervene-written").body)
+    original, altered = json.loads(ask(run, "intervene-continuations").body)
     assert original == altered
     assert len(original) == 24 - len(HEN)
 
 
 def test_both_models_write_on_by_their_likeliest_token(run):
     opened, tokens = loaded(run)
-    _, altered = json.loads(ask(run, "intervene-written", off="0.m,1.m").body)
+    _, altered = json.loads(ask(run, "intervene-continuations", off="0.m,1.m").body)
     written = greedy_continuation(opened.model, tokens[0].tolist(), 24, Intervention(mlps=(0, 1)))
     assert altered == [opened.tokenizer.token_text(token) for token in written]
 
 
 def test_every_part_alone_is_the_librarys(run):
     opened, tokens = loaded(run)
-    found = json.loads(ask(run, "intervene-alone").body)
+    found = json.loads(ask(run, "intervene-ablations").body)
     assert found == pytest.approx(ablation_effects(opened.model, tokens).flatten().tolist(), abs=1e-6)
     assert len(found) == 2 * (4 + 1)
 
 
 def test_a_single_token_has_no_loss_and_the_view_still_stands(run):
-    assert json.loads(ask(run, "intervene-alone", text="T").body) == []
+    assert json.loads(ask(run, "intervene-ablations", text="T").body) == []
     found = json.loads(ask(run, "intervene-effect", text="T", off="0.0").body)
     assert found["loss"] == [None, None]
 
@@ -123,7 +123,7 @@ def test_each_altered_token_is_a_task_of_its_own(run, monkeypatch):
     """So that a training run takes its steps between two of them."""
     tasks, submit = [], compute.submit
     monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))
-    ask(run, "intervene-written", off="1.2")
+    ask(run, "intervene-continuations", off="1.2")
     assert len(tasks) >= 24 - len(HEN)
 
 
@@ -136,7 +136,7 @@ def test_an_intervention_is_carried_away_whole(run):
     page = ask(run, "intervene.html", off="0.1").body.decode()
     assert "default-src 'none'" in page
     data = json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
-    assert data["off"] == ["0.1"] and set(data["sources"]) == {"alone", "effect", "written"}
+    assert data["off"] == ["0.1"] and set(data["sources"]) == {"ablations", "effect", "continuations"}
 
 
 @pytest.mark.parametrize(

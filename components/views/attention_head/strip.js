@@ -134,11 +134,11 @@ export class Strip {
  */
 export function strongest(weights, most) {
   /** @type {[position: number, weight: number][]} */
-  const kept = [];
+  const strong = [];
   let greatest = 0;
   for (const weight of weights) if (weight > greatest) greatest = weight;
   weights.forEach((weight, position) => {
-    if (weight > 0 && weight >= FAINTEST * greatest) kept.push([position, weight]);
+    if (weight > 0 && weight >= FAINTEST * greatest) strong.push([position, weight]);
   });
-  return kept.sort((one, other) => other[1] - one[1]).slice(0, most);
+  return strong.sort((first, second) => second[1] - first[1]).slice(0, most);
 }

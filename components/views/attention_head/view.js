@@ -14,7 +14,7 @@ import { Matrix } from "./matrix.js";
 import { Strip, strongest } from "./strip.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} title
@@ -80,7 +80,7 @@ class OneHead {
     const { labels, own } = this.data;
     this.status = element("div", "llm-head-status", "Computing this head …");
     this.status.setAttribute("role", "status");
-    this.status.dataset.live = ""; // how to point at things: nothing for a picture
+    this.status.dataset.live = ""; // pointer hints: left out of a picture
     this.strip = new Strip(labels, own, {
       hover: (query) => this.hover([query, this.strongestKey(query)]),
       choose: (query) => this.choose([query, this.strongestKey(query)], query === this.selected?.[0]),

@@ -8,13 +8,13 @@ import { asSeen } from "../../frontend/picture.js";
 import { Tiles } from "../../frontend/tiles.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {import("../../frontend/tiles.js").TilesData & Own} Data
  */
 
 /**
- * What only this view is told.
+ * Data for this view only.
  *
  * @typedef {object} Own
  * @property {string} title

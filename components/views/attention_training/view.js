@@ -10,13 +10,13 @@ import { extent, linear, linePath, spreadNames, ticks } from "../../frontend/sca
 import { Tiles } from "../../frontend/tiles.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {import("../../frontend/tiles.js").TilesData & Own} Data
  */
 
 /**
- * What only this view is told.
+ * Data for this view only.
  *
  * @typedef {object} Own
  * @property {string} title

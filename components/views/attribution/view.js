@@ -10,7 +10,7 @@ import { asSeen } from "../../frontend/picture.js";
 import { TextLine } from "./text.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} title
@@ -106,7 +106,7 @@ class AttributionBars {
     const [token, against] = pair.map(quoted);
     const [likelier, other] = difference < 0 ? [against, token] : [token, against];
     const times = Math.exp(Math.abs(difference));
-    return `After ${quoted(labels[position])} (${position}), the model finds ${likelier} `
+    return `After ${quoted(labels[position])} (${position}), ${likelier} is `
       + `${times > 9999 ? "more than 9,999" : times.toPrecision(3)} times as likely as ${other}.`;
   }
 
@@ -131,7 +131,7 @@ class AttributionBars {
         + "layers counts as theirs."),
     );
     this.bars.replaceChildren(bars, totals);
-    this.status.show(this.data.export.csv ? "Choose a token of the text to see its position." : "");
+    this.status.show(this.data.export.csv ? "Choose a token of the text to see the attribution at its position." : "");
   }
 
   titled() {

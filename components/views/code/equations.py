@@ -110,7 +110,8 @@ def _block(config: ModelConfig) -> Equation:
 def _attention(config: ModelConfig) -> Equation:
     grouped = config.n_kv_heads < config.n_heads
     lines = [
-        "{query}, {key}, {value} = " + ", ".join(f"resid · W_{one}{_bias(config, f'b_{one}')}" for one in "QKV"),
+        "{query}, {key}, {value} = "
+        + ", ".join(f"resid · W_{letter}{_bias(config, f'b_{letter}')}" for letter in "QKV"),
     ]
     words = (
         "Every position asks a question (query), every earlier one holds up a sign (key). Where they match, the asker "

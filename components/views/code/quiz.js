@@ -25,7 +25,7 @@ export class ShapesQuiz {
     const swapped = [...variable.axes];
     if (swapped.length > 2) [swapped[1], swapped[2]] = [swapped[2], swapped[1]];
     else swapped.reverse();
-    for (const axes of [swapped, variable.axes.slice(0, -1), ...steps.flatMap((step) => step.variables.map((one) => one.axes))]) {
+    for (const axes of [swapped, variable.axes.slice(0, -1), ...steps.flatMap((step) => step.variables.map((other) => other.axes))]) {
       const text = shapeText(axes);
       if (axes.length && text !== right) others.add(text);
     }

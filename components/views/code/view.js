@@ -11,7 +11,7 @@ import { CodeColumn, shapeText } from "./source.js";
 import { TensorView } from "./tensor.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} url below which the server answers

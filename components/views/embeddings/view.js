@@ -13,7 +13,7 @@ import { Cloud, SHAPES } from "./cloud.js";
 import { Positions } from "./positions.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} title

@@ -10,7 +10,7 @@ import { asSeen } from "../../frontend/picture.js";
 import { loadPlotly } from "../../frontend/plotly.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} title

@@ -43,15 +43,15 @@ OVERRIDES = {
 ALL = "all"  # rows of a pattern
 WINDOWS = 4  # of held-out text, over which the mean is taken
 TOP = 6  # most likely tokens of each model that are compared
-WRITTEN = 24  # tokens that each model appends
-NOTICED = 0.01  # nats: removing a part that costs no more than this hardly changes the loss on this text
+CONTINUATION_TOKENS = 24  # that each model appends
+NEGLIGIBLE = 0.01  # nats: removing a part that costs no more than this hardly changes the loss on this text
 SETTINGS = (  # in the order of the address
     Address.OFF, Address.KIND, Address.SCALE, Address.ATTENTION, Address.LAYER, Address.HEAD, Address.ROW, Address.KEY,
 )  # fmt: skip
 
-_alone: Kept[list[float]] = Kept(8)
+_ablations: Kept[list[float]] = Kept(8)
 _effects: Kept[dict[str, Any]] = Kept(32)
-_texts: Kept[list[int]] = Kept(32)
+_continuations: Kept[list[int]] = Kept(32)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
@@ -83,8 +83,8 @@ def _choose_edit(selection: Selection, override: str) -> dict[str, str]:
     config, labels = selection.run().config, selection.labels()
     positions = [str(position) for position in range(len(labels))]
     choices = {
-        Address.LAYER: [str(one) for one in range(config.n_layers)],
-        Address.HEAD: [str(one) for one in range(config.n_heads)],
+        Address.LAYER: [str(layer) for layer in range(config.n_layers)],
+        Address.HEAD: [str(head) for head in range(config.n_heads)],
         Address.ROW: [ALL, *positions],
     } | ({Address.KEY: positions} if override == "token" else {})
     titles = {
@@ -154,11 +154,11 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "group": config.n_heads // config.n_kv_heads,
         "off": [*(f"{layer}.{head}" for layer, head in parts.heads), *(f"{layer}.m" for layer in parts.mlps)],
         "description": describe(parts),
-        "noticed": NOTICED,
+        "negligible": NEGLIGIBLE,
         "sources": {
-            "alone": selection.address("inside/intervene-alone"),
+            "ablations": selection.address("inside/intervene-ablations"),
             "effect": selection.address("inside/intervene-effect", **settings),
-            "written": selection.address("inside/intervene-written", **settings),
+            "continuations": selection.address("inside/intervene-continuations", **settings),
         },
     }
 
@@ -183,15 +183,15 @@ def describe(intervention: Intervention) -> str:
     return "; ".join(phrases) or "Nothing is altered yet: switch a part off"
 
 
-def alone_of(selection: Selection) -> list[float]:
-    """The effect of each part alone on this text."""
+def ablations_of(selection: Selection) -> list[float]:
+    """The effect of ablating each part alone on this text."""
     run = selection.run()
 
     def compute_effects() -> list[float]:
         steps = ablation_effects.steps(run.model, batch_of_one(selection.tokens))
         return compute.finish(steps).flatten().tolist()
 
-    return _alone.get((run.folder.path, run.step, selection.tokens), compute_effects)
+    return _ablations.get((run.folder.path, run.step, selection.tokens), compute_effects)
 
 
 def effect_of(selection: Selection, intervention: Intervention) -> dict[str, Any]:
@@ -235,39 +235,40 @@ def _mean_loss(prediction: TextPrediction) -> float | None:
     return loss if math.isfinite(loss) else None
 
 
-def written_of(selection: Selection, intervention: Intervention) -> list[int]:
+def continuation_of(selection: Selection, intervention: Intervention) -> list[int]:
     """The altered model's greedy continuation, one token per task."""
     run = selection.run()
 
     def generate() -> list[int]:
         mean_over = _mean_over(selection, intervention)
-        steps = greedy_continuation.steps(run.model, selection.tokens, WRITTEN, intervention, mean_over)
+        steps = greedy_continuation.steps(run.model, selection.tokens, CONTINUATION_TOKENS, intervention, mean_over)
         return compute.finish(steps)
 
-    return _texts.get((run.folder.path, run.step, selection.tokens, intervention), generate)
+    return _continuations.get((run.folder.path, run.step, selection.tokens, intervention), generate)
 
 
-def both_written(selection: Selection, intervention: Intervention) -> list[list[str]]:
+def both_continuations(selection: Selection, intervention: Intervention) -> list[list[str]]:
     """The continuations of both models for display."""
     return [
-        token_texts(selection.run().tokenizer, written_of(selection, each)) for each in (Intervention(), intervention)
+        token_texts(selection.run().tokenizer, continuation_of(selection, each))
+        for each in (Intervention(), intervention)
     ]
 
 
-def _alone_json(selection: Selection) -> list[float]:
+def _ablations_json(selection: Selection) -> list[float]:
     """A text of one token has no loss, so no part has an effect on it."""
-    return alone_of(selection) if len(selection.tokens) > 1 else []
+    return ablations_of(selection) if len(selection.tokens) > 1 else []
 
 
 def table(selection: Selection, query: Query) -> Table:
     """Losses, next-token probabilities and continuations of both models."""
     intervention, labels = intervention_of(query), selection.labels()
-    effect, written = effect_of(selection, intervention), both_written(selection, intervention)
+    effect, continuations = effect_of(selection, intervention), both_continuations(selection, intervention)
     losses = zip(*effect["losses"], strict=True)
     rows: list[list[Any]] = [["loss of the text", "", "", *effect["loss"]]]
     rows += [["loss of a token", position, labels[position], *pair] for position, pair in enumerate(losses, start=1)]
     rows += [["next-token probability", len(labels), *row] for row in effect["next"]]
-    pairs = enumerate(zip(*written, strict=True), start=len(labels))
+    pairs = enumerate(zip(*continuations, strict=True), start=len(labels))
     rows += [["written", position, "", *pair] for position, pair in pairs]
     return Table(f"intervene-{selection.run_id}", ["what", "pos", "token", "original", "altered"], rows)
 
@@ -276,9 +277,9 @@ def sources(selection: Selection, query: Query) -> dict[str, Any]:
     """Contents of an exported page."""
     intervention = intervention_of(query)
     return {
-        "alone": _alone_json(selection),
+        "ablations": _ablations_json(selection),
         "effect": effect_of(selection, intervention),
-        "written": both_written(selection, intervention),
+        "continuations": both_continuations(selection, intervention),
     }
 
 
@@ -300,9 +301,9 @@ VIEW = View(
     explained=(ABLATION_EFFECT, ATTENTION_OVERRIDE, LOSS),
     footer=None,
     routes={
-        "intervene-alone": lambda selection, query: _alone_json(selection),
+        "intervene-ablations": lambda selection, query: _ablations_json(selection),
         "intervene-effect": lambda selection, query: effect_of(selection, intervention_of(query)),
-        "intervene-written": lambda selection, query: both_written(selection, intervention_of(query)),
+        "intervene-continuations": lambda selection, query: both_continuations(selection, intervention_of(query)),
     },
     table=table,
     sources=sources,

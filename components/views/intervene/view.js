@@ -9,7 +9,7 @@ import { Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} title
@@ -22,8 +22,8 @@ import { asSeen } from "../../frontend/picture.js";
  * @property {number} group heads that use the same keys and values
  * @property {string[]} off the parts that are switched off, such as "0.3" and "1.m"
  * @property {string} description of what is changed
- * @property {number} noticed nats
- * @property {{ alone: string, effect: string, written: string }} sources addresses
+ * @property {number} negligible nats: a smaller rise in loss hardly matters
+ * @property {{ ablations: string, effect: string, continuations: string }} sources addresses
  */
 
 /**
@@ -40,7 +40,7 @@ import { asSeen } from "../../frontend/picture.js";
 const FULL_SHADE = 1; // nats: the rise in loss that is shaded fully
 
 class Intervene {
-  static identity = (/** @type {Data} */ data) => data.sources.alone;
+  static identity = (/** @type {Data} */ data) => data.sources.ablations;
 
   /**
    * @param {HTMLElement} root
@@ -65,7 +65,7 @@ class Intervene {
     root.replaceChildren(this.board, this.summary, this.status.root, this.result, this.strip, this.texts,
       exportRow(data.export, () => asSeen(root, this.data.title)));
     this.update(data);
-    this.readAlone();
+    this.readAblations();
   }
 
   /** @param {Data} data */
@@ -92,13 +92,13 @@ class Intervene {
   switch(layer, which, exported) {
     const name = which === "m" ? "MLP" : `Head ${which}`;
     const button = element("button", "llm-board-switch");
-    const worth = element("span", "llm-board-change", "…");
+    const rise = element("span", "llm-board-change", "…");
     button.type = "button";
     button.disabled = Boolean(exported);
     button.setAttribute("aria-label", `Layer ${layer}, ${name}`);
-    button.append(element("span", "", name), worth);
+    button.append(element("span", "", name), rise);
     button.addEventListener("click", () => this.toggle(`${layer}.${which}`));
-    this.switches.set(`${layer}.${which}`, { button, worth });
+    this.switches.set(`${layer}.${which}`, { button, rise });
     return button;
   }
 
@@ -118,45 +118,45 @@ class Intervene {
   }
 
   /** The rise in loss on this text when each part alone is switched off (zero ablation). */
-  async readAlone() {
+  async readAblations() {
     try {
-      this.alone = /** @type {number[]} */ (await fetchJson(this.data.sources.alone));
+      this.ablations = /** @type {number[]} */ (await fetchJson(this.data.sources.ablations));
     } catch (error) {
       this.status.fail(error);
       return;
     }
     const parts = [...this.switches.values()];
-    parts.forEach(({ button, worth }, index) => {
-      const change = this.alone[index];
-      worth.textContent = change === undefined ? "–" : withSign(change, 2);
+    parts.forEach(({ button, rise }, index) => {
+      const change = this.ablations[index];
+      rise.textContent = change === undefined ? "–" : withSign(change, 2);
       tint(button, change ?? 0, FULL_SHADE);
     });
     this.note();
-    this.root.dataset.alone = "read";
+    this.root.dataset.ablations = "read";
   }
 
   note() {
-    const { heads, layers, guess, noticed } = this.data;
-    const unmissed = (this.alone ?? []).filter((change, index) => index % (heads + 1) < heads && change <= noticed).length;
-    const measured = this.alone?.length
-      ? ` ${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured: ${unmissed} of ${heads * layers} heads raise the loss by `
-        + `${noticed} nats or less on this text, each switched off alone.` : this.alone ? "" : " Measuring all of them …";
+    const { heads, layers, guess, negligible } = this.data;
+    const negligibleHeads = (this.ablations ?? []).filter((change, index) => index % (heads + 1) < heads && change <= negligible).length;
+    const measured = this.ablations?.length
+      ? ` ${guess ? `You expected: ${guess.toLowerCase()}. ` : ""}Measured: ${negligibleHeads} of ${heads * layers} heads raise the loss by `
+        + `${negligible} nats or less on this text, each switched off alone.` : this.ablations ? "" : " Measuring each part …";
     this.summary.textContent = this.data.description;
     this.status.show(`On each switch: the rise in loss when this part alone is switched off, in nats (zero ablation).${measured}`);
   }
 
   async read() {
-    const { effect, written } = this.data.sources;
+    const { effect, continuations } = this.data.sources;
     this.result.classList.add("llm-change-pending");
     this.texts.classList.add("llm-change-pending");
     try {
       const answer = /** @type {Effect} */ (await fetchJson(effect));
-      if (effect !== this.data.sources.effect) return; // a later click has been answered in the meantime
+      if (effect !== this.data.sources.effect) return; // a later click has superseded this one
       this.effect = answer;
       this.showEffect();
-      const texts = /** @type {[original: string[], altered: string[]]} */ (await fetchJson(written));
-      if (written !== this.data.sources.written) return;
-      this.written = texts;
+      const texts = /** @type {[original: string[], altered: string[]]} */ (await fetchJson(continuations));
+      if (continuations !== this.data.sources.continuations) return;
+      this.continuations = texts;
       this.showTexts();
       this.root.dataset.drawn = "intervene";
     } catch (error) {
@@ -230,7 +230,7 @@ class Intervene {
   }
 
   showTexts() {
-    const [original, altered] = this.written;
+    const [original, altered] = this.continuations;
     const first = original.findIndex((token, index) => token !== altered[index]);
     /** @type {(title: string, tokens: string[]) => HTMLElement} */
     const text = (title, tokens) => {

@@ -12,7 +12,7 @@ import { rankScale } from "../../frontend/scales.js";
 import { toggled } from "../../frontend/selection.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} title

@@ -9,7 +9,7 @@ import { barList, Status } from "../../frontend/parts.js";
 import { asSeen } from "../../frontend/picture.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} title

@@ -12,7 +12,7 @@ import { clamp } from "../../frontend/scales.js";
 import { toggled } from "../../frontend/selection.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} title
@@ -98,8 +98,8 @@ class Patching {
     };
     this.right = clean > 0 && corrupt < 0;
     this.ends.replaceChildren(
-      tile(`Clean: ${right} over ${wrong}`, clean, clean > 0 ? `it prefers ${right}, as it should` : `it prefers ${wrong}: it is wrong`),
-      tile(`Corrupted: ${right} over ${wrong}`, corrupt, corrupt < 0 ? `it prefers ${wrong}, as it should` : `it prefers ${right}: it is wrong`));
+      tile(`Clean: ${right} over ${wrong}`, clean, clean > 0 ? `prefers ${right}: right` : `prefers ${wrong}: wrong`),
+      tile(`Corrupted: ${right} over ${wrong}`, corrupt, corrupt < 0 ? `prefers ${wrong}: right` : `prefers ${right}: wrong`));
   }
 
   paint() {
@@ -142,9 +142,9 @@ class Patching {
   where([layer, column]) {
     const { site, columns, sites, span } = this.data;
     const effect = tidy(this.effects[layer][column], 3);
-    if (site === "head") return `Layer ${layer}, ${columns[column]}, at all positions: ${effect} of the answer`;
+    if (site === "head") return `Layer ${layer}, ${columns[column]}, at all positions: ${effect} of the answer restored`;
     const layerText = site === "resid_pre" ? `before layer ${layer}` : `in layer ${layer}`;
-    return `${sites[site]} ${layerText} at ${escapeToken(columns[column])} (${column * span}): ${effect} of the answer`;
+    return `${sites[site]} ${layerText} at ${escapeToken(columns[column])} (${column * span}): ${effect} of the answer restored`;
   }
 
   /** What was expected, and what was measured half-way: the question is about the residual stream. */

@@ -55,7 +55,7 @@ def pathway(config: ModelConfig, key: str) -> None:
         {
             "title": "Next token",
             "drawing": "next",
-            "note": "one is drawn, and the text is one longer",
+            "note": "drawn, and appended to the text",
             "shape": "",
             "parameters": 0,
         },

@@ -11,7 +11,7 @@ import { asSeen } from "../../frontend/picture.js";
 import { largestMagnitude, logarithmicScale, signedScale } from "../../frontend/scales.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} title

@@ -44,7 +44,7 @@ PERPLEXITY = Explanation(
 
 LEARNING_RATE = Explanation(
     "Learning rate",
-    "How far each step moves the weights. It rises during warm-up, and falls at the end so that the model settles.",
+    "How far each step moves the weights. It rises during warm-up and later falls, so that the model settles.",
     r"\theta \leftarrow \theta - \eta_t \cdot \frac{\hat m}{\sqrt{\hat v} + \epsilon}",
     (learning_rate_multiplier, adamw_step),
     "Loshchilov & Hutter 2019, arXiv:1711.05101",
@@ -52,7 +52,7 @@ LEARNING_RATE = Explanation(
 
 GRADIENT_NORM = Explanation(
     "Gradient norm",
-    "How strongly the loss depends on the weights, all of them together. A spike is a step on unusual text; a "
+    "How strongly the loss depends on the weights, all of them together. A spike often means unusual text; a "
     "gradient whose norm is above the maximum is scaled down to it.",
     r"\lVert g \rVert_2 = \sqrt{\sum_j g_j^2}",
     (gradient_norms,),

@@ -9,7 +9,7 @@ import { drawLosses, drawRates } from "./charts.js";
 import { RunHistory } from "./history.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} url where the server answers

@@ -5,7 +5,7 @@ import { poll } from "../../frontend/fetching.js";
 import { mount } from "../../frontend/mount.js";
 
 /**
- * What the view is told.
+ * Data from the server.
  *
  * @typedef {object} Data
  * @property {string} url where the server answers
