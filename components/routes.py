@@ -35,7 +35,7 @@ def live(request: Request) -> Response:
     return _or_bad_request(lambda: route(request))
 
 
-def look(request: Request) -> Response:
+def selection(request: Request) -> Response:
     """The data of a view of a selection (a run, a step and a text), and its exports."""
     from components.shared.selection import selection_from_request
 
@@ -72,7 +72,7 @@ def _or_bad_request(answer: Callable[[], Response]) -> Response:
 ROUTES = [
     Route("/live/{kind}/{key}", live),
     Route("/live/{kind}/{key}/{what}", live),
-    Route("/look/{run_id}/{step}/{page}/{what}", look),
+    Route("/selection/{run_id}/{step}/{page}/{what}", selection),
     Route("/run/{run_id}/{page}/{what}", run),
     Route(PLOTLY_URL, plotly_script),
     Route(ASSETS_URL, asset),

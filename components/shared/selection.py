@@ -63,7 +63,7 @@ class Selection:
         step = END if self.step is None else self.step
         own = {OWN: self.own} if self.own else {}
         parameters = urlencode({TOKENS: ".".join(map(str, self.tokens)), **own, **query})
-        return f"/look/{self.run_id}/{step}/{what}?{parameters}"
+        return f"/selection/{self.run_id}/{step}/{what}?{parameters}"
 
 
 @dataclass(frozen=True)

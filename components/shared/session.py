@@ -119,11 +119,11 @@ class Session(StrEnum):
     CODE_TRY = "code-try"
 
     CHECKPOINT_STEP = "checkpoint-step"
-    SELECTION_RUN = "look-of"  # the run that the tab last showed
-    SELECTION_STEP = "look-step"
-    SELECTION_PROMPT = "look-prompt"
-    SELECTION_APPEND = "look-append"
-    SELECTION_SHRINK = "look-shrink"
+    SELECTION_RUN = "selection-run"  # the run that the tab last showed
+    SELECTION_STEP = "selection-step"
+    SELECTION_PROMPT = "selection-prompt"
+    SELECTION_APPEND = "selection-append"
+    SELECTION_SHRINK = "selection-shrink"
 
     VIEW_SECTION = "view-section"  # whether the section of a page that shows a view is open
 

@@ -1,6 +1,6 @@
-"""A real server in a process of its own, and a real Chromium that looks at it.
+"""A real server in a separate process, and helpers for a real Chromium.
 
-The server runs on a copy of the sources, so that a test may edit one under it.
+The server runs on a copy of the sources, so that a test may edit it.
 """
 
 import filecmp
@@ -31,7 +31,7 @@ FLAGS = [
 ]  # fmt: skip
 PATIENCE = 90_000  # milliseconds: what a slow machine may need for a page
 
-# markup, a script, signs that reorder their neighbours or have no shape, a picture of two code points
+# markup, a script, characters that reorder their neighbours or are invisible, a picture of two code points
 HOSTILE = (
     '<img src=x onerror="window.broken = 1"></script><script>window.broken = 1</script> \u202eabc\u0007\u2066 🦊 **b**'
 )
@@ -125,12 +125,12 @@ def finished_run(server: Server, text: str, **model: int) -> Path:
     return trainer.folder.path
 
 
-def run_to_look_at(server: Server, n_ctx: int, text: str = TEXT) -> Path:
-    """A run with grouped heads and rotary positions, and nobody who is asked what they expect."""
+def run_without_questions(server: Server, n_ctx: int, text: str = TEXT) -> Path:
+    """A run with grouped heads and rotary positions; views do not ask for predictions."""
     (server.home / "expectations.json").write_text('{"never ask": true}')
     return finished_run(server, text, d_model=32, n_heads=4, n_kv_heads=2, n_ctx=n_ctx)
 
 
 def address(page: Page) -> dict[str, str]:
-    """What the address says, by name."""
+    """The query of the address, by name."""
     return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}

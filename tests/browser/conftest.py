@@ -12,7 +12,7 @@ expect.set_options(timeout=PATIENCE)
 
 @pytest.fixture(scope="session")
 def _running_server(tmp_path_factory) -> Iterator[Server]:
-    """Starting one takes longer than most tests here."""
+    """Starting a server takes longer than most tests here."""
     if CHROMIUM is None:
         assert not os.environ.get("CI"), "with CI set the browser tests must run, and there is no chromium"
         pytest.skip("there is no chromium on this machine: `apt install chromium`")
@@ -27,7 +27,7 @@ def server(_running_server: Server, request: pytest.FixtureRequest) -> Iterator[
     failed_before = request.session.testsfailed
     _running_server.reset()
     yield _running_server
-    if request.session.testsfailed > failed_before:  # whatever a failed test left running ends with its file
+    if request.session.testsfailed > failed_before:  # stops what a failed test left running
         _running_server.stop()
         _running_server.start()
     assert _running_server.errors == []

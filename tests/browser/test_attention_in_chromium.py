@@ -1,4 +1,4 @@
-"""The page Attention in a real Chromium: hover, select, sort, export; and a hostile text stays text."""
+"""The Attention page in a real Chromium: hover, select, sort, export; and a hostile text stays text."""
 
 import io
 import re
@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 import torch
-from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, run_to_look_at
+from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, run_without_questions
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
@@ -21,21 +21,21 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def run(server) -> Path:
-    return run_to_look_at(server, n_ctx=192)
+    return run_without_questions(server, n_ctx=192)
 
 
 DRAWN = {"heads": "scores", "head": "head", "training": "training"}
 
 
-def look(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
+def open_view(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
     """Open a view and wait until it is drawn."""
     more = "".join(f"&{name}={value}" for name, value in query.items())
     page.goto(f"{server.url}/attention?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
     page.wait_for_selector(f"[data-drawn={DRAWN[view]}]")
 
 
-def test_a_head_is_found_among_all_and_opened(page, server, run):
-    look(page, server, run, "heads")
+def test_a_head_is_opened_from_the_overview(page, server, run):
+    open_view(page, server, run, "heads")
     expect(page.locator(".llm-tiles-tile")).to_have_count(8)
     expect(page.locator(".llm-tiles-group")).to_have_count(4)
     page.locator(".llm-tiles-canvas").nth(5).hover(position={"x": 5, "y": 60})
@@ -45,8 +45,8 @@ def test_a_head_is_found_among_all_and_opened(page, server, run):
     assert (address(page)["view"], address(page)["layer"], address(page)["head"]) == ("head", "1", "1")
 
 
-def test_heads_stand_in_the_order_of_a_score(page, server, run):
-    look(page, server, run, "heads")
+def test_heads_are_sorted_by_a_score(page, server, run):
+    open_view(page, server, run, "heads")
     page.get_by_role("radio", name="entropy").click()
     page.wait_for_function("document.querySelectorAll('.llm-tiles-group').length === 0")
     notes = page.locator(".llm-tiles-note").all_inner_texts()
@@ -64,7 +64,7 @@ def idle(page):
 
 
 def point_at(page, token, title, wanted: str) -> None:
-    """Move the pointer onto a token, again if the page was redrawn under it, until it is noticed."""
+    """Move the pointer onto a token, again if the page was redrawn under it, until the page reacts."""
     for _ in range(40):
         page.mouse.move(1, 1)
         token.hover()
@@ -74,8 +74,8 @@ def point_at(page, token, title, wanted: str) -> None:
     expect(title).to_have_text(wanted)
 
 
-def test_a_token_is_held_by_a_click_and_let_go_by_another(page, server, run):
-    look(page, server, run, "head")
+def test_a_click_selects_a_token_and_another_clears_it(page, server, run):
+    open_view(page, server, run, "head")
     idle(page)
     tokens, title = page.locator(".llm-strip-token"), page.locator(".llm-head-ranking .llm-head-title").first
     name = tokens.nth(4).inner_text()
@@ -93,8 +93,8 @@ def test_a_token_is_held_by_a_click_and_let_go_by_another(page, server, run):
     point_at(page, tokens.nth(7), title, f"{tokens.nth(7).inner_text()} attends to")
 
 
-def test_the_text_can_be_walked_with_the_keyboard(page, server, run):
-    look(page, server, run, "head")
+def test_the_text_can_be_navigated_with_the_keyboard(page, server, run):
+    open_view(page, server, run, "head")
     page.locator(".llm-strip").focus()
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
@@ -106,22 +106,22 @@ def test_the_text_can_be_walked_with_the_keyboard(page, server, run):
 
 
 def test_a_cells_arithmetic_has_the_models_real_numbers(page, server, run):
-    look(page, server, run, "head", layer="1", head="3", locked="9.2")
+    open_view(page, server, run, "head", layer="1", head="3", locked="9.2")
     rows = page.locator(".llm-head-arithmetic tr")
     shown = {row.locator("th").inner_text(): row.locator(".llm-head-number").inner_text() for row in rows.all()}
     loaded = load_run(run)
-    kept = record(loaded.model, torch.tensor([loaded.tokenizer.encode(PROMPT)]))
-    query, key = kept["blocks.1.attention.query"][0, 3, 9], kept["blocks.1.attention.key"][0, 1, 2]
+    recorded = record(loaded.model, torch.tensor([loaded.tokenizer.encode(PROMPT)]))
+    query, key = recorded["blocks.1.attention.query"][0, 3, 9], recorded["blocks.1.attention.key"][0, 1, 2]
     number = {name: float(text.replace("−", "-")) for name, text in shown.items()}
     assert number["query · key"] == pytest.approx(float(query @ key), abs=0.002)
-    assert number["score"] == pytest.approx(float(kept["blocks.1.attention.scores"][0, 3, 9, 2]), abs=0.001)
+    assert number["score"] == pytest.approx(float(recorded["blocks.1.attention.scores"][0, 3, 9, 2]), abs=0.001)
     assert number["content"] + number["+ position"] == pytest.approx(number["score"], abs=0.002)
-    assert number["weight"] == pytest.approx(float(kept["blocks.1.attention.pattern"][0, 3, 9, 2]), abs=0.0001)
+    assert number["weight"] == pytest.approx(float(recorded["blocks.1.attention.pattern"][0, 3, 9, 2]), abs=0.0001)
 
 
 def test_the_first_token_can_be_hidden(page, server, run):
-    """Without the first token the second has nobody but itself to look at."""
-    look(page, server, run, "head", locked="1.0")
+    """Without the first token the second can attend only to itself."""
+    open_view(page, server, run, "head", locked="1.0")
     seen = page.locator(".llm-head-ranking").first.locator(".llm-head-line")
     expect(seen).to_have_count(2)
     page.get_by_text("Hide the first token").click()
@@ -131,7 +131,7 @@ def test_the_first_token_can_be_hidden(page, server, run):
 
 
 def test_a_long_text_is_seen_through_a_window_that_the_map_moves(page, server, run):
-    look(page, server, run, "head", prompt=TEXT[:400])
+    open_view(page, server, run, "head", prompt=TEXT[:400])
     page.locator(".llm-matrix-map").click(position={"x": 20, "y": 60})
     page.locator(".llm-matrix-marks").hover(position={"x": 110, "y": 300})
     title = page.locator(".llm-head-panel .llm-head-title").first.inner_text()
@@ -140,7 +140,7 @@ def test_a_long_text_is_seen_through_a_window_that_the_map_moves(page, server, r
 
 
 def test_tokens_grow_one_by_one(page, server, run):
-    look(page, server, run, "head")
+    open_view(page, server, run, "head")
     before = page.locator(".llm-strip-token").count()
     page.get_by_role("button", name="Append the next token").click()
     expect(page.locator(".llm-strip-token")).to_have_count(before + 1)
@@ -148,7 +148,7 @@ def test_tokens_grow_one_by_one(page, server, run):
 
 
 def test_the_slider_moves_patterns_scores_and_loss(page, server, run):
-    look(page, server, run, "training")
+    open_view(page, server, run, "training")
     where, first = page.locator(".llm-training-step"), page.locator(".llm-tiles-canvas").first
     expect(where).to_contain_text(re.compile(r"Step 2 · validation loss \d\.\d{3} · in-context score −?\d\.\d{3}"))
     before, picture = where.inner_text(), first.evaluate("canvas => canvas.toDataURL()")
@@ -190,7 +190,7 @@ def same_parts(picture: Path, view: Locator) -> None:
 @pytest.mark.parametrize("view", ["heads", "head", "training"])
 def test_a_view_is_exported_as_picture_table_and_page(page, server, run, view, tmp_path):
     page.set_viewport_size({"width": 1440, "height": 2000})  # the whole view at once
-    look(page, server, run, view, prompt=HOSTILE)
+    open_view(page, server, run, view, prompt=HOSTILE)
 
     def exported(name: str) -> Path:
         with page.expect_download() as download:
@@ -206,14 +206,14 @@ def test_a_view_is_exported_as_picture_table_and_page(page, server, run, view, t
         .read_text()
         .startswith({"heads": "layer,head", "head": "query_pos", "training": "step,layer"}[view])
     )
-    kept = exported("Page that works offline")
-    assert kept.suffix == ".html"
+    offline_page = exported("Page that works offline")
+    assert offline_page.suffix == ".html"
     other = page.context.browser.new_context(offline=True)
     alone = other.new_page()
     problems, requests = [], []
     alone.on("pageerror", lambda error: problems.append(str(error)))
     alone.on("request", lambda request: requests.append(request.url))
-    alone.goto(kept.as_uri())
+    alone.goto(offline_page.as_uri())
     alone.wait_for_selector(f"[data-drawn={DRAWN[view]}]")
     assert alone.evaluate("window.broken") is None
     assert alone.locator("img").count() == 0
@@ -227,7 +227,7 @@ def test_a_view_is_exported_as_picture_table_and_page(page, server, run, view, t
 
 @pytest.mark.parametrize("view", ["heads", "head"])
 def test_a_hostile_text_is_shown_as_plain_text(page, server, run, view):
-    look(page, server, run, view, prompt=HOSTILE)
+    open_view(page, server, run, view, prompt=HOSTILE)
     if view == "heads":
         page.locator(".llm-tiles-canvas").first.hover(position={"x": 4, "y": 100})
         expect(page.locator(".llm-tiles-tip")).to_be_visible()
@@ -242,7 +242,7 @@ def test_a_hostile_text_is_shown_as_plain_text(page, server, run, view):
     assert page.locator(".llm-attention_heads img, .llm-attention_head img, img[src=x]").count() == 0
 
 
-def test_an_error_of_the_server_is_a_sentence_in_its_place(page, server, run):
+def test_an_error_of_the_server_is_shown_in_its_place(page, server, run):
     page.route("**/attention/grid*", lambda route: route.fulfill(status=400, body="The weights are <b>gone</b>."))
     page.goto(f"{server.url}/attention?run={run.name}&view=heads&prompt={quote(PROMPT)}")
     expect(page.locator(".llm-tiles-status")).to_have_text("The weights are <b>gone</b>.")
@@ -254,7 +254,7 @@ def test_views_are_accessible_and_fit(browser, server, run, width, scheme):
     context.set_default_timeout(90_000)
     page = context.new_page()
     for view in ("heads", "head", "training"):
-        look(page, server, run, view)
+        open_view(page, server, run, view)
         page.wait_for_timeout(600)
         assert_accessible_and_fitting(page, view)
     context.close()

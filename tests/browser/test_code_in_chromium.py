@@ -110,7 +110,7 @@ def test_a_large_tensor_is_seen_through_a_window_that_moves(page, server, run):
     assert said == pytest.approx(drawn, rel=1e-3)
 
 
-def test_boxes_and_crumbs_lead_through_the_model(page, server, run):
+def test_boxes_and_breadcrumbs_navigate_the_model(page, server, run):
     open_code(page, server, run)
     page.locator(".llm-code-box", has_text="Block 1").click()
     page.locator(".llm-code-box", has_text="Gated MLP").click()
@@ -137,7 +137,7 @@ def test_the_quiz_hides_shapes_and_counts_right_guesses(page, server, run):
     expect(page.locator(".llm-code-question")).to_contain_text("1 of 2 right")
 
 
-def test_an_edit_is_tried_in_a_process_of_its_own_and_told(page, server, run):
+def test_an_edit_is_tried_in_a_separate_process_and_reported(page, server, run):
     open_code(page, server, run, layer="blocks.0.attention")
     page.get_by_text("Change a line, and see what breaks").click()
     page.get_by_role("button", name="Swap two axes").click()
@@ -155,7 +155,7 @@ def test_an_edit_is_tried_in_a_process_of_its_own_and_told(page, server, run):
     expect(page.get_by_text("scores has changed")).to_be_visible()
 
 
-def test_sampling_and_training_are_read_the_same_way(page, server, run):
+def test_sampling_and_training_code_can_be_stepped_too(page, server, run):
     open_code(page, server, run)
     page.get_by_text("Sampling and training", exact=True).click()
     expect(page.locator("[data-implementation=code] .llm-code-file")).to_contain_text("llm/sampling.py", timeout=90_000)

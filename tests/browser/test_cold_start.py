@@ -1,4 +1,4 @@
-"""The first thing that a cold server is asked for may be a link into the middle of the app."""
+"""The first request of a cold server may be a deep link."""
 
 import re
 

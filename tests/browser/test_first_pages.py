@@ -1,4 +1,4 @@
-"""The paths that a person walks, in a real Chromium: train, pause, step, resume, look away, come back, generate."""
+"""What a user does, in a real Chromium: train, pause, step, resume, leave, come back, generate."""
 
 import re
 from pathlib import Path
@@ -180,7 +180,7 @@ def test_a_text_in_another_script_is_uploaded_trained_on_and_continued(page, ser
     assert (server.home / "uploads" / "лиса.txt").read_text("utf-8") == CYRILLIC
 
 
-def test_a_file_that_is_no_text_is_refused_in_a_sentence(page, server):
+def test_a_binary_file_is_refused_with_a_message(page, server):
     page.goto(f"{server.url}/train?new=1")
     page.get_by_role("button", name="Start").wait_for()
     page.locator("input[type=file]").set_input_files(

@@ -1,4 +1,4 @@
-"""The page Inside in a real Chromium: parts are switched off, prompts patched, the vocabulary and neurons walked."""
+"""The Inside page in a real Chromium: parts are switched off, prompts patched, vocabulary and neurons browsed."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 import torch
-from app_server import HENS, HOSTILE, PROMPT, address, assert_accessible_and_fitting, run_to_look_at
+from app_server import HENS, HOSTILE, PROMPT, address, assert_accessible_and_fitting, run_without_questions
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import load_run
@@ -23,18 +23,18 @@ VIEWS = list(FIRST_COLUMNS)
 
 @pytest.fixture(scope="module")
 def run(server) -> Path:
-    return run_to_look_at(server, n_ctx=192, text=f"{HOSTILE}\n" + HENS * 100)
+    return run_without_questions(server, n_ctx=192, text=f"{HOSTILE}\n" + HENS * 100)
 
 
-def look(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
+def open_view(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
     """Open a view and wait until it is drawn."""
     query = (OWN if view == "patching" else {}) | query
     more = "".join(f"&{name}={quote(value)}" for name, value in query.items())
     page.goto(f"{server.url}/inside?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
-    drawn(page, view)
+    wait_for(page, view)
 
 
-def drawn(page: Page, view: str) -> None:
+def wait_for(page: Page, view: str) -> None:
     page.wait_for_selector(f".llm-inside_{view}[data-drawn]")
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
@@ -44,7 +44,7 @@ def read(text: str) -> float:
 
 
 def test_parts_are_switched_off_and_the_loss_follows(page, server, run):
-    look(page, server, run, "intervene", scale="0")
+    open_view(page, server, run, "intervene", scale="0")
     loss = page.locator(".llm-change-number").first
     before, after = map(read, loss.inner_text().split(" → "))
     assert before == after
@@ -66,10 +66,12 @@ def test_parts_are_switched_off_and_the_loss_follows(page, server, run):
     expect(page.locator(".llm-part-title").first).to_have_text("MLP 1: output replaced by zero")
 
 
-def test_patches_are_shown_layer_by_layer_and_a_cell_is_held(page, server, run):
-    look(page, server, run, "patching")
+def test_patches_are_shown_layer_by_layer_and_a_cell_is_selected(page, server, run):
+    open_view(page, server, run, "patching")
     heading, grid = page.locator(".llm-patch-heading"), page.locator(".llm-grid")
-    expect(heading).to_contain_text(re.compile(r"^Residual stream before layer \d at .+: \d\.\d{3} of the answer restored$"))
+    expect(heading).to_contain_text(
+        re.compile(r"^Residual stream before layer \d at .+: \d\.\d{3} of the answer restored$")
+    )
     grid.focus()
     page.keyboard.press("ArrowDown")
     expect(heading).to_contain_text("before layer 1")
@@ -78,14 +80,14 @@ def test_patches_are_shown_layer_by_layer_and_a_cell_is_held(page, server, run):
     page.get_by_role("radio", name="Each head").click()
     page.wait_for_function("document.querySelector('.llm-patch-heading').textContent.includes('at all positions')")
     assert address(page)["site"] == "head"
-    drawn(page, "patching")
+    wait_for(page, "patching")
     page.get_by_role("textbox", name="Corrupted text", exact=True).fill("The foxes sat")
     page.keyboard.press("Enter")
     expect(page.get_by_text("The clean text has 12 tokens and the corrupted one 14")).to_be_visible()
 
 
 def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, server, run):
-    look(page, server, run, "embeddings")
+    open_view(page, server, run, "embeddings")
     page.get_by_role("searchbox", name="Find a token").fill("h")
     page.locator(".llm-embed-token", has_text=re.compile("^h$")).click()
     loaded = load_run(run)
@@ -95,14 +97,14 @@ def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, serv
     expect(shown).to_have_count(10)
     wanted = nearest_tokens(loaded.model, token).cosines.tolist()
     assert [read(one) for one in shown.all_inner_texts()] == pytest.approx(wanted, abs=6e-4)
-    drawn(page, "embeddings")
+    wait_for(page, "embeddings")
     page.get_by_role("slider", name="Snapshot").press("Home")
     expect(page.locator(".llm-embed-step")).to_contain_text(re.compile(r"Step 0 · untrained · \d+% of the variance"))
     page.wait_for_function("location.search.includes('at=0')")
-    drawn(page, "embeddings")
+    wait_for(page, "embeddings")
     page.get_by_role("radio", name="3D map").click()
     expect(page.get_by_role("application", name=re.compile("Arrow keys turn it"))).to_be_visible()
-    drawn(page, "embeddings")
+    wait_for(page, "embeddings")
     before = page.locator(".llm-cloud-canvas").evaluate("canvas => canvas.toDataURL()")
     page.locator(".llm-cloud-canvas").press("ArrowLeft")
     assert page.locator(".llm-cloud-canvas").evaluate("canvas => canvas.toDataURL()") != before
@@ -111,8 +113,8 @@ def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, serv
     expect(page.locator(".llm-positions-plot path")).to_have_count(4)
 
 
-def test_neurons_are_walked_with_the_keyboard(page, server, run):
-    look(page, server, run, "neurons", layer="1", neuron="3")
+def test_neurons_are_browsed_with_the_keyboard(page, server, run):
+    open_view(page, server, run, "neurons", layer="1", neuron="3")
     page.get_by_role("button", name="Next ›").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("[data-drawn='1.4']")
@@ -124,30 +126,30 @@ def test_neurons_are_walked_with_the_keyboard(page, server, run):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_of_a_hostile_text_is_carried_away_as_picture_table_and_page(page, server, run, view, tmp_path):
-    look(page, server, run, view, prompt=HOSTILE, gaze="token", key="5")
+def test_a_view_of_a_hostile_text_is_exported_as_picture_table_and_page(page, server, run, view, tmp_path):
+    open_view(page, server, run, view, prompt=HOSTILE, gaze="token", key="5")
     shown = "".join(page.locator(".llm-change-token, .llm-neuron-token, .llm-part-token").all_text_contents())
     for part in ("<img", "onerror", "␇", "‹202e›", "‹2066›", "🦊") if view == "intervene" else ():
         assert part in shown
     assert not re.search("[\u0000-\u001f\u202a-\u202e\u2066-\u2069]", shown)
 
-    def carried(name: str) -> Path:
+    def export(name: str) -> Path:
         with page.expect_download() as download:
             page.locator(".llm-export-button", has_text=re.compile(f"^{name}$")).click()
         path = tmp_path / download.value.suggested_filename
         download.value.save_as(path)
         return path
 
-    assert carried("PNG").read_bytes().startswith(b"\x89PNG")
-    assert len(list(ElementTree.parse(carried("SVG")).getroot().iter("{http://www.w3.org/2000/svg}text"))) > 3
-    assert carried("CSV").read_text().startswith(FIRST_COLUMNS[view])
-    kept = carried("Page that works offline")
+    assert export("PNG").read_bytes().startswith(b"\x89PNG")
+    assert len(list(ElementTree.parse(export("SVG")).getroot().iter("{http://www.w3.org/2000/svg}text"))) > 3
+    assert export("CSV").read_text().startswith(FIRST_COLUMNS[view])
+    offline_page = export("Page that works offline")
     other = page.context.browser.new_context(offline=True)
     alone = other.new_page()
     problems, requests = [], []
     alone.on("pageerror", lambda error: problems.append(str(error)))
     alone.on("request", lambda request: requests.append(request.url))
-    alone.goto(kept.as_uri())
+    alone.goto(offline_page.as_uri())
     alone.wait_for_selector(f".llm-inside_{view}[data-drawn]")
     for tab in (page, alone):
         assert tab.evaluate("window.broken") is None
@@ -162,10 +164,10 @@ def test_views_are_accessible_and_fit(browser, server, run, width, scheme):
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
     context.set_default_timeout(90_000)
     page = context.new_page()
-    look(page, server, run, "intervene", off="0.1,1.m", chosen="3", **OWN)
+    open_view(page, server, run, "intervene", off="0.1,1.m", chosen="3", **OWN)
     for view in VIEWS:
         page.get_by_role("radio", name=view.capitalize()).click()
-        drawn(page, view)
+        wait_for(page, view)
         page.wait_for_timeout(300)
         assert_accessible_and_fitting(page, view)
     context.close()

@@ -1,4 +1,4 @@
-"""The page Inside in a real Chromium: lens, attribution and residual stream are looked at, held and carried away."""
+"""The Inside page in a real Chromium: lens, attribution and residual stream are shown, selected and exported."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 import torch
-from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, run_to_look_at
+from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, run_without_questions
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import load_run
@@ -21,24 +21,24 @@ FIRST_COLUMNS = {"lens": "row,pos,token", "attribution": "component,layer", "res
 
 @pytest.fixture(scope="module")
 def run(server) -> Path:
-    return run_to_look_at(server, n_ctx=512)
+    return run_without_questions(server, n_ctx=512)
 
 
-def look(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
+def open_view(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
     """Open a view and wait until it is drawn."""
     more = "".join(f"&{name}={value}" for name, value in query.items())
     page.goto(f"{server.url}/inside?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
-    drawn(page, view)
+    wait_for(page, view)
 
 
-def drawn(page: Page, view: str) -> None:
+def wait_for(page: Page, view: str) -> None:
     page.wait_for_selector(f".llm-inside_{view}[data-drawn={view}]")
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
 
-def turn_to(page: Page, view: str) -> None:
+def select_view(page: Page, view: str) -> None:
     page.get_by_role("radio", name=VIEWS[view]).click()
-    drawn(page, view)
+    wait_for(page, view)
 
 
 def cell(page: Page, view: str, row: int, position: int) -> dict[str, float]:
@@ -55,8 +55,8 @@ def cell(page: Page, view: str, row: int, position: int) -> dict[str, float]:
     )
 
 
-def test_a_hover_shows_the_five_likeliest_and_a_click_holds_them(page, server, run):
-    look(page, server, run, "lens")
+def test_a_hover_shows_the_five_most_likely_tokens_and_a_click_selects_them(page, server, run):
+    open_view(page, server, run, "lens")
     loaded = load_run(run)
     wanted = logit_lens(loaded.model, torch.tensor([loaded.tokenizer.encode(PROMPT)]))
     cells, heading, lines = (
@@ -73,13 +73,13 @@ def test_a_hover_shows_the_five_likeliest_and_a_click_holds_them(page, server, r
     expect(page.locator(".llm-part-note").first).to_contain_text(f"“s”, rank {int(wanted.true_rank[1, 0, 7])}, ")
     cells.click(position=cell(page, "lens", 1, 7))
     page.wait_for_function("location.search.includes('locked=1.7')")
-    drawn(page, "lens")
+    wait_for(page, "lens")
     cells.hover(position=cell(page, "lens", 2, 9))
     expect(heading).to_contain_text("(7)")
     page.locator(".llm-grid").focus()
     page.keyboard.press("Escape")
     page.wait_for_function("!location.search.includes('locked')")
-    drawn(page, "lens")
+    wait_for(page, "lens")
     page.locator(".llm-grid").focus()
     page.keyboard.press("ArrowDown")
     expect(heading).to_have_text("After layer 1, the model's output, at “·” (7)")
@@ -89,7 +89,7 @@ def test_a_hover_shows_the_five_likeliest_and_a_click_holds_them(page, server, r
 
 
 def test_bars_sum_to_the_models_own_difference_for_any_pair(page, server, run):
-    look(page, server, run, "attribution", position="6")
+    open_view(page, server, run, "attribution", position="6")
     model, ids = load_run(run).model, load_run(run).tokenizer.encode(PROMPT)
     logits = model(torch.tensor([ids])).detach()[0]
 
@@ -114,31 +114,31 @@ def test_bars_sum_to_the_models_own_difference_for_any_pair(page, server, run):
     check(6, ids[7], likeliest[0])
     page.locator(".llm-text-token").nth(9).click()
     page.wait_for_function("location.search.includes('position=9')")
-    drawn(page, "attribution")
+    wait_for(page, "attribution")
     box = page.get_by_role("combobox", name="Rather than")
     box.fill("x")
     box.press("Enter")
     other = load_run(run).tokenizer.encode("x")[0]
     page.wait_for_function(f"location.search.includes('against={other}')")
-    drawn(page, "attribution")
+    wait_for(page, "attribution")
     check(9, ids[10], other)
 
 
-def test_a_hostile_text_is_plain_text_in_every_view_and_in_what_is_carried_away(page, server, run, tmp_path):
-    look(page, server, run, "lens", prompt=HOSTILE)
+def test_a_hostile_text_is_plain_text_in_every_view_and_its_export(page, server, run, tmp_path):
+    open_view(page, server, run, "lens", prompt=HOSTILE)
     away = page.context.browser.new_context(offline=True)
     for view in VIEWS:
         if view != "lens":
-            turn_to(page, view)
+            select_view(page, view)
         root = page.locator(f".llm-inside_{view}")
         if view != "attribution":
             page.locator(".llm-grid-cells").click(position=cell(page, view, 1, HOSTILE.index("\u202e")))
             page.wait_for_function("location.search.includes('locked')")
-            drawn(page, view)
+            wait_for(page, view)
         expect(root).to_contain_text("‹202e›")
         shown = root.inner_text()
         assert not re.search("[\u0000-\u0009\u000b-\u001f\u202a-\u202e\u2066-\u2069]", shown)
-        for one in (page, carried(page, away, view, tmp_path)):
+        for one in (page, export(page, away, view, tmp_path)):
             assert one.evaluate("window.broken") is None
             assert one.locator(f".llm-inside_{view} img, img[src=x]").count() == 0
         if view == "attribution":
@@ -148,7 +148,7 @@ def test_a_hostile_text_is_plain_text_in_every_view_and_in_what_is_carried_away(
     away.close()
 
 
-def carried(page: Page, away, view: str, folder: Path) -> Page:
+def export(page: Page, away, view: str, folder: Path) -> Page:
     """Picture, table and page of a view; the page, opened without a network, draws the same."""
 
     def file(name: str) -> Path:
@@ -176,16 +176,16 @@ def carried(page: Page, away, view: str, folder: Path) -> Page:
 
 
 def test_a_long_text_is_seen_through_a_window(page, server, run):
-    look(page, server, run, "residual", prompt=TEXT[200:712])
+    open_view(page, server, run, "residual", prompt=TEXT[200:712])
     page.locator(".llm-grid-map").click(position={"x": 6, "y": 8})
     page.locator(".llm-grid-cells").click(position=cell(page, "residual", 1, 3))
     page.wait_for_function("location.search.includes('locked=3')")
     expect(page.locator(".llm-part-title").first).to_contain_text("(3)")
-    turn_to(page, "lens")
+    select_view(page, "lens")
     assert page.evaluate("document.querySelector('.llm-inside_lens').llmView.grid.shown") < 20
 
 
-def test_an_error_of_the_server_is_a_sentence_in_its_place(page, server, run):
+def test_an_error_of_the_server_is_shown_in_its_place(page, server, run):
     page.route("**/inside/lens?*", lambda route: route.fulfill(status=400, body="The weights are <b>gone</b>."))
     page.goto(f"{server.url}/inside?run={run.name}&view=lens&prompt={quote(PROMPT)}")
     expect(page.locator(".llm-part-bad")).to_have_text("The weights are <b>gone</b>.")
@@ -196,10 +196,10 @@ def test_views_are_accessible_and_fit(browser, server, run, width, scheme):
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
     context.set_default_timeout(90_000)
     page = context.new_page()
-    look(page, server, run, "lens")
+    open_view(page, server, run, "lens")
     for view in VIEWS:
         if view != "lens":
-            turn_to(page, view)
+            select_view(page, view)
         page.wait_for_timeout(300)
         assert_accessible_and_fitting(page, view)
     context.close()

@@ -1,11 +1,11 @@
-"""Views of a whole run on the page Train, in a real Chromium."""
+"""Views of a whole run on the Train page, in a real Chromium."""
 
 import csv
 import io
 from pathlib import Path
 
 import pytest
-from app_server import assert_accessible_and_fitting, run_to_look_at
+from app_server import assert_accessible_and_fitting, run_without_questions
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import RunFolder
@@ -17,7 +17,7 @@ TITLE = "Gradient norm of each layer"
 
 @pytest.fixture(scope="module")
 def run(server) -> Path:
-    return run_to_look_at(server, n_ctx=48)
+    return run_without_questions(server, n_ctx=48)
 
 
 def open_section(page: Page, server, run: Path) -> None:
@@ -42,13 +42,13 @@ def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, brow
     assert [float(row["block 0"]) for row in rows] == [row["block 0"] for row in norms(run)]
     with page.expect_download() as offline:
         page.get_by_role("link", name="Page that works offline").click()
-    kept = tmp_path / "kept.html"
-    offline.value.save_as(kept)
+    offline_page = tmp_path / "offline.html"
+    offline.value.save_as(offline_page)
     context = browser.new_context(offline=True)
     alone, requests, problems = context.new_page(), [], []
     alone.on("request", lambda request: requests.append(request.url))
     alone.on("pageerror", lambda error: problems.append(str(error)))
-    alone.goto(kept.as_uri())
+    alone.goto(offline_page.as_uri())
     expect(alone.locator("[data-drawn=gradient_norms] .scatterlayer .js-line")).to_have_count(len(norms(run)[0]))
     assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert problems == []

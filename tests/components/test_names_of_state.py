@@ -1,4 +1,4 @@
-"""What the app remembers has its name in one module, and what a server start imports stays small."""
+"""Session and address keys are declared in one module, and what a server start imports stays small."""
 
 import ast
 import subprocess
@@ -21,7 +21,7 @@ def is_literal(node: ast.expr) -> bool:
 
 
 def literal_names(source: str) -> list[str]:
-    """Lines that name state by a string of their own: as an index, in a method, in a test of membership, as a key."""
+    """Lines that name state by a string literal: as an index, in a method, in a test of membership, as a key."""
     found = []
     for node in ast.walk(ast.parse(source)):
         names: list[ast.expr] = []
@@ -37,7 +37,7 @@ def literal_names(source: str) -> list[str]:
     return found
 
 
-def test_a_name_of_its_own_is_noticed():
+def test_a_string_literal_is_detected():
     for line in ('st.session_state["a"]', 'st.query_params.get("a", "")', '"a" in st.query_params',
                  'st.button("Go", key="a")', 'st.session_state[f"a-{run}"] = 1'):  # fmt: skip
         assert literal_names(line), line

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from streamlit.testing.v1 import AppTest
 
-from components.routes import look
+from components.routes import selection as selection_route
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
 from llm.presets import preset
@@ -62,11 +62,11 @@ def _train(checkpoints: Path, architecture: str, training: dict[str, Any], model
 
 
 def never_ask(home: Path) -> None:
-    """Nobody is asked what they expect."""
+    """No view asks for a prediction."""
     (home / "expectations.json").write_text('{"never ask": true}')
 
 
-def look_request(page: str, path: Path, what: str = "", step: str = "end", text: str = HEN, **query) -> Request:
+def selection_request(page: str, path: Path, what: str = "", step: str = "end", text: str = HEN, **query) -> Request:
     """A request to a route of a page's views for the tokens of `text`, unless `tokens` says otherwise."""
     query = {"tokens": ".".join(map(str, load_run(path).tokenizer.encode(text)))} | query
     params = {"run_id": path.name, "step": step, "page": page, "what": what}
@@ -79,9 +79,9 @@ def run_request(path: Path, what: str, **query: str) -> Request:
     return Request({"type": "http", "path_params": params, "query_string": urlencode(query).encode(), "headers": []})
 
 
-def ask_view(page: str, path: Path, *what: str, **query) -> Response:
+def view_response(page: str, path: Path, *what: str, **query) -> Response:
     """The answer to such a request."""
-    return look(look_request(page, path, *what, **query))
+    return selection_route(selection_request(page, path, *what, **query))
 
 
 def open_page(name: str, **query: str) -> AppTest:
@@ -96,7 +96,7 @@ def open_page(name: str, **query: str) -> AppTest:
 
 
 def texts(app: AppTest) -> str:
-    """All that the page says, in one string."""
+    """All text of the page, in one string."""
     return "\n".join(element.value for kind in ("title", "header", "subheader", "markdown", "caption", "text")
                      for element in app.get(kind))  # fmt: skip
 

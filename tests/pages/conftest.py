@@ -1,4 +1,4 @@
-"""A home of its own for every test of a page."""
+"""A separate home for every test of a page."""
 
 import pytest
 from app_pages import PROJECT, SOON
@@ -8,7 +8,7 @@ from llm.background import trainings
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """The folder of runs and uploads, empty; whatever a test leaves training is stopped."""
+    """The folder of runs and uploads, empty; training that a test leaves behind is stopped."""
     monkeypatch.setenv("LLM_HOME", str(tmp_path))
     monkeypatch.chdir(PROJECT)
     yield tmp_path

@@ -1,4 +1,4 @@
-"""Scripts and styles: what the server gives out, and what a page that stands alone holds."""
+"""Scripts and styles: what the server serves, and what a standalone page contains."""
 
 import base64
 import json
@@ -70,14 +70,14 @@ def test_an_edit_changes_the_version(folder):
     assert assets.version() != before
 
 
-def test_a_file_of_the_current_version_is_kept_for_ever_and_of_another_never(client):
+def test_files_of_the_current_version_are_cached_forever_and_others_never(client):
     current = client.get(f"/assets/{assets.version()}/{VIEW}")
     assert current.status_code == 200 and "immutable" in current.headers["Cache-Control"]
     assert current.headers["Content-Type"].startswith("text/javascript")
     assert client.get(f"/assets/0123456789abcdef/{VIEW}").headers["Cache-Control"] == "no-store"
 
 
-def test_a_file_that_was_edited_since_is_not_kept_under_its_old_version(client, folder):
+def test_an_edited_file_is_not_cached_under_its_old_version(client, folder):
     before = assets.version()
     assert "immutable" in client.get(f"/assets/{before}/b.js").headers["Cache-Control"]
     (folder / "b.js").write_text("export const two = 2;\n")

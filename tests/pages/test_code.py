@@ -1,4 +1,4 @@
-"""The code page without a browser: what it says of a run, of none, and of what cannot be."""
+"""The code page without a browser: with a run, without one, and with invalid requests."""
 
 import dataclasses
 import json
@@ -69,18 +69,18 @@ def test_a_text_that_cannot_be_read_is_explained(home, prompt, problem):
     assert problem in texts(open_page("code", run=tiny_run(home).name, prompt=prompt))
 
 
-def test_the_layer_route_gives_code_as_it_stands_in_the_files(client, key):
+def test_the_layer_route_returns_code_as_it_is_in_the_files(client, key):
     described = client.get(f"/live/code/{key}/layer", params={"path": "blocks.0.attention"}).json()
     assert described["tokens"] == list("The hen sat.")
-    for one in described["implementations"].values():
-        file = PACKAGE.parent / one["file"]
+    for shown in described["implementations"].values():
+        file = PACKAGE.parent / shown["file"]
         lines = file.read_text().split("\n")
-        assert one["code"] == lines[one["first"] - 1 : one["first"] - 1 + len(one["code"])]
-        assert one["code"][0].strip().startswith("def forward(")
-        assert "return" in "".join(one["code"][-3:])
+        assert shown["code"] == lines[shown["first"] - 1 : shown["first"] - 1 + len(shown["code"])]
+        assert shown["code"][0].strip().startswith("def forward(")
+        assert "return" in "".join(shown["code"][-3:])
 
 
-def test_the_array_route_gives_float32(client, key):
+def test_the_array_route_returns_float32(client, key):
     asked = {
         "path": "blocks.0.attention",
         "implementation": "einops",
@@ -97,15 +97,15 @@ def test_the_array_route_gives_float32(client, key):
     assert np.array_equal(unpack(gradient.content)["window"], variable.gradient[0, 0].numpy())
 
 
-def test_what_is_drawn_at_once_is_what_the_server_hands_out():
+def test_the_script_draws_as_many_elements_as_the_server_sends():
     drawn = re.search(r"const WINDOW = (\d+);", (COMPONENTS / "views/code/tensor.js").read_text("utf-8"))
     assert drawn and int(drawn[1]) == description.WINDOW
 
 
 def test_the_comparison_route_measures_all_three(client, key):
     compared = client.get(f"/live/code/{key}/comparison", params={"path": "blocks.0.mlp"}).json()
-    assert [one["implementation"] for one in compared] == ["einops", "torch", "fused"]
-    assert all(one["output"] < 1e-5 and one["gradient"] < 1e-5 for one in compared)
+    assert [row["implementation"] for row in compared] == ["einops", "torch", "fused"]
+    assert all(row["output"] < 1e-5 and row["gradient"] < 1e-5 for row in compared)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_the_comparison_route_measures_all_three(client, key):
         ("KEY/cell?path=embed&implementation=einops&step=0&name=one_hot&index=0,0,99", 400, "has no element"),
     ],
 )
-def test_routes_refuse_in_a_sentence(client, key, route, status, problem):
+def test_routes_refuse_with_a_message(client, key, route, status, problem):
     answer = client.get(f"/live/code/{route.replace('KEY', key)}")
     assert (answer.status_code, problem in answer.text) == (status, True), answer.text
 
@@ -143,7 +143,7 @@ def test_every_layer_can_be_sent_as_json(client, key):
         assert json.loads(answer.text)["path"] == layer
 
 
-def test_the_editor_is_off_where_others_can_reach_the_server(home, monkeypatch):
+def test_the_editor_is_off_when_other_machines_can_reach_the_server(home, monkeypatch):
     path = tiny_run(home)
     monkeypatch.setattr(st, "get_option", lambda name: "localhost")
     app = open_page("code", run=path.name)
@@ -174,7 +174,7 @@ def test_every_suggested_edit_fits_some_layer():
 
 def test_the_model_can_be_downloaded_as_one_script(home):
     app = open_page("code", run=tiny_run(home).name)
-    assert [one for one in app.get("download_button") if one.label == "This model as one script"]
+    assert [element for element in app.get("download_button") if element.label == "This model as one script"]
 
 
 def test_sampling_and_training_code_is_read_on_live_data(home, client):
@@ -245,9 +245,9 @@ def test_every_equation_is_of_this_very_model(config):
         seen.add(kind)
         text = " ".join(told[kind]["lines"])
         traces = [trace_layer(recorded, path, model) for model in models.values()]
-        made = {variable.name for one in traces for step in one.steps for variable in step.variables}
+        made = {variable.name for trace in traces for step in trace.steps for variable in step.variables}
         assert {symbol.split("|")[0] for symbol in re.findall(r"{([^}]*)}", text)} <= made, kind
-        written = {PARAMETERS.get(one, one) for one in re.findall(r"[Wb]_[A-Za-z]+|[γβ]", text)}
+        written = {PARAMETERS.get(name, name) for name in re.findall(r"[Wb]_[A-Za-z]+|[γβ]", text)}
         if kind != "Transformer":  # it names weights of its layers
             assert written == {name for name, _ in layer.named_parameters(recurse=False)}, kind
 
@@ -256,7 +256,7 @@ def equation_text(kind, **changes):
     return " ".join(equations(dataclasses.replace(PRESETS["gpt"], **changes))[kind]["lines"])
 
 
-def test_equations_follow_what_no_parameter_shows():
+def test_equations_follow_settings_without_parameters():
     assert "slope_h" in equation_text("Attention", positional="alibi") and "slope" not in equation_text("Attention")
     assert "rotated by the angles" in equation_text("Attention", positional="rope")
     assert "norm({query})" in equation_text("Attention", qk_norm=True) and "norm" not in equation_text("Attention")
@@ -268,7 +268,7 @@ def test_equations_follow_what_no_parameter_shows():
     assert "W_Eᵀ" in equation_text("Transformer") and "W_U" in equation_text("Transformer", tie_embeddings=False)
 
 
-def test_the_training_code_has_equations_of_its_own_variables(home, client):
+def test_the_equations_of_training_code_use_its_variables(home, client):
     live = open_training_code(tiny_run(home), None, "The hen sat.")
     key = live.key
     told = equations(live.text.config)

@@ -1,4 +1,4 @@
-"""The page Inside without a browser: lens, attribution and residual stream say what the library measures."""
+"""The Inside page without a browser: lens, attribution and residual stream show the library's figures."""
 
 import base64
 import csv
@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from app_pages import HEN, ask_view, button, finished_run, look_request, never_ask, open_page, texts, tiny_run
+from app_pages import HEN, button, finished_run, never_ask, open_page, selection_request, texts, tiny_run, view_response
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
@@ -46,7 +46,7 @@ def run(home):
 
 @pytest.fixture
 def quiet(home):
-    """Nobody is asked what they expect."""
+    """No view asks for a prediction."""
     never_ask(home)
 
 
@@ -55,7 +55,7 @@ def ids(path) -> list[int]:
 
 
 def ask(path, *what: str, **query) -> bytes:
-    return ask_view("inside", path, *what, **query).body
+    return view_response("inside", path, *what, **query).body
 
 
 def rows_of(content: bytes) -> list[dict[str, str]]:
@@ -84,20 +84,20 @@ def test_each_view_asks_first_and_answers_with_what_it_measured(home, run, view,
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=8))
-def test_the_final_guess_stands_from_the_first_row_after_which_nothing_changes(guesses):
+def test_the_final_prediction_counts_from_the_first_row_after_which_nothing_changes(guesses):
     same = [row for row in range(len(guesses)) if set(guesses[row:]) == {guesses[-1]}]
     assert lens_view.settled(guesses) == min(same)
 
 
 def test_a_link_opens_the_same_view(home, run, quiet):
     app = open_page("inside", run=run.name, step="1", prompt=HEN, view="lens", colour="rank", locked="2.3")
-    wanted = {"step": "1", "view": "lens", "colour": "rank", "locked": "2.3"}
-    assert {name: app.query_params[name] for name in wanted} == wanted
+    expected = {"step": "1", "view": "lens", "colour": "rank", "locked": "2.3"}
+    assert {name: app.query_params[name] for name in expected} == expected
     other = open_page("inside", run=run.name, prompt=HEN, view="residual", figure="fraction", locked="5")
     assert (other.query_params["figure"], other.query_params["locked"]) == ("fraction", "5")
 
 
-def test_another_view_does_not_hold_what_the_last_one_held(home, run, quiet):
+def test_another_view_does_not_keep_the_last_views_selection(home, run, quiet):
     app = open_page("inside", run=run.name, prompt=HEN, view="lens", locked="1.3")
     view = next(group for group in app.button_group if group.key == "inside-view")
     view.set_value("residual").run()
@@ -106,14 +106,14 @@ def test_another_view_does_not_hold_what_the_last_one_held(home, run, quiet):
     assert "locked" not in app.query_params
 
 
-def test_a_link_to_what_is_not_there_falls_back_to_what_is(home, run, quiet):
+def test_a_link_to_a_missing_run_or_view_falls_back_to_an_existing_one(home, run, quiet):
     app = open_page("inside", run=run.name, prompt=HEN, view="nothing", colour="x", locked="9.9")
     assert (app.query_params["view"], app.query_params["colour"]) == ("lens", "guess")
     app = open_page("inside", run=run.name, prompt=HEN, view="attribution", position="99", token="99999", against="x")
     assert app.query_params["position"] == "15"
 
 
-def test_the_pair_is_the_true_next_token_against_the_likeliest_other(home, run, quiet):
+def test_the_pair_is_the_true_next_token_against_the_most_likely_other(home, run, quiet):
     app = open_page("inside", run=run.name, prompt=HEN, view="attribution", position="4")
     loaded = load_run(run)
     guesses = loaded.model(torch.tensor([ids(run)]))[0, 4].argsort(descending=True).tolist()
@@ -137,11 +137,11 @@ def test_another_token_can_be_chosen_and_the_address_remembers_it(home, run, qui
 
 
 def test_what_is_typed_is_read_as_a_token(run):
-    selection, encode = selection_from_request(look_request("inside", run, "lens")), load_run(run).tokenizer.encode
+    selection, encode = selection_from_request(selection_request("inside", run, "lens")), load_run(run).tokenizer.encode
     assert first_token(selection, "waited") == encode("w")[0]
     assert first_token(selection, "·") == encode(" ")[0]
-    for text, said in (("猫", "does not know '猫'"), ("", "at least one character")):
-        with pytest.raises(ValueError, match=said):
+    for text, message in (("猫", "does not know '猫'"), ("", "at least one character")):
+        with pytest.raises(ValueError, match=message):
             first_token(selection, text)
 
 
@@ -149,45 +149,45 @@ def test_what_is_typed_is_read_as_a_token(run):
 def test_the_lens_is_the_librarys_and_ends_in_the_models_output(home, name):
     path = trained(home, name)
     model, tokens = load_run(path).model, torch.tensor([ids(path)])
-    wanted, found = logit_lens(model, tokens), json.loads(ask(path, "lens"))
-    assert found["guesses"] == wanted.top_tokens.flatten().tolist()
-    assert found["rank"] == wanted.true_rank.flatten().tolist()
-    np.testing.assert_allclose(found["probabilities"], wanted.top_probabilities.flatten(), atol=1e-5)
-    np.testing.assert_allclose(found["truth"], wanted.true_probability.flatten(), atol=1e-5)
+    expected, result = logit_lens(model, tokens), json.loads(ask(path, "lens"))
+    assert result["guesses"] == expected.top_tokens.flatten().tolist()
+    assert result["rank"] == expected.true_rank.flatten().tolist()
+    np.testing.assert_allclose(result["probabilities"], expected.top_probabilities.flatten(), atol=1e-5)
+    np.testing.assert_allclose(result["truth"], expected.true_probability.flatten(), atol=1e-5)
     output = model(tokens)[0].softmax(-1).max(-1)
-    assert found["guesses"][-16 * 5 :: 5] == output.indices.tolist()
-    np.testing.assert_allclose(found["probabilities"][-16 * 5 :: 5], output.values.detach(), atol=1e-5)
-    assert set(found["texts"]) == {str(token) for token in found["guesses"]}
+    assert result["guesses"][-16 * 5 :: 5] == output.indices.tolist()
+    np.testing.assert_allclose(result["probabilities"][-16 * 5 :: 5], output.values.detach(), atol=1e-5)
+    assert set(result["texts"]) == {str(token) for token in result["guesses"]}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_bars_sum_to_the_models_own_difference(home, name):
     path = trained(home, name)
     model, tokens = load_run(path).model, torch.tensor([ids(path)])
-    found = json.loads(ask(path, "attribution", position=6, token=3, against=5))
-    wanted = direct_logit_attribution(model, tokens, (3, 5), 6)
+    result = json.loads(ask(path, "attribution", position=6, token=3, against=5))
+    expected = direct_logit_attribution(model, tokens, (3, 5), 6)
     logits = model(tokens)[0, 6].detach()
-    assert found["difference"] == pytest.approx(float(logits[3] - logits[5]), abs=1e-5)
-    assert sum(bar["value"] for bar in found["bars"]) == pytest.approx(found["difference"], abs=1e-4)
-    np.testing.assert_allclose([bar["value"] for bar in found["bars"]], wanted.values[:, 0], atol=1e-6)
-    names = [bar["name"] for bar in found["bars"]]
+    assert result["difference"] == pytest.approx(float(logits[3] - logits[5]), abs=1e-5)
+    assert sum(bar["value"] for bar in result["bars"]) == pytest.approx(result["difference"], abs=1e-4)
+    np.testing.assert_allclose([bar["value"] for bar in result["bars"]], expected.values[:, 0], atol=1e-6)
+    names = [bar["name"] for bar in result["bars"]]
     assert len(set(names)) == len(names)
     assert f"Layer 1 · head {model.config.n_heads - 1}" in names
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_sizes_and_shares_are_the_librarys(home, name):
+def test_norms_and_fractions_are_the_librarys(home, name):
     path = trained(home, name)
-    wanted = residual_stream(load_run(path).model, torch.tensor([ids(path)]))
-    found = json.loads(ask(path, "residual"))
+    expected = residual_stream(load_run(path).model, torch.tensor([ids(path)]))
+    result = json.loads(ask(path, "residual"))
     for figure, values in (
-        ("norm", wanted.norm),
-        ("fraction", wanted.fraction),
-        ("component_norm", wanted.component_norm),
+        ("norm", expected.norm),
+        ("fraction", expected.fraction),
+        ("component_norm", expected.component_norm),
     ):
-        np.testing.assert_allclose(found[figure], values[:, 0], rtol=1e-4, atol=1e-7)
-    np.testing.assert_allclose(np.sum(found["fraction"], axis=0), 1, atol=1e-3)
-    assert len(set(found["parts"])) == len(found["fraction"])
+        np.testing.assert_allclose(result[figure], values[:, 0], rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(np.sum(result["fraction"], axis=0), 1, atol=1e-3)
+    assert len(set(result["parts"])) == len(result["fraction"])
 
 
 def test_tables_hold_every_number(run):
@@ -195,8 +195,8 @@ def test_tables_hold_every_number(run):
     assert len(cells) == 3 * 16
     last = cells[-2]
     assert [json.loads(last[name]) for name in ("row", "pos", "true_next")] == ["layer 1", 14, "t"]
-    found = json.loads(ask(run, "lens"))
-    assert int(last["true_rank"]) == found["rank"][-1]
+    result = json.loads(ask(run, "lens"))
+    assert int(last["true_rank"]) == result["rank"][-1]
     assert cells[-1]["true_rank"] == ""
     bars = rows_of(ask(run, "attribution.csv", position=6))
     assert sum(float(bar["push"]) for bar in bars[:-1]) == pytest.approx(float(bars[-1]["push"]), abs=1e-4)
@@ -205,18 +205,18 @@ def test_tables_hold_every_number(run):
 
 
 @pytest.mark.parametrize("view", ["lens", "attribution", "residual"])
-def test_a_page_to_keep_holds_its_numbers_and_asks_nobody(run, view):
+def test_an_exported_page_holds_its_numbers_and_fetches_nothing(run, view):
     page = ask(run, f"{view}.html", position=6, token=3, against=5).decode()
     assert "default-src 'none'" in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     data = json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
-    held = base64.b64decode(data["sources"][view].partition("base64,")[2])
-    assert json.loads(held) == json.loads(ask(run, view, position=6, token=3, against=5))
+    embedded = base64.b64decode(data["sources"][view].partition("base64,")[2])
+    assert json.loads(embedded) == json.loads(ask(run, view, position=6, token=3, against=5))
 
 
-def test_each_row_of_the_lens_is_a_task_of_its_own(run, monkeypatch):
-    """So that a training run takes its steps between two of them."""
-    selection = selection_from_request(look_request("inside", run, "lens"))
+def test_each_row_of_the_lens_is_a_separate_task(run, monkeypatch):
+    """So that a training run can take steps in between."""
+    selection = selection_from_request(selection_request("inside", run, "lens"))
     selection.run()
     tasks, submit = [], compute.submit
     monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))
@@ -225,7 +225,7 @@ def test_each_row_of_the_lens_is_a_task_of_its_own(run, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("what", "query", "status", "said"),
+    ("what", "query", "status", "message"),
     [
         ("lens", {"tokens": "99999"}, 400, "token 99999 is not in the vocabulary"),
         ("attribution", {"position": "16"}, 400, "position must be 0 to 15, the positions of this text, got 16"),
@@ -235,14 +235,14 @@ def test_each_row_of_the_lens_is_a_task_of_its_own(run, monkeypatch):
         ("nothing", {}, 404, "There is no such view"),
     ],
 )
-def test_bad_addresses_are_refused_in_a_sentence(run, what, query, status, said):
-    with pytest.raises(HTTPException, match=re.escape(said)) as refused:
+def test_bad_addresses_are_refused_with_a_message(run, what, query, status, message):
+    with pytest.raises(HTTPException, match=re.escape(message)) as refused:
         ask(run, what, **query)
     assert refused.value.status_code == status
 
 
 @pytest.mark.parametrize("what", ["lens", "attribution", "residual"])
-def test_weights_that_diverged_are_named(home, run, quiet, what):
+def test_weights_that_diverged_are_reported(home, run, quiet, what):
     loaded = load_run(run)
     with torch.no_grad():
         loaded.model.blocks[0].attention.W_Q.fill_(torch.nan)
@@ -253,7 +253,7 @@ def test_weights_that_diverged_are_named(home, run, quiet, what):
         assert "the weights diverged" in texts(open_page("inside", run=run.name, view=what, prompt=HEN))
 
 
-def test_a_single_token_can_be_looked_at(home, quiet):
+def test_a_single_token_can_be_shown(home, quiet):
     path = tiny_run(home)
     for view in QUESTIONS:
         assert not open_page("inside", run=path.name, view=view, prompt="T").exception
@@ -267,8 +267,8 @@ def test_an_escaped_token_stays_on_its_line_and_reorders_nothing(text):
 
 @given(st.text(), st.lists(st.integers(1, 600), min_size=1, max_size=3))
 def test_only_whole_numbers_below_their_limits_are_taken_from_an_address(text, below):
-    found = parse_indices(text, below)
-    assert found is None or ".".join(map(str, found)) == re.sub(r"(?<!\d)0+(?=\d)", "", text)
+    result = parse_indices(text, below)
+    assert result is None or ".".join(map(str, result)) == re.sub(r"(?<!\d)0+(?=\d)", "", text)
     places = [limit - 1 for limit in below]
     assert parse_indices(".".join(map(str, places)), below) == places
     assert parse_indices(".".join(map(str, below)), below) is None

@@ -1,4 +1,4 @@
-"""Views of the page Inside that change a model: what they ask and say, and that their answers are the library's."""
+"""Views of the Inside page that change a model: what they ask and show, with the library's figures."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ import re
 
 import pytest
 import torch
-from app_pages import HEN, TEXT, ask_view, button, finished_run, never_ask, open_page, texts
+from app_pages import HEN, TEXT, button, finished_run, never_ask, open_page, texts, view_response
 from starlette.exceptions import HTTPException
 
 from components.views import patching
@@ -31,7 +31,7 @@ def run(home):
 
 def ask(path, *what: str, **query):
     """The answer of the route for the tokens of HEN, unless `text` says otherwise."""
-    return ask_view("inside", path, *what, **query)
+    return view_response("inside", path, *what, **query)
 
 
 def loaded(path):
@@ -39,7 +39,7 @@ def loaded(path):
     return run, torch.tensor([run.tokenizer.encode(HEN)])
 
 
-def test_intervene_asks_once_what_one_expects(home, run):
+def test_intervene_asks_once_for_a_prediction(home, run):
     app = open_page("inside", run=run.name, view="intervene")
     assert "the loss on your text hardly change" in texts(app)
     button(app, "expect-inside-intervene-A few").click().run()
@@ -58,80 +58,82 @@ def test_a_link_opens_the_same_intervention(home, run):
     assert (chosen["Layer"], chosen["Which query token"], chosen["Which key token"]) == ("1", "5", "3")
 
 
-def test_a_link_to_an_impossible_intervention_is_a_sentence(home, run):
+def test_a_link_to_an_impossible_intervention_shows_a_message(home, run):
     never_ask(home)
     app = open_page("inside", run=run.name, prompt=HEN, view="intervene", off="0.<b>")
     assert "off must be a whole number of 0 or more, got '<b>'" in texts(app)
 
 
 @pytest.mark.parametrize("kind", ["zero", "mean"])
-def test_losses_and_guesses_are_those_of_the_library(run, kind):
+def test_losses_and_predictions_are_the_librarys(run, kind):
     opened, tokens = loaded(run)
     windows = TextData.from_text(TEXT, opened.tokenizer, 24).evaluation_windows(4)[0]
-    found = json.loads(ask(run, "intervene-effect", off="0.1,0.2,1.m", kind=kind, scale="0.5").body)
+    result = json.loads(ask(run, "intervene-effect", off="0.1,0.2,1.m", kind=kind, scale="0.5").body)
     change = Intervention(((0, 1), (0, 2)), (1,), 0.5, kind == "mean")
-    wanted = intervention_effect(opened.model, tokens, change, windows)
-    both = (wanted.original, wanted.altered)
+    expected = intervention_effect(opened.model, tokens, change, windows)
+    both = (expected.original, expected.altered)
     texts = [opened.tokenizer.token_text(token) for token in range(opened.config.d_vocab)]
-    y, other = (texts.index(text) for text in found["pair"])
-    probabilities = wanted.altered.logits.softmax(dim=-1)
-    assert found["loss"] == pytest.approx([float(one.losses.mean()) for one in both], rel=1e-5)
-    assert found["difference"] == pytest.approx([float(one.logits[y] - one.logits[other]) for one in both], abs=1e-5)
-    for text, _, after in found["next"]:
+    y, other = (texts.index(text) for text in result["pair"])
+    probabilities = expected.altered.logits.softmax(dim=-1)
+    assert result["loss"] == pytest.approx([float(prediction.losses.mean()) for prediction in both], rel=1e-5)
+    assert result["difference"] == pytest.approx(
+        [float(prediction.logits[y] - prediction.logits[other]) for prediction in both], abs=1e-5
+    )
+    for text, _, after in result["next"]:
         assert after == pytest.approx(float(probabilities[texts.index(text)]), rel=1e-4)
-    assert max(after for _, _, after in found["next"]) == pytest.approx(float(probabilities.max()), rel=1e-4)
+    assert max(after for _, _, after in result["next"]) == pytest.approx(float(probabilities.max()), rel=1e-4)
 
 
-def test_a_steered_gaze_is_the_librarys(run):
+def test_an_attention_override_is_the_librarys(run):
     opened, tokens = loaded(run)
-    found = json.loads(ask(run, "intervene-effect", gaze="token", layer=1, head=3, row=9, key=4).body)
+    result = json.loads(ask(run, "intervene-effect", gaze="token", layer=1, head=3, row=9, key=4).body)
     change = Intervention(override=AttentionOverride(1, 3, "token", 9, 4))
-    wanted = intervention_effect(opened.model, tokens, change)
-    assert found["losses"][1] == pytest.approx(wanted.altered.losses.tolist(), rel=1e-5)
-    assert found["losses"][0] != pytest.approx(found["losses"][1], rel=1e-5)
+    expected = intervention_effect(opened.model, tokens, change)
+    assert result["losses"][1] == pytest.approx(expected.altered.losses.tolist(), rel=1e-5)
+    assert result["losses"][0] != pytest.approx(result["losses"][1], rel=1e-5)
 
 
 def test_nothing_switched_off_changes_nothing(run):
-    found = json.loads(ask(run, "intervene-effect").body)
-    assert found["losses"][0] == found["losses"][1]
+    result = json.loads(ask(run, "intervene-effect").body)
+    assert result["losses"][0] == result["losses"][1]
     original, altered = json.loads(ask(run, "intervene-continuations").body)
     assert original == altered
     assert len(original) == 24 - len(HEN)
 
 
-def test_both_models_write_on_by_their_likeliest_token(run):
+def test_both_models_continue_with_their_most_likely_token(run):
     opened, tokens = loaded(run)
     _, altered = json.loads(ask(run, "intervene-continuations", off="0.m,1.m").body)
     written = greedy_continuation(opened.model, tokens[0].tolist(), 24, Intervention(mlps=(0, 1)))
     assert altered == [opened.tokenizer.token_text(token) for token in written]
 
 
-def test_every_part_alone_is_the_librarys(run):
+def test_every_ablation_is_the_librarys(run):
     opened, tokens = loaded(run)
-    found = json.loads(ask(run, "intervene-ablations").body)
-    assert found == pytest.approx(ablation_effects(opened.model, tokens).flatten().tolist(), abs=1e-6)
-    assert len(found) == 2 * (4 + 1)
+    result = json.loads(ask(run, "intervene-ablations").body)
+    assert result == pytest.approx(ablation_effects(opened.model, tokens).flatten().tolist(), abs=1e-6)
+    assert len(result) == 2 * (4 + 1)
 
 
-def test_a_single_token_has_no_loss_and_the_view_still_stands(run):
+def test_a_single_token_has_no_loss_and_the_view_still_works(run):
     assert json.loads(ask(run, "intervene-ablations", text="T").body) == []
-    found = json.loads(ask(run, "intervene-effect", text="T", off="0.0").body)
-    assert found["loss"] == [None, None]
+    result = json.loads(ask(run, "intervene-effect", text="T", off="0.0").body)
+    assert result["loss"] == [None, None]
 
 
-def test_each_altered_token_is_a_task_of_its_own(run, monkeypatch):
-    """So that a training run takes its steps between two of them."""
+def test_each_altered_token_is_a_separate_task(run, monkeypatch):
+    """So that a training run can take steps in between."""
     tasks, submit = [], compute.submit
     monkeypatch.setattr(compute, "submit", lambda *arguments: tasks.append(arguments) or submit(*arguments))
     ask(run, "intervene-continuations", off="1.2")
     assert len(tasks) >= 24 - len(HEN)
 
 
-def test_an_intervention_is_carried_away_whole(run):
+def test_an_intervention_exports_everything_it_shows(run):
     rows = list(csv.DictReader(io.StringIO(ask(run, "intervene.csv", off="0.1").body.decode())))
-    found = json.loads(ask(run, "intervene-effect", off="0.1").body)
+    result = json.loads(ask(run, "intervene-effect", off="0.1").body)
     losses = [row for row in rows if row["what"] == '"loss of a token"']
-    assert [float(row["altered"]) for row in losses] == pytest.approx(found["losses"][1])
+    assert [float(row["altered"]) for row in losses] == pytest.approx(result["losses"][1])
     assert json.loads(losses[0]["token"]) == "h"
     page = ask(run, "intervene.html", off="0.1").body.decode()
     assert "default-src 'none'" in page
@@ -140,7 +142,7 @@ def test_an_intervention_is_carried_away_whole(run):
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ({"off": "9.0"}, "layer 9 does not exist"),
         ({"off": "0.7"}, "head 7 does not exist"),
@@ -152,13 +154,13 @@ def test_an_intervention_is_carried_away_whole(run):
         ({"gaze": "first", "head": "4"}, "head 4 does not exist"),
     ],
 )
-def test_impossible_interventions_are_refused_in_a_sentence(run, query, said):
-    with pytest.raises(HTTPException, match=re.escape(said)) as refused:
+def test_impossible_interventions_are_refused_with_a_message(run, query, message):
+    with pytest.raises(HTTPException, match=re.escape(message)) as refused:
         ask(run, "intervene-effect", **query)
     assert refused.value.status_code == 400
 
 
-def test_weights_that_diverged_are_named(run):
+def test_weights_that_diverged_are_reported(run):
     opened, _ = loaded(run)
     with torch.no_grad():
         opened.model.blocks[0].attention.W_Q.fill_(torch.nan)
@@ -169,7 +171,7 @@ def test_weights_that_diverged_are_named(run):
 
 @pytest.fixture(scope="module")
 def ready_texts():
-    """Ready pairs of the world, at least one of each kind, for tokens that are characters."""
+    """Prepared pairs from the world, at least one of each kind, for tokens that are characters."""
     tokenizer = build_tokenizer("char", generate(size=60_000))
     return [next(patching._fitting(tokenizer, skill)) for skill in CONTRASTS]
 
@@ -187,7 +189,7 @@ def ask_patching(path, what="patching", **query):
     return ask(path, what, text=load_run(path).tokenizer.decode(pair.clean), **dotted | query)
 
 
-def test_patching_asks_once_and_then_offers_own_texts(home, run):
+def test_patching_asks_once_and_then_accepts_custom_texts(home, run):
     app = open_page("inside", run=run.name, view="patching")
     assert "Two texts differ in one word" in texts(app)
     button(app, "expect-inside-patching-In between").click().run()
@@ -205,7 +207,7 @@ def test_a_link_opens_the_same_patching(home, run):
     assert shown == dict(zip(patching.FIELDS.values(), PROMPTS, strict=True))
 
 
-def test_a_ready_pair_is_named_in_the_address_by_its_texts(home, run, monkeypatch):
+def test_a_prepared_pair_is_named_in_the_address_by_its_texts(home, run, monkeypatch):
     never_ask(home)
     pairs = [Contrast("The hen sat", "The fox sat", " on", " under"), Contrast("The hen", "The fox", ".", "&")]
     monkeypatch.setattr(patching, "ready_pairs", lambda look: pairs)
@@ -217,7 +219,7 @@ def test_a_ready_pair_is_named_in_the_address_by_its_texts(home, run, monkeypatc
     assert not again.text_input
 
 
-def test_texts_of_different_length_are_a_sentence_on_the_page(home, run):
+def test_texts_of_different_length_show_a_message(home, run):
     never_ask(home)
     app = open_page("inside", run=run.name, view="patching", clean="The hen", corrupt="The foxes", right="s", wrong="x")
     assert "The clean text has 7 tokens and the corrupted one 9" in texts(app)
@@ -230,10 +232,10 @@ def test_every_effect_of_a_patch_is_the_librarys(run, site):
     ends = logit_difference(model, torch.stack(prompts), pair.answers).tolist()
     for layer in range(2):
         patches = [[Patch(site, layer, (position,))] for position in range(len(pair.clean))]
-        wanted = activation_patching(model, *prompts, pair.answers, patches)
-        found = json.loads(ask_patching(run, site=site, layer=layer).body)
-        assert found["effects"] == pytest.approx(wanted.tolist(), abs=1e-4)
-        assert found["ends"] == pytest.approx(ends, abs=1e-5)
+        expected = activation_patching(model, *prompts, pair.answers, patches)
+        result = json.loads(ask_patching(run, site=site, layer=layer).body)
+        assert result["effects"] == pytest.approx(expected.tolist(), abs=1e-4)
+        assert result["ends"] == pytest.approx(ends, abs=1e-5)
     if site == "resid_pre":  # before the first layer the prompts differ nowhere else
         alike = [at for at in range(len(pair.clean)) if at not in pair.changed]
         first = json.loads(ask_patching(run, site=site, layer=0).body)["effects"]
@@ -243,33 +245,33 @@ def test_every_effect_of_a_patch_is_the_librarys(run, site):
 def test_in_long_texts_neighbouring_positions_are_patched_together(run, monkeypatch):
     monkeypatch.setattr(patching, "CELLS", 3)  # 12 positions
     pair, model = pair_of(run), load_run(run).model
-    found = json.loads(ask_patching(run, site="mlp_out", layer=1).body)["effects"]
+    result = json.loads(ask_patching(run, site="mlp_out", layer=1).body)["effects"]
     prompts = torch.tensor(pair.clean), torch.tensor(pair.corrupt)
     patches = [[Patch("mlp_out", 1, tuple(range(at, at + 4)))] for at in (0, 4, 8)]
-    assert found == pytest.approx(activation_patching(model, *prompts, pair.answers, patches).tolist(), abs=1e-4)
+    assert result == pytest.approx(activation_patching(model, *prompts, pair.answers, patches).tolist(), abs=1e-4)
 
 
 def test_each_head_is_patched_at_all_positions(run):
     pair, model = pair_of(run), load_run(run).model
-    found = json.loads(ask_patching(run, site="head", layer=1).body)["effects"]
+    result = json.loads(ask_patching(run, site="head", layer=1).body)["effects"]
     patches = [[Patch("head", 1, None, head)] for head in range(4)]
     prompts = torch.tensor(pair.clean), torch.tensor(pair.corrupt)
-    assert found == pytest.approx(activation_patching(model, *prompts, pair.answers, patches).tolist(), abs=1e-4)
+    assert result == pytest.approx(activation_patching(model, *prompts, pair.answers, patches).tolist(), abs=1e-4)
 
 
-def test_ready_pairs_are_of_the_world_and_fit_the_tokenizer(ready_texts):
+def test_prepared_pairs_come_from_the_world_and_fit_the_tokenizer(ready_texts):
     tokenizer = build_tokenizer("char", generate(size=60_000))
-    for one in ready_texts:
-        pair = prompt_pair(tokenizer, one.clean, one.corrupt, one.right, one.wrong)
+    for contrast in ready_texts:
+        pair = prompt_pair(tokenizer, contrast.clean, contrast.corrupt, contrast.right, contrast.wrong)
         assert len(pair.clean) == len(pair.corrupt)
 
 
 def test_a_label_names_what_differs_once():
-    one = Contrast("Now Greta had it, and", "Now Tom had it, and", " she", " he")
-    assert patching.label(one) == "Now Greta/Tom had it, and … she/he"
+    contrast = Contrast("Now Greta had it, and", "Now Tom had it, and", " she", " he")
+    assert patching.label(contrast) == "Now Greta/Tom had it, and … she/he"
 
 
-def test_patching_is_carried_away_whole(run):
+def test_patching_exports_everything_it_shows(run):
     rows = list(csv.DictReader(io.StringIO(ask_patching(run, "patching.csv", site="mlp_out").body.decode())))
     assert len(rows) == 2 * len(pair_of(run).clean)
     page = ask_patching(run, "patching.html", site="head").body.decode()
@@ -278,7 +280,7 @@ def test_patching_is_carried_away_whole(run):
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ({"corrupt": "1.2"}, "corrupt must be 12 token ids"),
         ({"corrupt": "x"}, "corrupt must be 12 token ids"),
@@ -289,6 +291,6 @@ def test_patching_is_carried_away_whole(run):
         ({"layer": "-1"}, "layer must be a whole number of 0 or more, got '-1'"),
     ],
 )
-def test_impossible_patches_are_refused_in_a_sentence(run, query, said):
-    with pytest.raises(HTTPException, match=re.escape(said)):
+def test_impossible_patches_are_refused_with_a_message(run, query, message):
+    with pytest.raises(HTTPException, match=re.escape(message)):
         ask_patching(run, **query)

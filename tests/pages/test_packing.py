@@ -1,4 +1,4 @@
-"""Arrays for the browser: what the server sends says itself what it is."""
+"""Arrays for the browser: their header describes them."""
 
 import json
 import struct

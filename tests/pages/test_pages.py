@@ -1,4 +1,4 @@
-"""Each page without a browser: what it shows when there is nothing, something, and something wrong."""
+"""Each page without a browser: without runs, with runs, and with damaged ones."""
 
 import pytest
 from app_pages import TEXT, button, open_page, texts, tiny_run
@@ -38,13 +38,13 @@ def test_train_page_offers_every_field_with_its_help(home):
                 assert offered[name].help == field.help
 
 
-def test_train_page_names_what_cannot_work_and_offers_no_start(home):
+def test_train_page_reports_invalid_settings_and_disables_start(home):
     app = open_page("train")
     n_heads = next(control for control in app.number_input if control.label == "`n_kv_heads`")
     n_heads.set_value(3).run()
     assert not app.exception
     assert "n_kv_heads must be a divisor of n_heads=4, got 3" in texts(app)
-    assert not [one for one in app.button if one.key == "train-start"]
+    assert not [element for element in app.button if element.key == "train-start"]
 
 
 def test_a_card_changes_the_recipe(home):
@@ -76,11 +76,11 @@ def test_train_page_starts_pauses_steps_resumes_and_stops(home):
     assert run.wait("stopped", timeout=60)
     app.run()
     assert not app.exception
-    assert {one.key for one in app.button} >= {"train-resume", "train-generate", "train-new"}
+    assert {element.key for element in app.button} >= {"train-resume", "train-generate", "train-new"}
 
 
 @pytest.mark.parametrize("run", ["20200101000000", "../../etc", "<img src=x onerror=alert(1)>"])
-def test_a_link_to_a_run_that_is_not_there_says_so(home, run):
+def test_a_link_to_a_missing_run_says_so(home, run):
     app = open_page("train", run=run)
     assert f"There is no run {run}" in texts(app)
 
@@ -90,8 +90,8 @@ def test_a_damaged_run_is_explained(home, page):
     path = tiny_run(home)
     (path / "config.json").write_text('{"model": {"d_vocab": 3}}')
     app = open_page(page, run=path.name)
-    wanted = "damaged" if page == "train" else "No run yet"
-    assert wanted in texts(app)
+    expected = "damaged" if page == "train" else "No run yet"
+    assert expected in texts(app)
 
 
 def test_generate_without_a_run_leads_to_training(home):
@@ -129,32 +129,32 @@ def test_generate_opens_the_step_that_the_address_names(home):
     assert step.value == 2
 
 
-def test_generate_refuses_a_value_that_cannot_be(home):
+def test_generate_refuses_an_invalid_value(home):
     path = tiny_run(home)
     app = open_page("generate", run=path.name)
     heat = next(control for control in app.number_input if control.label == "`temperature`")
     heat.set_value(-1.0).run()
     assert "temperature must be at least 0, got -1.0" in texts(app)
-    assert not [one for one in app.button if one.key == "generate-start"]
+    assert not [element for element in app.button if element.key == "generate-start"]
 
 
 def test_tokenizer_page_counts_each_tokenizers_pieces(home):
     app = open_page("tokenizer", text="The hen")
-    said = texts(app)
-    assert "**7** tokens, 1.00 characters each" in said  # char
+    message = texts(app)
+    assert "**7** tokens, 1.00 characters each" in message  # char
     for kind in ("char", "bpe", "sentencepiece", "gpt2"):
-        assert kind in said
+        assert kind in message
 
 
-def test_tokenizer_page_reports_an_unknown_character_beside_those_who_know_it(home):
+def test_tokenizer_page_reports_an_unknown_character_beside_tokenizers_that_know_it(home):
     app = open_page("tokenizer", text="猫")
-    said = texts(app)
-    assert "The char tokenizer does not know '猫' (U+732B)" in said
-    assert "**3** tokens" in said  # bpe: its three bytes
+    message = texts(app)
+    assert "The char tokenizer does not know '猫' (U+732B)" in message
+    assert "**3** tokens" in message  # bpe: its three bytes
 
 
 def test_no_page_lets_a_text_become_markup(home):
-    """Texts from outside stand in elements that show them as they are, never in markdown."""
+    """Texts from outside are shown verbatim, never as markdown."""
     evil = "<img src=x onerror=alert(1)> **bold** :red[red]"
     path = tiny_run(home)
     RunFolder(path).append_sample(
@@ -164,4 +164,4 @@ def test_no_page_lets_a_text_become_markup(home):
     app.session_state["generate-kept"] = True  # opened by hand
     app.run()
     assert evil in [text.value for text in app.text]
-    assert not [one for kind in ("markdown", "caption") for one in app.get(kind) if "<img" in one.value]
+    assert not [element for kind in ("markdown", "caption") for element in app.get(kind) if "<img" in element.value]

@@ -1,4 +1,4 @@
-"""Views of a whole run, on the page Train: closed they cost nothing, open they show what the run recorded."""
+"""Views of a whole run, on the Train page: closed they cost nothing, open they show what the run recorded."""
 
 import base64
 import csv
@@ -8,7 +8,7 @@ import re
 import sys
 
 import pytest
-from app_pages import ask_view, button, finished_run, never_ask, open_page, run_request, texts, tiny_run
+from app_pages import button, finished_run, never_ask, open_page, run_request, texts, tiny_run, view_response
 from starlette.exceptions import HTTPException
 
 import components.views
@@ -20,7 +20,7 @@ KEY = "view-section-train-gradient_norms"
 
 
 def opened(path):
-    """The page of the run, the view's section opened by hand."""
+    """The page of the run with the view's section open."""
     app = open_page("train", run=path.name)
     app.session_state[f"{KEY}-{path.name}"] = True
     return app.run()
@@ -34,7 +34,7 @@ def norms_of(path) -> list[dict[str, float]]:
     return [row["grad_norms"] for row in RunFolder(path).read_metrics().rows if row["grad_norms"]]
 
 
-def test_a_closed_section_asks_and_reads_nothing(home):
+def test_a_closed_section_asks_and_fetches_nothing(home):
     app = open_page("train", run=tiny_run(home).name)
     assert [section.label for section in app.expander] == ["Gradient norm of each layer"]
     assert "**What do you expect?**" not in texts(app)
@@ -54,7 +54,7 @@ def test_the_view_asks_first_and_compares_with_what_was_recorded(home):
     )
 
 
-def test_who_does_not_want_to_be_asked_sees_the_view_at_once(home):
+def test_with_questions_off_the_view_is_shown_at_once(home):
     never_ask(home)
     app = opened(tiny_run(home))
     assert not app.exception
@@ -75,7 +75,7 @@ def test_every_norm_of_every_step_is_served_and_then_only_what_is_new(home):
     assert again["reset"] and again["steps"] == [1, 2, 3]
 
 
-def test_only_a_model_that_has_its_own_unembedding_is_said_to_have_gradients_there(home):
+def test_only_a_model_with_an_untied_unembedding_has_gradients_there(home):
     path = finished_run(home, "llama", d_model=8, n_layers=1, n_heads=1, n_ctx=16)
     content = json.loads(answer(run_request(path, "gradient_norms")).body)
     assert list(content["norms"]) == [UNTIED["embed"], "block 0", UNTIED["final"]]
@@ -104,14 +104,14 @@ def test_an_exported_page_holds_the_norms_and_what_draws_them(home):
     path = tiny_run(home)
     page = answer(run_request(path, "gradient_norms.html")).body.decode()
     data = json.loads(re.search(r"draw\(\{ data: (\{.*\}), parentElement", page)[1])
-    held = {name: base64.b64decode(source.partition("base64,")[2]) for name, source in data["sources"].items()}
-    assert json.loads(held["norms"])["steps"] == [1, 2, 3]
-    assert b"plotly.js" in held["plotly"]
+    embedded = {name: base64.b64decode(source.partition("base64,")[2]) for name, source in data["sources"].items()}
+    assert json.loads(embedded["norms"])["steps"] == [1, 2, 3]
+    assert b"plotly.js" in embedded["plotly"]
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 
 @pytest.mark.parametrize(
-    ("run_id", "what", "query", "status", "said"),
+    ("run_id", "what", "query", "status", "message"),
     [
         ("20200101000000", "gradient_norms", {}, 404, "There is no such run"),
         ("../secrets", "gradient_norms", {}, 404, "There is no such run"),
@@ -119,9 +119,9 @@ def test_an_exported_page_holds_the_norms_and_what_draws_them(home):
         (None, "gradient_norms", {"from": "x"}, 400, "from must be a whole number of 0 or more, got 'x'"),
     ],
 )
-def test_bad_addresses_are_refused_in_a_sentence(home, run_id, what, query, status, said):
+def test_bad_addresses_are_refused_with_a_message(home, run_id, what, query, status, message):
     path = tiny_run(home)
-    with pytest.raises(HTTPException, match=re.escape(said)) as refused:
+    with pytest.raises(HTTPException, match=re.escape(message)) as refused:
         answer(run_request(path if run_id is None else path.parent / run_id, what, **query))
     assert refused.value.status_code == status
 
@@ -160,4 +160,4 @@ def test_a_new_folder_is_a_new_view(home, tmp_path, monkeypatch):
 
 def test_a_view_of_a_run_is_not_one_of_a_selection(home):
     with pytest.raises(HTTPException, match="There is no such view"):
-        ask_view("train", tiny_run(home), "gradient_norms")
+        view_response("train", tiny_run(home), "gradient_norms")
