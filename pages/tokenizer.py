@@ -4,6 +4,7 @@ import streamlit as st
 
 from components.shared import folders, states
 from components.shared.help import explain
+from components.shared.select_box import select_box
 from components.shared.session import Address, Session
 from components.views.tokens import strip
 from components.views.tokens.explanations import TOKENS
@@ -45,10 +46,8 @@ def page() -> None:
         )  # fmt: skip
     with right:
         runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.state != "damaged"}
-        run_id = st.selectbox(
-            "Compare with the tokenizer of a run", [None, *runs], key=Session.TOKENIZER_RUN,
-            format_func=lambda run_id: runs[run_id].label if run_id else "none",
-        )  # fmt: skip
+        labels = {"": "none"} | {run.id: run.label for run in runs.values()}
+        run_id = select_box("Compare with the tokenizer of a run", labels, Session.TOKENIZER_RUN, "")
     names = list(REGISTRY) + ([run_id] if run_id else [])
     for start in range(0, len(names), 2):
         for column, name in zip(st.columns(2), names[start : start + 2], strict=False):

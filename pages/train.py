@@ -6,6 +6,7 @@ from components.run_form import TITLES, NewRun, choose_run, costs
 from components.shared import folders, states
 from components.shared.explanations import LOSS
 from components.shared.help import explain
+from components.shared.select_box import picked, select_box
 from components.shared.selection import WholeRun
 from components.shared.session import Address, Session
 from components.view_page import view_sections
@@ -40,9 +41,8 @@ def new_run() -> None:
     under_way = trainings.active()
     earlier = {run.id: run.label for run in list_runs(folders.checkpoints())}
     if earlier:
-        st.selectbox("Earlier runs", list(earlier), index=None, format_func=earlier.__getitem__,
-                     key=Session.TRAIN_EARLIER, on_change=open_earlier, placeholder="Open an earlier run",
-                     label_visibility="collapsed")  # fmt: skip
+        select_box("Earlier runs", earlier, Session.TRAIN_EARLIER, on_change=open_earlier,
+                   placeholder="Open an earlier run", label_visibility="collapsed")  # fmt: skip
     if under_way:
         st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
         st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
@@ -137,7 +137,8 @@ def resume(folder: RunFolder) -> None:
 
 def open_earlier() -> None:
     """Open the run chosen from the list."""
-    st.query_params.from_dict({Address.RUN: st.session_state[Session.TRAIN_EARLIER]})
+    if run_id := picked(Session.TRAIN_EARLIER):
+        st.query_params.from_dict({Address.RUN: run_id})
 
 
 def open_form() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from components.shared import folders, states
+from components.shared.parameters import parse_natural
+from components.shared.select_box import picked, select_box
 from components.shared.session import Address, Session, forget
 from llm.checkpoints import RunFolder, RunSummary, list_runs
+
+NEWEST = "newest"  # the option for weights without a step
 
 
 def choose_checkpoint(purpose: str) -> tuple[RunSummary, int | None] | None:
@@ -30,18 +34,18 @@ def choose_run(purpose: str) -> RunSummary | None:
         return None
     if wanted is not None and wanted not in runs:
         states.failed(f"There is no run {wanted[:80]} in {folders.checkpoints()}; choose one of these.")
-    ids = list(runs)
-    run_id = st.selectbox(
-        "Run", ids, index=ids.index(wanted) if wanted in runs else 0, format_func=lambda run_id: runs[run_id].label,
-        on_change=forget, args=(Address.STEP, Address.PROMPT, Address.GROWN),
-    )  # fmt: skip
-    st.query_params[Address.RUN] = run_id
+    run_id = wanted if wanted in runs else next(iter(runs))
+    st.query_params[Address.RUN] = st.session_state[Session.CHECKPOINT_RUN] = run_id
+    select_box("Run", {run.id: run.label for run in runs.values()}, Session.CHECKPOINT_RUN, on_change=_open_picked)
     return runs[run_id]
 
 
-def _forget_selection() -> None:
-    for name in ("step", "prompt", "grown"):
-        st.query_params.pop(name, None)
+def _open_picked() -> None:
+    """Open the run that was chosen, with a step and a text of its own."""
+    run_id = picked(Session.CHECKPOINT_RUN)
+    if run_id != st.query_params.get(Address.RUN):
+        st.query_params[Address.RUN] = run_id
+        forget(Address.STEP, Address.PROMPT, Address.GROWN)
 
 
 def choose_step(folder: RunFolder) -> int | None:
@@ -65,7 +69,9 @@ def pick_step(folder: RunFolder, steps: list[int | None], newest: str, key: Sess
         loss = f" · validation loss {losses[step]:.2f}" if step in losses else ""
         return f"Step {step:,}{' · untrained' if step == 0 else loss}"
 
-    wanted = st.query_params.get(Address.STEP, "")
-    index = steps.index(int(wanted)) if wanted.isdecimal() and int(wanted) in steps else 0
-    return st.selectbox("Step", steps, index=index, format_func=label, key=key.of(folder.id),
+    wanted = parse_natural(st.query_params.get(Address.STEP, ""))
+    default = wanted if wanted is not None and wanted in steps else steps[0]
+    labels = {NEWEST if step is None else step: label(step) for step in steps}
+    chosen = select_box("Step", labels, key.of(folder.id), NEWEST if default is None else default,
                         help="Each snapshot is the model as it was at that step")  # fmt: skip
+    return None if chosen == NEWEST else int(chosen)

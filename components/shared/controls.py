@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from components.shared.select_box import picked
 from components.shared.session import Address, control_key, forget
 
 INVISIBLE = "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]"
@@ -16,7 +17,7 @@ INVISIBLE = "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u
 def remembered(page: str, name: str, default: str, allowed: Sequence[str]) -> str:
     """The key of the page's control `name`, which starts with the value in the address, or else with `default`."""
     key = control_key(page, name)
-    if st.session_state.get(key) not in allowed:
+    if picked(key) not in allowed:
         wanted = st.query_params.get(name)
         st.session_state[key] = wanted if wanted in allowed else default
     return key

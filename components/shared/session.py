@@ -118,6 +118,7 @@ class Session(StrEnum):
     CODE_EDIT = "code-edit"
     CODE_TRY = "code-try"
 
+    CHECKPOINT_RUN = "checkpoint-run"
     CHECKPOINT_STEP = "checkpoint-step"
     SELECTION_RUN = "selection-run"  # the run that the tab last showed
     SELECTION_STEP = "selection-step"

@@ -20,6 +20,7 @@ from components.shared.head_figures import (
     scores_of,
 )
 from components.shared.parameters import Query
+from components.shared.select_box import select_box
 from components.shared.selection import Selection, one_layer_runs, remember_step, selection_from_request
 from components.shared.session import Address, control_key
 from components.shared.view import Question, Table, View
@@ -49,11 +50,11 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
     """Choose the score that the first chart shows, and a run to compare with."""
     query: dict[str, str] = {Address.SCORE: choose_one("attention", Address.SCORE, "Score", SCORE_NAMES, "induction")}
     controls = one_layer_runs(except_for=selection.run_id)
-    control = st.selectbox("Compare with a one-layer run", [None, *controls], width=420, disabled=not controls,
-                           key=control_key("attention", Address.CONTROL),
-                           format_func=lambda run_id: controls.get(run_id, "none"),
-                           help="A control: one layer alone cannot form an induction head")  # fmt: skip
-    return selection, query if control is None else query | {Address.CONTROL: control}
+    control = select_box(
+        "Compare with a one-layer run", {"": "none"} | controls, control_key("attention", Address.CONTROL), "",
+        width=420, disabled=not controls, help="A control: one layer alone cannot form an induction head",
+    )  # fmt: skip
+    return selection, query | {Address.CONTROL: control} if control else query
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:

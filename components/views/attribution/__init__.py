@@ -11,6 +11,7 @@ from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, escape_token
 from components.shared.lens_figures import lens_of
 from components.shared.parameters import Query, int_param, parse_natural
+from components.shared.select_box import picked, select_box
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address, Session, control_key, forget
 from components.shared.texts import batch_of_one
@@ -123,8 +124,8 @@ def choose_token(selection: Selection, position: int, label: str, name: str, tok
 
     key = control_key("inside", name)
     st.session_state[key] = token
-    st.selectbox(
-        label, list(dict.fromkeys([*truth, *probabilities, token])), format_func=label_of, key=key, width=210,
+    select_box(
+        label, {option: label_of(option) for option in (*truth, *probabilities, token)}, key, width=210,
         accept_new_options=True, on_change=_choose_typed, args=(selection, name),
         help="Or type another token (· for a space); of a longer text, the first token is used",
     )  # fmt: skip
@@ -202,7 +203,7 @@ def _move(position: int | None) -> None:
 
 def _choose_typed(selection: Selection, name: str) -> None:
     """Store the token that was chosen from the list or typed."""
-    token = st.session_state[control_key("inside", name)]
+    token = picked(control_key("inside", name))
     if isinstance(token, str):
         try:
             token = first_token(selection, token)

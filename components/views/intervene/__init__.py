@@ -13,6 +13,7 @@ from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, escape_token, remembered
 from components.shared.explanations import LOSS
 from components.shared.parameters import Query, check_choice, int_param, require_natural
+from components.shared.select_box import select_box
 from components.shared.selection import Selection, selection_from_request, text_data
 from components.shared.session import Address, forget
 from components.shared.texts import batch_of_one, token_texts
@@ -100,11 +101,10 @@ def _choose_edit(selection: Selection, override: str) -> dict[str, str]:
     chosen: dict[str, str] = {}
     with st.container(horizontal=True):
         for name, allowed in choices.items():
-            chosen[name] = st.selectbox(
-                titles[name], allowed, key=remembered("inside", name, allowed[0], allowed),
-                width=200 if name in (Address.ROW, Address.KEY) else 110,
-                format_func=label_of if name in (Address.ROW, Address.KEY) else str,
-            )  # fmt: skip
+            label, width = (label_of, 200) if name in (Address.ROW, Address.KEY) else (str, 110)
+            options = {option: label(option) for option in allowed}
+            key = remembered("inside", name, allowed[0], allowed)
+            chosen[name] = select_box(titles[name], options, key, width=width)
     return chosen
 
 

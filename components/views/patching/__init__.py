@@ -15,6 +15,7 @@ from components.shared import states
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, remember_locked
 from components.shared.parameters import Query, check_choice, int_param, parse_indices
+from components.shared.select_box import picked, select_box
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address, Session
 from components.shared.texts import MAX_TOKENS, token_texts
@@ -109,13 +110,13 @@ def _choose_contrast(selection: Selection) -> Contrast:
     with states.loading("Looking for pairs in the world of the text"):
         ready = ready_pairs(selection)
     names = {str(index): label(contrast) for index, contrast in enumerate(ready)} | {OWN: "My own texts"}
-    if st.session_state.get(Session.INSIDE_PAIR) not in names:
+    if picked(Session.INSIDE_PAIR) not in names:
         texts = [st.query_params.get(name, "") for name in FIELDS]
         asked = OWN if any(texts) else next(iter(names))
         st.session_state[Session.INSIDE_PAIR] = (
             str(ready.index(Contrast(*texts))) if Contrast(*texts) in ready else asked
         )
-    choice = st.selectbox("Two texts", list(names), format_func=names.__getitem__, key=Session.INSIDE_PAIR)
+    choice = select_box("Two texts", names, Session.INSIDE_PAIR)
     if choice != OWN:
         chosen = ready[int(choice)]
         st.query_params.update(

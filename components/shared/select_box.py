@@ -1,0 +1,49 @@
+"""A select box whose choice is an option, not the label that was shown for it.
+
+Streamlit identifies a choice by its label: one whose label has changed since it was shown, as that of a run that
+trains, counts as none, and of equal labels the last counts. Here every label that the tab has shown leads to its
+option, and equal labels begin with the option.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar, cast
+
+import streamlit as st
+
+T = TypeVar("T", bound=Hashable)
+
+
+def select_box(label: str, options: Mapping[T, str], key: str, default: T | None = None, **more: Any) -> T:
+    """Choose one of `options` (shown by their labels); starts with `default`, or with none of them (returns None).
+
+    To choose another, set `st.session_state[key]`. In a callback, `picked` is the choice. No option may be None.
+    """
+    labels = _distinct(options)
+    st.session_state.setdefault(_shown(key), {}).update({text: option for option, text in labels.items()})
+    chosen = picked(key)
+    if chosen not in labels:
+        chosen = default
+    if chosen is not None:
+        st.session_state[key] = chosen  # also renews its label in the browser
+    box = st.selectbox(label, list(labels), index=None if chosen is None else 0, format_func=labels.__getitem__,
+                       key=key, **more)  # fmt: skip
+    return cast(T, box)
+
+
+def picked(key: str) -> Any:
+    """The option chosen in the box with this key, or the text that was typed; None if there is none."""
+    value = st.session_state.get(key)
+    return st.session_state.get(_shown(key), {}).get(value, value)
+
+
+def _shown(key: str) -> str:
+    """Where the tab keeps the labels that the box has shown, with their options."""
+    return f"{key}-shown"
+
+
+def _distinct(options: Mapping[T, str]) -> dict[T, str]:
+    count = Counter(options.values())
+    return {option: text if count[text] == 1 else f"{option} · {text}" for option, text in options.items()}

@@ -1,0 +1,97 @@
+"""What one chooses on a page: it is what is opened, whatever else happens meanwhile."""
+
+import shutil
+
+import pytest
+from app_pages import never_ask, open_page, tiny_run
+
+from llm.checkpoints import RunFolder, list_runs
+
+FIRST, SECOND = "20260131120001", "20260131120002"
+
+
+def run_named(home, name, **settings):
+    """A finished run with this id."""
+    path = tiny_run(home, **settings)
+    return path.rename(path.with_name(name))
+
+
+def box(app, label):
+    """The select box with this label."""
+    return next(box for box in app.selectbox if box.label == label)
+
+
+def run_in_address(app):
+    """The run in the address: AppTest returns a value that a page wrote as text, and any other as a list."""
+    run = app.query_params["run"]
+    return run if isinstance(run, str) else run[0]
+
+
+@pytest.mark.parametrize("page", ["generate", "attention", "inside", "code"])
+def test_a_pick_survives_that_labels_change_while_a_run_trains(home, page):
+    never_ask(home)
+    run_named(home, FIRST)
+    training = RunFolder(shutil.copytree(home / "checkpoints" / FIRST, home / "checkpoints" / SECOND))
+    for n_picked, run in enumerate((FIRST, SECOND)):  # the other run; then the very one whose label changes
+        training.write_status("running", "", 40)
+        app = open_page(page, run=SECOND if run == FIRST else FIRST)
+        box(app, "Run").select_index(1 - n_picked)
+        training.write_status("running", "", 45)
+        app.run()
+        assert not app.exception
+        assert (run_in_address(app), box(app, "Run").value) == (run, run)
+
+
+def test_runs_with_equal_labels_are_told_apart(home):
+    run_named(home, FIRST)
+    shutil.copytree(home / "checkpoints" / FIRST, home / "checkpoints" / SECOND)
+    assert len({run.label for run in list_runs(home / "checkpoints")}) == 1  # within one minute
+    for index, run in enumerate((SECOND, FIRST)):
+        app = open_page("generate")
+        assert run in box(app, "Run").options[index]
+        box(app, "Run").select_index(index)
+        app.run()
+        assert run_in_address(app) == run
+
+
+def test_picking_a_run_keeps_nothing_of_the_one_before(home):
+    run_named(home, FIRST)
+    shutil.copytree(home / "checkpoints" / FIRST, home / "checkpoints" / SECOND)
+    app = open_page("generate", run=FIRST, step="2", prompt="The fox")
+    box(app, "Run").select(SECOND).run()
+    assert "step" not in app.query_params
+    assert app.query_params["prompt"] != ["The fox"]
+
+
+def test_a_picked_step_survives_that_its_loss_becomes_known(home):
+    path = run_named(home, FIRST)
+    metrics = path / "metrics.jsonl"
+    rows = metrics.read_bytes()
+    metrics.write_bytes(b"")
+    app = open_page("generate", run=FIRST)
+    step = box(app, "Step")
+    assert step.options[1] == "Step 3"
+    step.select_index(1)
+    metrics.write_bytes(rows)
+    app.run()
+    assert box(app, "Step").value == 3
+    assert "loss" in box(app, "Step").options[1]
+
+
+def test_an_earlier_run_opens_though_its_label_has_changed(home):
+    training = RunFolder(run_named(home, FIRST))
+    training.write_status("running", "", 1)
+    app = open_page("train", new="1")
+    box(app, "Earlier runs").select_index(0)
+    training.write_status("running", "", 2)
+    app.run()
+    assert run_in_address(app) == FIRST
+
+
+def test_the_run_whose_tokenizer_is_compared_stays_chosen_while_it_trains(home):
+    training = RunFolder(run_named(home, FIRST))
+    app = open_page("tokenizer")
+    box(app, "Compare with the tokenizer of a run").select_index(1)
+    training.write_status("running", "", 2)
+    app.run()
+    assert box(app, "Compare with the tokenizer of a run").value == FIRST
