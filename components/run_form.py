@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from components.shared import folders, forms
+from components.shared.select_box import select_box
 from components.shared.session import Session
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.costs import flops_per_token, memory, parameter_count
@@ -57,11 +58,18 @@ def choose_text() -> tuple[str, str]:
         st.session_state[Session.TRAIN_TEXT] = _store(upload.name, upload.getvalue())
     with left:
         texts = [folders.DEFAULT_TEXT, *sorted(folders.uploads().glob("*"))]
-        path = st.selectbox("Text", texts, format_func=lambda path: path.name, key=Session.TRAIN_TEXT)
+        path = select_box("Text", {text: _text_name(text) for text in texts}, Session.TRAIN_TEXT, folders.DEFAULT_TEXT,
+                          persist_state="session")  # fmt: skip
     text = read_text(path)
     st.caption(f"{len(text):,} characters · 90 % for training, 10 % for validation. It begins:")
     st.text(_beginning(text))
     return text, path.name
+
+
+def _text_name(path: Path) -> str:
+    """A text's name in the list: an upload can be called as the default text is."""
+    clash = path.name == folders.DEFAULT_TEXT.name and path != folders.DEFAULT_TEXT
+    return f"{path.name} (uploaded)" if clash else path.name
 
 
 def _beginning(text: str, characters: int = 280) -> str:
@@ -140,19 +148,22 @@ def choose_run() -> NewRun:
     architecture = choose_architecture()
     row = st.container(horizontal=True)  # wraps on a narrow page
     with row, st.container(width=300):
-        size = st.segmented_control("Size", list(SIZES), default="small", required=True, key=Session.TRAIN_SIZE)
+        size = st.segmented_control("Size", list(SIZES), default="small", required=True, key=Session.TRAIN_SIZE,
+                                    persist_state="session")  # fmt: skip
         st.caption(SIZE_DESCRIPTIONS[size])
     with row, st.container(width=400):
         tokenizer = st.segmented_control(
-            "Tokenizer", list(TOKENIZERS), default=DEFAULT_TOKENIZER, required=True, key=Session.TRAIN_TOKENIZER
-        )
+            "Tokenizer", list(TOKENIZERS), default=DEFAULT_TOKENIZER, required=True, key=Session.TRAIN_TOKENIZER,
+            persist_state="session",
+        )  # fmt: skip
         entry = TOKENIZERS[tokenizer]
         st.caption(f"{entry.label}. {entry.help}")
         d_vocab = None
         if entry.default_d_vocab is not None:
             d_vocab = int(
-                st.number_input("Vocabulary size", 260, 65536, entry.default_d_vocab, 256, key=Session.TRAIN_VOCAB)
-            )
+                st.number_input("Vocabulary size", 260, 65536, entry.default_d_vocab, 256, key=Session.TRAIN_VOCAB,
+                                persist_state="session")
+            )  # fmt: skip
     expected = d_vocab or entry.expected_d_vocab(text)
     model = choose_model(architecture, size, expected)
     training = choose_training()

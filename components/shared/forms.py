@@ -28,24 +28,27 @@ def fields(
 
 
 def control(field: FieldDescription, value: Any, key: str) -> Any:
-    """Show the control that fits the field's type, labelled with its name in code. An empty optional field is None."""
-    key = f"{key}-{value}"  # another preset has another default: a new control
-    text, tip = f"`{field.name}`", field.help
+    """Show the control that fits the field's type, labelled with its name in code. An empty optional field is None.
+
+    The tab keeps what was chosen, also while another page or another preset is shown.
+    """
+    text = f"`{field.name}`"
+    # another preset has another default: a new control
+    more: dict[str, Any] = {"help": field.help, "key": f"{key}-{value}", "persist_state": "session"}
     if field.choices:
-        return st.selectbox(text, field.choices, index=field.choices.index(value), help=tip, key=key)
+        return st.selectbox(text, field.choices, index=field.choices.index(value), **more)
     if field.kind is bool:
-        return st.toggle(text, value, help=tip, key=key)
+        return st.toggle(text, value, **more)
     if field.kind is int:
-        return st.number_input(text, value=value, step=1, help=tip, key=key, placeholder="off")
+        return st.number_input(text, value=value, step=1, placeholder="off", **more)
     if field.kind is float:
-        return st.number_input(
-            text, value=None if value is None else float(value), step=_stride(value), format="%g", help=tip, key=key,
-            placeholder="off",
-        )  # fmt: skip
+        number = None if value is None else float(value)
+        return st.number_input(text, value=number, step=_stride(value), format="%g", placeholder="off", **more)
     if field.kind is tuple:
-        lines = st.text_area(text, "\n".join(value), help=f"{tip}, one per line", key=key, height=68)
+        more["help"] = f"{field.help}, one per line"
+        lines = st.text_area(text, "\n".join(value), height=68, **more)
         return tuple(line for line in lines.split("\n") if line)
-    return st.text_input(text, value, help=tip, key=key)
+    return st.text_input(text, value, **more)
 
 
 def _stride(value: float | None) -> float:

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from app_pages import never_ask, open_page, tiny_run
+from app_pages import PROJECT, TEXT, button, never_ask, open_page, tiny_run
 
 from llm.checkpoints import RunFolder, list_runs
 
@@ -95,3 +95,69 @@ def test_the_run_whose_tokenizer_is_compared_stays_chosen_while_it_trains(home):
     training.write_status("running", "", 2)
     app.run()
     assert box(app, "Compare with the tokenizer of a run").value == FIRST
+
+
+def control(app, kind, label):
+    """The control of this kind with this label."""
+    return next(control for control in app.get(kind) if control.label == label)
+
+
+def visit_another_page(app):
+    """Switch to another page and back to Train."""
+    app.switch_page("code.py").run()
+    app.switch_page("train.py").run()
+    assert not app.exception
+
+
+def test_a_page_switch_forgets_nothing_of_the_form(home):
+    (home / "uploads").mkdir()
+    (home / "uploads" / "hens.txt").write_text(TEXT)
+    app = open_page("train", new="1")
+    button(app, "train-choose-llama").click().run()
+    box(app, "Text").select_index(1).run()
+    control(app, "button_group", "Size").set_value("medium").run()
+    control(app, "button_group", "Tokenizer").set_value("bpe").run()
+    edits = {
+        ("number_input", "Vocabulary size"): 300,
+        ("number_input", "`n_layers`"): 3,  # of each kind of control
+        ("number_input", "`learning_rate`"): 0.002,
+        ("number_input", "`steps`"): 77,
+        ("selectbox", "`schedule`"): "constant",
+        ("toggle", "`tie_embeddings`"): not control(app, "toggle", "`tie_embeddings`").value,
+    }
+    for (kind, label), value in edits.items():
+        control(app, kind, label).set_value(value).run()
+    visit_another_page(app)
+    assert app.session_state["train-architecture"] == "llama"
+    assert box(app, "Text").value.name == "hens.txt"
+    assert control(app, "button_group", "Size").value == "medium"
+    assert control(app, "button_group", "Tokenizer").value == "bpe"
+    assert {field: control(app, *field).value for field in edits} == edits
+
+
+def test_an_invalid_field_does_not_make_the_form_forget_the_others(home):
+    app = open_page("train", new="1")
+    control(app, "number_input", "`steps`").set_value(77).run()
+    control(app, "number_input", "`n_kv_heads`").set_value(3).run()  # the form ends here
+    assert "`steps`" not in [number.label for number in app.number_input]
+    control(app, "number_input", "`n_kv_heads`").set_value(2).run()
+    assert control(app, "number_input", "`steps`").value == 77
+
+
+def test_a_page_switch_keeps_the_sampling_settings(home):
+    run_named(home, FIRST)
+    app = open_page("generate")
+    control(app, "number_input", "`temperature`").set_value(0.3).run()
+    app.switch_page("train.py").run()
+    app.switch_page("generate.py").run()
+    assert control(app, "number_input", "`temperature`").value == 0.3
+
+
+def test_an_upload_named_as_the_default_text_is_told_apart(home):
+    (home / "uploads").mkdir()
+    (home / "uploads" / "training.txt").write_text(TEXT)
+    for index, folder in enumerate((PROJECT, home / "uploads")):
+        app = open_page("train", new="1")
+        box(app, "Text").select_index(index)
+        app.run()
+        assert box(app, "Text").value == folder / "training.txt"
