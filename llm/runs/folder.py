@@ -6,6 +6,7 @@
       text.txt                   the training text, so that a run can be resumed
       metrics.jsonl              one line for each optimizer step, only ever appended to
       status.json                running, paused, finished, stopped or failed, and why
+      training.lock              locked by the process that trains the run
       step_000100/               a snapshot (`llm.runs.snapshots`)
       best_model.safetensors     the weights with the lowest validation loss
       final_model.safetensors    the weights after the last step
@@ -17,6 +18,7 @@ folder executes nothing.
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,6 +32,7 @@ from llm.runs.metrics import MetricsChunk
 from llm.runs.status import RunStatus
 from llm.runs.weights import load_weights, weights_as_bytes
 from llm.runtime.files import write_bytes, write_json
+from llm.runtime.lock import LockHeldError, ProcessLock
 from llm.tokenizers import Tokenizer
 
 RUN_ID = re.compile(r"[0-9]{14}")
@@ -42,6 +45,7 @@ class RunFolder:
     def __init__(self, path: Path | str) -> None:
         """An existing run folder. Raises FileNotFoundError where there is none."""
         self.path = Path(path)
+        self._lock: ProcessLock | None = None
         if not (self.path / "config.json").is_file():
             raise FileNotFoundError(
                 f"{self.path} is not a run folder (it has no config.json): `uv run llm runs` lists the runs there are"
@@ -69,8 +73,26 @@ class RunFolder:
         write_bytes(path / "metrics.jsonl", b"")
         write_json(path / "config.json", config)  # last: without it the folder is no run yet
         folder = cls(path)
+        folder.lock()
         folder.write_status("running", "", 0)
         return folder
+
+    def lock(self) -> None:
+        """Make this object the only one that trains the run: until `unlock`, the run's end or that of the process.
+
+        Raises ValueError if the run is being trained, by another process or in this one.
+        """
+        try:
+            self._lock = self._lock or ProcessLock(self.path / status.LOCK)
+        except LockHeldError as error:
+            where = "this process" if error.pid == os.getpid() else f"another process (pid {error.pid or 'unknown'})"
+            raise ValueError(f"run {self.id} is being trained in {where}: stop it there before resuming") from None
+
+    def unlock(self) -> None:
+        """Let others train the run."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def config(self) -> RunConfig:
         """config.json, checked. Raises DamagedCheckpointError."""
@@ -87,8 +109,12 @@ class RunFolder:
             raise DamagedCheckpointError(path, f"it is not UTF-8 ({error})") from None
 
     def write_status(self, state: str, message: str, step: int) -> None:
-        """Replace the run's status."""
-        status.write_status(self.path / "status.json", state, message, step)
+        """Replace the run's status. A state other than running and paused ends its training, so it unlocks the run."""
+        try:
+            status.write_status(self.path / "status.json", state, message, step)
+        finally:
+            if state not in status.ACTIVE:
+                self.unlock()
 
     def status(self) -> RunStatus:
         """The run's status; "unknown" without a readable status.json."""

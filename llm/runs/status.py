@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm.runtime.files import write_json
+from llm.runtime.lock import is_held
+
+ACTIVE = ("running", "paused")  # states in which a process holds the run's lock
+LOCK = "training.lock"
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """status.json. A run whose process died while it was running or paused reads as "interrupted"."""
+    """status.json. A run that was running or paused, and that no process trains any more, reads as "interrupted"."""
 
     state: str
     message: str
@@ -37,17 +41,7 @@ def read_status(path: Path) -> RunStatus:
         )
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return RunStatus("unknown", "", 0, 0, 0.0)
-    if status.state in ("running", "paused") and not _is_alive(status.pid):
+    if status.state in ACTIVE and not is_held(path.with_name(LOCK)):
         message = "its process ended; it can be resumed from its newest snapshot"
         return dataclasses.replace(status, state="interrupted", message=message)
     return status
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError, TypeError):
-        return False
-    except PermissionError:  # another user's process
-        return True
-    return pid > 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import platform
 from datetime import datetime
 from importlib.metadata import version
@@ -79,7 +78,15 @@ def resume_run(path: Path | str) -> Trainer:
             available.
     """
     folder = RunFolder(Path(path))
-    _reject_if_training_elsewhere(folder)
+    folder.lock()
+    try:
+        return _trainer_from_snapshot(folder)
+    except BaseException:
+        folder.unlock()
+        raise
+
+
+def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     config = folder.config()
     try:
         implementation, sha256 = config.raw["implementation"], config.raw["text"]["sha256"]
@@ -140,11 +147,3 @@ def _describe(
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "device": choose_device(training.device).type,
     }
-
-
-def _reject_if_training_elsewhere(folder: RunFolder) -> None:
-    status = folder.status()  # the state of a dead process is read as interrupted
-    if status.state in ("running", "paused") and status.pid != os.getpid():
-        raise ValueError(
-            f"run {folder.id} is {status.state} in another process (pid {status.pid}): stop it there before resuming"
-        )

@@ -247,12 +247,17 @@ def test_several_processes_are_refused(monkeypatch, capsys):
     assert "2 processes were started" in said_by(capsys, ["train", "--data", "foxes.txt"], 2)
 
 
-def test_a_run_in_another_process_is_not_resumed(trained, capsys):
-    path = copied(trained)
-    status = {"state": "running", "message": "", "step": 2, "pid": os.getppid(), "updated": 0}
-    (path / "status.json").write_text(json.dumps(status))
-    assert "running in another process" in said_by(capsys, ["train", "--resume", str(path)], 2)
-    assert main(["infer", "--checkpoint", str(path), "--max-new-tokens", "2"]) == 0  # reading is allowed
+def test_a_run_in_another_process_is_not_resumed(capsys):
+    training = in_a_process("train", "--data", "foxes.txt", "--tokenizer", "char", *TINY, "--steps", "100000")
+    assert any(line.startswith("step 0 ") for line in training.stdout)
+    (run,) = list_runs()
+    assert run.state == "running"
+    sentence = said_by(capsys, ["train", "--resume", run.id], 2)
+    assert f"is being trained in another process (pid {training.pid}): stop it there" in sentence
+    assert main(["infer", "--checkpoint", run.id, "--max-new-tokens", "2"]) == 0  # reading is allowed
+    training.kill()
+    training.communicate()
+    assert list_runs()[0].state == "interrupted"
 
 
 def test_a_finished_run_has_nothing_to_resume(trained, capsys):

@@ -18,7 +18,8 @@ def test_a_new_run_has_the_files_of_the_design(tmp_path):
     before = datetime.now().replace(microsecond=0)
     folder = new_run(tmp_path / "not there yet" / "checkpoints")
     assert before <= datetime.strptime(folder.id, "%Y%m%d%H%M%S") <= datetime.now()
-    assert names(folder.path) == {"config.json", "tokenizer.json", "text.txt", "metrics.jsonl", "status.json"}
+    files = {"config.json", "tokenizer.json", "text.txt", "metrics.jsonl", "status.json", "training.lock"}
+    assert names(folder.path) == files
     assert json.loads((folder.path / "config.json").read_bytes()) == ABOUT
     config = folder.config()
     assert (config.model, config.training, config.raw) == (MODEL, TRAINING, ABOUT)
@@ -31,7 +32,7 @@ def test_a_new_run_has_the_files_of_the_design(tmp_path):
 
 def test_a_trained_run_has_the_files_of_the_design(trained):
     assert names(trained.path) == {
-        *("config.json", "tokenizer.json", "text.txt", "metrics.jsonl", "status.json"),
+        *("config.json", "tokenizer.json", "text.txt", "metrics.jsonl", "status.json", "training.lock"),
         *("step_000000", "step_000003", "best_model.safetensors", "final_model.safetensors"),
     }
     assert names(trained.path / "step_000003") == {"model.safetensors", "snapshot.json", "trainer.pt"}

@@ -84,6 +84,7 @@ def test_a_run_without_a_preset_is_custom(tmp_path):
 @pytest.mark.parametrize("case", [case for case in CONFIGS if "bytes cannot hold" not in CONFIGS[case][1]], ids=str)
 def test_a_damaged_run_is_listed_as_damaged_and_breaks_nothing(tmp_path, case):
     folder = new_run(tmp_path)
+    folder.write_status("stopped", "", 0)
     newer, older = folder.id, copies(folder, 1)[0]
     for damaged, intact in ((newer, older), (older, newer)):
         with content(tmp_path / damaged / "config.json", CONFIGS[case][0]):
@@ -91,7 +92,7 @@ def test_a_damaged_run_is_listed_as_damaged_and_breaks_nothing(tmp_path, case):
         assert list(runs) == [newer, older]
         assert runs[damaged].state == "damaged"
         assert damaged in runs[damaged].label
-        assert (runs[intact].state, runs[intact].architecture) == ("running", "llama")
+        assert (runs[intact].state, runs[intact].architecture) == ("stopped", "llama")
 
 
 @pytest.mark.parametrize(
@@ -102,10 +103,11 @@ def test_a_damaged_run_is_listed_as_damaged_and_breaks_nothing(tmp_path, case):
     ],
 )
 def test_names_that_are_none_are_left_out_of_the_list(tmp_path, fields):
-    new_run(tmp_path, ABOUT | fields)
+    folder = new_run(tmp_path, ABOUT | fields)
     [run] = list_runs(tmp_path)
     assert run.label.startswith("custom · step 0 · ")
     assert run.state == "running"
+    folder.unlock()
 
 
 @pytest.mark.parametrize(

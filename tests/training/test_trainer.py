@@ -266,14 +266,41 @@ def test_a_prompt_with_unknown_characters_leaves_no_folder(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_another_process_trains_is_left_alone(tmp_path):
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_a_run_that_is_being_trained_is_left_alone(tmp_path, state):
     trainer = start(tmp_path)
     next(trainer)
-    trainer.snapshot("paused")
-    file = trainer.folder.path / "status.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"pid": 1}))
-    with pytest.raises(ValueError, match=r"paused in another process \(pid 1\)"):
+    if state == "paused":
+        trainer.snapshot("paused")
+    before = rows(trainer.folder)
+    with pytest.raises(ValueError, match="is being trained in this process: stop it there before resuming"):
         resume_run(trainer.folder.path)
+    assert rows(trainer.folder) == before
+    trainer.snapshot("stopped")
+    assert resume_run(trainer.folder.path).step == 1
+
+
+def test_of_two_resumes_at_once_one_trains(tmp_path):
+    trainer = start(tmp_path)
+    next(trainer)
+    trainer.snapshot("stopped")
+    first = resume_run(trainer.folder.path)  # has not taken a step: status.json still says "stopped"
+    with pytest.raises(ValueError, match="is being trained in this process"):
+        resume_run(trainer.folder.path)
+    list(first)
+    assert first.folder.status().state == "finished"
+
+
+def test_a_run_whose_resume_failed_can_be_resumed(tmp_path):
+    folder = start(tmp_path).folder
+    text = (folder.path / "text.txt").read_bytes()
+    folder.unlock()
+    (folder.path / "text.txt").write_bytes(b"other")
+    with pytest.raises(ValueError, match="not the text") as failure:
+        resume_run(folder.path)
+    (folder.path / "text.txt").write_bytes(text)
+    assert resume_run(folder.path).step == 0
+    del failure  # until here it kept the objects of the first attempt
 
 
 def test_on_the_worlds_text_an_evaluation_tells_of_sentences_and_now_and_then_of_skills(tmp_path):
