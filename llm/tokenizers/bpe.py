@@ -219,7 +219,7 @@ class StandaloneTokenizer:
 
     def decode(self, ids: list[int]) -> str:
         """Text of token ids."""
-        return b"".join(self.vocabulary[token] for token in ids).decode("utf-8", errors="reindex")
+        return b"".join(self.vocabulary[token] for token in ids).decode("utf-8", errors="replace")
 
 
 # SPLIT_PATTERN for text in which each character stands for its kind: Python's own `re` knows no \p{L} and \p{N}.

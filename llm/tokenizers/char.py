@@ -55,6 +55,8 @@ class StandaloneTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text."""
+        if unknown := set(text) - set(self.characters):
+            raise ValueError(f"The training text lacks {', '.join(map(repr, sorted(unknown)))}")
         return [self.characters.index(character) for character in text]
 
     def decode(self, ids: list[int]) -> str:

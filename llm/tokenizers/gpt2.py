@@ -120,4 +120,4 @@ class StandaloneTokenizer:
 
     def decode(self, ids: list[int]) -> str:
         """Text of token ids."""
-        return b"".join(self.vocabulary[token] for token in ids).decode("utf-8", errors="reindex")
+        return b"".join(self.vocabulary[token] for token in ids).decode("utf-8", errors="replace")

@@ -17,10 +17,14 @@ from model_configs import IMPLEMENTATIONS, component_configs, config_name
 
 from llm import TrainingConfig, Transformer, preset
 from llm.checkpoints import load_run
+from llm.config import SamplingConfig
 from llm.interop.standalone import standalone_script
 from llm.presets import ARCHITECTURES
+from llm.runs.weights import weights_as_bytes
+from llm.sampling import generate
 from llm.tokenizers import REGISTRY as KINDS
 from llm.tokenizers import build_tokenizer
+from llm.tokenizers.char import CharTokenizer
 from llm.tokenizers.gpt2 import Gpt2Tokenizer
 from llm.training.setup import start_run
 
@@ -195,6 +199,33 @@ def test_its_other_tokenizers_agree_on_known_characters(standalone_tokenizers, k
 def test_it_rejects_a_character_that_sentencepiece_never_saw(standalone_tokenizers):
     with pytest.raises(ValueError, match="has a character that the training text lacks"):
         standalone_tokenizers["sentencepiece"].encode("the 🦊")
+
+
+@pytest.mark.parametrize("kind", ["bpe", "gpt2"])
+def test_half_a_character_is_shown_as_in_the_library(kind, standalone_tokenizers):
+    half = TOKENIZERS[kind].encode("猫")[:1]
+    assert standalone_tokenizers[kind].decode(half) == TOKENIZERS[kind].decode(half) == "�"
+
+
+@pytest.mark.parametrize("prompt", ["", "-The\r\nhen", "\ufeffThe"])
+@pytest.mark.parametrize("tokenizer", [*TOKENIZERS.values(), CharTokenizer("ab")], ids=[*TOKENIZERS, "no line break"])
+def test_it_continues_any_prompt_as_the_library_does(tokenizer, prompt, tmp_path, monkeypatch, capsys):
+    config = preset("gpt", d_vocab=tokenizer.d_vocab, d_model=8, n_layers=1, n_heads=1, n_ctx=64)
+    model = Transformer(config).eval()
+    tokenizer.save(tmp_path)
+    (tmp_path / "final_model.safetensors").write_bytes(weights_as_bytes(model, 1))
+    words = [str(tmp_path), "--tokens", "9", "--temperature", "0", "--", prompt]
+    monkeypatch.setattr(sys, "argv", ["model.py", *words])
+    main = executed(standalone_script(config, "fused", tokenizer.kind))["main"]
+    try:
+        clean = prompt.removeprefix("\ufeff").replace("\r\n", "\n")
+        expected = generate(model, tokenizer, clean, SamplingConfig(max_new_tokens=9, temperature=0))
+    except ValueError:  # a character that the tokenizer does not know
+        with pytest.raises(SystemExit, match=r"lacks.*: choose another prompt"):
+            main()
+    else:
+        main()
+        assert capsys.readouterr().out == expected + "\n"
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
