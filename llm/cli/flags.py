@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin
 
 import tyro
 from typing_extensions import Doc
@@ -22,6 +22,7 @@ from llm.config import describe
 
 ParsedFlags = dict[str, Any]  # the flags that the user passed, by name
 _NUMBER_NAMES = {int: "a whole number", float: "a number"}
+SIGNS = ("--", "--no-")  # of a flag without a value
 _registry = ConstructorRegistry()
 
 
@@ -62,8 +63,11 @@ def config_flags(config: type, default: str | None = None, leave_out: Sequence[s
     }
 
 
-def parse(commands: Mapping[str, Command], about: str, arguments: Sequence[str] | None) -> Callable[[], int]:
-    """The chosen command, ready to run with its flags; `arguments=None` reads those of the process.
+def parse(commands: Mapping[str, Command], about: str, arguments: Sequence[str]) -> Callable[[], int]:
+    """The chosen command, ready to run with its flags.
+
+    The word after a flag is its value even if it begins with a dash (`--prompt -Yes`), unless it is itself a flag of
+    the command (then `--prompt=--seed`).
 
     Raises:
         UsageError: the arguments are not valid; the message says why in one sentence.
@@ -76,7 +80,7 @@ def parse(commands: Mapping[str, Command], about: str, arguments: Sequence[str] 
                 {name: _bind(name, command) for name, command in commands.items()},
                 prog="llm",
                 description=about,
-                args=arguments,
+                args=_attach_values(commands, arguments),
                 registry=_registry,
             )
             return chosen
@@ -103,6 +107,28 @@ def reject_combination(flags: ParsedFlags, name: str, reason: str, allowed: Sequ
     others = [f"--{other.replace('_', '-')}" for other in flags if other != name and other not in allowed]
     if others:
         raise UsageError(f"--{name} cannot be combined with {', '.join(others)}: {reason}")
+
+
+def _attach_values(commands: Mapping[str, Command], arguments: Sequence[str]) -> list[str]:
+    """The arguments with each value attached to its flag, as in `--prompt=-Yes`: tyro takes a dash in this form only.
+
+    Several values of one flag are joined by a zero byte, which no argument contains; those after the first do not
+    begin with two dashes, so that a mistyped flag is still reported.
+    """
+    if not arguments or arguments[0] not in commands:
+        return list(arguments)
+    kinds = {f"--{name.replace('_', '-')}": get_args(kind)[0] for name, kind in commands[arguments[0]].flags().items()}
+    switches = {"-h", "--help"} | {sign + name[2:] for name, kind in kinds.items() if kind is bool for sign in SIGNS}
+    attached, waiting = [arguments[0]], ""  # the flag that waits for a value
+    for word in arguments[1:]:
+        name, first = word.partition("=")[0].replace("_", "-"), attached[-1] == waiting
+        if waiting and name not in kinds and name not in switches and (first or not word.startswith("--")):
+            attached[-1] += f"={word}" if first else f"\0{word}"
+            waiting = waiting if get_origin(kinds[waiting.replace("_", "-")]) is tuple else ""
+        else:
+            attached.append(word)
+            waiting = word if name == word.replace("_", "-") and kinds.get(name, bool) is not bool else ""
+    return attached
 
 
 def _bind(name: str, command: Command) -> Callable[..., Callable[[], int]]:
@@ -154,6 +180,20 @@ def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         instance_from_str=read,
         is_instance=lambda value: isinstance(value, kind) or (optional and value is None),
         str_from_instance=lambda value: [str(value)],
+    )
+
+
+@_registry.primitive_rule
+def _strings(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Parse several strings, as `_attach_values` joins them."""
+    if get_origin(info.type) is not tuple:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="STR [STR ...]",
+        instance_from_str=lambda words: tuple(words[0].split("\0")),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=list,
     )
 
 

@@ -5,6 +5,7 @@ Where the output is not a terminal there are lines only, without control codes.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -181,9 +182,22 @@ def runs_table(runs: list[RunSummary]) -> Table:
     return table
 
 
-def command_line(*words: str) -> str:
-    """A command to copy: `uv run llm …`, its words quoted where a shell needs it."""
-    return shlex.join(["uv", "run", "llm", *words])
+def command_line(command: str, **flags: str) -> str:
+    """A command to copy: `uv run llm …`, quoted where a shell needs it."""
+    words = [word for name, value in flags.items() for word in _flag(f"--{name.replace('_', '-')}", value)]
+    return " ".join(["uv run llm", command, *words])
+
+
+def _flag(name: str, value: str) -> list[str]:
+    """A flag and its value as words of a shell: attached if the value could be taken for another flag."""
+    if value != visible(value):  # such as the bytes of a file name that is not UTF-8
+        quoted = "".join(
+            chr(byte) if 32 <= byte < 127 and byte not in b"\\'" else f"\\x{byte:02x}" for byte in os.fsencode(value)
+        )
+        quoted = f"$'{quoted}'"
+    else:
+        quoted = shlex.quote(value)
+    return [f"{name}={quoted}"] if value.startswith("-") else [name, quoted]
 
 
 def _joined(*parts: str | None) -> str:

@@ -123,13 +123,13 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
         summary = (
             f"Stopped at step {trainer.step:,} of {trainer.config.steps:,}; the run is saved in {path}. Resume with:"
         )
-        command, code = command_line("train", "--resume", path), 128 + stop.received
+        command, code = command_line("train", resume=path), 128 + stop.received
     else:
         summary = f"Finished: {trainer.stop_reason}. The run is saved in {path}. Generate text with:"
         start = sample_prompt(trainer.tokenizer, trainer.data, trainer.config)
-        prompt = ["--prompt", start] if visible(start) == start.strip() else []
-        command, code = command_line("infer", "--checkpoint", path, *prompt, "--max-new-tokens", "200"), 0
-    screen.print(summary, f"  {command}", sep="\n", soft_wrap=True)
+        prompt = {"prompt": start} if visible(start) == start.strip() else {}
+        command, code = command_line("infer", checkpoint=path, **prompt, max_new_tokens="200"), 0
+    screen.print(visible(summary), f"  {command}", sep="\n", soft_wrap=True)
     return code
 
 
