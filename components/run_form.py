@@ -18,10 +18,12 @@ from llm.data import decode_text, read_text
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
 from llm.registry import registry
 from llm.runtime.files import write_bytes
+from llm.runtime.text import readable_name
 from llm.tokenizers import DEFAULT_TOKENIZER
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
+MAX_NAME_BYTES = 255  # on nearly every file system
 TITLES = {"gpt": "GPT", "llama": "LLaMA", "olmo": "OLMo"}
 
 
@@ -69,7 +71,8 @@ def choose_text() -> tuple[str, str]:
 def _text_name(path: Path) -> str:
     """A text's name in the list: an upload can be called as the default text is."""
     clash = path.name == folders.DEFAULT_TEXT.name and path != folders.DEFAULT_TEXT
-    return f"{path.name} (uploaded)" if clash else path.name
+    name = readable_name(path.name)
+    return f"{name} (uploaded)" if clash else name
 
 
 def _beginning(text: str, characters: int = 280) -> str:
@@ -85,12 +88,19 @@ def _store(name: str, content: bytes) -> Path:
     """
     decode_text(content, name)
     folders.uploads().mkdir(parents=True, exist_ok=True)
-    path = folders.uploads() / Path(name).name
+    path = folders.uploads() / _short(Path(name).name)
     if path.exists() and path.read_bytes() != content:
-        path = path.with_stem(f"{path.stem}-{hashlib.sha256(content).hexdigest()[:8]}")
+        path = path.with_name(_short(path.name, f"-{hashlib.sha256(content).hexdigest()[:8]}"))
     if not path.exists():
         write_bytes(path, content)
     return path
+
+
+def _short(name: str, mark: str = "") -> str:
+    """A file name with `mark` before its suffix, its stem cut so that a file system takes it."""
+    stem, suffix = Path(name).stem, Path(name).suffix
+    room = MAX_NAME_BYTES - len((mark + suffix).encode())
+    return stem.encode()[:room].decode(errors="ignore") + mark + suffix
 
 
 def choose_architecture() -> str:

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from llm.runtime.text import decode_utf8
 from llm.tokenizers import Tokenizer
 
 TRAIN_FRACTION = 0.9
@@ -38,16 +39,10 @@ def read_text(path: Path | str) -> str:
 
 def decode_text(content: bytes, name: str) -> str:
     """The text in the bytes of a file called `name`; see `read_text`."""
-    try:
-        text = content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{name} is not UTF-8 text: byte {content[error.start]:#04x} at offset {error.start} is invalid. "
-            "Save it as UTF-8 and try again"
-        ) from None
+    text = decode_utf8(content, name)
     if not text.strip():
         raise ValueError(f"{name} is empty: training needs a text of at least a few thousand characters")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text
 
 
 def split_text(text: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from components.views.code.training_code import open_training_code
 from llm.checkpoints import RunFolder, RunSummary
 from llm.interop.standalone import standalone_script
 from llm.runtime import compute
+from llm.runtime.text import normalize_text
 from llm.trace.code_session import CodeSession
 from llm.trace.forward_pass import IMPLEMENTATIONS
 from llm.trace.layer_trace import LayerTrace, locate_code
@@ -75,7 +76,7 @@ def choose_text(run: RunSummary) -> str:
     default = st.query_params.get(Address.PROMPT)
     if default is None:
         default = RunFolder(run.path).text().strip().split("\n")[0][:DEFAULT_TEXT_LENGTH]
-    text: str = st.text_input("Text", default, key=Session.CODE_TEXT.of(run.id))
+    text = normalize_text(st.text_input("Text", default, key=Session.CODE_TEXT.of(run.id)))
     st.query_params[Address.PROMPT] = text
     return text
 

@@ -10,6 +10,7 @@ from components.views.tokens import strip
 from components.views.tokens.explanations import TOKENS
 from llm.checkpoints import list_runs
 from llm.data import read_text
+from llm.runtime.text import normalize_text
 from llm.tokenizers import DEFAULT_D_VOCAB, REGISTRY, Tokenizer, build_tokenizer, load_tokenizer, with_a_size
 
 EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
@@ -36,7 +37,8 @@ def page() -> None:
         "A language model reads numbers. A tokenizer splits text into pieces, its *tokens*, and gives each piece a "
         "number. Type something, in any language, and compare."
     )
-    text = st.text_area("Text", st.query_params.get(Address.TEXT, EXAMPLE), key=Session.TOKENIZER_TEXT, height=100)
+    typed = st.text_area("Text", st.query_params.get(Address.TEXT, EXAMPLE), key=Session.TOKENIZER_TEXT, height=100)
+    text = normalize_text(typed)
     st.query_params[Address.TEXT] = text
     left, right = st.columns(2)
     with left:

@@ -44,9 +44,28 @@ def test_bytes_that_are_not_utf8_are_named_with_their_place_in_the_file(mark, be
         decode_text(content, "fox.txt")
 
 
-def test_text_in_utf16_is_refused():
-    with pytest.raises(ValueError, match="byte 0xff at offset 0"):
-        decode_text("a fox".encode("utf-16"), "fox.txt")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a fox",
+        "Рыжая лиса видела, как старый лис шёл домой.\n" * 3,
+        "ήταν μια φορά μια αλεπού 🦊\n" * 9,
+        "".join(chr(0x4E00 + 37 * count % 5000) for count in range(500)) + "\n",
+    ],
+    ids=["Latin", "Cyrillic", "Greek", "Chinese"],
+)
+def test_text_in_utf16_or_utf32_is_refused_by_name(text, encoding):
+    for mark in ("", "\ufeff") if encoding.endswith("e") else ("",):
+        with pytest.raises(
+            ValueError, match=rf"fox\.txt is not UTF-8 text but {encoding[:6].upper()}: save it as UTF-8"
+        ):
+            decode_text((mark + text).encode(encoding), "fox.txt")
+
+
+def test_utf8_text_with_a_few_zero_bytes_is_text():
+    text = "A fox.\0 An old fox saw it.\0\0 Лиса." * 9
+    assert decode_text(text.encode(), "fox.txt") == text
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):

@@ -21,6 +21,7 @@ from llm.data import TextData
 from llm.interpret.intervention import greedy_continuation
 from llm.runtime import compute
 from llm.runtime.kept import Kept
+from llm.runtime.text import normalize_text
 
 END = "end"  # in an address: the weights after the last step
 TOKENS, OWN = "tokens", "own"  # parameters of a route's address that select the text
@@ -171,7 +172,8 @@ def choose_text(run: Run, selection: Selection) -> Selection | None:
     if first is None and key not in st.session_state:
         first = opening(run)
     forget_grown = partial(forget, Address.GROWN)
-    prompt = st.text_area("Text that the model reads", first, key=key, height=80, on_change=forget_grown) or ""
+    typed = st.text_area("Text that the model reads", first, key=key, height=80, on_change=forget_grown)
+    prompt = normalize_text(typed or "")
     st.query_params[Address.PROMPT] = prompt
     longest = min(MAX_TOKENS, run.config.n_ctx)
     ids = run.tokenizer.encode(prompt)

@@ -19,6 +19,7 @@ from llm.background.opened import open_run
 from llm.config import SamplingConfig
 from llm.runtime import compute
 from llm.runtime.process import process_wide
+from llm.runtime.text import normalize_text
 from llm.sampling import GeneratedToken, stream
 
 GenerationState = Literal["loading", "writing", "finished", "stopped", "failed"]
@@ -34,7 +35,7 @@ class Generation:
         self.id = uuid.uuid4().hex
         self.path = path
         self.step = step
-        self.prompt = prompt
+        self.prompt = normalize_text(prompt)
         self.config = config
         self.state: GenerationState = "loading"
         self.message = ""

@@ -10,6 +10,7 @@ from llm.cli.flags import Command, ParsedFlags, config_flags, fields_of, flag, r
 from llm.cli.shared_flags import run_folder
 from llm.cli.terminal import visible, write
 from llm.config import Device, SamplingConfig, TrainingConfig, describe
+from llm.runtime.text import normalize_text
 
 
 def infer(flags: ParsedFlags) -> int:
@@ -24,7 +25,7 @@ def infer(flags: ParsedFlags) -> int:
 
     device = choose_device(flags.get("device", "auto"))
     run = compute.run(load_run, path, flags.get("step"), "fused", device)
-    prompt = flags.get("prompt", "")
+    prompt = normalize_text(flags.get("prompt", ""))
     tokens = compute.iterate(stream(run.model, run.tokenizer, prompt, sampling))
     # a terminal would obey control characters that a model generated; a file gets the text as it is
     shown: Callable[[str], str] = visible if sys.stdout.isatty() else str

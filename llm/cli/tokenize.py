@@ -10,6 +10,7 @@ from llm import tokenizers
 from llm.cli.flags import Command, ParsedFlags, flag, reject_combination, require_flag
 from llm.cli.shared_flags import DEFAULT_TEXT, d_vocab_flag, run_folder, tokenizer_flag
 from llm.cli.terminal import visible
+from llm.runtime.text import decode_utf8, normalize_text
 from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
 
 
@@ -17,8 +18,7 @@ def tokenize(flags: ParsedFlags) -> int:
     """Print the id and the text of each token, one per line."""
     text = require_flag(flags, "text", "the text to tokenize, or - for standard input")
     tokenizer = _tokenizer(flags)
-    if text == "-":
-        text = _standard_input()
+    text = decode_utf8(sys.stdin.buffer.read(), "Standard input") if text == "-" else normalize_text(text)
     tokens = tokenizer.encode(text)
     print(f"{len(tokens):,} tokens for {len(text):,} characters ({tokenizer.kind}, d_vocab={tokenizer.d_vocab:,})")
     for token in tokens:
@@ -38,13 +38,6 @@ def _tokenizer(flags: ParsedFlags) -> Tokenizer:
         read_text(flags.get("data", DEFAULT_TEXT)),
         flags.get("d_vocab"),
     )
-
-
-def _standard_input() -> str:
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"Standard input is not UTF-8 text: byte {error.start} is invalid") from None
 
 
 def command_flags() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import safetensors
@@ -27,9 +28,8 @@ def load_weights(path: Path, model: Transformer) -> int:
         DamagedCheckpointError: the file cannot be read, or does not fit the model, which is left as it was.
     """
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            step = int((file.metadata() or {})["step"])
-        tensors = safetensors.torch.load_file(path)
+        metadata, tensors = _read(path)
+        step = int(metadata["step"])
     except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
         raise DamagedCheckpointError(path, f"it cannot be read as safetensors ({error})") from None
     parameters = dict(model.named_parameters())
@@ -49,6 +49,20 @@ def require_room(path: Path, config: ModelConfig) -> None:
     if needed > size:
         problem = f"its {size:,} bytes cannot hold the {needed:,} parameters of the model in config.json"
         raise DamagedCheckpointError(path, problem)
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Metadata and tensors of a safetensors file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # the package opens no path that is not UTF-8
+        content = path.read_bytes()
+        tensors = safetensors.torch.load(content)  # checks the header
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return header.get("__metadata__", {}), tensors
+    with safetensors.safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+    return metadata, safetensors.torch.load_file(path)
 
 
 def _check(path: Path, parameters: dict[str, torch.nn.Parameter], tensors: dict[str, torch.Tensor]) -> None:

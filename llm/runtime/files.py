@@ -63,7 +63,8 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
 
 def _temporary(path: Path) -> Path:
     """A name beside `path` that no other process or thread uses, since two may write the same file at once."""
-    return path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}-{threading.get_ident()}")
+    # the first characters only: the whole name may be as long as a file system allows
+    return path.with_name(f"{TEMPORARY}{path.name[:50]}-{os.getpid()}-{threading.get_ident()}")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -20,6 +20,7 @@ from llm.runs.folder import RunFolder
 from llm.runs.snapshots import snapshot_path
 from llm.runtime import compute
 from llm.runtime.device import choose_device, choose_precision
+from llm.runtime.text import normalize_text, readable_name
 from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
 from llm.training.evaluation import baselines
 from llm.training.evaluators import sample_prompt
@@ -51,7 +52,9 @@ def start_run(
     choose_precision(training_config.precision, device)
     if tokenizer is None:
         tokenizer = build_tokenizer(tokenizer_kind, text, d_vocab_requested)
-    tokenizer.encode(training_config.sample_prompt)  # unknown characters are reported before a folder is made
+    prompt = normalize_text(training_config.sample_prompt)
+    training_config = dataclasses.replace(training_config, sample_prompt=prompt)
+    tokenizer.encode(prompt)  # unknown characters are reported before a folder is made
     model_config = dataclasses.replace(model_config, d_vocab=tokenizer.d_vocab)
 
     def build() -> Trainer:
@@ -130,7 +133,7 @@ def _describe(
         "tokenizer": {"kind": tokenizer.kind, "d_vocab": tokenizer.d_vocab},
         "implementation": model.implementation,
         "text": {
-            "name": text_name,
+            "name": readable_name(text_name),
             "sha256": hashlib.sha256(text.encode()).hexdigest(),
             "characters": len(text),
             "train_tokens": len(data.train),

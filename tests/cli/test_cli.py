@@ -44,10 +44,11 @@ def in_an_empty_folder(tmp_path, monkeypatch):
     (tmp_path / "foxes.txt").write_text(ENGLISH)
 
 
-def train(*words: str, data: str = "foxes.txt", tokenizer: str = "char") -> Path:
+def train(*words: str, data: str = "foxes.txt", tokenizer: str = "char", folder: str = "checkpoints") -> Path:
     """Train with these flags; the folder of the run."""
-    assert main(["train", "--data", data, "--tokenizer", tokenizer, *TINY, *words]) == 0
-    return list_runs()[0].path
+    words = ("--data", data, "--tokenizer", tokenizer, "--checkpoints-dir", folder, *words)
+    assert main(["train", *TINY, *words]) == 0
+    return list_runs(folder)[0].path
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +243,80 @@ def test_a_run_whose_files_lack_something_cannot_be_resumed(lacking, trained, ca
     assert "damaged" in said_by(capsys, ["train", "--resume", str(path)], 2)
 
 
+@pytest.mark.parametrize("value", ["-Yes", "--", "--yes, she said", "-1", "-h y", "--prompts", "it's -ok", "=-x"])
+def test_a_value_may_begin_with_a_dash(value, capsys):
+    for words in (["--text", value], [f"--text={value}"], ["--text", "old", "--text", value]):
+        assert main(["tokenize", "--data", "foxes.txt", *words]) == 0
+        pieces = [json.loads(line.split(maxsplit=1)[1]) for line in capsys.readouterr().out.splitlines()[1:]]
+        assert "".join(pieces) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "stops"),
+    [
+        (["-a"], ("-a",)),
+        (["--a", "-b", "c"], ("--a", "-b", "c")),
+        (["a", "-b", "--seed=3"], ("a", "-b")),
+        (["-a", "--top-k", "3"], ("-a",)),
+    ],
+)
+def test_each_of_several_values_may_begin_with_a_dash(words, stops, monkeypatch):
+    seen = []
+    monkeypatch.setitem(COMMANDS, "infer", dataclasses.replace(COMMANDS["infer"], run=lambda flags: seen.append(flags)))
+    main(["infer", "--stop", *words])
+    assert seen[0]["stop"] == stops and {"stop"} <= seen[0].keys() <= {"stop", "top_k", "seed"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--prompt", "--seed", "3"], "--prompt"),
+        (["--stop", ".", "--temprature", "1"], "--temprature, 1 (did you mean --temperature?)"),
+        (["--seed", "-many"], "--seed must be a whole number, got '-many'"),
+        (["--prompt", "-a", "-b"], "Unrecognized options: -b"),
+    ],
+)
+def test_a_flag_is_not_taken_for_a_value(words, sentence, capsys):
+    assert sentence in said_by(capsys, ["infer", "--checkpoint", "x", *words], 2)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "folder"),
+    [("-Yes", "-runs"), ("--seed", "my runs"), ("the 'red' fox", "caf\udce9"), ("-Yes", "caf\udce9 '\\\x07")],
+)
+def test_the_suggested_command_works(prompt, folder, capsys):
+    Path("dashes.txt").write_text(ENGLISH + "-Yes --seed 'red'\n" * 20)
+    train(f"--sample-prompt={prompt}", data="dashes.txt", folder=folder)
+    command = capsys.readouterr().out.splitlines()[-1].strip()
+    words = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout
+    words = [os.fsdecode(word) for word in words.split(b"\0")[:-1]]
+    assert words[:4] == ["uv", "run", "llm", "infer"]
+    assert main(words[3:]) == 0
+    assert capsys.readouterr().out.startswith(prompt)
+
+
+def test_prompts_are_read_as_files_are(capsys):
+    path = train("--sample-prompt", "\ufeffthe\r\nred\rfox")
+    assert RunFolder(path).config().training.sample_prompt == "the\nred\nfox"
+    capsys.readouterr()
+    words = ["infer", "--checkpoint", str(path), "--max-new-tokens", "4", "--temperature", "0"]
+    assert main([*words, "--prompt", "\ufeffthe\r\nred"]) == 0
+    marked = capsys.readouterr().out
+    assert main([*words, "--prompt", "the\nred"]) == 0
+    assert marked == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.txt", "x" * 251 + ".txt", "é" * 127], ids=["Latin-1", "long", "255 bytes"])
+def test_a_text_may_have_any_name(name, capsys):
+    Path(name).write_text(ENGLISH)
+    path = train(data=name)
+    assert RunFolder(path).config().raw["text"]["name"] == name.replace("\udce9", "\\xe9")
+    assert main(["runs"]) == 0 and main(["runs", "--json"]) == 0
+    assert main(["world", "--size", "2000", "--output", name]) == 0
+    assert Path(name).read_bytes().startswith(generate_stories(size=2000).encode()[:100])
+    assert capsys.readouterr().err == ""
+
+
 def test_several_processes_are_refused(monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "2 processes were started" in said_by(capsys, ["train", "--data", "foxes.txt"], 2)
@@ -385,6 +460,16 @@ def test_tokenize_shows_ids_and_pieces(trained, capsys, monkeypatch):
     ids = [int(line.split()[0]) for line in capsys.readouterr().out.splitlines()[1:]]
     assert tokenizer.decode(ids) == "old fox\n"
 
+    for shape in ("\ufeffold\r\nfox\r", "old\nfox\n"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(shape.encode())))
+        for text in ("-", shape):
+            assert main(["tokenize", "--checkpoint", str(trained), "--text", text]) == 0
+            ids = [int(line.split()[0]) for line in capsys.readouterr().out.splitlines()[1:]]
+            assert tokenizer.decode(ids) == "old\nfox\n"
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("old".encode("utf-16-le"))))
+    refused = said_by(capsys, ["tokenize", "--data", "foxes.txt", "--text", "-"], 2)
+    assert "Standard input is not UTF-8 text but UTF-16" in refused
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"old \xff")))
     assert "Standard input is not UTF-8" in said_by(capsys, ["tokenize", "--data", "foxes.txt", "--text", "-"], 2)
 

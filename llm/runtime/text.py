@@ -1,0 +1,54 @@
+"""Text as people have it, in files, on standard input and in prompts: any line breaks, with or without a mark."""
+
+from __future__ import annotations
+
+import codecs
+import os
+
+SAMPLE_BYTES = 2**16  # of a text, from which its encoding is recognised
+
+
+def decode_utf8(content: bytes, name: str) -> str:
+    """The text in UTF-8 bytes, normalized. Raises ValueError, with the `name` of their source, for any other bytes."""
+    if encoding := _wide_encoding(content):
+        raise ValueError(f"{name} is not UTF-8 text but {encoding}: save it as UTF-8 and try again")
+    try:
+        return normalize_text(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{name} is not UTF-8 text: byte {content[error.start]:#04x} at offset {error.start} is invalid. "
+            "Save it as UTF-8 and try again"
+        ) from None
+
+
+def normalize_text(text: str) -> str:
+    """The text without a byte order mark, and with every line break a single newline."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def readable_name(name: str) -> str:
+    r"""A file name as text that UTF-8 can express: its bytes that are not UTF-8 are written as \xe9."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
+
+
+def _wide_encoding(content: bytes) -> str | None:
+    """UTF-16 or UTF-32, if the bytes look like text in one of them, else None.
+
+    Without a byte order mark, they are recognised by their zero bytes, which UTF-8 text hardly has. In UTF-32 half of
+    each character is 0 (to 3, for an emoji). In UTF-16 the byte that says which script has far fewer values than the
+    one that says which character; of Latin text it is always 0.
+    """
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
+    if b"\0" not in content:
+        return None
+    start = content[:SAMPLE_BYTES]
+    quarters = [set(start[position::4]) for position in range(4)]
+    if len(start) >= 16 and any(
+        quarters[outer] == {0} and max(quarters[inner]) < 4 for outer, inner in ((0, 1), (3, 2))
+    ):
+        return "UTF-32"
+    script, character = sorted((quarters[0] | quarters[2], quarters[1] | quarters[3]), key=len)
+    return "UTF-16" if script == {0} or (len(start) >= 64 and 2 * len(script) <= len(character)) else None
