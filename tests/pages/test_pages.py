@@ -1,8 +1,11 @@
 """Each page without a browser: without runs, with runs, and with damaged ones."""
 
+import os
+
 import pytest
 from app_pages import TEXT, button, open_page, texts, tiny_run
 
+from components.run_form import _store
 from llm.background import generations, trainings
 from llm.checkpoints import RunFolder, list_runs
 
@@ -165,3 +168,30 @@ def test_no_page_lets_a_text_become_markup(home):
     app.run()
     assert evil in [text.value for text in app.text]
     assert not [element for kind in ("markdown", "caption") for element in app.get(kind) if "<img" in element.value]
+
+
+def test_texts_of_any_name_can_be_chosen(home):
+    uploads = home / "uploads"
+    uploads.mkdir()
+    for name in ("caf\udce9.txt", "x" * 251 + ".txt"):
+        (uploads / name).write_text(TEXT)
+    app = open_page("train")
+    box = next(box for box in app.selectbox if box.label == "Text")
+    assert r"caf\xe9.txt" in box.options and "x" * 251 + ".txt" in box.options
+
+
+def test_uploads_with_the_longest_name_are_all_stored(home):
+    name = "é" * 125 + "x.txt"  # 255 bytes
+    paths = [_store(name, content.encode()) for content in (TEXT, TEXT + "2", TEXT)]
+    assert [path.read_bytes() for path in paths] == [TEXT.encode(), (TEXT + "2").encode(), TEXT.encode()]
+    assert paths[0] == paths[2] and len(os.fsencode(paths[1].name)) <= 255
+
+
+def test_a_prompt_from_an_address_is_read_as_a_file_is(home):
+    run = tiny_run(home)
+    app = open_page("generate", run=run.name, prompt="\ufeffThe\r\nhen")
+    button(app, "generate-start").click().run()
+    assert not app.exception
+    generation = generations.latest(run)
+    generation.thread.join()
+    assert generation.prompt == "The\nhen" and generation.state == "finished"
