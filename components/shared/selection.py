@@ -25,6 +25,7 @@ from llm.runtime.text import normalize_text
 
 END = "end"  # in an address: the weights after the last step
 TOKENS, OWN = "tokens", "own"  # parameters of a route's address that select the text
+WRITTEN = "written"  # another: when the weights of the end were written
 
 _texts: Kept[TextData] = Kept(2)
 
@@ -61,9 +62,11 @@ class Selection:
 
     def address(self, what: str, **query: int | str) -> str:
         """The URL of its data; `what` is, for example, "attention/grid"."""
+        given = {OWN: self.own} if self.own else {}
+        if self.step is None:  # the end moves while the run trains: a script that has drawn an earlier one asks again
+            _, given[WRITTEN] = RunFolder(folders.checkpoints() / self.run_id).weights_version(None)
         step = END if self.step is None else self.step
-        own = {OWN: self.own} if self.own else {}
-        parameters = urlencode({TOKENS: ".".join(map(str, self.tokens)), **own, **query})
+        parameters = urlencode({TOKENS: ".".join(map(str, self.tokens)), **given, **query})
         return f"/selection/{self.run_id}/{step}/{what}?{parameters}"
 
 

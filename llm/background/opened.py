@@ -18,6 +18,4 @@ def open_run(path: Path, step: int | None) -> Run:
     A caller that changes the model copies it first. Weights saved again since then are read again. Raises
     as `load_run`.
     """
-    folder = RunFolder(path)
-    file = folder.weights_file(folder.choose_weights(step))
-    return _runs.get((file, file.stat().st_mtime_ns), lambda: compute.run(load_run, path, step))
+    return _runs.get(RunFolder(path).weights_version(step), lambda: compute.run(load_run, path, step))

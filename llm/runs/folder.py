@@ -194,6 +194,15 @@ class RunFolder:
             raise FileNotFoundError(f"Run {self.id} has no weights {wanted}: its snapshots are {steps}")
         return path
 
+    def weights_version(self, step: int | None) -> tuple[Path, int]:
+        """The file of the weights that `choose_weights` chooses, and when it was written, in nanoseconds.
+
+        It differs once other weights have been saved: "the end" of a run moves while the run trains. Raises
+        FileNotFoundError.
+        """
+        file = self.weights_file(self.choose_weights(step))
+        return file, file.stat().st_mtime_ns
+
     def load_weights(self, model: Transformer, source: int | ModelFile) -> int:
         """Load saved weights into `model`; returns their step.
 

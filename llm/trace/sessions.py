@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from llm.checkpoints import load_run
+from llm.checkpoints import RunFolder, load_run
 from llm.runtime.process import process_wide
 from llm.trace.code_session import CodeSession, LayerCode
 from llm.trace.forward_pass import source_files
@@ -45,9 +45,13 @@ def open_imported(run: Path | str, step: int | None, text: str) -> CodeSession:
 
 
 def session_key(run: Path | str, step: int | None, text: str, files: Sequence[Path]) -> str:
-    """A key that differs for every checkpoint and text, and after every edit of one of these files."""
+    """A key that differs for all weights and texts, and after every edit of one of these files.
+
+    Raises FileNotFoundError: there are no such weights.
+    """
+    weights = RunFolder(run).weights_version(step)
     modification_times = [(str(file), file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(repr((str(run), step, text, modification_times)).encode()).hexdigest()[:24]
+    return hashlib.sha256(repr((*weights, text, modification_times)).encode()).hexdigest()[:24]
 
 
 def keep_session(key: str, make: Callable[[], CodeSession]) -> CodeSession:

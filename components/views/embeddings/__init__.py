@@ -110,16 +110,16 @@ def axes_of(selection: Selection) -> Tensor:
 
 def map_of(selection: Selection, axes_step: str) -> dict[str, NDArray[np.float32]]:
     """Coordinates `points` [token, 3] on another step's axes, and the fraction of variance along each, `explained`."""
-    run = selection.run()
+    run, axes_selection = selection.run(), selection.at(None if axes_step == END else int(axes_step))
 
     def compute_value() -> dict[str, NDArray[np.float32]]:
-        axes = axes_of(selection.at(None if axes_step == END else int(axes_step)))
+        axes = axes_of(axes_selection)
         result: EmbeddingMap = compute.run(embedding_map, run.model, 3, axes)
         arrays = {"points": result.coordinates, "explained": result.explained_variance}
         padding = (0, 3 - axes.shape[1])
         return {name: torch.nn.functional.pad(values, padding).float().numpy() for name, values in arrays.items()}
 
-    return _maps.get((run.folder.path, run.step, axes_step), compute_value)
+    return _maps.get((run.folder.path, run.step, axes_selection.run().step), compute_value)
 
 
 def tokens_of(selection: Selection) -> dict[str, Any]:
