@@ -145,6 +145,7 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
     """The model's name, and facts by title."""
     model, training, text, baselines = trainer.model.config, trainer.config, about["text"], about["baselines"]
     windows = training.batch_size * training.accumulation
+    counted = ["uniform", "unigram", "bigram", *(["trigram"] if "trigram" in baselines else [])]  # old runs lack it
     name = " ".join(filter(None, (about["architecture"], about["size"])))
     return f"{name}, {trainer.tokenizer.kind} tokenizer", {
         "model": f"{parameter_count(model).total:,} parameters; n_layers={model.n_layers}, d_model={model.d_model}, "
@@ -156,7 +157,7 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
         "training": f"{training.steps:,} steps of {windows} windows of {model.n_ctx} tokens: "
         f"{training.steps * windows * model.n_ctx:,} tokens, on {trainer.device.type}",
         "baselines": "validation loss without a network: "
-        + ", ".join(f"{kind} {float(baselines[kind]):.3f}" for kind in ("uniform", "unigram", "bigram")),
+        + ", ".join(f"{kind} {float(baselines[kind]):.3f}" for kind in counted),
     }
 
 

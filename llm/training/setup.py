@@ -22,7 +22,7 @@ from llm.runtime import compute
 from llm.runtime.device import choose_device, choose_precision
 from llm.runtime.text import normalize_text, readable_name
 from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
-from llm.training.evaluation import baselines
+from llm.training.baselines import measure_baselines
 from llm.training.evaluators import sample_prompt
 from llm.training.trainer import Trainer
 
@@ -126,7 +126,7 @@ def _describe(
     model: Transformer, training: TrainingConfig, tokenizer: Tokenizer, data: TextData, text: str, text_name: str
 ) -> dict[str, Any]:
     """The contents of a run's config.json."""
-    measured = baselines(data, tokenizer.d_vocab, tokenizer.characters_per_token)
+    measured = measure_baselines(data, tokenizer.d_vocab, tokenizer.characters_per_token)
     return {
         "model": dataclasses.asdict(model.config),
         "training": dataclasses.asdict(training),

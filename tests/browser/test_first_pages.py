@@ -1,5 +1,6 @@
 """What a user does, in a real Chromium: train, pause, step, resume, leave, come back, generate."""
 
+import itertools
 import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
@@ -59,7 +60,12 @@ def test_one_press_on_the_home_page_trains_a_model_that_writes(page, server):
     reach(page, 3)
     expect(page.locator(".llm-live-sample").first).to_contain_text("untrained")
     expect(page.locator(".llm-live-chart .annotation-text").first).to_contain_text("uniform")
-    assert page.locator(".llm-live-chart .annotation-text").count() == 3
+    assert page.locator(".llm-live-chart .annotation-text").count() == 4
+    labels = sorted(
+        (label.bounding_box() for label in page.locator(".llm-live-chart .annotation-text").all()),
+        key=lambda box: box["y"],
+    )
+    assert all(upper["y"] + upper["height"] <= lower["y"] for upper, lower in itertools.pairwise(labels))
     stop(page)
 
 

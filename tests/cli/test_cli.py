@@ -317,6 +317,19 @@ def test_a_text_may_have_any_name(name, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_a_run_tells_its_baselines_also_one_older_than_the_trigram(old, trained, capsys):
+    path = copied(trained)
+    config = json.loads((path / "config.json").read_text())
+    if old:
+        del config["baselines"]["trigram"], config["baselines"]["trigram_bits_per_character"]
+        (path / "config.json").write_text(json.dumps(config))
+    assert main(["train", "--resume", str(path)]) == 0
+    kinds = ["uniform", "unigram", "bigram"] + ["trigram"] * (not old)
+    expected = ", ".join(f"{kind} {config['baselines'][kind]:.3f}" for kind in kinds)
+    assert f"validation loss without a network: {expected}\n" in capsys.readouterr().out
+
+
 def test_several_processes_are_refused(monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "2 processes were started" in said_by(capsys, ["train", "--data", "foxes.txt"], 2)

@@ -1,20 +1,15 @@
 import dataclasses
-import itertools
 import math
-from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from model_configs import BASE
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from llm import Transformer, preset
 from llm.data import TextData
 from llm.tokenizers import build_tokenizer
 from llm.tokenizers.char import CharTokenizer
-from llm.training.evaluation import baselines, evaluate
+from llm.training.evaluation import evaluate
 
 TEXT = "".join(f"the {word} fox saw {count} small birds.\n" for count in range(40) for word in ("red", "old", "shy"))
 MANY_BYTES = "".join(f"рыжая лиса видела {count} птиц 🐦, 狐狸看见了鸟。\n" for count in range(60))
@@ -130,86 +125,3 @@ def test_a_model_that_is_sure_and_wrong_has_the_largest_perplexity_a_float_holds
     found = evaluate(model, data, tokenizer, windows=2, batch_size=2)
     assert found.loss > 1000
     assert math.isfinite(found.perplexity)
-
-
-def slow_baselines(train: list[int], validation: list[int], d_vocab: int) -> tuple[float, float, float]:
-    """Nats per token of each predictor, with dictionaries."""
-    counts, pairs = Counter(train), Counter(itertools.pairwise(train))
-    contexts = Counter(train[:-1])
-    unigram, bigram = [], []
-    for before, token in itertools.pairwise(validation):
-        unigram.append(-math.log((counts[token] + 1) / (len(train) + d_vocab)))
-        bigram.append(-math.log((pairs[before, token] + 1) / (contexts[before] + d_vocab)))
-    return math.log(d_vocab), sum(unigram) / len(unigram), sum(bigram) / len(bigram)
-
-
-ids = st.lists(st.integers(0, 6), min_size=2, max_size=40)
-
-
-@given(ids, ids, st.integers(7, 12))
-def test_baselines_agree_with_counting_in_dictionaries(train, validation, d_vocab):
-    data = TextData(torch.tensor(train, dtype=torch.int32), torch.tensor(validation, dtype=torch.int32), 1, 1)
-    found = baselines(data, d_vocab, [1] * d_vocab)
-    expected = slow_baselines(train, validation, d_vocab)
-    assert (found.uniform, found.unigram, found.bigram) == pytest.approx(expected, rel=1e-12)
-    bits = (found.uniform_bits_per_character, found.unigram_bits_per_character, found.bigram_bits_per_character)
-    assert bits == pytest.approx([nats / math.log(2) for nats in expected])
-
-
-@pytest.mark.parametrize(("kind", "text"), CASES.values(), ids=CASES)
-def test_baselines_of_real_text_fall_from_uniform_to_bigram(kind, text):
-    _, data, tokenizer = prepared(kind, text)
-    found = baselines(data, tokenizer.d_vocab, tokenizer.characters_per_token)
-    expected = slow_baselines(data.train.tolist(), data.validation.tolist(), tokenizer.d_vocab)
-    assert (found.uniform, found.unigram, found.bigram) == pytest.approx(expected, rel=1e-12)
-    assert found.bigram < found.unigram < found.uniform
-    predicted = data.validation[1:].tolist()
-    characters = sum(byte >> 6 != 0b10 for byte in b"".join(map(tokenizer.token_bytes, predicted)))
-    nats = found.bigram * len(predicted)
-    assert found.bigram_bits_per_character == pytest.approx(nats / math.log(2) / characters)
-
-
-def test_the_baselines_probabilities_sum_to_one():
-    """Smoothed as they are, unigram and each row of bigram are distributions over the whole vocabulary."""
-    train, d_vocab = [0, 1, 1, 2, 0, 1, 3], 6
-    for before in range(d_vocab):
-        unigram, bigram = 0.0, 0.0
-        for token in range(d_vocab):
-            data = TextData(torch.tensor(train).int(), torch.tensor([before, token]).int(), 1, 1)
-            found = baselines(data, d_vocab, [1] * d_vocab)
-            unigram += math.exp(-found.unigram)
-            bigram += math.exp(-found.bigram)
-        assert (unigram, bigram) == pytest.approx((1, 1))
-
-
-def test_baselines_learn_from_the_training_part_alone():
-    train = torch.tensor([0, 1] * 50, dtype=torch.int32)
-    seen = baselines(TextData(train, torch.tensor([0, 1] * 10).int(), 1, 1), 4, [1] * 4)
-    unseen = baselines(TextData(train, torch.tensor([2, 3] * 10).int(), 1, 1), 4, [1] * 4)
-    assert seen.bigram < 0.1
-    assert unseen.unigram == pytest.approx(math.log(104))
-    assert unseen.bigram == pytest.approx(math.log(4))  # contexts never seen: all tokens equally likely
-
-
-class LargestTensor(TorchDispatchMode):
-    """Notes how many numbers the largest tensor has that any torch operation makes meanwhile."""
-
-    numbers = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        made = function(*args, **(kwargs or {}))
-        for tensor in made if isinstance(made, tuple) else (made,):
-            if isinstance(tensor, torch.Tensor):
-                self.numbers = max(self.numbers, tensor.numel())
-        return made
-
-
-def test_pairs_of_a_large_vocabulary_need_no_table():
-    """A table of 50,000² counts would take 20 gigabytes."""
-    train = torch.randint(50_000, (200_000,), dtype=torch.int32)
-    data = TextData(train, torch.cat([train[:5_000], train[-5_000:]]), 1, 1)
-    with LargestTensor() as largest:
-        found = baselines(data, 50_000, [1] * 50_000)
-    assert 50_000 <= largest.numbers <= len(train)
-    expected = slow_baselines(data.train.tolist(), data.validation.tolist(), 50_000)
-    assert (found.uniform, found.unigram, found.bigram) == pytest.approx(expected, rel=1e-12)

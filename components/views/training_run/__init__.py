@@ -22,6 +22,7 @@ BASELINES = {
     "uniform": "every token equally likely",
     "unigram": "how often each token occurs",
     "bigram": "how often each token follows another",
+    "trigram": "how often each token follows two others",
 }
 
 

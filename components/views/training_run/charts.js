@@ -1,11 +1,15 @@
 // The charts of a run: losses with their baselines, and the learning rate beside the gradient norm.
 
 import { colour } from "../../frontend/colours.js";
+import { spreadNames } from "../../frontend/scales.js";
 import { axisEnd } from "./history.js";
 
 /** @typedef {import("./history.js").RunHistory} RunHistory */
 /** @typedef {import("../../frontend/plotly.js").Plotly} Plotly */
 /** @typedef {{ name: string, label: string, loss: number }} Baseline */
+
+const LABEL_HEIGHT = 15;
+const AROUND_PLOT = 90; // pixels that legend, margins and the axis' title take at most
 
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
 
@@ -36,6 +40,22 @@ function layoutOf(parent, height, title, revision) {
 }
 
 /**
+ * How many pixels above its line each label is, so that labels of neighbouring lines do not overlap.
+ *
+ * @param {number[]} losses of the lines, in any order
+ * @param {number} pixelsPerNat at least this many
+ */
+export function labelShifts(losses, pixelsPerNat) {
+  const upwards = losses.map((_, index) => index).sort((first, second) => losses[first] - losses[second]);
+  const ends = upwards.map((index) => losses[index] * pixelsPerNat);
+  const shifts = losses.map(() => 0);
+  spreadNames(ends, 0, LABEL_HEIGHT).forEach((height, rank) => {
+    shifts[upwards[rank]] = height - ends[rank] + 1;
+  });
+  return shifts;
+}
+
+/**
  * @param {Plotly} plotly
  * @param {HTMLElement} chart the element that is drawn in
  * @param {HTMLElement} root
@@ -56,16 +76,18 @@ export function drawLosses(plotly, chart, root, history, steps, baselines, revis
       line: { color: validation, width: 1.5, dash: "dot" }, marker: { color: validation, size: 8 } },
   ];
   const losses = [...history.evaluationLosses, history.losses[0] ?? 0, ...baselines.map(({ loss }) => loss)];
+  const highest = Math.max(...losses) * 1.08;
   const layout = layoutOf(root, root.clientWidth < 700 ? 320 : 400, "Loss, nats per token", revision);
+  const shifts = labelShifts(baselines.map(({ loss }) => loss), (layout.height - AROUND_PLOT) / highest);
   plotly.react(chart, traces, {
     ...layout,
     xaxis: { ...layout.xaxis, range: [0, axisEnd(history.last?.step ?? 0, steps)] },
-    yaxis: { ...layout.yaxis, range: [0, Math.max(...losses) * 1.08] },
+    yaxis: { ...layout.yaxis, range: [0, highest] },
     shapes: baselines.map(({ name, loss }) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: loss, y1: loss, name,
       line: { color: baseline, width: 1.2, dash: "dash" } })),
-    annotations: baselines.map(({ label, loss }) => ({ xref: "paper", x: 1, xanchor: "right", y: loss,
+    annotations: baselines.map(({ label, loss }, index) => ({ xref: "paper", x: 1, xanchor: "right", y: loss,
       yanchor: "bottom", showarrow: false, text: `${label} ${loss.toFixed(2)}`, font: { color: baseline, size: 11 },
-      yshift: 1 })),
+      yshift: shifts[index] })),
   }, CONFIG);
 }
 

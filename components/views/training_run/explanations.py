@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from components.shared.explanation import Explanation
-from llm.training.evaluation import baselines, evaluate
+from llm.training.baselines import kneser_ney, measure_baselines
+from llm.training.evaluation import evaluate
 from llm.training.gradients import gradient_norms
 from llm.training.optimizers.adamw import adamw_step
 from llm.training.schedule import learning_rate_multiplier
 
 BASELINES = Explanation(
     "The dashed lines",
-    "What you get without a network: all tokens equally likely (uniform), each as likely as it is frequent "
-    "(unigram), each as likely as it is after the token before (bigram). A model below the bigram line uses more "
-    "than one token of context.",
-    r"p_\text{bigram}(y \mid x) = \frac{\text{count}(x, y) + 1}{\text{count}(x) + d_\text{vocab}}",
-    (baselines,),
+    "What you get without a network, by counting the training part: all tokens equally likely (uniform), each as "
+    "likely as it is frequent (unigram), as it is after the token before (bigram), as it is after the two before "
+    "(trigram). Kneser-Ney smoothing takes a discount D from each count, so that what was never counted gets a "
+    "probability too. On the stories of training.txt, a network that sees one token does not get below the bigram "
+    "line; so a model clearly below it, by more than the sampling error of the validation text, uses more than one "
+    "token of context. A network can get below the trigram line with two tokens, because it also learns which "
+    "tokens are alike. Older runs have no trigram line, and a bigram line with one added to each count: too high.",
+    r"p(w \mid h) = \frac{\max(c(h w) - D, 0)}{c(h)} + \gamma(h)\, p(w \mid h'), \quad "
+    r"h' = h \text{ without its oldest token}",
+    (kneser_ney, measure_baselines),
+    "Kneser & Ney 1995; Chen & Goodman 1999",
 )
 
 VALIDATION = Explanation(

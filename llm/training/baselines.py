@@ -1,0 +1,149 @@
+"""Baselines: predictors without a network, which only count the training part.
+
+An n-gram model takes the last n − 1 tokens, the context h, and asks how often each token w followed it. Most n-grams of
+a text occur once and most possible ones never, so raw frequencies c(h w) / c(h) would give probability 0 to much that
+is true. Kneser-Ney smoothing takes a discount D from each count and spends what it gains on the shorter context h′, the
+context without its oldest token (interpolation):
+
+    p(w | h) = (c(h w) − D(c(h w))) / c(h) + γ(h) p(w | h′),    γ(h) = Σ over w seen after h of D(c(h w)) / c(h)
+
+with the first term 0 if h w was never seen, and p(w | h) = p(w | h′) if h was never seen. Below the shortest context
+is the uniform distribution 1 / d_vocab, so that no token has probability 0.
+
+Kneser & Ney: the distribution p(w | h′) matters where h w is rare. So it counts not how often h′ w occurs, but after
+how many different tokens: "Francisco" is frequent, but only after "San", and is unlikely after anything else. In all
+orders but the highest, c(h′ w) is the number of distinct v with v h′ w in the text, and c(h′) their sum.
+
+Chen & Goodman: three discounts for each order ("modified"), for counts of 1, 2, and 3 or more, estimated from n_k, the
+number of n-grams that are counted k times:
+
+    Y = n_1 / (n_1 + 2 n_2),    D(k) = k − (k + 1) Y n_{k+1} / n_k,    k = 1, 2, 3
+
+Sources: Kneser & Ney 1995, Improved backing-off for m-gram language modeling; Chen & Goodman 1999, An empirical study
+of smoothing techniques for language modeling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llm.data import TextData
+from llm.training.evaluation import count_characters
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Losses on the whole validation part of four predictors without a network, in nats per token.
+
+    uniform: every token equally likely. unigram: by how often each token occurs. bigram: by how often it follows the
+    token before. trigram: by how often it follows the two tokens before. The counts are those of the training part,
+    smoothed by `kneser_ney`.
+    """
+
+    uniform: float
+    unigram: float
+    bigram: float
+    trigram: float
+    uniform_bits_per_character: float
+    unigram_bits_per_character: float
+    bigram_bits_per_character: float
+    trigram_bits_per_character: float
+
+
+def measure_baselines(data: TextData, d_vocab: int, characters_per_token: list[int]) -> Baselines:
+    """Losses of the uniform, unigram, bigram and trigram predictors on the validation part, all but its first token.
+
+    The second token has one token of context, also for the trigram predictor.
+    """
+    no_token = torch.tensor([d_vocab])
+    validation = torch.cat([no_token, data.validation.long()])
+    trigrams = validation.unfold(0, 3, 1)  # [tokens, 3]
+    unigram, bigram, trigram = (
+        -kneser_ney(data.train.long(), trigrams[:, -order:], d_vocab).log().mean().item() for order in (1, 2, 3)
+    )
+    uniform = math.log(d_vocab)
+    to_bits = len(trigrams) / count_characters(trigrams[:, -1], characters_per_token) / math.log(2)
+    losses = (uniform, unigram, bigram, trigram)
+    return Baselines(*losses, *(nats * to_bits for nats in losses))
+
+
+def kneser_ney(
+    train: Int[Tensor, " tokens"], n_grams: Int[Tensor, "n_grams order"], d_vocab: int
+) -> Float[Tensor, " n_grams"]:
+    """Probability of the last token of each n-gram after the ones before it: interpolated modified Kneser-Ney.
+
+    `train` is counted sparsely: a vocabulary of 50,000 needs no table of 50,000². The id d_vocab in a context stands
+    for no token, before the beginning of a text.
+    """
+    base = d_vocab + 1
+    order = n_grams.shape[1]
+    probability = torch.full((len(n_grams),), 1 / d_vocab, dtype=torch.float64)  # [n_grams]
+    for n in range(1, order + 1):
+        if n == order:
+            counted = _n_grams(train, n, base)
+        else:  # each n-gram once for each distinct token before it
+            counted = torch.unique(_n_grams(train, n + 1, base)) % base**n
+        wanted = _as_numbers(n_grams[:, -n:].unbind(1), base)
+        probability = _interpolated(counted, wanted, probability, base)
+    return probability
+
+
+def discounts(counts: Int[Tensor, " n_grams"]) -> Float[Tensor, " 3"]:
+    """What is taken from counts of 1, 2, and 3 or more: Chen & Goodman's estimates, from the counts of one order.
+
+    Too few n-grams give no estimate, or one that is not positive. Then it is half of 1, 2 and 3, as in KenLM (Heafield
+    et al. 2013, Scalable modified Kneser-Ney language model estimation).
+    """
+    n = torch.bincount(counts.clamp(max=5), minlength=6)[1:5].double()  # n_1 to n_4
+    k = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    estimated = k - (k + 1) * n[0] / (n[0] + 2 * n[1]) * n[1:] / n[:3]
+    return estimated if n.all() and (estimated > 0).all() else k / 2
+
+
+def _interpolated(
+    counted: Int[Tensor, " occurrences"],
+    wanted: Int[Tensor, " n_grams"],
+    shorter: Float[Tensor, " n_grams"],
+    base: int,
+) -> Float[Tensor, " n_grams"]:
+    """Probabilities of the `wanted` n-grams from the `counted` ones and from those that are `shorter` by a token."""
+    if not len(counted):  # the training part is shorter than an n-gram
+        return shorter
+    kinds, counts = torch.unique(counted, return_counts=True)  # [kinds], sorted
+    taken = discounts(counts)[counts.clamp(max=3) - 1]  # [kinds]
+    contexts, context_of = torch.unique_consecutive(kinds // base, return_inverse=True)  # [contexts], [kinds]
+    occurrences = torch.bincount(context_of, weights=counts.double())  # [contexts]
+    freed = torch.bincount(context_of, weights=taken)  # [contexts]
+
+    total = _look_up(wanted // base, contexts, occurrences)  # [n_grams]
+    kept = _look_up(wanted, kinds, counts - taken)  # [n_grams]
+    to_shorter = _look_up(wanted // base, contexts, freed)  # [n_grams]
+    return torch.where(total > 0, (kept + to_shorter * shorter) / total, shorter)
+
+
+def _n_grams(tokens: Int[Tensor, " tokens"], n: int, base: int) -> Int[Tensor, " n_grams"]:
+    """Every n tokens in a row, as a number; none if there are fewer than n tokens."""
+    end = max(0, len(tokens) - n + 1)
+    return _as_numbers([tokens[first : end + first] for first in range(n)], base)
+
+
+def _as_numbers(columns: Sequence[Int[Tensor, " n_grams"]], base: int) -> Int[Tensor, " n_grams"]:
+    """Each n-gram as one number whose digits are its tokens: 64 bits hold a trigram of two million different tokens."""
+    number = torch.zeros_like(columns[0])
+    for column in columns:
+        number = number * base + column
+    return number
+
+
+def _look_up(
+    wanted: Int[Tensor, " n_grams"], keys: Int[Tensor, " keys"], values: Float[Tensor, " keys"]
+) -> Float[Tensor, " n_grams"]:
+    """The value of each wanted key, 0 if it is not among the sorted `keys`."""
+    index = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
+    return torch.where(keys[index] == wanted, values[index], 0)
