@@ -1,6 +1,8 @@
 """Generate: let any checkpoint of any run continue a text, and see the probability of each token."""
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import streamlit as st
 
@@ -37,7 +39,7 @@ def page() -> None:
     if chosen is None:
         return
     run, step = chosen
-    first = st.query_params.get(Address.PROMPT, str(RunFolder(run.path).config().raw.get("prompt", "")))
+    first = st.query_params.get(Address.PROMPT, RunFolder(run.path).config().about(str, "prompt") or "")
     prompt = st.text_area("Prompt", first, key=Session.GENERATE_PROMPT.of(run.id), height=90,
                           help="The text to continue. Leave it empty to start without one")  # fmt: skip
     st.query_params[Address.PROMPT] = prompt
@@ -82,9 +84,18 @@ def history(folder: RunFolder) -> None:
     if not samples:
         st.caption("None yet: a text is saved when it is complete.")
     for sample in reversed(samples[-50:]):
-        when = time.strftime("%d %b %H:%M", time.localtime(sample["created"]))
-        st.caption(f"Step {sample['step']:,} · temperature {sample['sampling']['temperature']:g} · {when}")
+        st.caption(" · ".join(about_sample(sample)))
         st.text(sample["text"])
+
+
+def about_sample(sample: dict[str, Any]) -> Iterator[str]:
+    """Step, temperature and time of a text, those that are known."""
+    if sample.get("step") is not None:
+        yield f"Step {sample['step']:,}"
+    if sample.get("sampling") is not None:
+        yield f"temperature {sample['sampling']['temperature']:g}"
+    if sample.get("created") is not None:
+        yield time.strftime("%d %b %H:%M", time.localtime(sample["created"]))
 
 
 page()

@@ -47,7 +47,7 @@ def page() -> None:
             key=Session.TOKENIZER_VOCAB, help="The number of tokens that each learns from training.txt",
         )  # fmt: skip
     with right:
-        runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.state != "damaged"}
+        runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.problem is None}
         labels = {"": "none"} | {run.id: run.label for run in runs.values()}
         run_id = select_box("Compare with the tokenizer of a run", labels, Session.TOKENIZER_RUN, "")
     names = list(REGISTRY) + ([run_id] if run_id else [])

@@ -14,6 +14,7 @@ from components.views.training_run import watch
 from components.views.training_run.explanations import EXPLANATIONS
 from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
+from llm.costs import parameter_count
 
 
 def page() -> None:
@@ -79,18 +80,20 @@ def start(chosen: NewRun) -> None:
 
 def show_run(folder: RunFolder) -> None:
     """One run: its model and text, its controls, its live charts, and more views."""
-    raw = folder.config().raw
-    text, tokenizer = raw["text"], raw["tokenizer"]
-    name = " ".join(part for part in (raw.get("architecture"), raw.get("size")) if part) or "custom model"
+    config = folder.config()
+    name = " ".join(part for part in (config.about(str, "architecture"), config.about(str, "size")) if part)
     st.markdown(
-        f"**{name}** with {raw['parameters']:,} parameters · {tokenizer['kind']} tokenizer of "
-        f"{tokenizer['d_vocab']:,} tokens · run `{folder.id}`"
+        f"**{name or 'custom model'}** with {parameter_count(config.model).total:,} parameters · "
+        f"{config.about(str, 'tokenizer', 'kind') or 'unknown'} tokenizer of {config.model.d_vocab:,} tokens · "
+        f"run `{folder.id}`"
     )
-    st.text(f"Reads {text['name']}: {text['characters']:,} characters")
+    characters = config.about(int, "text", "characters")
+    length = "" if characters is None else f": {characters:,} characters"
+    st.text(f"Reads {config.about(str, 'text', 'name') or 'a text without a name'}{length}")
     here = trainings.get(folder.id)
     state = here.state if here is not None and here.active else folder.status().state
     controls(folder, here, state)
-    watch(folder.id, raw, state)
+    watch(folder.id, config, state)
     explain("What do these figures mean?", LOSS, *EXPLANATIONS)
     view_sections("train", WholeRun(folder.id))
 

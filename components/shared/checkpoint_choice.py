@@ -26,13 +26,17 @@ def choose_checkpoint(purpose: str) -> tuple[RunSummary, int | None] | None:
 
 def choose_run(purpose: str) -> RunSummary | None:
     """Choose a run by its label. If there is none, say that `purpose` needs one and return None."""
-    runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.state != "damaged"}
+    listed = list_runs(folders.checkpoints())
+    runs = {run.id: run for run in listed if run.problem is None}
     wanted = st.query_params.get(Address.RUN)
+    damaged = next((run.problem for run in listed if run.id == wanted and run.problem is not None), None)
+    if damaged is not None:
+        states.failed(damaged)
     if not runs:
         states.empty("No run yet", f"{purpose} needs a trained model. Training one takes a minute.",
                      "train.py", "Train your first model")  # fmt: skip
         return None
-    if wanted is not None and wanted not in runs:
+    if wanted is not None and wanted not in runs and damaged is None:
         states.failed(f"There is no run {wanted[:80]} in {folders.checkpoints()}; choose one of these.")
     run_id = wanted if wanted in runs else next(iter(runs))
     st.query_params[Address.RUN] = st.session_state[Session.CHECKPOINT_RUN] = run_id
@@ -61,7 +65,7 @@ def choose_step(folder: RunFolder) -> int | None:
 
 def pick_step(folder: RunFolder, steps: list[int | None], newest: str, key: Session) -> int | None:
     """Choose one of `steps`, shown with its validation loss if measured; starts with the step in the address."""
-    losses = {row["step"]: row["evaluation"]["loss"] for row in folder.read_metrics().rows if row["evaluation"]}
+    losses = {row["step"]: row["evaluation"]["loss"] for row in folder.read_metrics().rows if row.get("evaluation")}
 
     def label(step: int | None) -> str:
         if step is None:

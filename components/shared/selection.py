@@ -163,7 +163,7 @@ def one_layer_runs(except_for: str) -> dict[str, str]:
     """Ids and labels of other runs whose model has one layer."""
     labels = {}
     for run in list_runs(folders.checkpoints()):
-        if run.id != except_for and run.state != "damaged" and RunFolder(run.path).config().model.n_layers == 1:
+        if run.id != except_for and run.problem is None and RunFolder(run.path).config().model.n_layers == 1:
             labels[run.id] = run.label
     return labels
 

@@ -133,8 +133,8 @@ def describe_run(trainer: Trainer, console: Console) -> None:
     assert trainer.folder is not None
     try:
         name, rows = _description(trainer, trainer.folder.config().raw)
-    except (KeyError, TypeError) as error:
-        problem = f"it lacks a field that describes the run ({type(error).__name__}: {error})"
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        problem = f"a field that describes the run is missing or of another type ({type(error).__name__}: {error})"
         raise DamagedCheckpointError(trainer.folder.path / "config.json", problem) from None
     console.print(Text(visible(f"Run {trainer.folder.id}: {name}"), style="bold"), soft_wrap=True)
     for title, row in rows.items():
@@ -171,7 +171,7 @@ def runs_table(runs: list[RunSummary]) -> Table:
     for run in runs:
         cells = (
             run.id,
-            " ".join(filter(None, (run.architecture, run.size))),
+            run.problem or " ".join(filter(None, (run.architecture, run.size))),
             run.text_name or "",
             run.tokenizer or "",
             run.state,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from llm.config import ModelConfig, TrainingConfig
 from llm.runs.errors import DamagedCheckpointError, read_json_object
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,16 @@ class RunConfig:
     training: TrainingConfig
     raw: dict[str, Any]
 
+    def about(self, kind: type[T], *keys: str) -> T | None:
+        """The value at raw[key][key]… if it is one of this kind: a file from outside can have any structure."""
+        content: Any = self.raw
+        for key in keys:
+            content = content.get(key) if isinstance(content, dict) else None
+        return content if type(content) is kind else None
+
 
 def read_config(path: Path) -> RunConfig:
-    """The content of a config.json. Raises DamagedCheckpointError, and FileNotFoundError where there is none."""
+    """The content of a config.json. Raises as `read_json_object`."""
     raw = read_json_object(path)
     try:
         return RunConfig(_config(ModelConfig, raw["model"]), _config(TrainingConfig, raw["training"]), raw)

@@ -6,6 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from llm.runtime.regular_files import read_regular
+
+MAX_JSON_BYTES = 10_000_000  # of config.json and status.json, which have some thousands
+
 
 class DamagedCheckpointError(ValueError):
     """A file of a run folder is damaged."""
@@ -15,9 +19,10 @@ class DamagedCheckpointError(ValueError):
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises DamagedCheckpointError."""
+    """The JSON object in a file. Raises DamagedCheckpointError, and as `read_regular`."""
+    found = read_regular(path, MAX_JSON_BYTES)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(found)
     except (ValueError, RecursionError) as error:
         raise DamagedCheckpointError(path, f"it is not JSON ({error})") from None
     if not isinstance(content, dict):

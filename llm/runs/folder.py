@@ -13,7 +13,8 @@
       samples.jsonl              texts that a user generated with this run's models
 
 Every file is replaced atomically. Only safetensors, JSON and `torch.load(weights_only=True)` are read, so a hostile
-folder executes nothing.
+folder executes nothing. A link in a run folder is not followed, and only regular files are opened, so that it cannot
+lead out of the folder or make a reader wait for ever (`llm.runtime.regular_files`).
 """
 
 from __future__ import annotations
@@ -33,10 +34,23 @@ from llm.runs.status import RunStatus
 from llm.runs.weights import load_weights, weights_as_bytes
 from llm.runtime.files import write_bytes, write_json
 from llm.runtime.lock import LockHeldError, ProcessLock
+from llm.runtime.regular_files import IrregularFileError, is_folder, is_regular, read_regular, require_regular
 from llm.tokenizers import Tokenizer
 
 RUN_ID = re.compile(r"[0-9]{14}")
 ModelFile = Literal["best", "final"]
+FILES = {
+    "config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "text.txt",
+    "metrics.jsonl",
+    "status.json",
+    "best_model.safetensors",
+    "final_model.safetensors",
+    "samples.jsonl",
+    status.LOCK,
+}
 
 
 class RunFolder:
@@ -46,10 +60,12 @@ class RunFolder:
         """An existing run folder. Raises FileNotFoundError where there is none."""
         self.path = Path(path)
         self._lock: ProcessLock | None = None
-        if not (self.path / "config.json").is_file():
+        try:
+            (self.path / "config.json").lstat()
+        except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(
                 f"{self.path} is not a run folder (it has no config.json): `uv run llm runs` lists the runs there are"
-            )
+            ) from None
 
     @property
     def id(self) -> str:
@@ -94,15 +110,24 @@ class RunFolder:
             self._lock.release()
             self._lock = None
 
+    def require_regular_files(self) -> None:
+        """Raise IrregularFileError if one of the run's files, or a snapshot's folder, is something else."""
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                if entry.name in FILES and not entry.is_file(follow_symlinks=False):
+                    require_regular(self.path / entry.name)
+                if snapshots.SNAPSHOT.fullmatch(entry.name) and not entry.is_dir(follow_symlinks=False):
+                    raise IrregularFileError(f"{self.path / entry.name} is not a folder: it cannot be a snapshot")
+
     def config(self) -> RunConfig:
-        """config.json, checked. Raises DamagedCheckpointError."""
+        """config.json, checked. Raises DamagedCheckpointError, or IrregularFileError if it is not a regular file."""
         return read_config(self.path / "config.json")
 
     def text(self) -> str:
         """The training text, exactly: no line end is translated. Raises DamagedCheckpointError."""
         path = self.path / "text.txt"
         try:
-            return path.read_bytes().decode()
+            return read_regular(path).decode()
         except FileNotFoundError:
             raise DamagedCheckpointError(path, "it is missing, and without it training cannot continue") from None
         except UnicodeDecodeError as error:
@@ -142,8 +167,7 @@ class RunFolder:
 
     def samples(self) -> list[dict[str, Any]]:
         """The texts stored by `append_sample`, oldest first."""
-        path = self.path / "samples.jsonl"
-        return metrics.parse_rows(path.read_bytes()) if path.exists() else []
+        return metrics.read_samples(self.path / "samples.jsonl")
 
     def save_snapshot(
         self, step: int, model: Transformer, info: dict[str, Any], trainer_state: dict[str, Any], keep_mb: int
@@ -165,7 +189,7 @@ class RunFolder:
 
     def has(self, which: ModelFile) -> bool:
         """Whether there are best or final weights."""
-        return self._model_file(which).is_file()
+        return is_regular(self._model_file(which))
 
     def choose_weights(self, step: int | None) -> int | ModelFile:
         """Which weights to load: of this step; None: the final ones, else the best, else those of the newest snapshot.
@@ -188,7 +212,8 @@ class RunFolder:
             path = snapshots.snapshot_path(self.path, source) / "model.safetensors"
         else:
             path = self._model_file(source)
-        if not path.is_file():
+        # a snapshot's folder must not be a link either
+        if not is_regular(path) or (isinstance(source, int) and not is_folder(path.parent)):
             steps = ", ".join(map(str, self.snapshots())) or "none"
             wanted = f"of step {source}" if isinstance(source, int) else f"called {source}"
             raise FileNotFoundError(f"Run {self.id} has no weights {wanted}: its snapshots are {steps}")

@@ -6,10 +6,8 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from llm.costs import parameter_count
-from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RUN_ID, RunFolder
 
 
@@ -29,10 +27,13 @@ class RunSummary:
     loss: float | None  # validation loss at the last evaluation, nats per token
     parameters: int | None
     created: datetime | None
+    problem: str | None = None  # of a damaged run: what is wrong
 
     @property
     def label(self) -> str:
         """The run in one line, for lists."""
+        if self.problem is not None:
+            return f"{self.id} · {self.problem}"
         parts = [
             " ".join(part for part in (self.architecture or "custom", self.size) if part),
             self.tokenizer,
@@ -45,9 +46,9 @@ class RunSummary:
 
 
 def list_runs(checkpoints_dir: Path | str = "checkpoints") -> list[RunSummary]:
-    """Every run, newest first; one whose files are damaged is listed too.
+    """Every run, newest first; one whose files are damaged is listed too, with the reason.
 
-    Of each run it reads config.json, status.json and the end of metrics.jsonl.
+    Of each run it reads config.json, status.json and the end of metrics.jsonl, and looks at what its other files are.
     """
     if not Path(checkpoints_dir).is_dir():
         return []
@@ -60,33 +61,26 @@ def _summary(path: Path) -> RunSummary | None:
     """None if there is no run (any more): it may be removed meanwhile."""
     try:
         folder = RunFolder(path)
-        config = folder.config()
+        folder.require_regular_files()
+        config, status, loss = folder.config(), folder.status(), folder.last_validation_loss()
     except FileNotFoundError:
         return None
-    except (DamagedCheckpointError, OSError):
-        return RunSummary(path.name, path, None, None, None, None, "damaged", 0, None, None, None, None)
-    raw, status = config.raw, folder.status()
+    except (ValueError, OSError) as error:
+        return RunSummary(path.name, path, None, None, None, None, "damaged", 0, None, None, None, None, str(error))
     return RunSummary(
         id=folder.id,
         path=folder.path,
-        architecture=_string(raw, "architecture"),
-        size=_string(raw, "size"),
-        text_name=_string(raw, "text", "name"),
-        tokenizer=_string(raw, "tokenizer", "kind"),
+        architecture=config.about(str, "architecture"),
+        size=config.about(str, "size"),
+        text_name=config.about(str, "text", "name"),
+        tokenizer=config.about(str, "tokenizer", "kind"),
         state=status.state,
         step=status.step,
         steps=config.training.steps,
-        loss=folder.last_validation_loss(),
+        loss=loss,
         parameters=parameter_count(config.model).total,
         created=_moment(folder.id),
     )
-
-
-def _string(content: Any, *keys: str) -> str | None:
-    """The string at content[key][key]…, if there is one: a file from outside can have any structure."""
-    for key in keys:
-        content = content.get(key) if isinstance(content, dict) else None
-    return content if isinstance(content, str) else None
 
 
 def _moment(run_id: str) -> datetime | None:

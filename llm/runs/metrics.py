@@ -1,17 +1,20 @@
 """metrics.jsonl of a run folder: one JSON object per line, appended to while others read it.
 
-A line that is not JSON (the disk was full while it was written) is skipped.
+A line that is not JSON (the disk was full while it was written) is skipped, and a value of another kind than its field
+has reads as None.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm.runtime.files import write_bytes
+from llm.runtime.regular_files import open_regular, read_regular
 
 
 class MetricsChunk(NamedTuple):
@@ -24,8 +27,8 @@ class MetricsChunk(NamedTuple):
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
     """Add one line."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(_line(row))
+    with open_regular(path, "ab") as file:
+        file.write(_line(row).encode())
 
 
 def read_metrics(path: Path, offset: int = 0) -> MetricsChunk:
@@ -33,37 +36,52 @@ def read_metrics(path: Path, offset: int = 0) -> MetricsChunk:
 
     If no line begins at `offset`, the file has been replaced since that offset was returned.
     """
-    if not path.exists():
+    try:
+        with open_regular(path) as file:
+            file.seek(max(0, offset - 1))
+            reset = offset > 0 and file.read(1) != b"\n"
+            start = file.seek(0 if reset else offset)
+            content = file.read()
+    except FileNotFoundError:
         return MetricsChunk([], 0, offset > 0)
-    with path.open("rb") as file:
-        file.seek(max(0, offset - 1))
-        reset = offset > 0 and file.read(1) != b"\n"
-        start = file.seek(0 if reset else offset)
-        content = file.read()
     complete = content[: content.rfind(b"\n") + 1]
-    rows = [row for row in parse_rows(complete) if type(row.get("step")) is int]
+    rows = [_checked(row, _METRICS_KINDS) for row in _rows_of_steps(complete)]
     return MetricsChunk(rows, start + len(complete), reset)
 
 
 def truncate_metrics(path: Path, step: int) -> None:
     """Remove the lines after this step: a resumed run writes them again."""
-    rows = [row for row in read_metrics(path).rows if row["step"] <= step]
+    try:
+        rows = [row for row in _rows_of_steps(read_regular(path)) if row["step"] <= step]
+    except FileNotFoundError:
+        rows = []
     write_bytes(path, "".join(map(_line, rows)).encode())
 
 
 def last_validation_loss(path: Path, tail: int = 200_000) -> float | None:
     """The newest validation loss in the last `tail` bytes, in nats per token; None where there is none."""
-    if not path.exists():
+    try:
+        with open_regular(path) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - tail))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
         return None
-    with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - tail))
-        lines = file.read().split(b"\n")
     for line in reversed(lines):
         if b'"evaluation": {' in line:
             for row in parse_rows(line):
-                with suppress(KeyError, TypeError, ValueError, OverflowError):
-                    return float(row["evaluation"]["loss"])
+                if evaluation := _checked(row, _METRICS_KINDS).get("evaluation"):
+                    return float(evaluation["loss"])
     return None
+
+
+def read_samples(path: Path) -> list[dict[str, Any]]:
+    """The texts in samples.jsonl, oldest first."""
+    try:
+        rows = parse_rows(read_regular(path))
+    except FileNotFoundError:
+        return []
+    samples = (_checked(row, _SAMPLE_KINDS) for row in rows)
+    return [sample for sample in samples if sample.get("text") is not None]
 
 
 def parse_rows(content: bytes) -> list[dict[str, Any]]:
@@ -77,6 +95,43 @@ def parse_rows(content: bytes) -> list[dict[str, Any]]:
         if isinstance(row, dict):
             rows.append(row)
     return rows
+
+
+def _rows_of_steps(content: bytes) -> list[dict[str, Any]]:
+    return [row for row in parse_rows(content) if type(row.get("step")) is int]
+
+
+def _checked(row: dict[str, Any], kinds: Mapping[str, Callable[[Any], bool]]) -> dict[str, Any]:
+    """The row, None in place of a value that is not of its field's kind; what `kinds` does not name is a number."""
+    return {name: value if kinds.get(name, _is_number)(value) else None for name, value in row.items()}
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that a float can hold, infinity too."""
+    return (type(value) is float and value == value) or (type(value) is int and abs(value) <= sys.float_info.max)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(number is None or _is_number(number) for number in value.values())
+
+
+_METRICS_KINDS = {
+    "evaluation": lambda value: _are_numbers(value) and value.get("loss") is not None,
+    "grad_norms": _are_numbers,
+    "skills": _are_numbers,
+    "sample": _is_text,
+}
+_SAMPLE_KINDS = {
+    "text": _is_text,
+    "prompt": _is_text,
+    "step": lambda value: type(value) is int,
+    "created": lambda value: _is_number(value) and 0 <= value < 2**37,  # seconds: years that a date can have
+    "sampling": lambda value: isinstance(value, dict) and _is_number(value.get("temperature")),
+}
 
 
 def _line(row: dict[str, Any]) -> str:

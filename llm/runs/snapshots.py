@@ -12,7 +12,6 @@ import json
 import math
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ import torch
 from llm.model import Transformer
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.weights import weights_as_bytes
-from llm.runtime.files import TEMPORARY, write_folder
+from llm.runtime.files import TEMPORARY, remove_if_possible, write_folder
+from llm.runtime.regular_files import IrregularFileError, open_regular, remove
 
 SNAPSHOT = re.compile(r"step_([0-9]{6}|[1-9][0-9]{6,})")
 
@@ -39,7 +39,7 @@ def snapshot_due(step: int, steps: int) -> bool:
 
 def snapshot_steps(run: Path) -> list[int]:
     """Steps of the snapshots in a run folder, ascending."""
-    names = (SNAPSHOT.fullmatch(entry.name) for entry in os.scandir(run) if entry.is_dir())
+    names = (SNAPSHOT.fullmatch(entry.name) for entry in os.scandir(run) if entry.is_dir(follow_symlinks=False))
     return sorted(int(match[1]) for match in names if match)
 
 
@@ -64,10 +64,10 @@ def save_snapshot(
 
     write_folder(snapshot_path(run, step), fill)
     for unfinished in run.glob(f"{TEMPORARY}step_*"):  # left by a process that was killed while writing
-        shutil.rmtree(unfinished, ignore_errors=True)
+        remove_if_possible(unfinished)
     for older in snapshot_steps(run):
         if older != step:
-            (snapshot_path(run, older) / "trainer.pt").unlink(missing_ok=True)
+            remove(snapshot_path(run, older) / "trainer.pt")
     _thin(run, keep_mb * 1_000_000)
 
 
@@ -75,9 +75,12 @@ def load_trainer_state(run: Path, step: int) -> dict[str, Any]:
     """The `trainer_state` that `save_snapshot` was given. Raises DamagedCheckpointError."""
     path = snapshot_path(run, step) / "trainer.pt"
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with open_regular(path) as file:
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DamagedCheckpointError(path, "it is missing, and without it training cannot continue") from None
+    except IrregularFileError:
+        raise
     except Exception as error:  # a hostile or truncated file can raise anything
         raise DamagedCheckpointError(path, f"it cannot be read ({type(error).__name__})") from None
     if not isinstance(state, dict):
@@ -87,11 +90,11 @@ def load_trainer_state(run: Path, step: int) -> dict[str, Any]:
 
 def _thin(run: Path, most_bytes: int) -> None:
     steps = snapshot_steps(run)
-    sizes = {step: sum(file.stat().st_size for file in snapshot_path(run, step).iterdir()) for step in steps}
+    sizes = {step: sum(file.lstat().st_size for file in snapshot_path(run, step).iterdir()) for step in steps}
     while len(steps) > 2 and sum(sizes[step] for step in steps) > most_bytes:
         gaps = {
             steps[i]: math.log((steps[i + 1] + 1) / (steps[i - 1] + 1)) for i in range(1, len(steps) - 1)
         }  # how large a gap would be left by removing this one
         removed = min(gaps, key=lambda step: gaps[step])
-        shutil.rmtree(snapshot_path(run, removed))
+        remove(snapshot_path(run, removed))
         steps.remove(removed)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm.runs.errors import read_json_object
 from llm.runtime.files import write_json
 from llm.runtime.lock import is_held
 
@@ -35,11 +35,11 @@ def write_status(path: Path, state: str, message: str, step: int) -> None:
 def read_status(path: Path) -> RunStatus:
     """The content of a status.json; "unknown" where it cannot be read."""
     try:
-        raw = json.loads(path.read_bytes())
-        status = RunStatus(
-            str(raw["state"]), str(raw["message"]), int(raw["step"]), int(raw["pid"]), float(raw["updated"])
-        )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        raw = read_json_object(path)
+        if not isinstance(raw["state"], str) or not isinstance(raw["message"], str):
+            raise TypeError("the state is no text")
+        status = RunStatus(raw["state"], raw["message"], int(raw["step"]), int(raw["pid"]), float(raw["updated"]))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return RunStatus("unknown", "", 0, 0, 0.0)
     if status.state in ACTIVE and not is_held(path.with_name(LOCK)):
         message = "its process ended; it can be resumed from its newest snapshot"

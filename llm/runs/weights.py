@@ -13,6 +13,7 @@ from llm.config import ModelConfig
 from llm.costs import parameter_count
 from llm.model import Transformer
 from llm.runs.errors import DamagedCheckpointError
+from llm.runtime.regular_files import require_regular
 
 
 def weights_as_bytes(model: Transformer, step: int) -> bytes:
@@ -25,8 +26,10 @@ def load_weights(path: Path, model: Transformer) -> int:
     """Copy the weights in a file into `model`; returns their step.
 
     Raises:
+        IrregularFileError: there is a link or something else in place of the file.
         DamagedCheckpointError: the file cannot be read, or does not fit the model, which is left as it was.
     """
+    require_regular(path)
     try:
         metadata, tensors = _read(path)
         step = int(metadata["step"])

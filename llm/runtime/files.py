@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from llm.runtime.regular_files import remove
 
 TEMPORARY = ".writing-"  # prefix of temporary names; a file left with it belongs to a process that died
 
@@ -16,8 +18,9 @@ TEMPORARY = ".writing-"  # prefix of temporary names; a file left with it belong
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file's content atomically: temporary file beside it, fsync, rename. A failure changes nothing."""
     temporary = _temporary(path)
+    remove(temporary)
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:  # x: a new file, never one that a link leads to
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -41,7 +44,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     temporary = _temporary(path)
     replaced = temporary.with_name(f"{temporary.name}-replaced")
     for stale in (temporary, replaced):
-        shutil.rmtree(stale, ignore_errors=True)
+        remove(stale)
     temporary.mkdir()
     try:
         fill(temporary)
@@ -49,16 +52,22 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
             with file.open("rb") as written:
                 os.fsync(written.fileno())
         _sync_folder(temporary)
-        if path.exists():
+        if os.path.lexists(path):
             path.rename(replaced)  # moved aside, not removed: there is hardly a moment with neither of the two
         temporary.rename(path)
     except BaseException:
-        if replaced.exists() and not path.exists():
+        if os.path.lexists(replaced) and not os.path.lexists(path):
             replaced.rename(path)
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_if_possible(temporary)
         raise
     _sync_folder(path.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
+    remove_if_possible(replaced)
+
+
+def remove_if_possible(path: Path) -> None:
+    """Remove what is left over; where that fails, it stays."""
+    with suppress(OSError):
+        remove(path)
 
 
 def _temporary(path: Path) -> Path:

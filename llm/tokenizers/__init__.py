@@ -6,12 +6,14 @@ Each kind's file holds its code, its entry here says the rest.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llm.registry import Registry
+from llm.runtime.regular_files import read_regular
 from llm.tokenizers import bpe, char, gpt2, sentencepiece
 from llm.tokenizers.base import MODEL_FILE, SETTINGS_FILE, TextDecoder, Tokenizer, UnknownCharacterError
 from llm.tokenizers.bpe import BpeTokenizer, Merge
@@ -35,6 +37,7 @@ __all__ = [
 
 DEFAULT_TOKENIZER = "bpe"
 DEFAULT_D_VOCAB = 2048  # of the kinds whose size can be chosen
+MAX_FILE_BYTES = 100_000_000  # of a saved tokenizer's file; those of a million tokens have less
 
 
 @dataclass(frozen=True)
@@ -131,14 +134,14 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     """
     path = Path(folder) / SETTINGS_FILE
     model_path = Path(folder) / MODEL_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise FileNotFoundError(f"There is no tokenizer in {folder}: it has no file {SETTINGS_FILE}")
     try:
-        settings = json.loads(path.read_bytes())
+        settings = json.loads(read_regular(path, MAX_FILE_BYTES))
         if not isinstance(settings, dict):
             raise ValueError("it is not a JSON object")
         entry = _entry(settings.get("kind"))
-        model = model_path.read_bytes() if model_path.is_file() else b""
+        model = read_regular(model_path, MAX_FILE_BYTES) if os.path.lexists(model_path) else b""
         tokenizer = entry.restore(settings, model)
         if tokenizer.d_vocab != settings.get("d_vocab"):
             raise ValueError(f"it says d_vocab={settings.get('d_vocab')!r:.80} but has {tokenizer.d_vocab} tokens")

@@ -8,7 +8,7 @@ import platform
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -91,11 +91,13 @@ def resume_run(path: Path | str) -> Trainer:
 
 def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     config = folder.config()
-    try:
-        implementation, sha256 = config.raw["implementation"], config.raw["text"]["sha256"]
-    except (KeyError, TypeError) as error:
-        raise DamagedCheckpointError(folder.path / "config.json", f"it has no {error}") from None
-    text = folder.text()
+    choices: tuple[Implementation, ...] = get_args(Implementation)
+    named = config.about(str, "implementation")
+    implementation = next((choice for choice in choices if choice == named), None)
+    if implementation is None:
+        problem = f"implementation must be one of {', '.join(choices)}, got {named!r:.80}"
+        raise DamagedCheckpointError(folder.path / "config.json", problem)
+    sha256, text = config.about(str, "text", "sha256"), folder.text()
     if hashlib.sha256(text.encode()).hexdigest() != sha256:
         raise DamagedCheckpointError(folder.path / "text.txt", "it is not the text that the run began with")
     tokenizer = load_tokenizer(folder.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from components.shared.browser import BrowserComponent
@@ -50,7 +51,7 @@ def _names(folder: RunFolder, rows: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def _rounded(norm: float | None) -> float | None:
-    return None if norm is None else float(f"{norm:.5g}")
+    return None if norm is None or math.isinf(norm) else float(f"{norm:.5g}")
 
 
 def measured(run: WholeRun, query: Query) -> str:
@@ -60,7 +61,7 @@ def measured(run: WholeRun, query: Query) -> str:
     if not rows:
         return "Nothing has been measured yet: the run has not taken its first step."
     names = _names(folder, rows)
-    means = {layer: sum(row["grad_norms"].get(layer, 0.0) for row in rows) / len(rows) for layer in names}
+    means = {layer: sum(row["grad_norms"].get(layer) or 0.0 for row in rows) / len(rows) for layer in names}
     largest = max(means, key=lambda layer: means[layer])
     return (
         f"Measured: over the first {len(rows)} steps it is **{names[largest]}**, "
@@ -78,7 +79,7 @@ def table(run: WholeRun, query: Query) -> Table:
     folder = run.folder()
     rows = _rows(folder)
     names = _names(folder, rows)
-    cells = ([row["step"], row["grad_norm"], *(row["grad_norms"].get(layer) for layer in names)] for row in rows)
+    cells = ([row["step"], row.get("grad_norm"), *(row["grad_norms"].get(layer) for layer in names)] for row in rows)
     return Table(f"gradient_norms-{run.run_id}", ["step", "all", *names.values()], cells)
 
 

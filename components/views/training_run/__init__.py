@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -14,7 +15,7 @@ from components.shared.parameters import int_param
 from components.shared.plotly import PLOTLY_URL
 from components.shared.session import Session
 from llm.background import trainings
-from llm.checkpoints import RUN_ID, RunFolder
+from llm.checkpoints import RUN_ID, RunConfig, RunFolder
 
 _live = BrowserComponent("live", "views/training_run/view.js")
 
@@ -26,23 +27,23 @@ BASELINES = {
 }
 
 
-def watch(run_id: str, config: dict[str, Any], state: str) -> None:
-    """Show the run `run_id` live; `config` is its config.json, `state` is the state that the page shows.
+def watch(run_id: str, config: RunConfig, state: str) -> None:
+    """Show the run `run_id` live; `state` is the state that the page shows.
 
     The page is rerun when the state changes, so that its buttons follow.
     """
-    measured = config.get("baselines", {})
+    measured = {name: config.about(float, "baselines", name) for name in BASELINES}
     _live.mount(
         key=Session.TRAIN_LIVE.of(run_id),
         data={
             "url": f"/live/run/{run_id}",
             "plotly": PLOTLY_URL,
-            "steps": config["training"]["steps"],
+            "steps": config.training.steps,
             "state": state,
             "baselines": [
-                {"name": name, "label": f"{name}: {meaning}", "loss": measured[name]}
-                for name, meaning in BASELINES.items()
-                if name in measured
+                {"name": name, "label": f"{name}: {BASELINES[name]}", "loss": loss}
+                for name, loss in measured.items()
+                if loss is not None and math.isfinite(loss)
             ],
         },
         on_state_change=lambda: None,
@@ -67,9 +68,18 @@ def progress(request: Request) -> JSONResponse:
             "reset": chunk.reset,
             "next": chunk.next_offset,
             # the norms of each layer are many numbers: another view requests them
-            "rows": [{name: row[name] for name in row if name != "grad_norms"} for row in chunk.rows],
+            "rows": [
+                {"loss": None} | {name: _finite(row[name]) for name in row if name != "grad_norms"}
+                for row in chunk.rows
+            ],
         }
     )
+
+
+def _finite(value: Any) -> Any:
+    """None in place of infinity, which JSON lacks."""
+    numbers = value.values() if isinstance(value, dict) else [value]
+    return None if any(type(number) is float and math.isinf(number) for number in numbers) else value
 
 
 LIVE = {"run": progress}

@@ -212,8 +212,9 @@ class LiveRun {
     }
     if (evaluation) {
       this.values.validation.textContent = evaluation.loss.toFixed(3);
-      this.values.bits.textContent = evaluation.bits_per_character.toFixed(3);
-      this.values.accuracy.textContent = `${(100 * evaluation.accuracy).toFixed(1)} %`;
+      this.values.bits.textContent = evaluation.bits_per_character?.toFixed(3) ?? "–";
+      const { accuracy } = evaluation;
+      this.values.accuracy.textContent = typeof accuracy === "number" ? `${(100 * accuracy).toFixed(1)} %` : "–";
     }
     if (state !== this.state) {
       this.state = state;

@@ -1,0 +1,88 @@
+"""Every page opens whatever a run folder holds, and shows the runs that are intact."""
+
+import json
+
+import pytest
+from app_pages import never_ask, open_page, run_request, texts, tiny_run
+from odd_folders import ODD, mutations, put, within
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from components.routes import live
+from components.routes import run as run_route
+from llm.checkpoints import list_runs
+
+PAGES = ["home", "train", "generate", "tokenizer", "attention", "inside", "code"]
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_every_page_opens_beside_an_odd_run_and_says_what_is_wrong(home, kind):
+    never_ask(home)
+    intact, odd = tiny_run(home), tiny_run(home)
+    outside = home / "outside"
+    outside.write_bytes(b"secret")
+    for number, name in enumerate(["config.json", "metrics.jsonl", "status.json", "text.txt"]):
+        if number:
+            odd = tiny_run(home)
+        said = put(kind, odd / name, outside)
+        problems = {run.id: run.problem for run in list_runs(home / "checkpoints")}
+        assert problems[intact.name] is None and said in problems[odd.name]
+    with within(120):
+        for page in PAGES:
+            app = open_page(page)
+            assert not app.exception
+        for page in ("train", "generate", "inside", "code"):
+            app = open_page(page, run=odd.name)
+            assert not app.exception
+
+
+@pytest.mark.parametrize("page", ["generate", "inside", "code"])
+def test_a_page_of_a_damaged_run_says_why(home, page):
+    tiny_run(home)
+    odd = tiny_run(home)
+    put("a named pipe", odd / "metrics.jsonl", home)
+    app = open_page(page, run=odd.name)
+    assert "metrics.jsonl is a named pipe" in texts(app)
+
+
+def live_request(path) -> Request:
+    params = {"kind": "run", "key": path.name}
+    return Request({"type": "http", "path_params": params, "query_string": b"", "headers": []})
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "samples.jsonl"])
+def test_pages_and_routes_answer_for_runs_with_missing_and_mistyped_fields(home, name):
+    never_ask(home)
+    path = tiny_run(home)
+    file = path / name
+    if name == "samples.jsonl":
+        sample = {"step": 1, "prompt": "", "text": "a", "sampling": {"temperature": 1.0}, "created": 1.0}
+        file.write_text(json.dumps(sample) + "\n")
+    lines = file.read_bytes().splitlines() if name.endswith("jsonl") else [file.read_bytes()]
+    lines = list(mutations(json.loads(lines[-1])))
+    if name == "config.json":  # `test_missing_and_mistyped_fields_hide_no_run` tries them all
+        lines = lines[::61]
+        for line in lines:
+            file.write_bytes(line)
+            for page in ("train", "generate"):
+                assert not open_page(page, run=path.name).exception
+            answer(path)
+    else:
+        file.write_bytes(b"\n".join(lines) + b"\n")
+        for page in ("train", "generate"):
+            app = open_page(page, run=path.name)
+            assert not app.exception
+        answer(path)
+
+
+def answer(path) -> None:
+    """The routes of the run: JSON, or a sentence."""
+    requests = [(live, live_request(path))]
+    requests += [(run_route, run_request(path, f"gradient_norms{end}")) for end in ("", ".csv", ".html")]
+    for route, request in requests:
+        try:
+            found = route(request)
+        except HTTPException as error:
+            assert error.status_code in (400, 404) and "\n" not in error.detail
+        else:
+            assert found.status_code == 200
