@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from odd_folders import ODD, SECRET, put
 from rich.console import Console
 
 from llm.checkpoints import RunFolder, list_runs, load_run
@@ -214,6 +215,17 @@ def test_what_cannot_be_written_is_told_in_a_sentence(words, sentence, trained, 
 )
 def test_a_wrong_command_is_told_in_a_sentence(words, sentence, capsys):
     assert sentence in said_by(capsys, words, 2)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ODD if kind != "a folder"])
+def test_what_is_no_regular_file_is_never_replaced_by_an_output(kind, tmp_path, capsys):
+    outside, output = tmp_path / "outside", tmp_path / "output"
+    outside.write_bytes(SECRET)
+    put(kind, output, outside)
+    before = output.lstat()
+    assert "output must be a new file or a regular one" in said_by(capsys, ["world", "--output", str(output)], 2)
+    assert output.lstat().st_ino == before.st_ino
+    assert outside.read_bytes() == SECRET
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\xff\x00garbage" * 9])
