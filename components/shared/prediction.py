@@ -1,4 +1,9 @@
-"""Predict, then reveal: each view asks the user once for a prediction, which helps learning."""
+"""Predict, then reveal: each view asks the user once for a prediction, which helps learning.
+
+The answers of a person who uses the app alone are in a file: they survive a refresh and a restart. On a server that
+other machines can reach, each tab has its own, since nothing tells one person from another, and what one of them has
+answered must not be taken for the answer of all.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import streamlit as st
 
 from components.shared import folders
 from components.shared.session import Session
+from components.shared.visitors import only_this_machine
 from llm.runtime.files import write_json
 
 OFF = "never ask"
@@ -48,7 +54,9 @@ def switch() -> None:
 
 
 def _stored() -> dict[str, Any]:
-    """All answers, read from a file, so that they survive a refresh and a restart; a damaged file counts as empty."""
+    """All answers; a damaged file counts as empty."""
+    if not only_this_machine():
+        return st.session_state.setdefault(Session.PREDICTION_ANSWERS, {})
     try:
         stored = json.loads((folders.home() / "expectations.json").read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -57,5 +65,8 @@ def _stored() -> dict[str, Any]:
 
 
 def _store(name: str, answer: str | bool) -> None:
+    if not only_this_machine():
+        _stored()[name] = answer
+        return
     folders.home().mkdir(parents=True, exist_ok=True)
     write_json(folders.home() / "expectations.json", _stored() | {name: answer})

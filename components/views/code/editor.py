@@ -10,10 +10,10 @@ import streamlit as st
 
 from components.shared import states
 from components.shared.session import Session
+from components.shared.visitors import only_this_machine
 from llm.trace.layer_trace import LayerTrace
 from llm.trace.sandbox import Trial, forward_source, try_edit
 
-LOCAL = ("localhost", "127.0.0.1", "::1")
 MONOSPACE = '<style>[class*="st-key-code-edit-"] textarea { font-family: monospace; font-size: 0.85rem; }</style>'
 OUTCOMES = {"rises": "Loss rises", "same": "Loss stays the same", "falls": "Loss falls", "breaks": "It breaks"}
 
@@ -33,7 +33,7 @@ SUGGESTIONS = {
 
 def editor(run: Path, step: int | None, text: str, trace: LayerTrace) -> None:
     """The editor of one layer's `forward`; off unless only this machine can reach the server."""
-    if st.get_option("server.address") not in LOCAL:
+    if not only_this_machine():
         st.caption("The editor is off: other machines can reach this server, and code edited here runs on this one. "
                    "To turn it on, start the app with `--server.address localhost`.")  # fmt: skip
         return

@@ -1,0 +1,12 @@
+"""Who can use this server: the people at this machine, or whoever reaches it over a network."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def only_this_machine() -> bool:
+    """Whether only this machine can reach the server."""
+    return st.get_option("server.address") in LOCAL
