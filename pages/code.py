@@ -7,7 +7,7 @@ import streamlit as st
 from components.shared import states
 from components.shared.checkpoint_choice import choose_checkpoint
 from components.shared.help import explain
-from components.shared.session import Address, Session, forget
+from components.shared.session import Address, Session, forget, remember_text
 from components.views.code import SELECTED, code_reader
 from components.views.code.editor import editor
 from components.views.code.explanations import GRADIENT_OF_TENSOR, TRACE
@@ -77,7 +77,7 @@ def choose_text(run: RunSummary) -> str:
     if default is None:
         default = RunFolder(run.path).text().strip().split("\n")[0][:DEFAULT_TEXT_LENGTH]
     text = normalize_text(st.text_input("Text", default, key=Session.CODE_TEXT.of(run.id)))
-    st.query_params[Address.PROMPT] = text
+    remember_text(Address.PROMPT, text)
     return text
 
 

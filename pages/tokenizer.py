@@ -5,7 +5,7 @@ import streamlit as st
 from components.shared import folders, states
 from components.shared.help import explain
 from components.shared.select_box import select_box
-from components.shared.session import Address, Session
+from components.shared.session import Address, Session, remember_text
 from components.views.tokens import strip
 from components.views.tokens.explanations import TOKENS
 from llm.checkpoints import list_runs
@@ -39,7 +39,7 @@ def page() -> None:
     )
     typed = st.text_area("Text", st.query_params.get(Address.TEXT, EXAMPLE), key=Session.TOKENIZER_TEXT, height=100)
     text = normalize_text(typed)
-    st.query_params[Address.TEXT] = text
+    remember_text(Address.TEXT, text)
     left, right = st.columns(2)
     with left:
         d_vocab = st.select_slider(

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from components.shared import folders, states
 from components.shared.checkpoint_choice import choose_run, pick_step
 from components.shared.parameters import int_param, parse_natural
-from components.shared.session import Address, Session, forget
+from components.shared.session import Address, Session, forget, remember_text
 from components.shared.texts import MAX_TOKENS, opening, token_texts
 from llm.background.opened import open_run
 from llm.checkpoints import RUN_ID, Run, RunFolder, list_runs
@@ -177,7 +177,7 @@ def choose_text(run: Run, selection: Selection) -> Selection | None:
     forget_grown = partial(forget, Address.GROWN)
     typed = st.text_area("Text that the model reads", first, key=key, height=80, on_change=forget_grown)
     prompt = normalize_text(typed or "")
-    st.query_params[Address.PROMPT] = prompt
+    remember_text(Address.PROMPT, prompt)
     longest = min(MAX_TOKENS, run.config.n_ctx)
     ids = run.tokenizer.encode(prompt)
     grown = [int(part) for part in st.query_params.get(Address.GROWN, "").split(".") if part.isdecimal()]

@@ -1,9 +1,11 @@
 """What one chooses on a page: it is what is opened, whatever else happens meanwhile."""
 
 import shutil
+from urllib.parse import quote
 
 import pytest
-from app_pages import PROJECT, TEXT, button, never_ask, open_page, tiny_run
+import streamlit as st
+from app_pages import PROJECT, TEXT, button, never_ask, open_page, texts, tiny_run
 
 from llm.checkpoints import RunFolder, list_runs
 
@@ -161,3 +163,43 @@ def test_an_upload_named_as_the_default_text_is_told_apart(home):
         box(app, "Text").select_index(index)
         app.run()
         assert box(app, "Text").value == folder / "training.txt"
+
+
+def test_on_a_server_for_several_people_each_tab_has_its_own_answers(home, monkeypatch):
+    monkeypatch.setattr(st, "get_option", lambda name: "0.0.0.0" if name == "server.address" else None)
+    path = run_named(home, FIRST)
+    app = open_page("attention", run=path.name)
+    button(app, "expect-attention-heads-A few").click().run()
+    assert "You expected: **a few**" in texts(app)
+    other = open_page("attention", run=path.name)
+    assert "**What do you expect?**" in texts(other)
+    button(other, "expect-attention-heads-off").click().run()
+    assert not next(toggle for toggle in other.toggle if toggle.key == "expect-switch").value
+    another = open_page("attention", run=path.name)
+    assert "**What do you expect?**" in texts(another)
+    assert not (home / "expectations.json").exists()
+
+
+TEXT_BOXES = {"generate": "Prompt", "attention": "Text that the model reads", "code": "Text", "tokenizer": "Text"}
+
+
+@pytest.mark.parametrize("page", TEXT_BOXES)
+def test_an_address_stays_short_enough_for_a_server_and_the_long_text_stays_on_the_page(home, page):
+    never_ask(home)
+    path = run_named(home, FIRST)
+    app = open_page(page, run=path.name, view="head")
+    long = "The hen sat on the gate. " * 1000
+
+    def text_box():
+        return next(box for box in [*app.text_area, *app.text_input] if box.label == TEXT_BOXES[page])
+
+    text_box().set_value(long).run()
+    assert not app.exception
+    assert text_box().value == long
+    assert "too long for the address" in texts(app)
+    assert sum(len(quote(str(value))) for value in app.query_params.values()) < 8000
+    app.run()
+    assert text_box().value == long
+    text_box().set_value("The hen").run()
+    assert "The hen" in app.query_params.values()
+    assert "too long for the address" not in texts(app)

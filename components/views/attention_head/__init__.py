@@ -117,9 +117,10 @@ def footer(selection: Selection, query: Query) -> None:
     """Link to the code that computed the pattern."""
     there: dict[str, str] = {
         Address.RUN: selection.run_id,
-        Address.PROMPT: st.query_params[Address.PROMPT],
         Address.LAYER: f"blocks.{query[Address.LAYER]}.attention",
     }
+    if (prompt := st.query_params.get(Address.PROMPT)) is not None:
+        there[Address.PROMPT] = prompt
     if selection.step is not None:
         there[Address.STEP] = str(selection.step)
     st.page_link("code.py", label="The lines of code that computed it", icon=":material/code:", query_params=there)

@@ -17,7 +17,7 @@ from components.shared.controls import choose_one, remember_locked
 from components.shared.parameters import Query, check_choice, int_param, parse_indices
 from components.shared.select_box import picked, select_box
 from components.shared.selection import Selection, selection_from_request
-from components.shared.session import Address, Session
+from components.shared.session import Address, Session, remember_text
 from components.shared.texts import MAX_TOKENS, token_texts
 from components.shared.view import Question, Table, View, require_finite
 from components.views.patching.explanations import ACTIVATION_PATCHING
@@ -133,7 +133,7 @@ def _choose_contrast(selection: Selection) -> Contrast:
         key = Session.INSIDE_CONTRAST.of(name)
         st.session_state.setdefault(key, st.query_params.get(name, getattr(FIRST, name)))
         typed[name] = next(columns).text_input(title, key=key)
-        st.query_params[name] = typed[name]
+        remember_text(name, typed[name])
     return Contrast(**typed)
 
 
