@@ -9,7 +9,7 @@ construction, naming the field, the value and what is allowed.
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -17,6 +17,7 @@ from typing_extensions import Doc
 
 from llm.registry import HOMES, registry
 
+INT_LIMIT = 2**63  # integers of 64 bits are below it; torch takes no others
 NormPosition = Literal["pre", "post"]
 Implementation = Literal["einops", "torch", "fused"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -145,7 +146,6 @@ class TrainingConfig:
             require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("patience", "sample_tokens", "skill_pairs", "seed"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
-        require(self, "seed", self.seed < 2**63, "below 2^63")
         for name in ("learning_rate", "muon_learning_rate"):
             require(self, name, getattr(self, name) > 0, "above 0")
         for name in ("warmup", "decay", "min_lr"):
@@ -189,7 +189,7 @@ class SamplingConfig:
         require(self, "top_k", self.top_k is None or self.top_k >= 1, "at least 1, or None")
         require(self, "top_p", self.top_p is None or 0 < self.top_p <= 1, "in (0, 1], or None")
         require(self, "min_p", self.min_p is None or 0 <= self.min_p <= 1, "in [0, 1], or None")
-        require(self, "seed", self.seed is None or 0 <= self.seed < 2**63, "in [0, 2^63), or None")
+        require(self, "seed", self.seed is None or self.seed >= 0, "at least 0, or None")
         require(self, "stop", all(self.stop), "strings of at least one character")
 
 
@@ -227,7 +227,7 @@ def describe(config: type) -> dict[str, FieldDescription]:
 def require(config: object, name: str, holds: bool, allowed: str) -> None:
     """Raise ValueError, with the field's name and value and what is allowed, unless a condition on it holds."""
     if not holds:
-        raise ValueError(f"{name} must be {allowed}, got {getattr(config, name)!r}")
+        raise ValueError(f"{name} must be {allowed}, got {getattr(config, name)!r:.80}")
 
 
 def _check_types(config: object) -> None:
@@ -239,9 +239,11 @@ def _check_types(config: object) -> None:
             require(config, name, value in field.choices, "one of " + ", ".join(field.choices))
         elif field.kind is float:
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            require(config, name, is_number and math.isfinite(value), "a finite number")
+            # comparing is exact: math.isfinite fails for an integer beyond every float
+            require(config, name, is_number and abs(value) <= sys.float_info.max, "a finite number")
         elif field.kind is int:
             require(config, name, isinstance(value, int) and not isinstance(value, bool), "an integer")
+            require(config, name, abs(value) < INT_LIMIT, "below 2^63")
         elif field.kind is tuple:
             is_strings = isinstance(value, tuple) and all(isinstance(part, str) for part in value)
             require(config, name, is_strings, "a tuple of strings")

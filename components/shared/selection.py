@@ -180,7 +180,8 @@ def choose_text(run: Run, selection: Selection) -> Selection | None:
     remember_text(Address.PROMPT, prompt)
     longest = min(MAX_TOKENS, run.config.n_ctx)
     ids = run.tokenizer.encode(prompt)
-    grown = [int(part) for part in st.query_params.get(Address.GROWN, "").split(".") if part.isdecimal()]
+    parts = [parse_natural(part) for part in st.query_params.get(Address.GROWN, "").split(".")]
+    grown = [part for part in parts if part is not None]
     tokens = [token for token in ids + grown if token < run.config.d_vocab][:longest]
     if not tokens:
         st.caption("Type a few words to see something here.")

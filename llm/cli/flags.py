@@ -18,7 +18,7 @@ import tyro
 from typing_extensions import Doc
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from llm.config import describe
+from llm.config import INT_LIMIT, describe
 
 ParsedFlags = dict[str, Any]  # the flags that the user passed, by name
 _NUMBER_NAMES = {int: "a whole number", float: "a number"}
@@ -170,9 +170,12 @@ def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         if optional and words[0].lower() == "none":
             return None
         try:
-            return kind(words[0])
+            number = kind(words[0])
         except ValueError:
-            raise ValueError(f"must be {_NUMBER_NAMES[kind]}, got {words[0]!r}") from None
+            raise ValueError(f"must be {_NUMBER_NAMES[kind]}, got {words[0]!r:.80}") from None
+        if kind is int and abs(number) >= INT_LIMIT:
+            raise ValueError(f"must be below 2^63, got {words[0]!r:.80}")
+        return number
 
     return PrimitiveConstructorSpec(
         nargs=1,

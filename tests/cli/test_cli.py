@@ -342,6 +342,30 @@ def test_a_run_tells_its_baselines_also_one_older_than_the_trigram(old, trained,
     assert f"validation loss without a network: {expected}\n" in capsys.readouterr().out
 
 
+HUGE = "9" * 400
+CONFIG_FLAGS = [
+    (command, name)
+    for command, configs in {"train": (ModelConfig, TrainingConfig), "infer": (SamplingConfig,)}.items()
+    for config in configs
+    for name, field in describe(config).items()
+    if field.kind in (int, float)
+]
+
+
+@pytest.mark.parametrize("number", [HUGE, f"-{HUGE}", HUGE * 20, f"0.{HUGE}e400"], ids=["400", "-400", "8000", "float"])
+def test_a_number_of_any_length_is_told_in_a_sentence(number, trained, capsys):
+    flags = {
+        "train": ["--data", "foxes.txt", "--tokenizer", "bpe"],
+        "infer": ["--checkpoint", str(copied(trained))],
+        "tokenize": ["--data", "foxes.txt", "--text", "fox"],
+        "world": [],
+    }
+    names = [*CONFIG_FLAGS, ("infer", "step"), ("tokenize", "d_vocab"), ("world", "seed"), ("world", "size")]
+    for command, name in names:
+        sentence = said_by(capsys, [command, *flags[command], f"--{name.replace('_', '-')}", number], 2)
+        assert name in sentence.replace("-", "_") and len(sentence) < 250, sentence
+
+
 def test_several_processes_are_refused(monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "2 processes were started" in said_by(capsys, ["train", "--data", "foxes.txt"], 2)
