@@ -17,6 +17,7 @@ from llm.cli import infer, runs, tokenize, train, world
 from llm.cli.flags import UsageError, parse
 from llm.cli.terminal import print_error
 
+CLOSED_PIPE = 128 + 13  # SIGPIPE, which Windows does not have
 ABOUT = "Train language models on a text, and generate text with them."
 
 COMMANDS = {
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # discard what is still buffered, or Python would report the error again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return CLOSED_PIPE
     except UsageError as error:
         command = f"{words[0]} " if words and words[0] in COMMANDS else ""
         return print_error(f"{error}. See `uv run llm {command}--help`", 2)

@@ -135,8 +135,10 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
 
 def _require_memory(model: ModelConfig, training: TrainingConfig) -> None:
     """Raise ValueError for a model that does not fit into memory, before the attempt makes the machine swap."""
-    needed, available = memory(model, training).total, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > available:
+    from llm.runtime.device import machine_memory
+
+    needed, available = memory(model, training).total, machine_memory()
+    if available is not None and needed > available:
         raise ValueError(
             f"Training this model takes about {needed / 1e9:,.1f} GB of memory, and this machine has "
             f"{available / 1e9:,.1f} GB: choose a smaller size, n_ctx or batch_size"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
@@ -75,6 +76,28 @@ def attend_in_float32(query: Tensor, key: Tensor, value: Tensor, **options: Any)
             query.float(), key.float(), value.float(), **options
         )  # [batch, head, query_pos, d_head]
         return mixed.to(value.dtype)
+
+
+def machine_memory() -> int | None:
+    """Bytes of memory that this machine has; None where the system does not say (Windows)."""
+    names = ("SC_PHYS_PAGES", "SC_PAGE_SIZE")
+    if not all(name in getattr(os, "sysconf_names", {}) for name in names):
+        return None
+    pages, page_size = map(os.sysconf, names)
+    return pages * page_size
+
+
+def require_compiler(device: torch.device) -> None:
+    """Compile and run a small function. Raises ValueError, with the reason, if torch.compile cannot do that here."""
+    try:
+        torch.compile(torch.neg)(torch.ones(8, device=device))
+    except Exception as error:  # of another type for each thing that can be missing
+        cause = getattr(error, "inner_exception", error)
+        reason = next(iter(str(cause).splitlines()), "") or type(cause).__name__
+        raise ValueError(
+            f"compile=True is not possible on this machine: torch.compile failed ({reason:.200}). "
+            "Install a C++ compiler, such as g++, or leave compile off"
+        ) from None
 
 
 def random_source(device: torch.device) -> ModuleType:

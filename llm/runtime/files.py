@@ -49,7 +49,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     try:
         fill(temporary)
         for file in temporary.iterdir():
-            with file.open("rb") as written:
+            with file.open("rb+") as written:  # Windows syncs no file that is open for reading only
                 os.fsync(written.fileno())
         _sync_folder(temporary)
         if os.path.lexists(path):
@@ -77,8 +77,11 @@ def _temporary(path: Path) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename durable: sync the folder's entries too."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Make a rename durable: sync the folder's entries too, where the system opens folders (Windows does not)."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
     try:
         os.fsync(descriptor)
     finally:

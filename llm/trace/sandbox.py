@@ -9,6 +9,7 @@ of the machine may edit code here.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -59,8 +60,10 @@ def try_edit(
     """Run the checkpoint on the text with `code` as the `forward` of every layer of the traced layer's class.
 
     Raises:
-        ValueError: the edited code is too long.
+        ValueError: the edited code is too long, or this system cannot limit what it does.
     """
+    if importlib.util.find_spec("resource") is None:  # on Windows
+        raise ValueError("Edited code can only be tried on a system that can limit a process, such as Linux or macOS")
     if len(code) > MAX_CHARACTERS:
         raise ValueError(f"The edited code must have at most {MAX_CHARACTERS:,} characters, got {len(code):,}")
     lines = source_text(trace.file).split("\n")

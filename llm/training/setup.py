@@ -19,7 +19,7 @@ from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
 from llm.runs.snapshots import snapshot_path
 from llm.runtime import compute
-from llm.runtime.device import choose_device, choose_precision
+from llm.runtime.device import choose_device, choose_precision, require_compiler
 from llm.runtime.text import normalize_text, readable_name
 from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
 from llm.training.baselines import measure_baselines
@@ -48,8 +48,7 @@ def start_run(
     Raises:
         ValueError: a device, tokenizer, text or prompt that cannot work together. Then nothing has been written.
     """
-    device = choose_device(training_config.device)
-    choose_precision(training_config.precision, device)
+    _check_machine(training_config)
     if tokenizer is None:
         tokenizer = build_tokenizer(tokenizer_kind, text, d_vocab_requested)
     prompt = normalize_text(training_config.sample_prompt)
@@ -91,6 +90,7 @@ def resume_run(path: Path | str) -> Trainer:
 
 def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     config = folder.config()
+    _check_machine(config.training)
     choices: tuple[Implementation, ...] = get_args(Implementation)
     named = config.about(str, "implementation")
     implementation = next((choice for choice in choices if choice == named), None)
@@ -122,6 +122,14 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
             path = snapshot_path(folder.path, steps[-1]) / "trainer.pt"
             raise DamagedCheckpointError(path, f"it does not hold this run's trainer state ({error})") from None
     return trainer
+
+
+def _check_machine(config: TrainingConfig) -> None:
+    """Raise ValueError, before anything is written, if this machine lacks what the config asks for."""
+    device = choose_device(config.device)
+    choose_precision(config.precision, device)
+    if config.compile:
+        compute.run(require_compiler, device)
 
 
 def _describe(
