@@ -28,6 +28,10 @@ from llm.tokenizers import TextDecoder, Tokenizer
 ALTERNATIVES = 8
 
 
+class NonFiniteLogitsError(ValueError):
+    """The model's logits contain NaN or infinity: its weights diverged."""
+
+
 class Alternative(NamedTuple):
     """One of the tokens that the model found most likely."""
 
@@ -166,7 +170,7 @@ def stream(
 
     Raises:
         UnknownCharacterError: (a ValueError) the tokenizer cannot encode the prompt; raised at once.
-        ValueError: the logits contain NaN or infinity, because the weights diverged.
+        NonFiniteLogitsError: (a ValueError) the logits contain NaN or infinity, because the weights diverged.
     """
     return _continue(_Reader(model, use_cache), tokenizer, _first_tokens(tokenizer, prompt), config)
 
@@ -241,7 +245,7 @@ class _Reader:
             if training:
                 self.model.train()
         if not logits.isfinite().all():
-            raise ValueError(
+            raise NonFiniteLogitsError(
                 "The model's logits contain NaN or infinity, so no token can be drawn: its weights diverged"
             )
         return logits.cpu().double()

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from llm.runtime import compute
 from llm.runtime.process import process_wide
+from llm.training.divergence import TrainingDiverged
 from llm.training.setup import resume_run, start_run
-from llm.training.trainer import Trainer, TrainingDiverged
+from llm.training.trainer import Trainer
 
 RunState = Literal["starting", "running", "paused", "finished", "stopped", "failed"]
 Command = Literal["run", "pause", "stop"]

@@ -38,17 +38,18 @@ def train(flags: ParsedFlags) -> int:
     """Start or resume a run and show its progress; returns the exit code."""
     make_trainer = _resumed_trainer(flags) if "resume" in flags else _new_trainer(flags)
     from llm.runtime import compute
-    from llm.training.trainer import TrainingDiverged
+    from llm.training.divergence import TrainingDiverged
 
     with StopSignals() as stop:
         trainer = make_trainer()
         try:
-            return _drive(trainer, stop)
+            try:
+                return _drive(trainer, stop)
+            except BrokenPipeError:
+                compute.run(trainer.snapshot)
+                raise
         except TrainingDiverged as error:
             return print_error(str(error), 1)
-        except BrokenPipeError:
-            compute.run(trainer.snapshot)
-            raise
 
 
 def _new_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:

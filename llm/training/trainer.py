@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from jaxtyping import Float
@@ -25,18 +25,17 @@ from llm.layers.attention import set_attend
 from llm.loss import next_token_loss
 from llm.model import Transformer
 from llm.runs.folder import RunFolder
+from llm.runs.snapshots import snapshot_due
 from llm.runtime.device import attention_kernel, autocast, choose_device, choose_precision, random_source
+from llm.sampling import NonFiniteLogitsError
 from llm.tokenizers import Tokenizer
+from llm.training.divergence import TrainingDiverged, all_finite, divergence_message, non_finite_measure
 from llm.training.evaluators import Evaluator, standard_evaluators
 from llm.training.gradients import gradient_norms, parameters_by_layer
 from llm.training.metrics import StepMetrics
 from llm.training.optimizers.build import build_optimizers, set_learning_rate
 from llm.training.schedule import learning_rate_multiplier
 from llm.training.writer import RunWriter
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss or a gradient is NaN or infinite; the weights are still those before that step."""
 
 
 class Trainer(Iterator[StepMetrics]):
@@ -96,7 +95,8 @@ class Trainer(Iterator[StepMetrics]):
 
         Raises:
             StopIteration: all steps are done, or the validation loss has not improved for `patience` evaluations.
-            TrainingDiverged: the loss or a gradient is not finite.
+            TrainingDiverged: the loss or a gradient is not finite, and the weights are still those before this step;
+                or the new weights, or what is measured of them, are not. In a folder, the run has failed.
         """
         if self.finished:
             raise StopIteration
@@ -141,6 +141,7 @@ class Trainer(Iterator[StepMetrics]):
 
         Raises:
             ValueError: the run has begun; this was its first row of metrics.
+            TrainingDiverged: the untrained model gives NaN or infinity.
         """
         if self._begun:
             raise ValueError(f"step 0 can only be measured before training begins, and this run is at step {self.step}")
@@ -151,11 +152,15 @@ class Trainer(Iterator[StepMetrics]):
         return metrics
 
     def snapshot(self, state: str = "stopped", message: str = "") -> None:
-        """If there is a folder, write a snapshot of this step and the state "stopped" or "paused"."""
+        """If there is a folder, write a snapshot of this step and the state "stopped" or "paused".
+
+        Raises TrainingDiverged if the weights are not finite.
+        """
         if self._writer is None or self.finished:
             return
         if not self._begun:
             self.initial_metrics()
+        self._check_weights()
         self._writer.interrupt(self, state, message)
 
     def state(self) -> dict[str, Any]:
@@ -220,7 +225,12 @@ class Trainer(Iterator[StepMetrics]):
         """The metrics with what the evaluators measure now."""
         measures: dict[str, Any] = {}
         for evaluator in self.evaluators:
-            measures |= evaluator(self.model, metrics.step)
+            try:
+                measures |= evaluator(self.model, metrics.step)
+            except NonFiniteLogitsError:
+                self._diverged("model's logits contain NaN or infinity", self.step)
+            if problem := non_finite_measure(measures):
+                self._diverged(problem, self.step)
         elapsed = self.elapsed + time.perf_counter() - started
         return dataclasses.replace(metrics, **measures, elapsed=elapsed)
 
@@ -232,8 +242,11 @@ class Trainer(Iterator[StepMetrics]):
             self.evaluations_without_best += 1
 
     def _record(self, metrics: StepMetrics, started: float) -> None:
+        ending = self._ending()
+        if ending is not None or snapshot_due(self.step, self.config.steps):
+            self._check_weights()
         self.last_metrics = metrics
-        self.stop_reason = self._ending()
+        self.stop_reason = ending
         if self._writer is not None:
             self._writer.record(self, metrics)
         self.elapsed += time.perf_counter() - started
@@ -254,16 +267,19 @@ class Trainer(Iterator[StepMetrics]):
         if math.isfinite(loss) and self.scaler.is_enabled() and self.scaler.get_scale() >= 1:
             return  # an overflow in float16: the scaler skips this update and tries a smaller scale
         what = f"loss became {loss}" if not math.isfinite(loss) else f"gradient norm became {grad_norm}"
-        rate = learning_rate_multiplier(self.step + 1, self.config) * self.config.learning_rate
-        kept = "The weights and the last snapshot are" if self._writer is not None else "The weights are"
-        message = (
-            f"Training diverged in step {self.step + 1}: the {what} at learning rate {rate:.2g}. "
-            f"{kept} those from before that step. "
-            f"Try a third of the learning rate, a longer warm-up, or a smaller grad_clip."
-        )
+        self._diverged(what, self.step + 1)
+
+    def _check_weights(self) -> None:
+        if not all_finite(self.model.parameters()):
+            self._diverged("weights contain NaN or infinity", self.step)
+
+    def _diverged(self, what: str, step: int) -> NoReturn:
+        """End the run as failed: in a step not taken (its weights would not be finite), or in the one just taken."""
+        rate = learning_rate_multiplier(max(step, 1), self.config) * self.config.learning_rate
+        message = divergence_message(step, what, rate, step > self.step, self._writer is not None)
         if self._writer is not None:
             self._writer.fail(self, message)
-        raise TrainingDiverged(message)
+        raise TrainingDiverged(message) from None
 
     def _count_time(self, seconds: float) -> None:
         self.seconds += seconds

@@ -397,6 +397,14 @@ def test_divergence_is_explained(capsys):
     assert list_runs()[0].state == "failed"
 
 
+@pytest.mark.parametrize("sample_tokens", ["0", "8"])
+def test_divergence_first_seen_at_an_evaluation_is_explained(sample_tokens, capsys):
+    words = ["--learning-rate", "1e20", "--eval-every", "1", "--steps", "5", "--sample-tokens", sample_tokens]
+    sentence = said_by(capsys, ["train", "--data", "foxes.txt", "--tokenizer", "char", *TINY, *words], 1)
+    assert "Training diverged in step 1" in sentence and "Try a third of the learning rate" in sentence
+    assert list_runs()[0].state == "failed"
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_stops_after_the_step_with_a_snapshot(number, code, monkeypatch, capsys):
     monkeypatch.setattr(TrainingView, "step", lambda _, metrics: metrics.step == 3 and signal.raise_signal(number))

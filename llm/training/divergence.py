@@ -1,0 +1,47 @@
+"""When training has diverged: which measured number is not finite, and what to tell the user."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+REMEDY = "Try a third of the learning rate, a longer warm-up, or a smaller grad_clip."
+KEPT = {  # whether the weights are those from before the step, and whether there is a run folder
+    (True, True): "The weights and the last snapshot are those from before that step. ",
+    (True, False): "The weights are those from before that step. ",
+    (False, True): "The last snapshot is from before that step. ",
+    (False, False): "",
+}
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss, a gradient, the weights or what an evaluation measures is NaN or infinite."""
+
+
+def divergence_message(step: int, what: str, learning_rate: float, weights_kept: bool, in_folder: bool) -> str:
+    """What became of which number in which step, what is kept from before it, and the remedy."""
+    if step == 0:
+        return f"Training cannot begin: the untrained model's {what}. Try precision float32, or a smaller model."
+    kept = KEPT[weights_kept, in_folder]
+    return f"Training diverged in step {step}: the {what} at learning rate {learning_rate:.2g}. {kept}{REMEDY}"
+
+
+def non_finite_measure(measures: dict[str, Any]) -> str | None:
+    """The first measure, also inside a dataclass or a dictionary, that is NaN or infinite, in words; None: none is."""
+    for name, value in measures.items():
+        inner = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
+        if isinstance(inner, dict) and (problem := non_finite_measure(inner)):
+            return f"{name}'s {problem}"
+        if isinstance(inner, float) and not math.isfinite(inner):
+            return f"{name} became {inner}"
+    return None
+
+
+def all_finite(parameters: Iterable[nn.Parameter]) -> bool:
+    """Whether no weight is NaN or infinite."""
+    return bool(torch.stack([parameter.isfinite().all() for parameter in parameters]).all())
