@@ -69,12 +69,24 @@ def _or_bad_request(answer: Callable[[], Response]) -> Response:
         raise HTTPException(400, str(error)) from error
 
 
+def file(serve: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """The route of a file; a path that no file system accepts (a zero byte, too long a name) is not found."""
+
+    def served(request: Request) -> Response:
+        try:
+            return serve(request)
+        except (ValueError, OSError) as error:
+            raise HTTPException(404, "There is no such file") from error
+
+    return served
+
+
 ROUTES = [
     Route("/live/{kind}/{key}", live),
     Route("/live/{kind}/{key}/{what}", live),
     Route("/selection/{run_id}/{step}/{page}/{what}", selection),
     Route("/run/{run_id}/{page}/{what}", run),
     Route(PLOTLY_URL, plotly_script),
-    Route(ASSETS_URL, asset),
-    Route(SOURCE_URL, source_page),
+    Route(ASSETS_URL, file(asset)),
+    Route(SOURCE_URL, file(source_page)),
 ]
