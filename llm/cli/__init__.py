@@ -1,8 +1,8 @@
 """The command line: `uv run llm train | infer | runs | tokenize | world`, one module a command.
 
 Each command checks its flags before it imports torch, so that help and most mistakes cost no time. What cannot work
-ends in one sentence on standard error and exit code 2; training that diverged or ran out of memory in 1; Ctrl-C in 130
-and SIGTERM in 143, with a snapshot if training was under way; a closed output pipe (`… | head`) in 141.
+ends in one sentence on standard error and exit code 2; training that diverged or ran out of memory in 1; a signal in
+128 and its number (Ctrl-C: 130), with a snapshot if training was under way; a closed output pipe (`… | head`) in 141.
 """
 
 from __future__ import annotations

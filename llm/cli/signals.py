@@ -1,14 +1,19 @@
-"""Ctrl-C and SIGTERM as a request to stop, which a loop checks between its steps."""
+"""Ctrl-C, a closed terminal and other signals as a request to stop, which a loop checks between its steps."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides the cursor
+
+# each ends a process that does not catch it; a system has some of them only
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU", "SIGBREAK")
+NUMBERS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
 
 
 class StopSignals:
@@ -19,7 +24,9 @@ class StopSignals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in NUMBERS:
+            if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # started by nohup: it is to outlive its terminal
             self._before[number] = signal.signal(number, self._receive)
         return self
 
@@ -34,5 +41,6 @@ class StopSignals:
                 os.write(sys.stdout.fileno(), SHOW_CURSOR + b"\n")
             os._exit(128 + number)
         if self.received is None and sys.stderr.isatty():
-            os.write(sys.stderr.fileno(), b"\nFinishing this step; press Ctrl-C again to quit at once.\n")
+            with suppress(OSError):  # the terminal was closed
+                os.write(sys.stderr.fileno(), b"\nFinishing this step; press Ctrl-C again to quit at once.\n")
         self.received = self.received or number

@@ -1,6 +1,7 @@
 """`uv run llm train`: train a new model, or resume a run.
 
-Ctrl-C and SIGTERM stop it after the current step, with a snapshot; the run can then be resumed.
+Ctrl-C, a closed terminal and every other signal that can be caught stop it after the current step, with a snapshot; the
+run can then be resumed.
 """
 
 from __future__ import annotations
@@ -45,9 +46,11 @@ def train(flags: ParsedFlags) -> int:
         try:
             try:
                 return _drive(trainer, stop)
-            except BrokenPipeError:
+            except OSError:  # the reader of the output, or the terminal, is gone
                 compute.run(trainer.snapshot)
-                raise
+                if stop.received is None:
+                    raise
+                return 128 + stop.received
         except TrainingDiverged as error:
             return print_error(str(error), 1)
 

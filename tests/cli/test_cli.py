@@ -19,6 +19,7 @@ from rich.console import Console
 
 from llm.checkpoints import RunFolder, list_runs, load_run
 from llm.cli import COMMANDS, main
+from llm.cli.signals import StopSignals
 from llm.cli.terminal import TrainingView, visible
 from llm.config import ModelConfig, SamplingConfig, TrainingConfig, describe
 from llm.presets import preset
@@ -405,7 +406,11 @@ def test_divergence_first_seen_at_an_evaluation_is_explained(sample_tokens, caps
     assert list_runs()[0].state == "failed"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)]
+SIGNALS += [(signal.SIGUSR1, 138), (signal.SIGUSR2, 140), (signal.SIGALRM, 142), (signal.SIGXCPU, 152)]
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_a_signal_stops_after_the_step_with_a_snapshot(number, code, monkeypatch, capsys):
     monkeypatch.setattr(TrainingView, "step", lambda _, metrics: metrics.step == 3 and signal.raise_signal(number))
     handlers = signal.getsignal(number)
@@ -434,6 +439,32 @@ def test_ctrl_c_and_resume_end_with_the_weights_of_a_run_that_was_left_alone():
     resumed, undisturbed = (safetensors.torch.load_file(r.path / "final_model.safetensors") for r in (run, alone))
     assert resumed.keys() == undisturbed.keys()
     assert all(torch.equal(resumed[name], undisturbed[name]) for name in resumed)
+
+
+def test_a_closed_terminal_keeps_a_snapshot():
+    ours, theirs = os.openpty()
+    words = ["train", "--data", "foxes.txt", "--tokenizer", "char", *TINY, "--steps", "100000"]
+    command = [sys.executable, "-m", "llm.cli", *words]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+        os.close(theirs)
+        shown = b""
+        while b"validation" not in shown:
+            shown += os.read(ours, 10_000)
+        os.close(ours)  # what is printed now fails
+        process.send_signal(signal.SIGHUP)
+        assert process.wait() == 129
+    (run,) = list_runs()
+    assert run.state == "stopped" and RunFolder(run.path).snapshots()[-1] == run.step
+
+
+def test_nohup_outlives_its_terminal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as stop:
+            signal.raise_signal(signal.SIGHUP)
+        assert stop.received is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_second_ctrl_c_ends_at_once():
