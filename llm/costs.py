@@ -157,19 +157,19 @@ def _activation_bytes(config: ModelConfig, batch_size: int) -> int:
     counted by the functions below, the loss the log-probability of every token at every position.
     """
     positions = batch_size * config.n_ctx
-    kept_by_blocks = _kept_by_attention(config) + _kept_by_mlp(config)  # numbers per position
-    kept_by_norms = _norms(config) * NORMS[config.norm].kept(config.d_model)
-    per_position = config.n_layers * kept_by_blocks + kept_by_norms + config.d_vocab
+    saved_by_blocks = _saved_by_attention(config) + _saved_by_mlp(config)  # numbers per position
+    saved_by_norms = _norms(config) * NORMS[config.norm].saved_for_backward(config.d_model)
+    per_position = config.n_layers * saved_by_blocks + saved_by_norms + config.d_vocab
     if config.norm_position == "post":
         per_position += config.d_model  # the embedding, read by the first attention: pre-norm counts it as a norm's
     if config.dropout > 0:
         per_position += (2 * config.n_layers + 1) * config.d_model  # dropout masks
-    shared_by_batch = config.n_layers * POSITIONS[config.positional].kept(config)
+    shared_by_batch = config.n_layers * POSITIONS[config.positional].saved_for_backward(config)
     floats = positions * per_position + shared_by_batch + 1  # 1: the loss's weight
     return BYTES_PER_FLOAT * floats + BYTES_PER_INDEX * 2 * positions  # 2: tokens and targets
 
 
-def _kept_by_attention(config: ModelConfig) -> int:
+def _saved_by_attention(config: ModelConfig) -> int:
     """Numbers for each position, beside the input, which the norm before it has counted.
 
     The flash kernel keeps queries, keys, values, its output, and one softmax sum a head. With a bias on the scores or
@@ -179,20 +179,22 @@ def _kept_by_attention(config: ModelConfig) -> int:
     query, key_value = config.query_width, config.key_value_width
     if POSITIONS[config.positional].acts_on == "scores" or config.dropout > 0:
         patterns = 3 if config.dropout > 0 else 1
-        kept = 4 * query + patterns * config.n_heads * config.n_ctx
+        saved = 4 * query + patterns * config.n_heads * config.n_ctx
     else:
-        kept = 2 * query + 2 * key_value + config.n_heads
+        saved = 2 * query + 2 * key_value + config.n_heads
         if config.qk_norm and config.n_heads > 1:
-            kept += query  # after a norm the heads are not contiguous in memory: the output is a copy
+            saved += query  # after a norm the heads are not contiguous in memory: the output is a copy
     if config.qk_norm:
         # what the norm keeps of each head's query or key, but for its output, which is counted already
-        kept += (config.n_heads + config.n_kv_heads) * (NORMS[QUERY_KEY_NORM].kept(config.d_head) - config.d_head)
-    return kept
+        saved += (config.n_heads + config.n_kv_heads) * (
+            NORMS[QUERY_KEY_NORM].saved_for_backward(config.d_head) - config.d_head
+        )
+    return saved
 
 
-def _kept_by_mlp(config: ModelConfig) -> int:
+def _saved_by_mlp(config: ModelConfig) -> int:
     """Numbers for each position, beside the input."""
-    return ACTIVATIONS[config.activation].kept * config.d_mlp
+    return ACTIVATIONS[config.activation].saved_for_backward * config.d_mlp
 
 
 def _attention_weights(config: ModelConfig) -> int:

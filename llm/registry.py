@@ -39,8 +39,8 @@ class Registry(dict[str, Entry], Generic[Entry]):
 
 def registry(kind: str) -> Registry[Any]:
     """The registry of this kind, imported when first used. Raises KeyError for an unknown kind."""
-    found: Registry[Any] = importlib.import_module(HOMES[kind]).REGISTRY
-    return found
+    entries: Registry[Any] = importlib.import_module(HOMES[kind]).REGISTRY
+    return entries
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ def _continue(
                 for other, probability in zip(top.indices.tolist(), top.values.tolist(), strict=True)
             ),
         )
-        if stops.found:
+        if stops.stopped:
             return
 
 
@@ -256,17 +256,17 @@ class StopStrings:
 
     def __init__(self, stops: Sequence[str]) -> None:
         self.stops = stops
-        self.found = False
+        self.stopped = False
         self._held = ""
 
     def push(self, text: str) -> str:
         """Add new text; returns the text that certainly precedes any stop string."""
-        if self.found:
+        if self.stopped:
             return ""
         text = self._held + text
         matches = [(start + len(stop), start) for stop in self.stops if (start := text.find(stop)) >= 0]
         if matches:  # the first complete one wins, so that the result does not depend on how the text was split
-            self.found, self._held = True, ""
+            self.stopped, self._held = True, ""
             return text[: min(matches)[1]]
         held = max((_overlap(text, stop) for stop in self.stops), default=0)
         self._held = text[len(text) - held :]

@@ -76,18 +76,18 @@ def content(path: Path, changed: bytes) -> Iterator[None]:
 
 @st.composite
 def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
-    """Ways to damage a file: bytes replaced, cut out, or put in, at places given as shares of its length."""
+    """Ways to damage a file: bytes replaced, cut out, or put in, at indices given as fractions of its length."""
     kind = draw(st.sampled_from(["replace", "cut", "insert", "end"]))
     start, length = draw(st.floats(0, 1, exclude_max=True)), draw(st.integers(1, 40))
     new = draw(st.binary(min_size=1, max_size=8) | st.sampled_from([b"9" * 30, b"-", b".", b"e", b"[", b"}", b"null"]))
 
     def damage(intact: bytes) -> bytes:
-        place = int(start * len(intact))
+        index = int(start * len(intact))
         return {
-            "replace": intact[:place] + new + intact[place + len(new) :],
-            "cut": intact[:place] + intact[place + length :],
-            "insert": intact[:place] + new + intact[place:],
-            "end": intact[:place],
+            "replace": intact[:index] + new + intact[index + len(new) :],
+            "cut": intact[:index] + intact[index + length :],
+            "insert": intact[:index] + new + intact[index:],
+            "end": intact[:index],
         }[kind]
 
     return damage

@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 
 def counting(train: int, validation: int, n_ctx: int) -> TextData:
-    """Every id is its own place in its part; those of the validation part are 1,000,000 more."""
+    """Every id is its own index in its part; those of the validation part are 1,000,000 more."""
     ids = torch.arange(max(train, validation), dtype=torch.int32)
     return TextData(ids[:train], ids[:validation] + 1_000_000, n_ctx, validation)
 
@@ -96,9 +96,9 @@ def test_the_cut_is_after_the_last_line_break_within_a_hundredth(length, data):
     nine_tenths = length * 9 // 10
     near = range(nine_tenths - length // 100, nine_tenths)
     breaks = data.draw(st.sets(st.integers(0, length - 1)))
-    text = "".join("\n" if place in breaks else "x" for place in range(length))
+    text = "".join("\n" if index in breaks else "x" for index in range(length))
     train, _ = split_text(text)
-    assert len(train) == max((place + 1 for place in breaks if place in near), default=nine_tenths)
+    assert len(train) == max((index + 1 for index in breaks if index in near), default=nine_tenths)
 
 
 @pytest.mark.parametrize("kind", ["char", "bpe", "sentencepiece"])

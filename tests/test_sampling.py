@@ -76,7 +76,7 @@ def kept(filtered: torch.Tensor, logits: torch.Tensor) -> list[int]:
 
 # Scores with many ties, and scores of every size.
 scores = st.lists(st.floats(-12, 12) | st.integers(-2, 2).map(float), min_size=1, max_size=12)
-shares = st.floats(0, 1) | st.sampled_from([0.25, 0.5, 0.75, 1.0])
+fractions = st.floats(0, 1) | st.sampled_from([0.25, 0.5, 0.75, 1.0])
 
 
 # --- filters
@@ -129,21 +129,21 @@ def test_top_k_keeps_exactly_the_k_likeliest_even_of_equals(values, k):
     assert min(values[token] for token in left) >= max(dropped, default=-math.inf)
 
 
-@given(scores, shares.filter(lambda share: share > 0))
+@given(scores, fractions.filter(lambda fraction: fraction > 0))
 @example([0.0, 0.0, 0.0, 0.0], 0.5)
 @example([0.0, 0.0, 0.0, 0.0], 0.75)
 @example([0.0, 0.0], 5e-324)
-def test_top_p_keeps_the_fewest_of_the_likeliest_that_sum_to_p(values, share):
+def test_top_p_keeps_the_fewest_of_the_likeliest_that_sum_to_p(values, fraction):
     logits = torch.tensor(values, dtype=torch.float64)
-    left = kept(top_p(logits, share), logits)
+    left = kept(top_p(logits, fraction), logits)
     probabilities = softmax(values)
     dropped = [probabilities[token] for token in range(len(values)) if token not in left]
     smallest = min(probabilities[token] for token in left)
     rounding = 1e-12
     assert smallest >= max(dropped, default=0) - rounding
     total = sum(probabilities[token] for token in left)
-    assert total >= share - rounding
-    assert len(left) == 1 or share == 1 or total - smallest < share + rounding
+    assert total >= fraction - rounding
+    assert len(left) == 1 or fraction == 1 or total - smallest < fraction + rounding
 
 
 def test_top_p_of_one_keeps_all():
@@ -151,13 +151,13 @@ def test_top_p_of_one_keeps_all():
     assert kept(top_p(logits, 1.0), logits) == [0, 1, 2, 3]
 
 
-@given(scores, shares)
-def test_min_p_keeps_what_is_at_least_that_share_as_likely_as_the_likeliest(values, share):
+@given(scores, fractions)
+def test_min_p_keeps_what_is_at_least_that_fraction_as_likely_as_the_likeliest(values, fraction):
     logits = torch.tensor(values, dtype=torch.float64)
-    left = kept(min_p(logits, share), logits)
+    left = kept(min_p(logits, fraction), logits)
     probabilities = softmax(values)
     for token, probability in enumerate(probabilities):
-        threshold = share * max(probabilities)
+        threshold = fraction * max(probabilities)
         if abs(probability - threshold) > 1e-12:
             assert (token in left) == (probability > threshold)
     assert [token for token in left if values[token] == max(values)]
@@ -192,8 +192,8 @@ def test_filters_treat_each_row_of_a_batch_alone_and_leave_what_they_are_given(c
     whole = change(logits)
     assert torch.equal(logits, before)
     assert whole.shape == logits.shape
-    for place in itertools.product(range(2), range(3)):
-        assert torch.equal(whole[place], change(logits[place]))
+    for index in itertools.product(range(2), range(3)):
+        assert torch.equal(whole[index], change(logits[index]))
 
 
 @given(
@@ -273,9 +273,9 @@ def test_a_token_of_probability_zero_is_never_drawn(weights, point):
         token = draw(torch.tensor(weights, dtype=torch.float64), torch.Generator())
     assert weights[token] > 0
     reached = list(itertools.accumulate(weights))
-    place = point * reached[-1]
-    assert reached[token] - weights[token] <= place + 1e-12
-    assert place < reached[token]
+    index = point * reached[-1]
+    assert reached[token] - weights[token] <= index + 1e-12
+    assert index < reached[token]
 
 
 def test_one_random_number_decides_one_token():
@@ -554,7 +554,7 @@ def test_the_cache_holds_no_more_than_the_context():
 
 
 def cut_at_the_first_stop(text: str, stops: list[str]) -> str:
-    """By definition: of the stop strings, the one that is complete first; of several at one place, the longest."""
+    """By definition: of the stop strings, the one that is complete first; of several at one index, the longest."""
     for end in range(len(text) + 1):
         ending = [stop for stop in stops if text[:end].endswith(stop)]
         if ending:
@@ -577,7 +577,7 @@ def test_the_text_before_the_first_stop_string_comes_out_however_it_is_cut(piece
         seen += piece
         assert expected.startswith(given_out)
         stopped = cut_at_the_first_stop(seen, stops) != seen or any(seen.endswith(stop) for stop in stops)
-        assert passing.found == stopped
+        assert passing.stopped == stopped
         if not stopped:  # nothing is held back that cannot become a stop string, and all that can
             beginnings = [stop[:length] for stop in stops for length in range(1, len(stop))]
             held = max((len(part) for part in beginnings if seen.endswith(part)), default=0)

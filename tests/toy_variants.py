@@ -98,7 +98,7 @@ NORM = NormEntry(
     classes={"einops": ToyNormWithEinops, "torch": ToyNormWithoutEinops, "fused": ToyNormFused}.__getitem__,
     equation=lambda config: Equation(("{return|y} = x / (mean |x| + ε) · γ",), "To one scale.", ""),
     parameters=lambda config, width: width,
-    kept=lambda width: 3 * width + 1,  # input, quotient, output, divisor
+    saved_for_backward=lambda width: 3 * width + 1,  # input, quotient, output, divisor
     statistics=("magnitude",),
 )
 ACTIVATION = ActivationEntry(
@@ -109,7 +109,7 @@ ACTIVATION = ActivationEntry(
     formula=lambda x: f"max({x}, 0)²",
     words="What is above 0 is squared.",
     source="So et al. 2021, arXiv:2109.08668",
-    kept=2,  # ReLU's output, and its square
+    saved_for_backward=2,  # ReLU's output, and its square
 )
 POSITION = PositionEntry(
     label="logarithm of the distance",
@@ -121,6 +121,6 @@ POSITION = PositionEntry(
     term=" − log(1 + q − k)",
     validate=lambda config: None,
     parameters=lambda config: 0,
-    kept=lambda config: 0,
+    saved_for_backward=lambda config: 0,
     curves=DistanceCurves("Penalty on every score", "The same for all heads."),
 )

@@ -23,15 +23,15 @@ from llm.interpret.head_arithmetic import HeadArithmetic, head_arithmetic
 from llm.interpret.head_scores import LABEL_ABOVE, LABELS, HeadScores, head_label, head_scores
 from llm.interpret.loss_by_position import in_context_score, loss_by_position
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 
 SCORES = ("previous", "duplicate", "induction", "first", "entropy")
 SCORE_NAMES = {**LABELS, "entropy": "entropy"}
 WINDOWS = 32  # of held-out text, on which the loss by position is measured
 
-_scores: Kept[dict[str, Any]] = Kept(200)
-_contexts: Kept[dict[str, Any]] = Kept(200)
-_heads: Kept[HeadArithmetic] = Kept(8)
+_scores: ResultCache[dict[str, Any]] = ResultCache(200)
+_contexts: ResultCache[dict[str, Any]] = ResultCache(200)
+_heads: ResultCache[HeadArithmetic] = ResultCache(8)
 
 
 def grid_bytes(selection: Selection) -> bytes:

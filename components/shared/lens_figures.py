@@ -7,11 +7,11 @@ from components.shared.texts import batch_of_one
 from components.shared.view import require_finite
 from llm.interpret.logit_lens import LogitLens, logit_lens
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 
 MOST = 20  # predictions that are stored
 
-_lenses: Kept[LogitLens] = Kept(8)
+_lenses: ResultCache[LogitLens] = ResultCache(8)
 
 
 def lens_of(selection: Selection) -> LogitLens:

@@ -20,14 +20,14 @@ from llm.checkpoints import RUN_ID, Run, RunFolder, list_runs
 from llm.data import TextData
 from llm.interpret.intervention import greedy_continuation
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 from llm.runtime.text import normalize_text
 
 END = "end"  # in an address: the weights after the last step
 TOKENS, OWN = "tokens", "own"  # parameters of a route's address that select the text
 WRITTEN = "written"  # another: when the weights of the end were written
 
-_texts: Kept[TextData] = Kept(2)
+_texts: ResultCache[TextData] = ResultCache(2)
 
 
 @dataclass(frozen=True)

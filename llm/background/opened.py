@@ -7,9 +7,9 @@ from pathlib import Path
 from llm.runs.folder import RunFolder
 from llm.runs.loading import Run, load_run
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 
-_runs: Kept[Run] = Kept(3)
+_runs: ResultCache[Run] = ResultCache(3)
 
 
 def open_run(path: Path, step: int | None) -> Run:

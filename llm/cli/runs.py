@@ -17,12 +17,12 @@ def runs(flags: ParsedFlags) -> int:
     from llm.checkpoints import list_runs
 
     folder = flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR)
-    found = list_runs(folder)
+    summaries = list_runs(folder)
     if flags.get("json"):
-        for run in found:
+        for run in summaries:
             print(json.dumps(dataclasses.asdict(run), default=_as_json, ensure_ascii=False))
-    elif found:
-        console().print(runs_table(found))
+    elif summaries:
+        console().print(runs_table(summaries))
     else:
         print(f"There are no runs in {folder} yet: `uv run llm train` trains the first one.")
     return 0

@@ -44,7 +44,7 @@ def command_flags() -> dict[str, Any]:
     """The flags of the command."""
     return {
         "text": flag(str, "Text to tokenize; - reads standard input."),
-        "checkpoint": flag(str, "Run whose tokenizer to use: a folder or a run id.", "one is trained on --data"),
+        "checkpoint": flag(str, "Run whose tokenizer to use: a folder or a run id.", "trained on --data"),
         "tokenizer": tokenizer_flag(),
         "data": flag(str, "Text to train the tokenizer on: a UTF-8 file.", DEFAULT_TEXT),
         "d_vocab": d_vocab_flag(),

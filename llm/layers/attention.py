@@ -241,7 +241,7 @@ def build_attention(config: ModelConfig, implementation: Implementation) -> Atte
 
 
 def set_attend(model: nn.Module, kernel: Callable[..., Tensor] | None) -> None:
-    """Replace `attend` in every fused attention layer of a model by this function; None: restore the default."""
+    """Replace `attend` in every fused attention layer of a model by this function; None: leave it as it is."""
     for module in model.modules():
         if isinstance(module, AttentionFused) and kernel is not None:
             module.attend = kernel

@@ -74,7 +74,7 @@ def _check(path: Path, parameters: dict[str, torch.nn.Parameter], tensors: dict[
         raise DamagedCheckpointError(path, f"it {side} {name}")
     for name, parameter in parameters.items():
         if tensors[name].shape != parameter.shape:
-            found, wanted = list(tensors[name].shape), list(parameter.shape)
-            raise DamagedCheckpointError(path, f"{name} is {found}, and the model needs {wanted}")
+            shape, expected = list(tensors[name].shape), list(parameter.shape)
+            raise DamagedCheckpointError(path, f"{name} is {shape}, and the model needs {expected}")
         if not tensors[name].is_floating_point():
             raise DamagedCheckpointError(path, f"{name} holds {tensors[name].dtype}, which are no weights")

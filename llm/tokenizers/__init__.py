@@ -1,6 +1,6 @@
 """Text to token ids and back: characters, byte-pair encoding, SentencePiece, and GPT-2's own.
 
-Each kind's file holds its code, its entry here says the rest.
+Each kind's file holds its code, its entry here everything else.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class CharTokenizer(Tokenizer):
         """Build from `settings()`."""
         characters = settings.get("characters")
         if not isinstance(characters, str) or not characters or len(set(characters)) != len(characters):
-            raise ValueError("its characters are not a string of one or more, without repeats")
+            raise ValueError("its characters are not a non-empty string without repeats")
         return cls(characters)  # half a surrogate pair cannot be encoded: UnicodeEncodeError is a ValueError
 
 

@@ -131,10 +131,7 @@ def test_alibi_lowers_scores_by_slope_times_distance(implementation):
     bias = POSITIONS["alibi"].classes(implementation)(ModelConfig(**SIZES, positional="alibi"))(4, 9)
     distance = torch.tensor([[q - k for k in range(9)] for q in range(5, 9)], dtype=torch.float32)
     expected = -torch.tensor(alibi_slopes(6)).view(6, 1, 1) * distance
-    past = distance >= 0
-    torch.testing.assert_close(bias.softmax(-1), expected.softmax(-1))
-    by_row = (bias - expected)[:, past] - (bias - expected)[:, :, :1].expand_as(bias)[:, past]
-    assert by_row.abs().max() < 1e-5  # equal up to one constant for each query, which softmax cancels
+    torch.testing.assert_close(bias, expected)
 
 
 @pytest.mark.parametrize("n_heads", [1, 2, 4, 6, 7, 8, 12, 16, 24])

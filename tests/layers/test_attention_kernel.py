@@ -4,7 +4,7 @@ import pytest
 import torch
 from model_configs import BASE
 
-from llm import TrainingConfig, Transformer
+from llm import TrainingConfig, Transformer, preset
 from llm.data import TextData
 from llm.layers.attention import AttentionFused, attend
 from llm.runtime.device import attend_in_float32, attention_kernel
@@ -34,3 +34,19 @@ def test_the_trainer_hands_it_to_every_layer(precision, kernel):
     layers = [module for module in model.modules() if isinstance(module, AttentionFused)]
     assert len(layers) == BASE.n_layers
     assert all(layer.attend is kernel for layer in layers)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("n_heads", [1, 3, 12])
+def test_alibi_in_16_bits_is_as_precise_as_the_implementation_that_makes_scores(dtype, n_heads):
+    """At n_ctx = 1024 slope · k would need more digits than 16 bits have; on a CPU, with the kernel that GPUs use."""
+    config = preset("olmo", "full", d_vocab=64, d_model=96, n_layers=1, n_heads=n_heads, d_head=32)
+    plain, fused = Transformer(config, "einops").eval(), Transformer(config, "fused").eval()
+    fused.load_state_dict(plain.state_dict())
+    resid = torch.randn(1, config.n_ctx, 96)  # [batch, pos, d_model]
+    with torch.no_grad():
+        exact = plain.blocks[0].attention(resid)  # [batch, pos, d_model]
+        with torch.autocast("cpu", dtype):
+            errors = [model.blocks[0].attention(resid).float() - exact for model in (plain, fused)]
+    with_scores, without = ((error.square().mean() / exact.square().mean()).sqrt() for error in errors)
+    assert without < 1.2 * with_scores < 0.01

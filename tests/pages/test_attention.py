@@ -41,7 +41,7 @@ from llm.interpret.head_scores import head_scores
 from llm.interpret.loss_by_position import in_context_score, loss_by_position
 from llm.interpret.recording import record
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 
 
 @pytest.fixture
@@ -332,7 +332,7 @@ def test_an_address_without_a_run_is_refused(run, name):
 
 
 def test_a_result_is_computed_once_for_all_requests_and_a_failure_is_retried():
-    kept: Kept[int] = Kept(2)
+    kept: ResultCache[int] = ResultCache(2)
     begun, made = threading.Event(), []
 
     def make() -> int:

@@ -17,7 +17,7 @@ CASES = {"char": ("char", TEXT), "bpe": ("bpe", MANY_BYTES), "sentencepiece": ("
 
 
 def prepared(kind: str, text: str, n_ctx: int = 8) -> tuple[Transformer, TextData, object]:
-    """A model with weights large enough that its guesses differ from place to place."""
+    """A model with weights large enough that its predictions differ between positions."""
     tokenizer = build_tokenizer(kind, text, d_vocab=300)
     model = Transformer(dataclasses.replace(BASE, d_vocab=tokenizer.d_vocab, n_ctx=n_ctx))
     with torch.no_grad():

@@ -20,7 +20,7 @@ from components.views.attribution.explanations import DIRECT_LOGIT_ATTRIBUTION, 
 from llm.interpret.decomposition import Component
 from llm.interpret.direct_logit_attribution import Attribution, direct_logit_attribution
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 
 FEW = 30  # bars shown; the smaller ones are summed into one, unless all are requested
 ORDERS = {"size": "by size", "layer": "by layer"}
@@ -33,7 +33,7 @@ GROUPS = {
     "norm bias": "The biases",
 }
 
-_attributions: Kept[Attribution] = Kept(8)
+_attributions: ResultCache[Attribution] = ResultCache(8)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:

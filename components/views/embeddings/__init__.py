@@ -27,7 +27,7 @@ from llm.interpret.positions import distance_curves, position_cosines
 from llm.interpret.principal_components import EmbeddingMap, embedding_axes, embedding_map
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 from llm.tokenizers.kinds import KINDS, token_kind
 
 MAPS = {"2": "2D map", "3": "3D map", "positions": "Positions"}
@@ -36,10 +36,10 @@ NEAR = 10  # neighbours of a token
 MEASURED = 512  # the most frequent tokens, whose neighbours' kinds are compared with their own
 MOST_EXPORTED = 4096  # the largest vocabulary whose neighbours are all written into an exported page
 
-_axes: Kept[Tensor] = Kept(16)
-_maps: Kept[dict[str, NDArray[np.float32]]] = Kept(64)
-_tokens: Kept[dict[str, Any]] = Kept(4)
-_same_kind: Kept[dict[str, float]] = Kept(32)
+_axes: ResultCache[Tensor] = ResultCache(16)
+_maps: ResultCache[dict[str, NDArray[np.float32]]] = ResultCache(64)
+_tokens: ResultCache[dict[str, Any]] = ResultCache(4)
+_same_kind: ResultCache[dict[str, float]] = ResultCache(32)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:

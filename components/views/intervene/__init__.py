@@ -29,7 +29,7 @@ from llm.interpret.intervention import (
     intervention_effect,
 )
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 
 KINDS = {"zero": "zero", "mean": "its mean"}
 SCALES = ["0", "0.25", "0.5", "0.75", "1", "1.5", "2"]
@@ -50,9 +50,9 @@ SETTINGS = (  # in the order of the address
     Address.OFF, Address.KIND, Address.SCALE, Address.ATTENTION, Address.LAYER, Address.HEAD, Address.ROW, Address.KEY,
 )  # fmt: skip
 
-_ablations: Kept[list[float]] = Kept(8)
-_effects: Kept[dict[str, Any]] = Kept(32)
-_continuations: Kept[list[int]] = Kept(32)
+_ablations: ResultCache[list[float]] = ResultCache(8)
+_effects: ResultCache[dict[str, Any]] = ResultCache(32)
+_continuations: ResultCache[list[int]] = ResultCache(32)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:

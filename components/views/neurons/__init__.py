@@ -20,7 +20,7 @@ from llm.interpret.max_activating_examples import MaxActivatingExamples, max_act
 from llm.interpret.neuron_effect import neuron_effect
 from llm.interpret.recording import record
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 
 NEURON = control_key("inside", Address.NEURON)
 EXAMPLES = 10  # strongest activations
@@ -30,7 +30,7 @@ PARTS = 4
 AT_ONCE = 2048  # tokens per task: a training run continues between tasks
 BEFORE, AFTER = 28, 10  # tokens shown around the strongest one
 
-_parts: Kept[MaxActivatingExamples] = Kept(64)
+_parts: ResultCache[MaxActivatingExamples] = ResultCache(64)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:

@@ -24,7 +24,7 @@ from components.views.patching.explanations import ACTIVATION_PATCHING
 from llm.interpret.activation_patching import Patch, Site, activation_patching, logit_difference
 from llm.interpret.prompts import PromptPair, prompt_pair
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 from llm.tokenizers import Tokenizer
 from llm.world.contrasts import CONTRASTS, Contrast, contrasts
 from llm.world.skills import is_world_text
@@ -50,9 +50,9 @@ FIELDS = {
 }
 ANSWERS = "answers"  # in a route's URL: the ids of both continuations
 
-_ready: Kept[list[Contrast]] = Kept(8)
-_layers: Kept[list[float]] = Kept(512)
-_differences: Kept[list[float]] = Kept(64)
+_ready: ResultCache[list[Contrast]] = ResultCache(8)
+_layers: ResultCache[list[float]] = ResultCache(512)
+_differences: ResultCache[list[float]] = ResultCache(64)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:

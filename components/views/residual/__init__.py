@@ -19,7 +19,7 @@ from components.views.residual.explanations import FRACTION_WRITTEN, RESIDUAL_NO
 from llm.interpret.decomposition import Component
 from llm.interpret.residual_stream import ResidualStream, residual_stream
 from llm.runtime import compute
-from llm.runtime.kept import Kept
+from llm.runtime.result_cache import ResultCache
 
 FIGURES = {
     "norm": "Norm after each layer",
@@ -27,7 +27,7 @@ FIGURES = {
     "component_norm": "Norm of what each part wrote",
 }
 
-_streams: Kept[ResidualStream] = Kept(8)
+_streams: ResultCache[ResidualStream] = ResultCache(8)
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:

@@ -4,7 +4,7 @@ Plain:  output = f(x · W_in + b_in) · W_out + b_out                  (Vaswani 
 Gated:  output = (f(x · W_gate) ⊙ (x · W_in)) · W_out                (Shazeer 2020, arXiv:2002.05202)
 
 f is the activation function. This module imports no torch: the layers are in `plain` and `gated`, the functions in
-`activations`, and an entry here says the rest of each activation.
+`activations`, and everything else about an activation is in its entry here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class ActivationEntry:
     formula: Callable[[str], str]  # f of a variable, as an equation writes it
     words: str  # f in plain words
     source: str  # the paper, or empty
-    kept: int  # numbers that the fused backward pass keeps for each of the d_mlp hidden ones, beside the MLP's input
+    saved_for_backward: (
+        int  # numbers that the fused backward pass keeps for each of the d_mlp hidden ones, beside the MLP's input
+    )
 
     @property
     def matrices(self) -> int:
@@ -47,7 +49,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             formula=lambda x: f"{x} ⊙ Φ({x})",
             words="GELU multiplies a number by Φ, the fraction of a normal distribution that lies below it.",
             source="GELU: Hendrycks & Gimpel 2016, arXiv:1606.08415",
-            kept=2,  # its input and its output
+            saved_for_backward=2,  # its input and its output
         ),
         "swiglu": ActivationEntry(
             label="SwiGLU, gated",
@@ -57,7 +59,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             formula=lambda x: f"SiLU({x})",
             words="SiLU(z) = z · σ(z).",
             source="",
-            kept=4,  # input and output of the gate's function, the other factor, and the product
+            saved_for_backward=4,  # input and output of the gate's function, the other factor, and the product
         ),
         "relu": ActivationEntry(
             label="ReLU",
@@ -67,7 +69,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             formula=lambda x: f"max({x}, 0)",
             words="ReLU keeps a number that is above 0 and makes every other 0.",
             source="",
-            kept=1,  # its output
+            saved_for_backward=1,  # its output
         ),
     },
 )

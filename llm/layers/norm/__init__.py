@@ -3,7 +3,7 @@
 Every norm works on the last axis alone, here called width: d_model in the residual stream, d_head where queries and
 keys are normalised. The axes before it (batch, pos, perhaps head) are written `...`.
 
-This module imports no torch: each norm's file holds its code, its entry here says the rest.
+This module imports no torch: each norm's file holds its code, its entry here everything else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class NormEntry:
     classes: Callable[[str], Any]  # by implementation: subclasses of `base.Norm`, made from (config, width)
     equation: Callable[[ModelConfig], Equation]
     parameters: Callable[[ModelConfig, int], int]  # learned numbers of one norm of this width
-    kept: Callable[
+    saved_for_backward: Callable[
         [int], int
     ]  # numbers that the fused backward pass keeps for each vector of this width, weights apart
     statistics: tuple[
@@ -51,7 +51,7 @@ REGISTRY: Registry[NormEntry] = Registry(
                 "Ba, Kiros & Hinton 2016, arXiv:1607.06450",
             ),
             parameters=lambda config, width: width + (width if config.bias else 0),  # γ, β
-            kept=lambda width: 2 * width + 2,  # input, output, mean, standard deviation
+            saved_for_backward=lambda width: 2 * width + 2,  # input, output, mean, standard deviation
             statistics=("mean", "variance"),
         ),
         "rmsnorm": NormEntry(
@@ -66,7 +66,7 @@ REGISTRY: Registry[NormEntry] = Registry(
                 "Zhang & Sennrich 2019, arXiv:1910.07467",
             ),
             parameters=lambda config, width: width,  # γ
-            kept=lambda width: 3 * width + 1,  # input, scaled input, output, root mean square
+            saved_for_backward=lambda width: 3 * width + 1,  # input, scaled input, output, root mean square
             statistics=("mean_square",),
         ),
     },

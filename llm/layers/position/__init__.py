@@ -4,7 +4,7 @@ A scheme acts in one of three ways: it adds a vector to the residual stream once
 each head's queries and keys; or it adds a bias to the attention scores.
 
 `start` is the position of the first vector: 0, or the number of cached positions when a text is continued. This module
-imports no torch: each scheme's file holds its code, its entry here says the rest.
+imports no torch: each scheme's file holds its code, its entry here everything else.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class PositionEntry:
     term: str  # how it shows in the equation of what it acts on: a summand, or a line for queries and keys
     validate: Callable[[ModelConfig], None]  # raises ValueError for a config that the scheme cannot work with
     parameters: Callable[[ModelConfig], int]
-    kept: Callable[[ModelConfig], int]  # numbers that one attention layer's backward pass keeps for all sequences
+    saved_for_backward: Callable[
+        [ModelConfig], int
+    ]  # numbers that one attention layer's backward pass keeps for all sequences
     curves: DistanceCurves | None
 
     @property
@@ -84,7 +86,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             term="W_pos",
             validate=lambda config: None,
             parameters=lambda config: config.n_ctx * config.d_model,
-            kept=lambda config: 0,
+            saved_for_backward=lambda config: 0,
             curves=None,
         ),
         "sinusoidal": PositionEntry(
@@ -112,7 +114,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
                 config, "d_model", config.d_model % 2 == 0, "even with positional='sinusoidal' (sine, cosine)"
             ),
             parameters=lambda config: 0,
-            kept=lambda config: 0,
+            saved_for_backward=lambda config: 0,
             curves=None,
         ),
         "rope": PositionEntry(
@@ -137,7 +139,9 @@ REGISTRY: Registry[PositionEntry] = Registry(
                 config, "d_head", config.d_head % 2 == 0, "even with positional='rope' (it rotates pairs)"
             ),
             parameters=lambda config: 0,
-            kept=lambda config: 4 * config.n_ctx * config.d_head,  # cosines and sines, for queries and for keys
+            saved_for_backward=lambda config: (
+                4 * config.n_ctx * config.d_head
+            ),  # cosines and sines, for queries and for keys
             curves=DistanceCurves(
                 "Rotary positions: cosine of the angle between equal vectors, a line for each rotated pair",
                 "The first pairs rotate fast and can tell short distances apart; the last rotate slowly. Nothing is "
@@ -160,7 +164,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             term=" − slope_h · (q − k)",
             validate=lambda config: None,
             parameters=lambda config: 0,
-            kept=lambda config: 0,
+            saved_for_backward=lambda config: 0,
             curves=DistanceCurves(
                 "ALiBi: penalty on the score, a line for each head",
                 "Heads with steep lines attend only to near tokens, those with flat lines to distant ones "
@@ -177,7 +181,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             term="",
             validate=lambda config: None,
             parameters=lambda config: 0,
-            kept=lambda config: 0,
+            saved_for_backward=lambda config: 0,
             curves=None,
         ),
     },

@@ -1,6 +1,6 @@
 """Optimizers: how a gradient becomes a step.
 
-This module imports no torch: each optimizer's file holds its code, its entry here says the rest.
+This module imports no torch: each optimizer's file holds its code, its entry here everything else.
 """
 
 from __future__ import annotations

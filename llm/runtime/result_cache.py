@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class ResultCache(Generic[T]):
     """Keeps the most recently used results. A failure is not kept: the next request tries again."""
 
     def __init__(self, size: int) -> None:
