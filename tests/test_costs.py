@@ -19,7 +19,7 @@ from llm.training.optimizers import REGISTRY
 from llm.training.optimizers.build import build_optimizers
 
 BATCH_SIZE = 3
-# No two widths are equal: of the stream, of all heads, of the key/value heads, of one head, of the MLP.
+# Different widths, so that a mix-up shows; n_kv_heads varies, and with 1 or all heads its width equals another.
 WIDTHS = {"d_vocab": 29, "d_model": 10, "n_heads": 6, "d_head": 4, "d_mlp": 14, "n_ctx": 7}
 
 

@@ -405,15 +405,11 @@ def test_without_a_seed_each_text_is_another():
 
 
 def test_sampling_leaves_the_processs_random_state_alone():
-    before = torch.random.get_rng_state()
-    generate(randomised(), TOKENIZER, "fox", SamplingConfig(max_new_tokens=3, seed=0))
-    torch.manual_seed(0)
-    after_seed = torch.random.get_rng_state()
     model = randomised()
     state = torch.random.get_rng_state()
-    generate(model, TOKENIZER, "fox", SamplingConfig(max_new_tokens=3))
-    assert torch.equal(state, torch.random.get_rng_state())
-    del before, after_seed
+    for seed in (0, None):
+        generate(model, TOKENIZER, "fox", SamplingConfig(max_new_tokens=3, seed=seed))
+        assert torch.equal(state, torch.random.get_rng_state())
 
 
 def test_no_new_tokens_are_no_text():

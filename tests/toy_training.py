@@ -40,6 +40,8 @@ OPTIMIZER = OptimizerEntry(
             equation=Equation(("{mean} ← 0.9 {mean} + g", "{weight|θ} ← {weight|θ} − η {mean}"), "Roll on.", ""),
             module=__name__,
             functions=("momentum_step",),
+            weight=("blocks.0.mlp", "W_in"),
+            axes=("d_model", "d_mlp"),
             first=first_step,
             variables=("weight", "mean"),
         ),

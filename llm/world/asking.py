@@ -1,4 +1,4 @@
-"""Probes: minimal pairs for each skill, taken from stories that occur in no training text.
+"""Probes: minimal pairs for each skill, taken from stories that do not occur in the default text.
 
 Frames mark the words that test a skill (see `frames`). Stories are generated until there are enough questions. These
 are then matched in twos with the same last word and the same two answers, of which one is right in the first question

@@ -10,7 +10,7 @@ from llm.world.grammar import Candidates, Pattern, agree, reader
 from llm.world.sentences import is_ended, split_sentences, split_stories
 from llm.world.telling import Source
 
-_MOST_READINGS = 64  # interpretations of a story that are tracked at once; enough to detect any contradiction
+_MOST_READINGS = 64  # interpretations of a story tracked at once; dropping one can only add a false contradiction
 
 Readings = list[tuple[Pattern, Candidates]]
 

@@ -48,7 +48,7 @@ WHEN_SOURCE = Source("when", WHEN)
 
 @dataclass(frozen=True)
 class Question:
-    """A hole that tests a skill: the story before it, the right word, and the wrong ones."""
+    """A hole that tests a skill: the story before it, the right word, and the wrong one."""
 
     skill: str
     context: str
@@ -65,7 +65,7 @@ class Story:
         self.sources: dict[str, Source] = {"when": WHEN_SOURCE}
         self.redrawn: set[str] = set()  # draws made more than once, so not fixed for the whole story
         self.questions: list[Question] = []
-        self.frames: set[str] = set()  # the text so far
+        self.frames: set[str] = set()  # the frames told so far
         self._asking = asking
         self._chosen: dict[str, tuple[Sequence[object], object]] = {}  # draw → the options and the choice
         self._told: dict[str, list[tuple[Hole, str]]] = {}  # draw → the holes that it filled, with their columns

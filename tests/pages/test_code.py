@@ -17,14 +17,16 @@ from components.routes import ROUTES
 from components.shared.assets import COMPONENTS
 from components.views.code.editor import SUGGESTIONS
 from components.views.code.equations import equations
-from components.views.code.training_code import WEIGHT, open_training_code
+from components.views.code.training_code import open_training_code
 from llm import Transformer, preset
-from llm.checkpoints import load_run
+from llm.checkpoints import RunFolder, load_run
 from llm.presets import ARCHITECTURES
 from llm.trace import description
 from llm.trace.forward_pass import PACKAGE, implementations, record_forward_pass, source_files
 from llm.trace.layer_trace import trace_layer
 from llm.trace.sessions import find_session, open_session
+from llm.training.optimizers import REGISTRY as OPTIMIZERS
+from llm.training.optimizers.build import build_optimizers, set_learning_rate
 
 PRESETS = {name: preset(name, d_vocab=65) for name in ARCHITECTURES}
 
@@ -183,7 +185,7 @@ def test_sampling_and_training_code_is_read_on_live_data(home, client):
     assert not [area for area in app.text_area if area.label == "Code"]
     live = open_training_code(path, None, "The hen sat.")
     key = live.key
-    assert list(live.code.kinds) == ["sampling", "adamw", "windows", "bpe", "schedule", "loss"]
+    assert list(live.code.kinds) == ["sampling", "muon", "adamw", "windows", "bpe", "schedule", "loss"]
     made = {}
     for name in live.code.kinds:
         described = client.get(f"/live/code/{key}/layer", params={"path": name}).json()["implementations"]["code"]
@@ -192,7 +194,7 @@ def test_sampling_and_training_code_is_read_on_live_data(home, client):
         made[name] = [variable["name"] for step in described["steps"] for variable in step["variables"]]
         assert all("?" not in variable["axes"] for step in described["steps"] for variable in step["variables"]), name
         assert client.get(f"/live/code/{key}/comparison", params={"path": name}).json() == []
-    assert made["adamw"][-2:] == ["weight", "weight"]
+    assert made["adamw"][-2:] == made["muon"][-2:] == ["weight", "weight"]
     assert {"likeliest", "kept", "descending", "probabilities"} <= set(made["sampling"])
     merges = [step for step in described_steps(client, key, "bpe") if dict(step["values"]).get("merge")]
     assert dict(merges[0]["values"])["merge"].startswith("Merge(left=")
@@ -204,27 +206,27 @@ def described_steps(client, key, name):
     return described["implementations"]["code"]["steps"]
 
 
-def test_the_adamw_step_that_is_shown_is_torchs_own(home):
-    """The traced weight after the step equals one step of torch.optim.AdamW with the run's own settings."""
-    path = tiny_run(home)
-    run = load_run(path)
+@pytest.mark.parametrize(("kind", "name"), [("adamw", "adamw"), ("muon", "adamw"), ("muon", "muon")])
+def test_the_step_that_is_shown_is_the_first_one_of_training(home, monkeypatch, kind, name):
+    """The traced weight after the step equals that of the run's own optimizers, at the warm-up's first rate."""
+    monkeypatch.setattr("llm.training.optimizers.muon.has_bfloat16", lambda device: False)
+    path = tiny_run(home, optimizer=kind, steps=100, eval_every=100, warmup=0.1)
+    run, settings = load_run(path), RunFolder(path).config().training
     tokens = torch.tensor([run.tokenizer.encode("The hen sat.")])
-    run.model.eval()
-    loss = torch.nn.functional.cross_entropy(run.model(tokens)[0, :-1], tokens[0, 1:])
-    layer, name = WEIGHT
-    weight = run.model.get_submodule(layer).get_parameter(name)
-    (gradient,) = torch.autograd.grad(loss, weight)
-    weight = weight.detach()
-    settings = run.folder.config().training
-    parameter = torch.nn.Parameter(weight.clone())
-    parameter.grad = gradient
-    torch.optim.AdamW([parameter], lr=settings.learning_rate, betas=(settings.beta1, settings.beta2),
-                      weight_decay=settings.weight_decay).step()  # fmt: skip
     live = open_training_code(path, None, "The hen sat.")
-    steps = live.trace("adamw", "code").steps
-    torch.testing.assert_close(steps[-1].variables[0].tensor, parameter.detach())
-    decayed = next(step for step in steps if step.variables[0].name == "weight").variables[0].tensor
-    torch.testing.assert_close(decayed, weight * (1 - settings.learning_rate * settings.weight_decay))
+    shown = next(step for step in OPTIMIZERS[kind].steps if step.name == name)
+    model = load_run(path).model
+    torch.nn.functional.cross_entropy(model(tokens)[0, :-1], tokens[0, 1:]).backward()
+    optimizers = build_optimizers(model, settings)
+    set_learning_rate(optimizers, 1 / 11)  # warm-up takes ten steps
+    for optimizer in optimizers:
+        optimizer.step()
+    stepped = model.get_submodule(shown.weight[0]).get_parameter(shown.weight[1]).detach()
+    steps = live.trace(name, "code").steps
+    weight = run.model.get_submodule(shown.weight[0]).get_parameter(shown.weight[1]).detach()
+    traced = steps[-1].variables[0].tensor
+    assert not torch.equal(traced, weight)
+    assert (traced - stepped).norm() < 1e-3 * (stepped - weight).norm()
 
 
 PARAMETERS = {"γ": "w", "β": "b"}  # as the equations write them, and as the code does

@@ -6,7 +6,7 @@ import toy_training
 from app_pages import open_page, tiny_run
 
 from components.views.code.equations import equations
-from components.views.code.training_code import WEIGHT, open_training_code
+from components.views.code.training_code import open_training_code
 from llm.checkpoints import load_run
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 from llm.training.schedule import REGISTRY as SCHEDULES
@@ -37,9 +37,10 @@ def test_the_code_page_shows_and_explains_the_toys_of_the_run(toys, home):
     assert "{fall} = √(steps left / steps)" in told["Learning rate: Square root"]["lines"]
     steps = session.trace("toy", "code").steps
     run = load_run(path)
-    weight = run.model.get_submodule(WEIGHT[0]).get_parameter(WEIGHT[1]).detach()
+    layer, name = OPTIMIZERS["toy"].steps[0].weight
+    weight = run.model.get_submodule(layer).get_parameter(name).detach()
     tokens = torch.tensor([run.tokenizer.encode("The hen sat.")])
     run.model.zero_grad()
     torch.nn.functional.cross_entropy(run.model(tokens)[0, :-1], tokens[0, 1:]).backward()
-    gradient = run.model.get_submodule(WEIGHT[0]).get_parameter(WEIGHT[1]).grad
+    gradient = run.model.get_submodule(layer).get_parameter(name).grad
     torch.testing.assert_close(steps[-1].variables[0].tensor, weight - 0.05 * gradient)

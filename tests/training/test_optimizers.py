@@ -8,8 +8,8 @@ from llm.model import Transformer
 from llm.presets import ARCHITECTURES, preset
 from llm.training.optimizers import REGISTRY
 from llm.training.optimizers.adamw import adamw_step
-from llm.training.optimizers.build import build_optimizers, set_learning_rate
-from llm.training.optimizers.muon import Muon, orthogonalized
+from llm.training.optimizers.build import build_optimizers, parameter_groups, set_learning_rate
+from llm.training.optimizers.muon import Muon, muon_step, orthogonalized
 
 
 def tiny(architecture: str = "llama", **overrides) -> Transformer:
@@ -55,6 +55,15 @@ def test_an_orthogonalized_matrix_keeps_its_directions_and_evens_their_lengths(r
     torch.testing.assert_close(turned, torch.diag_embed(lengths), rtol=0, atol=1e-12)
 
 
+def test_the_stated_range_of_singular_values_is_exact():
+    values = torch.logspace(-6, 0, 20_000, dtype=torch.float64)  # of a diagonal matrix of two, with a norm of 1
+    matrices = torch.diag_embed(torch.stack((values, (1 - values**2).sqrt()), dim=-1))
+    results = orthogonalized(matrices).diagonal(dim1=-2, dim2=-1)[:, 0]
+    large = values >= 0.0015
+    assert 0.68 < results[large].min() < 0.69 and 1.20 < results[large].max() < 1.21
+    assert (results[~large] <= 485 * values[~large]).all()
+
+
 def test_a_gradient_of_zeros_moves_nothing():
     assert orthogonalized(torch.zeros(2, 3, 4)).eq(0).all()
 
@@ -63,7 +72,7 @@ def test_muon_on_three_axes_equals_torchs_muon_on_the_flattened_matrix():
     torch.manual_seed(0)
     parameters = [torch.nn.Parameter(torch.randn(2, 4, 6)) for _ in range(3)] + [torch.nn.Parameter(torch.randn(3, 9))]
     matrices = [torch.nn.Parameter(one.detach().clone().flatten(0, -2)) for one in parameters]
-    ours = Muon(parameters, peak=0.01, weight_decay=0.1)
+    ours = Muon(parameters, [True] * len(parameters), peak=0.01, weight_decay=0.1)
     theirs = torch.optim.Muon(matrices, lr=0.01, weight_decay=0.1)
     for _ in range(3):
         before = [one.detach().clone() for one in matrices]
@@ -82,6 +91,49 @@ def test_muon_on_three_axes_equals_torchs_muon_on_the_flattened_matrix():
             assert (moved - wanted).norm() < 0.04 * wanted.norm()  # torch's computes in bfloat16
             with torch.no_grad():
                 parameter.copy_(matrix.view_as(parameter))
+
+
+def test_muon_on_a_matrix_stored_input_first_equals_torchs_muon_on_its_transpose():
+    """Torch stores [output, input], and its scale is √max(1, output / input)."""
+    torch.manual_seed(0)
+    parameters = [torch.nn.Parameter(torch.randn(shape)) for shape in [(4, 16), (16, 4), (2, 3, 24)]]
+    transposed = [torch.nn.Parameter(parameter.detach().flatten(0, -2).T.clone()) for parameter in parameters]
+    ours = Muon(parameters, [False] * len(parameters), peak=0.01, weight_decay=0.1)
+    theirs = torch.optim.Muon(transposed, lr=0.01, weight_decay=0.1)
+    before = [matrix.detach().clone() for matrix in transposed]
+    for parameter, matrix in zip(parameters, transposed, strict=True):
+        parameter.grad = torch.randn_like(parameter)
+        matrix.grad = parameter.grad.flatten(0, -2).T.clone()
+    ours.step()
+    theirs.step()
+    for parameter, matrix, old in zip(parameters, transposed, before, strict=True):
+        ours_moved, theirs_moved = parameter.detach().flatten(0, -2).T - old, matrix.detach() - old
+        assert (ours_moved - theirs_moved).norm() < 0.04 * theirs_moved.norm()  # torch's computes in bfloat16
+
+
+def test_the_input_axis_of_every_matrix_has_the_size_of_its_input():
+    model = tiny("llama", d_head=4, d_mlp=40, n_kv_heads=1)
+    groups = parameter_groups(model)
+    names = {parameter: name.split(".")[-1] for name, parameter in model.named_parameters()}
+    for matrix, output_first in zip(groups.hidden_matrices, groups.output_first, strict=True):
+        inputs = {"W_O": 2 * 4, "W_out": 40}.get(names[matrix], 16)  # else d_model
+        assert matrix.flatten(0, -2).shape[1 if output_first else 0] == inputs, names[matrix]
+
+
+@pytest.mark.parametrize("output_first", [True, False])
+def test_readable_muon_equals_the_one_that_trains(output_first, monkeypatch):
+    monkeypatch.setattr("llm.training.optimizers.muon.has_bfloat16", lambda device: False)
+    parameters = [torch.nn.Parameter(torch.randn(5, 12)) for _ in range(2)]
+    weights = [parameter.detach().clone() for parameter in parameters]
+    means = [torch.zeros(5, 12) for _ in range(2)]
+    optimizer = Muon(parameters, [output_first] * 2, peak=0.1, weight_decay=0.1)
+    for _ in range(3):
+        for parameter, weight, mean in zip(parameters, weights, means, strict=True):
+            parameter.grad = torch.randn(5, 12)
+            muon_step(weight, parameter.grad, mean, learning_rate=0.1, weight_decay=0.1, output_first=output_first)
+        optimizer.step()
+        for parameter, weight in zip(parameters, weights, strict=True):
+            torch.testing.assert_close(weight, parameter.detach())
 
 
 @pytest.mark.parametrize("kind", REGISTRY)

@@ -37,9 +37,9 @@ def test_every_sentence_of_another_seed_is_accepted_and_no_story_contradicts_its
 
 
 def one_word_replaced(sentence: str, chance: random.Random, words: list[str]) -> str:
-    """By a word that is not of the same kind: one that no slot or bracket offers in the same place."""
-    place = chance.choice(list(WORD.finditer(sentence)))
-    return sentence[: place.start()] + chance.choice(words) + sentence[place.end() :]
+    """The sentence with a random word replaced by a random word of the text."""
+    match = chance.choice(list(WORD.finditer(sentence)))
+    return sentence[: match.start()] + chance.choice(words) + sentence[match.end() :]
 
 
 def two_words_swapped(sentence: str, chance: random.Random, neighbours: bool) -> str:

@@ -25,7 +25,6 @@ from llm.training import schedule
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 from llm.training.optimizers import ShownStep
 
-WEIGHT = ("blocks.0.mlp", "W_in")  # the layer, and the parameter whose optimizer step is shown
 EXCERPT = 40_000  # characters of the run's text: enough to see what happens
 MERGES = 12
 WINDOWS = 3
@@ -76,12 +75,12 @@ def _sampling() -> CodeExample:
 
 
 def _optimizer_step(shown: ShownStep, training: TrainingConfig) -> CodeExample:
-    """The optimizer's first step on one weight, with the gradient of this text."""
+    """The run's first optimizer step on one weight, with the gradient of this text."""
 
     def take_step(forward_pass: ForwardPass) -> None:
-        shown.first(*weight_gradient(forward_pass, *WEIGHT), training)
+        shown.first(*weight_gradient(forward_pass, *shown.weight), training)
 
-    axes = dict.fromkeys(shown.variables, ("d_model", "d_mlp"))
+    axes = dict.fromkeys(shown.variables, shown.axes)
     return CodeExample(shown.title, _file(import_module(shown.module)), shown.functions, take_step, axes)
 
 

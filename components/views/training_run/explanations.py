@@ -7,6 +7,7 @@ from llm.training.baselines import kneser_ney, measure_baselines
 from llm.training.evaluation import evaluate
 from llm.training.gradients import gradient_norms
 from llm.training.optimizers.adamw import adamw_step
+from llm.training.optimizers.muon import muon_step
 from llm.training.schedule import learning_rate_multiplier
 
 BASELINES = Explanation(
@@ -51,10 +52,14 @@ PERPLEXITY = Explanation(
 
 LEARNING_RATE = Explanation(
     "Learning rate",
-    "How far each step moves the weights. It rises during warm-up and later falls, so that the model settles.",
-    r"\theta \leftarrow \theta - \eta_t \cdot \frac{\hat m}{\sqrt{\hat v} + \epsilon}",
-    (learning_rate_multiplier, adamw_step),
-    "Loshchilov & Hutter 2019, arXiv:1711.05101",
+    "How far each step moves the weights: AdamW moves every weight by about the learning rate, Muon every direction of "
+    "a matrix. It rises during warm-up and later falls, so that the model settles. The chart shows AdamW's; Muon's has "
+    "the same course and a peak of its own.",
+    r"\text{AdamW: } \theta \leftarrow \theta - \eta_t \, \frac{\hat m}{\sqrt{\hat v} + \epsilon} \qquad "
+    r"\text{Muon: } W \leftarrow W - \eta_t \sqrt{\max(1, \text{fan}_\text{out} / \text{fan}_\text{in})} \; A B^\top, "
+    r"\quad U = A \Sigma B^\top",
+    (learning_rate_multiplier, adamw_step, muon_step),
+    "Loshchilov & Hutter 2019, arXiv:1711.05101; Jordan 2024, kellerjordan.github.io/posts/muon",
 )
 
 GRADIENT_NORM = Explanation(

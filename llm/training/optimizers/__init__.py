@@ -6,7 +6,7 @@ This module imports no torch: each optimizer's file holds its code, its entry he
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llm.registry import Equation, Registry, imported
@@ -14,14 +14,16 @@ from llm.registry import Equation, Registry, imported
 
 @dataclass(frozen=True)
 class ShownStep:
-    """One optimizer step as the Code page shows it: real functions, run on one weight and its gradient."""
+    """The first optimizer step of a run as the Code page shows it: real functions, run on one weight."""
 
     name: str  # in the page's address
     title: str
     equation: Equation
     module: str  # whose file is shown
     functions: tuple[str, ...]  # functions of that module whose lines are traced
+    weight: tuple[str, str]  # the layer, and its parameter that is stepped
     first: Callable[..., None]  # (weight, gradient, TrainingConfig): takes the first step on the weight, in place
+    axes: tuple[str, ...]  # of the weight
     variables: tuple[str, ...]  # the functions' variables that have the weight's shape
 
 
@@ -49,13 +51,49 @@ _ADAMW_STEP = ShownStep(
             "{weight|θ} ← {weight|θ} − η {unbiased_mean|m̂} / (√{unbiased_mean_square|v̂} + ε)",
         ),
         "Keep running means of the gradient and of its square, and step by their ratio: every weight moves by about "
-        "the learning rate η, however small its gradient. In addition, all weights shrink a little.",
+        "the learning rate η, however small its gradient. In addition, all matrices shrink a little. "
+        "Shown: the run's first step, with the gradient of this text.",
         "Loshchilov & Hutter 2017, arXiv:1711.05101",
     ),
     module="llm.training.optimizers.adamw",
     functions=("adamw_step",),
+    weight=("blocks.0.mlp", "W_in"),
+    axes=("d_model", "d_mlp"),
     first=imported("llm.training.optimizers.adamw", "first_step"),
     variables=("weight", "mean", "mean_square", "unbiased_mean", "unbiased_mean_square"),
+)
+
+_ADAMW_STEP_OF_A_NORM = replace(  # whose γ has no weight decay
+    _ADAMW_STEP,
+    weight=("blocks.0.norm_attention", "w"),
+    axes=("d_model",),
+    first=imported("llm.training.optimizers.adamw", "first_step_without_decay"),
+)
+
+_MUON_STEP = ShownStep(
+    name="muon",
+    title="Muon step",
+    equation=Equation(
+        (
+            "{mean|M} ← μ {mean|M} + (1 − μ) G",
+            "{ahead|U} = μ {mean|M} + (1 − μ) G",
+            "{x|X} = {ahead|U} / ‖{ahead|U}‖,  then five times:",
+            "{gram} = {x|X} {x|X}ᵀ,  {x|X} ← a {x|X} + (b {gram} + c {gram}²) {x|X}",
+            "{direction|O} = {x|X}",
+            "{weight|W} ← {weight|W} − η λ {weight|W}",
+            "{weight|W} ← {weight|W} − η √max(1, fan_out / fan_in) {direction|O}",
+        ),
+        "Keep a running mean of the gradient, make all its singular values nearly equal, and step: no direction of the "
+        "matrix moves further than another. In addition, all matrices shrink a little. Shown: the run's first step, "
+        "with the gradient of this text.",
+        "Jordan 2024, kellerjordan.github.io/posts/muon",
+    ),
+    module="llm.training.optimizers.muon",
+    functions=("orthogonalized", "muon_step"),
+    weight=("blocks.0.mlp", "W_in"),
+    axes=("d_model", "d_mlp"),
+    first=imported("llm.training.optimizers.muon", "first_step"),
+    variables=("weight", "mean", "ahead", "direction"),
 )
 
 REGISTRY: Registry[OptimizerEntry] = Registry(
@@ -75,7 +113,7 @@ REGISTRY: Registry[OptimizerEntry] = Registry(
             build=imported("llm.training.optimizers.muon", "build"),
             state_per_hidden_weight=1,  # a running mean of the gradient
             state_per_other_parameter=2,  # AdamW's
-            steps=(_ADAMW_STEP,),
+            steps=(_MUON_STEP, _ADAMW_STEP_OF_A_NORM),
         ),
     },
 )

@@ -14,12 +14,14 @@ Loshchilov & Hutter 2017, arXiv:1711.05101:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from llm.config import TrainingConfig
+from llm.training.schedule import learning_rate_multiplier
 
 if TYPE_CHECKING:
     from llm.training.optimizers.build import ParameterGroups
@@ -49,18 +51,23 @@ def adamw_step(
 
 
 def first_step(weight: Tensor, gradient: Tensor, config: TrainingConfig) -> None:
-    """`adamw_step` from the initial state, with the config's settings and its peak learning rate."""
+    """`adamw_step` of a matrix from the initial state, with the config's settings, at the first step's rate."""
     adamw_step(
         weight,
         gradient,
         mean=torch.zeros_like(weight),
         mean_square=torch.zeros_like(weight),
         step=1,
-        learning_rate=config.learning_rate,
+        learning_rate=learning_rate_multiplier(1, config) * config.learning_rate,
         beta1=config.beta1,
         beta2=config.beta2,
         weight_decay=config.weight_decay,
     )
+
+
+def first_step_without_decay(weight: Tensor, gradient: Tensor, config: TrainingConfig) -> None:
+    """The same for a parameter that has no weight decay."""
+    first_step(weight, gradient, replace(config, weight_decay=0.0))
 
 
 def build(groups: ParameterGroups, config: TrainingConfig) -> list[torch.optim.Optimizer]:

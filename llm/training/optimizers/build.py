@@ -21,19 +21,21 @@ class ParameterGroups:
     """
 
     hidden_matrices: list[nn.Parameter]  # the blocks'
+    output_first: list[bool]  # whether each of these is stored [output, input] (W_Q, W_K, W_V) or [input, output]
     other_matrices: list[nn.Parameter]  # the unembedding
     others: list[nn.Parameter]  # biases, norms and embedding tables
 
 
 def parameter_groups(model: nn.Module) -> ParameterGroups:
     """The parameters of a `Transformer`, each in one group."""
-    groups = ParameterGroups([], [], [])
+    groups = ParameterGroups([], [], [], [])
     for name, parameter in model.named_parameters():
         module, leaf = name.split(".")[0], name.split(".")[-1]
         if not leaf.startswith("W_") or module in ("embed", "positions"):
             groups.others.append(parameter)
         elif module == "blocks":
             groups.hidden_matrices.append(parameter)
+            groups.output_first.append(leaf in ("W_Q", "W_K", "W_V"))
         else:
             groups.other_matrices.append(parameter)
     return groups
