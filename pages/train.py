@@ -83,9 +83,8 @@ def show_run(folder: RunFolder) -> None:
     config = folder.config()
     name = " ".join(part for part in (config.about(str, "architecture"), config.about(str, "size")) if part)
     st.markdown(
-        f"**{name or 'custom model'}** with {parameter_count(config.model).total:,} parameters · "
-        f"{config.about(str, 'tokenizer', 'kind') or 'unknown'} tokenizer of {config.model.d_vocab:,} tokens · "
-        f"run `{folder.id}`"
+        f"**{name or 'custom model'}** with {parameter_count(config.model).total:,} parameters · run `{folder.id}` · "
+        f"{config.about(str, 'tokenizer', 'kind') or 'unknown'} tokenizer of {config.model.d_vocab:,} tokens"
     )
     characters = config.about(int, "text", "characters")
     length = "" if characters is None else f": {characters:,} characters"
@@ -132,8 +131,7 @@ def order(run: trainings.BackgroundRun, what: str) -> None:
 def resume(folder: RunFolder) -> None:
     """Continue after a pause, or from the newest snapshot."""
     try:
-        run = trainings.resume(folder.path)
-        run.wait("running", timeout=5)
+        trainings.resume(folder.path).wait("running", timeout=5)
     except (ValueError, OSError) as error:
         st.session_state[Session.TRAIN_PROBLEM] = str(error)
 

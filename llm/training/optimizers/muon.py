@@ -106,9 +106,9 @@ class Muon(torch.optim.Optimizer):
     An attention matrix here is [n_heads, d_head, d_model]; it is stepped as [n_heads · d_head, d_model], the linear map
     of all heads, as the author does. `output_first` says of each parameter which axis is the output's: the first, as in
     W_Q, or the last, as in W_in. The step's scale is the author's own, too: 200 steps of the small llama end at a
-    validation loss of 0.580 and 0.593 (seeds 1 and 2), and at 0.583 and 0.596 without a scale (`benchmarks/optimizers.py
-    --only muon muon-unscaled --seeds 1 2`). The iteration runs in bfloat16, as the author's does, where the device
-    computes in it.
+    validation loss of 0.580 and 0.593 (seeds 1 and 2), and at 0.583 and 0.596 without a scale; the command is
+    `benchmarks/optimizers.py --only muon muon-unscaled --seeds 1 2`. The iteration runs in bfloat16, as the author's
+    does, where the device computes in it.
     """
 
     def __init__(
