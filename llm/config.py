@@ -22,6 +22,7 @@ NormPosition = Literal["pre", "post"]
 Implementation = Literal["einops", "torch", "fused"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+MAX_LAYERS = 1000  # a damaged config could take for ever to build
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class ModelConfig:
         _check_types(self)
         for name in ("d_vocab", "d_model", "n_layers", "n_heads", "n_kv_heads", "d_head", "d_mlp", "n_ctx"):
             require(self, name, getattr(self, name) >= 1, "at least 1")
+        require(self, "n_layers", self.n_layers <= MAX_LAYERS, f"at most {MAX_LAYERS:,}")
         require(self, "n_kv_heads", self.n_heads % self.n_kv_heads == 0, f"a divisor of n_heads={self.n_heads}")
         registry("positional")[self.positional].validate(self)
         require(self, "rope_theta", self.rope_theta > 1, "above 1")

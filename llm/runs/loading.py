@@ -42,13 +42,19 @@ def load_run(
     """
     folder = RunFolder(path)
     config = folder.config().model
-    tokenizer = load_tokenizer(folder.path)
-    if tokenizer.d_vocab != config.d_vocab:
-        problem = f"it has {tokenizer.d_vocab} tokens, and the model's d_vocab is {config.d_vocab}"
-        raise DamagedCheckpointError(folder.path / "tokenizer.json", problem)
+    tokenizer = fitting_tokenizer(folder, config)
     source = folder.choose_weights(step)
     require_room(folder.weights_file(source), config)
     model = Transformer(config, implementation)
     step = folder.load_weights(model, source)
     metrics = [row for row in folder.read_metrics().rows if row["step"] <= step]
     return Run(model.to(device).eval(), tokenizer, config, metrics, step, folder)
+
+
+def fitting_tokenizer(folder: RunFolder, config: ModelConfig) -> Tokenizer:
+    """The run's tokenizer. Raises DamagedCheckpointError if it is not of the model's d_vocab."""
+    tokenizer = load_tokenizer(folder.path)
+    if tokenizer.d_vocab != config.d_vocab:
+        problem = f"it has {tokenizer.d_vocab} tokens, and the model's d_vocab is {config.d_vocab}"
+        raise DamagedCheckpointError(folder.path / "tokenizer.json", problem)
+    return tokenizer

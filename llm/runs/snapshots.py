@@ -12,8 +12,9 @@ import json
 import math
 import os
 import re
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -76,6 +77,7 @@ def load_trainer_state(run: Path, step: int) -> dict[str, Any]:
     path = snapshot_path(run, step) / "trainer.pt"
     try:
         with open_regular(path) as file:
+            _require_uncompressed(file)
             state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DamagedCheckpointError(path, "it is missing, and without it training cannot continue") from None
@@ -86,6 +88,16 @@ def load_trainer_state(run: Path, step: int) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise DamagedCheckpointError(path, "it does not contain a trainer's state")
     return state
+
+
+def _require_uncompressed(file: BinaryIO) -> None:
+    """Raise ValueError if the file would take more memory than its own size, as a compressed archive can."""
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+    size = file.seek(0, os.SEEK_END)
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or size < sum(e.file_size for e in entries):
+        raise ValueError("it is compressed")
+    file.seek(0)
 
 
 def _thin(run: Path, most_bytes: int) -> None:

@@ -17,14 +17,17 @@ from llm.data import TextData
 from llm.model import Transformer
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
+from llm.runs.loading import fitting_tokenizer
 from llm.runs.snapshots import snapshot_path
+from llm.runs.weights import require_room
 from llm.runtime import compute
 from llm.runtime.device import choose_device, choose_precision, require_compiler
 from llm.runtime.text import normalize_text, readable_name
-from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
+from llm.tokenizers import Tokenizer, build_tokenizer
 from llm.training.baselines import measure_baselines
 from llm.training.evaluators import sample_prompt
 from llm.training.trainer import Trainer
+from llm.training.trainer_state import check_state
 
 
 def start_run(
@@ -100,18 +103,21 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     sha256, text = config.about(str, "text", "sha256"), folder.text()
     if hashlib.sha256(text.encode()).hexdigest() != sha256:
         raise DamagedCheckpointError(folder.path / "text.txt", "it is not the text that the run began with")
-    tokenizer = load_tokenizer(folder.path)
+    tokenizer = fitting_tokenizer(folder, config.model)
+    steps = folder.snapshots()
+    if steps:
+        require_room(folder.weights_file(steps[-1]), config.model)
     data = TextData.from_text(text, tokenizer, config.model.n_ctx)
     torch.manual_seed(config.training.seed)
     model = Transformer(config.model, implementation)
-    steps = folder.snapshots()
     if steps:
         folder.load_weights(model, steps[-1])
-    folder.truncate_metrics(steps[-1] if steps else -1)
     trainer = Trainer(model, tokenizer, data, config.training, folder)
     if steps:
         state = folder.trainer_state(steps[-1])
         try:
+            check_state(state, trainer.state(), trainer.optimizers, steps[-1])
+            folder.truncate_metrics(steps[-1])  # once nothing is in the way of writing the later ones again
             trainer.load_state(state)
         except (
             KeyError,
@@ -121,6 +127,8 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
         ) as error:  # a file of the right format, but not a trainer state
             path = snapshot_path(folder.path, steps[-1]) / "trainer.pt"
             raise DamagedCheckpointError(path, f"it does not hold this run's trainer state ({error})") from None
+    else:
+        folder.truncate_metrics(-1)
     return trainer
 
 

@@ -177,7 +177,7 @@ class Trainer(Iterator[StepMetrics]):
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from `state`; the weights of the same step must be in the model already."""
+        """Continue from `state`, which `check_state` has passed; the weights of its step are in the model already."""
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.scaler.load_state_dict(state["scaler"])

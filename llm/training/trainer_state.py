@@ -1,0 +1,82 @@
+"""Check a trainer's state that was read from a file: one of another shape or kind fails here, not in a later step."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def check_state(state: dict[str, Any], own: dict[str, Any], optimizers: list[torch.optim.Optimizer], step: int) -> None:
+    """Raise ValueError unless a trainer whose state is `own`, with these optimizers, can continue from `state`."""
+    _require(state.keys() == own.keys(), f"it has the fields {list(state)}, and not {list(own)}")
+    _require(type(state["step"]) is int and state["step"] == step, f"its step is {state['step']!r:.40}, and not {step}")
+    count = state["evaluations_without_best"]
+    _require(type(count) is int and 0 <= count <= step, f"evaluations_without_best is {count!r:.40}")
+    best = state["best_loss"]
+    _require(type(best) is float and not math.isnan(best), f"best_loss is {best!r:.40}")
+    for name in ("seconds", "elapsed"):
+        _require(_is_finite(state[name]) and state[name] >= 0, f"{name} is {state[name]!r:.40}")
+    _check_same_kind("scaler", state["scaler"], own["scaler"])
+    _check_same_kind("random_state", state["random_state"], own["random_state"])
+    torch.Generator(state["random_state"].device).set_state(state["random_state"])
+    saved = state["optimizers"]
+    _require(isinstance(saved, list) and len(saved) == len(optimizers), "it does not have this run's optimizers")
+    for optimizer, found in zip(optimizers, saved, strict=True):
+        _check_optimizer(found, optimizer, step)
+
+
+def _check_optimizer(found: Any, optimizer: torch.optim.Optimizer, step: int) -> None:
+    _require(isinstance(found, dict) and found.keys() == {"state", "param_groups"}, "an optimizer lacks its state")
+    _check_same_kind("param_groups", found["param_groups"], optimizer.state_dict()["param_groups"])
+    if found["state"] == {}:  # before the first step
+        return
+    _check_same_kind("state", found["state"], _after_a_step(optimizer))
+    for name, value in ((name, value) for of in found["state"].values() for name, value in of.items()):
+        if value.dim() == 0:  # a count of steps
+            _require(0 <= value.item() <= step, f"{name} is {value.item()}")
+
+
+def _after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
+    """What the optimizer keeps of each parameter, as a copy of it does after a step with gradients of 0."""
+    twin = copy.deepcopy(optimizer)
+    for group in twin.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    twin.step()
+    state: dict[int, dict[str, Any]] = twin.state_dict()["state"]
+    return state
+
+
+def _check_same_kind(name: str, found: Any, own: Any) -> None:
+    """Raise ValueError unless the two have one structure: the same keys, shapes, types and switches."""
+    same = type(found) is type(own)
+    if isinstance(own, Tensor):
+        same = same and found.shape == own.shape and found.dtype == own.dtype and found.layout == own.layout
+    elif isinstance(own, dict):
+        same = same and found.keys() == own.keys()
+    elif isinstance(own, list | tuple):
+        same = same and len(found) == len(own)
+    elif isinstance(own, float):
+        same = _is_finite(found)
+    else:
+        same = same and found == own
+    _require(same, f"{name} is not what this run's model needs")
+    if isinstance(own, dict):
+        for key in own:
+            _check_same_kind(f"{name} {key}", found[key], own[key])
+    elif isinstance(own, list | tuple):
+        for index, value in enumerate(own):
+            _check_same_kind(f"{name} {index}", found[index], value)
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e300
+
+
+def _require(right: bool, problem: str) -> None:
+    if not right:
+        raise ValueError(problem)

@@ -1,0 +1,105 @@
+"""A resumed run checks all that it reads before it trains, and loses nothing where it cannot."""
+
+import copy
+import io
+import shutil
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from llm.config import TrainingConfig
+from llm.presets import preset
+from llm.runs.errors import DamagedCheckpointError
+from llm.training.setup import resume_run, start_run
+
+VALUES = (
+    None,
+    "text",
+    -3,
+    10**400,
+    1e999,
+    float("nan"),
+    [],
+    {},
+    True,
+    torch.zeros(3),
+    torch.zeros(0, dtype=torch.int8),
+)
+
+
+@pytest.fixture(scope="module", params=["adamw", "muon"])
+def stopped(request, tmp_path_factory):
+    """The folder of a run that was stopped at step 3."""
+    model = preset("llama", d_vocab=1, d_model=16, n_layers=1, n_heads=2, n_ctx=16)
+    training = TrainingConfig(
+        steps=12, batch_size=2, eval_windows=2, sample_tokens=2, device="cpu", optimizer=request.param
+    )
+    folder = tmp_path_factory.mktemp("stopped")
+    trainer = start_run(model, training, "char", "a red fox saw a red bird\n" * 40, "foxes.txt", folder)
+    for _ in range(3):
+        next(trainer)
+    trainer.snapshot()
+    trainer.folder.unlock()
+    return trainer.folder
+
+
+def mutations(value: Any) -> Iterator[Any]:
+    """The state with each of its values replaced, or left out, one at a time."""
+    if isinstance(value, dict):
+        for key in value:
+            yield {other: value[other] for other in value if other != key}
+            yield from (value | {key: changed} for changed in mutations(value[key]))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from ([*value[:index], changed, *value[index + 1 :]] for changed in mutations(inner))
+    yield from (copy.copy(other) for other in VALUES)
+
+
+def test_a_changed_trainer_state_is_reported_or_trains(stopped, tmp_path):
+    path = tmp_path / stopped.id
+    shutil.copytree(stopped.path, path)
+    file = path / "step_000003" / "trainer.pt"
+    intact, metrics = file.read_bytes(), (path / "metrics.jsonl").read_bytes() + b'{"step": 4, "loss": 1.0}\n'
+    states = list(mutations(torch.load(file, weights_only=True)))
+    for state in states[:: max(1, len(states) // 60)]:
+        (path / "metrics.jsonl").write_bytes(metrics)
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        file.write_bytes(buffer.getvalue())
+        try:
+            trainer = resume_run(path)
+        except DamagedCheckpointError as error:
+            assert "\n" not in str(error)
+            assert (path / "metrics.jsonl").read_bytes() == metrics
+        else:
+            next(trainer)
+            trainer.folder.unlock()
+            file.parent.joinpath("trainer.pt").write_bytes(intact)
+            shutil.rmtree(path / "step_000004", ignore_errors=True)
+
+
+def test_a_compressed_trainer_state_is_not_unpacked(stopped, tmp_path):
+    path = tmp_path / stopped.id
+    shutil.copytree(stopped.path, path)
+    file = path / "step_000003" / "trainer.pt"
+    with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as plain, zipfile.ZipFile(file, "w", 8) as packed:
+        for entry in plain.infolist():
+            packed.writestr(entry.filename, plain.read(entry))
+    with pytest.raises(DamagedCheckpointError, match=r"trainer\.pt is damaged"):
+        resume_run(path)
+
+
+def test_a_resumed_run_needs_room_and_a_tokenizer_that_fits(stopped, tmp_path):
+    path = tmp_path / stopped.id
+    shutil.copytree(stopped.path, path)
+    config = (path / "config.json").read_text()
+    (path / "config.json").write_text(config.replace('"d_mlp": ', '"d_mlp": 9999999999'))
+    with pytest.raises(DamagedCheckpointError, match="bytes cannot hold the"):
+        resume_run(path)
+    d_vocab = config.split('"d_vocab": ')[1].split(",")[0]
+    (path / "config.json").write_text(config.replace(f'"d_vocab": {d_vocab}', '"d_vocab": 7', 1))
+    with pytest.raises(DamagedCheckpointError, match="tokens, and the model's d_vocab is 7"):
+        resume_run(path)
