@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -41,13 +40,18 @@ def _check_optimizer(found: Any, optimizer: torch.optim.Optimizer, step: int) ->
 
 
 def _after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
-    """What the optimizer keeps of each parameter, as a copy of it does after a step with gradients of 0."""
-    twin = copy.deepcopy(optimizer)
-    for group in twin.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = torch.zeros_like(parameter)
-    twin.step()
-    state: dict[int, dict[str, Any]] = twin.state_dict()["state"]
+    """What a new optimizer keeps of each parameter after a step with gradients of 0; the step is then undone."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    before = [parameter.detach().clone() for parameter in parameters]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
+    optimizer.state.clear()
+    with torch.no_grad():
+        for parameter, value in zip(parameters, before, strict=True):
+            parameter.copy_(value)
+            parameter.grad = None
     return state
 
 
