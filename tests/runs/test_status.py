@@ -26,7 +26,7 @@ def test_a_run_whose_process_is_gone_reads_as_interrupted_if_it_was_under_way(tm
         assert (status.state, status.message) == (state, "why")
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid()])
+@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid()], ids=["init", "this process", "its parent"])
 def test_a_killed_run_is_interrupted_whoever_has_its_process_id_now(tmp_path, pid):
     in_a_child(lambda: new_run(tmp_path))
     folder = RunFolder(list_runs(tmp_path)[0].path)
