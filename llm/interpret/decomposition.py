@@ -10,7 +10,7 @@ Post-norm: such a norm follows every sublayer's addition, and each part goes thr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -69,8 +69,8 @@ def decompose(
         parts.append(activations[f"blocks.{layer}.mlp_out"][:, positions])
         if not block.pre_norm:
             parts = _through_norm(block.norm_mlp, components, parts, layer)
-    if final_norm and isinstance(model.final_norm, Norm):
-        parts = _through_norm(model.final_norm, components, parts, None)
+    if final_norm and model.config.norm_position == "pre":
+        parts = _through_norm(cast(Norm, model.final_norm), components, parts, None)
     return components, torch.stack(parts)
 
 
@@ -82,13 +82,12 @@ def read_direction(
     Pre-norm: passed through the final norm (`Norm.direction`); post-norm: through every later norm.
     """
     norms: list[nn.Module] = [model.final_norm]
-    if model.config.norm_position == "post":
+    if model.config.norm_position == "post":  # then there is no final norm
         later = blocks(model)[layer + 1 :]
         norms = [blocks(model)[layer].norm_mlp]
         norms += [norm for block in later for norm in (block.norm_attention, block.norm_mlp)]
     for norm in norms:
-        if isinstance(norm, Norm):
-            vector = norm.direction(vector)
+        vector = cast(Norm, norm).direction(vector)
     return vector
 
 
