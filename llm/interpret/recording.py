@@ -5,7 +5,8 @@ A name is the module's path without `hook_`: "embedding", "blocks.0.resid_pre", 
 every layer. "blocks.0.attention.head_output" is what each head writes: mixed[head] · W_O[head], without the bias b_O.
 
 The model itself is never run, hooked or switched to another mode. All work happens on a `hookable_copy`, which has
-its own modules and hooks and shares the parameters.
+its own modules and hooks and shares the parameters. Modules are told apart by name, never by `isinstance`: a model that
+was opened before an edit of the source has modules of the classes before the edit (`llm.runtime.process`).
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import cast
 
 import torch
 from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from llm.layers.attention import AttentionFused, AttentionWithEinops
+from llm.layers.attention import AttentionWithEinops
 from llm.layers.block import Block
-from llm.layers.norm.base import Norm
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.model import Transformer
 
@@ -34,13 +35,12 @@ def hookable_copy(model: Transformer, materialize_pattern: bool = False) -> Tran
     """
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     copied = copy.deepcopy(model, shared).eval()
-    if materialize_pattern:
-        for module in copied.modules():  # classes of all implementations use the same attributes
-            if isinstance(module, AttentionFused):
-                object.__setattr__(module, "__class__", AttentionWithEinops)
-                if module.score_bias is not None:
-                    bias_class = POSITIONS[model.config.positional].classes("einops")
-                    object.__setattr__(module.score_bias, "__class__", bias_class)
+    if materialize_pattern and model.implementation == "fused":
+        for block in blocks(copied):  # classes of all implementations use the same attributes
+            object.__setattr__(block.attention, "__class__", AttentionWithEinops)
+            if block.attention.score_bias is not None:
+                bias_class = POSITIONS[model.config.positional].classes("einops")
+                object.__setattr__(block.attention.score_bias, "__class__", bias_class)
     return copied
 
 
@@ -141,7 +141,7 @@ def check_pair(model: Transformer, pair: tuple[int, int]) -> None:
 
 def blocks(model: Transformer) -> list[Block]:
     """The model's blocks, typed as `Block`."""
-    return [block for block in model.blocks if isinstance(block, Block)]
+    return [cast(Block, block) for block in model.blocks]
 
 
 def _sources(model: Transformer) -> dict[str, nn.Module]:
@@ -152,7 +152,7 @@ def _sources(model: Transformer) -> dict[str, nn.Module]:
         prefix = f"{parent}." if parent else ""
         if last.startswith("hook_"):
             sources[prefix + last.removeprefix("hook_")] = module
-        elif isinstance(module, Norm) or path == "final_norm":
+        elif path == "final_norm" or (last.startswith("norm_") and not isinstance(module, nn.Identity)):
             sources[path] = module
         if last == "hook_mixed":
             sources[prefix + "head_output"] = module

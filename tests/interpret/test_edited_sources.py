@@ -1,0 +1,51 @@
+"""A model that was opened before an edit of the source has modules of classes that the reloaded code does not know."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys
+
+import torch
+
+from llm.model import Transformer
+from llm.presets import preset
+
+
+def figures():
+    from llm.interpret.ablation import ablate
+    from llm.interpret.direct_logit_attribution import direct_logit_attribution
+    from llm.interpret.neuron_effect import neuron_effect
+    from llm.interpret.recording import record
+
+    result = direct_logit_attribution(model, tokens, (1, 2))
+    assert torch.allclose(result.values.sum(0), result.logit_difference, atol=1e-4)
+    recorded = record(model, tokens)
+    with ablate(model, heads=[(0, 1)]) as ablated:
+        altered = ablated(tokens)
+    effect = neuron_effect(model, 0, 3).raised_by
+    return {**recorded, "attribution": result.values, "effect": effect, "altered": altered}
+
+
+torch.manual_seed(0)
+settings = dict(d_vocab=11, d_model=16, n_layers=2, n_heads=2, n_ctx=8, qk_norm=True)
+model = Transformer(preset(sys.argv[1], norm_position=sys.argv[2], **settings)).eval()
+tokens = torch.arange(6)[None]
+before = figures()
+for name in [name for name in sys.modules if name.partition(".")[0] == "llm"]:
+    del sys.modules[name]  # as a server does that reloads edited files
+after = figures()
+assert before.keys() == after.keys(), before.keys() ^ after.keys()
+assert all(torch.equal(before[name], after[name]) for name in before)
+"""
+
+
+@pytest.mark.parametrize("norm_position", ["pre", "post"])
+@pytest.mark.parametrize("architecture", ["gpt", "olmo"])
+def test_figures_of_an_open_model_are_the_same_after_a_reload(architecture, norm_position):
+    command = [sys.executable, "-c", PROGRAM, architecture, norm_position]
+    ended = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
