@@ -73,13 +73,11 @@ def _new_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
         raise ValueError(f"{processes} processes were started, and each would train its own run: start only one")
 
     from llm.data import read_text
-    from llm.runtime.device import choose_device, choose_precision
-    from llm.training.setup import start_run
+    from llm.training.setup import check_machine, start_run
 
     path = Path(flags.get("data", DEFAULT_TEXT))
     text = read_text(path)
-    device = choose_device(training.device)
-    choose_precision(training.precision, device)  # fail before a tokenizer is trained
+    device = check_machine(training)  # fail before a tokenizer is trained
     tokenizer = build_tokenizer(kind, text, d_vocab)
     model = dataclasses.replace(model, d_vocab=tokenizer.d_vocab)
     if device.type != "cuda":

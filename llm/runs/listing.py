@@ -17,16 +17,16 @@ class RunSummary:
 
     id: str
     path: Path
-    architecture: str | None
-    size: str | None
-    text_name: str | None
-    tokenizer: str | None
     state: str
     step: int
-    steps: int | None
-    loss: float | None  # validation loss at the last evaluation, nats per token
-    parameters: int | None
-    created: datetime | None
+    architecture: str | None = None
+    size: str | None = None
+    text_name: str | None = None
+    tokenizer: str | None = None
+    steps: int | None = None
+    loss: float | None = None  # validation loss at the last evaluation, nats per token
+    parameters: int | None = None
+    created: datetime | None = None
     problem: str | None = None  # of a damaged run: what is wrong
 
     @property
@@ -66,7 +66,7 @@ def _summary(path: Path) -> RunSummary | None:
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
-        return RunSummary(path.name, path, None, None, None, None, "damaged", 0, None, None, None, None, str(error))
+        return RunSummary(id=path.name, path=path, state="damaged", step=0, problem=str(error))
     return RunSummary(
         id=folder.id,
         path=folder.path,

@@ -1,7 +1,7 @@
-"""A lock that one holder at a time has, across processes and within one. It ends with its process, however that ends.
+"""A lock with one holder at a time, among all processes and within one. It ends with its process, however that ends.
 
-The operating system keeps it for an open file: by flock, or on Windows by a lock of one of the file's bytes. So nothing
-has to be guessed from a process id, which the system gives to another program later.
+The operating system ties it to an open file: by flock, or on Windows by locking one byte of the file. A process id
+would not do, because the system gives it to another program later.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+
+from llm.runtime.regular_files import SAFE_FLAGS
 
 try:
     import fcntl
@@ -19,9 +21,8 @@ try:
 except ImportError:  # everywhere else
     msvcrt = None  # type: ignore[assignment]
 
-FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # follow no link, wait for no named pipe
-LOCKED_BYTE = 2**30  # on Windows nobody else can read a locked byte, so it lies far behind the content
-WAIT_SECONDS = 0.5  # for a reader, which holds the lock for an instant to see whether it is free
+LOCKED_BYTE = 2**30  # on Windows nobody else can read a locked byte, so it is far beyond the content
+WAIT_SECONDS = 0.5  # until a reader in `is_held`, which takes the lock for an instant, has released it
 
 
 class LockHeldError(Exception):
@@ -33,7 +34,7 @@ class LockHeldError(Exception):
 
 
 class ProcessLock:
-    """The lock of a lock file, which is created if there is none. It is held until `release`."""
+    """The lock of a lock file, which is created if it does not exist. It is held until `release`."""
 
     _descriptor: int | None = None
 
@@ -44,7 +45,7 @@ class ProcessLock:
             LockHeldError: another process, or another holder in this one, has it.
             OSError: the file cannot be opened for writing.
         """
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | FLAGS, 0o666)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | SAFE_FLAGS, 0o666)
         deadline = time.monotonic() + WAIT_SECONDS
         while not _lock(self._descriptor, shared=False):
             if time.monotonic() > deadline:
@@ -57,9 +58,9 @@ class ProcessLock:
         os.write(self._descriptor, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
-        """Give the lock up; a second time this does nothing."""
+        """Release the lock; a second call does nothing."""
         if self._descriptor is not None:
-            os.close(self._descriptor)  # the file stays: removing it could remove a lock taken meanwhile
+            os.close(self._descriptor)  # the file stays: somebody may have locked it meanwhile
             self._descriptor = None
 
     def __del__(self) -> None:
@@ -67,9 +68,9 @@ class ProcessLock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds the lock of this lock file. Without such a file nobody does."""
+    """Whether the lock of this lock file is held; False if the file does not exist."""
     try:
-        descriptor = os.open(path, os.O_RDWR if fcntl is None else os.O_RDONLY | FLAGS)
+        descriptor = os.open(path, (os.O_RDWR if fcntl is None else os.O_RDONLY) | SAFE_FLAGS)
     except OSError:
         return False
     try:
@@ -79,7 +80,7 @@ def is_held(path: Path) -> bool:
 
 
 def _lock(descriptor: int, shared: bool) -> bool:
-    """Whether the lock was free and is now held, until the descriptor is closed."""
+    """Try to take the lock, until the descriptor is closed; returns whether it was free."""
     try:
         if fcntl is not None:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -88,7 +89,7 @@ def _lock(descriptor: int, shared: bool) -> bool:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     except (BlockingIOError, PermissionError):
         return False
-    except OSError:  # a file system without locks: then training there is not refused
+    except OSError:  # a file system without locks must not prevent training
         return True
     return True
 

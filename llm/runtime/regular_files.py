@@ -1,7 +1,7 @@
-"""Opening only regular files, in a folder that may come from anyone.
+"""Open regular files only, in folders that are not trusted.
 
-In place of a file, a folder can hold a link that leads out of it, a named pipe whose opening waits for ever, or a
-device. Here a link is never followed, and nothing but a regular file is opened.
+Instead of a file, a folder can contain a link that leads out of it, a named pipe that blocks whoever opens it, or a
+device. These functions never follow a link and open nothing but regular files.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-# where the system has them: what replaces the file after it was checked is not followed or waited for either
-FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+# where the system has them: they also protect against a link or pipe put there after the check
+SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class IrregularFileError(ValueError):
-    """In place of a file there is something else."""
+    """A path is not a regular file."""
 
 
 def open_regular(path: Path, mode: Literal["rb", "ab"] = "rb") -> BinaryIO:
@@ -52,17 +52,17 @@ def require_regular(path: Path) -> None:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether this is a regular file, and no link to one."""
+    """Whether this is a regular file, not a link to one."""
     return stat.S_ISREG(_mode(path))
 
 
 def is_folder(path: Path) -> bool:
-    """Whether this is a folder, and no link to one."""
+    """Whether this is a folder, not a link to one."""
     return stat.S_ISDIR(_mode(path))
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a folder with all that it holds, or a link, but not where it leads; nothing is fine too."""
+    """Remove a file, a folder with its contents, or a link itself; does nothing if the path does not exist."""
     if is_folder(path):
         shutil.rmtree(path)
     else:
@@ -72,7 +72,7 @@ def remove(path: Path) -> None:
 def _open(path: str, flags: int) -> int:
     if os.path.lexists(path):  # opening a device can already have an effect
         require_regular(Path(path))
-    descriptor = os.open(path, flags | FLAGS, 0o666)
+    descriptor = os.open(path, flags | SAFE_FLAGS, 0o666)
     try:
         _check(Path(path), os.fstat(descriptor))
     except BaseException:
@@ -88,7 +88,7 @@ def _check(path: Path, found: os.stat_result) -> None:
 
 
 def _mode(path: Path) -> int:
-    """The mode of what is there itself; 0, which is of no kind, if there is nothing or it cannot be known."""
+    """The mode of the path itself, not of a link's target; 0 if it cannot be read."""
     try:
         return path.lstat().st_mode
     except OSError:

@@ -1,15 +1,15 @@
-"""Text as people have it, in files, on standard input and in prompts: any line breaks, with or without a mark."""
+"""Decode and normalise text from files, standard input and prompts: byte order marks, line breaks, wrong encodings."""
 
 from __future__ import annotations
 
 import codecs
 import os
 
-SAMPLE_BYTES = 2**16  # of a text, from which its encoding is recognised
+SAMPLE_BYTES = 2**16  # read to recognise an encoding
 
 
 def decode_utf8(content: bytes, name: str) -> str:
-    """The text in UTF-8 bytes, normalized. Raises ValueError, with the `name` of their source, for any other bytes."""
+    """Decode UTF-8 and normalise. Raises ValueError, naming the source `name`, if the bytes are not UTF-8."""
     if encoding := _wide_encoding(content):
         raise ValueError(f"{name} is not UTF-8 text but {encoding}: save it as UTF-8 and try again")
     try:
@@ -27,16 +27,16 @@ def normalize_text(text: str) -> str:
 
 
 def readable_name(name: str) -> str:
-    r"""A file name as text that UTF-8 can express: its bytes that are not UTF-8 are written as \xe9."""
+    r"""A file name as valid Unicode text: bytes that are not UTF-8 are written as \xe9."""
     return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
 def _wide_encoding(content: bytes) -> str | None:
     """UTF-16 or UTF-32, if the bytes look like text in one of them, else None.
 
-    Without a byte order mark, they are recognised by their zero bytes, which UTF-8 text hardly has. In UTF-32 half of
-    each character is 0 (to 3, for an emoji). In UTF-16 the byte that says which script has far fewer values than the
-    one that says which character; of Latin text it is always 0.
+    Without a byte order mark they are recognised by their zero bytes, which UTF-8 text hardly contains. In UTF-32 the
+    two high bytes of a character are 0 (up to 3 for an emoji). In UTF-16 the high byte has far fewer values than the
+    low one; in Latin text it is always 0.
     """
     if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "UTF-32"

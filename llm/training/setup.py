@@ -51,7 +51,7 @@ def start_run(
     Raises:
         ValueError: a device, tokenizer, text or prompt that cannot work together. Then nothing has been written.
     """
-    _check_machine(training_config)
+    check_machine(training_config)
     if tokenizer is None:
         tokenizer = build_tokenizer(tokenizer_kind, text, d_vocab_requested)
     prompt = normalize_text(training_config.sample_prompt)
@@ -93,7 +93,7 @@ def resume_run(path: Path | str) -> Trainer:
 
 def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     config = folder.config()
-    _check_machine(config.training)
+    check_machine(config.training)
     choices: tuple[Implementation, ...] = get_args(Implementation)
     named = config.about(str, "implementation")
     implementation = next((choice for choice in choices if choice == named), None)
@@ -117,14 +117,9 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
         state = folder.trainer_state(steps[-1])
         try:
             check_state(state, trainer.state(), trainer.optimizers, steps[-1])
-            folder.truncate_metrics(steps[-1])  # once nothing is in the way of writing the later ones again
+            folder.truncate_metrics(steps[-1])  # only now: nothing can fail before these rows are written again
             trainer.load_state(state)
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-            RuntimeError,
-        ) as error:  # a file of the right format, but not a trainer state
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # the right format, but not a trainer state
             path = snapshot_path(folder.path, steps[-1]) / "trainer.pt"
             raise DamagedCheckpointError(path, f"it does not hold this run's trainer state ({error})") from None
     else:
@@ -132,12 +127,13 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     return trainer
 
 
-def _check_machine(config: TrainingConfig) -> None:
-    """Raise ValueError, before anything is written, if this machine lacks what the config asks for."""
+def check_machine(config: TrainingConfig) -> torch.device:
+    """The device of a run. Raises ValueError if this machine lacks the device, its precision or a compiler."""
     device = choose_device(config.device)
     choose_precision(config.precision, device)
     if config.compile:
         compute.run(require_compiler, device)
+    return device
 
 
 def _describe(

@@ -103,7 +103,7 @@ def test_links_at_temporary_names_are_not_written_through(tmp_path, outside, mon
 
 
 def test_links_and_pipes_are_refused_where_the_system_lacks_the_flags(tmp_path, outside, monkeypatch):
-    monkeypatch.setattr("llm.runtime.regular_files.FLAGS", 0)
+    monkeypatch.setattr("llm.runtime.regular_files.SAFE_FLAGS", 0)
     (tmp_path / "link").symlink_to(outside)
     os.mkfifo(tmp_path / "pipe")
     for name in ("link", "pipe"):

@@ -9,25 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from odd_folders import MISTYPED
 
 from llm.config import TrainingConfig
 from llm.presets import preset
 from llm.runs.errors import DamagedCheckpointError
 from llm.training.setup import resume_run, start_run
 
-VALUES = (
-    None,
-    "text",
-    -3,
-    10**400,
-    1e999,
-    float("nan"),
-    [],
-    {},
-    True,
-    torch.zeros(3),
-    torch.zeros(0, dtype=torch.int8),
-)
+VALUES = (*MISTYPED, torch.zeros(3), torch.zeros(0, dtype=torch.int8))
 
 
 @pytest.fixture(scope="module", params=["adamw", "muon"])
