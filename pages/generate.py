@@ -24,9 +24,8 @@ def choose_sampling() -> SamplingConfig:
     """The sampling settings, the common ones first. Raises ValueError for an invalid value."""
     values = {name: field.default for name, field in describe(SamplingConfig).items()}
     key = Session.GENERATE_SAMPLING
-    chosen = forms.fields(
-        SamplingConfig, SHOWN[:4], values, key, (4, 3, 3, 3)
-    )  # in proportion to the lengths of their names
+    # columns in proportion to the lengths of the names
+    chosen = forms.fields(SamplingConfig, SHOWN[:4], values, key, (4, 3, 3, 3))
     with st.expander("More sampling settings", icon=":material/tune:"):
         chosen |= forms.fields(SamplingConfig, SHOWN[4:], values, key, (3, 5, 3, 3))
     return SamplingConfig(**chosen)
@@ -61,9 +60,8 @@ def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig
         if current is not None:
             current.stop()
         current = generations.start(run.path, step, prompt, config)
-    newest = (
-        st.container()
-    )  # drawn above the earlier texts; their section decides whether the page waits for this text to end
+    # drawn above the earlier texts; their section decides whether the page waits for this text to end
+    newest = st.container()
     earlier = st.expander("Earlier texts of this run", icon=":material/history:", key=Session.GENERATE_KEPT,
                           on_change="rerun")  # fmt: skip
     waiting = current is not None and current.active and bool(earlier.open)

@@ -14,6 +14,6 @@ def explain(label: str, *explanations: Explanation) -> None:
         for explanation in explanations:
             st.markdown(f"**{explanation.title}.** {explanation.words}")
             st.latex(explanation.equation)
-            places = [f"[`{place}`]({source_url(place.file, place.line)})" for place in locations(explanation)]
-            origin = f"Computed in {'; '.join(places)}"
+            links = [f"[`{code}`]({source_url(code.file, code.line)})" for code in locations(explanation)]
+            origin = f"Computed in {'; '.join(links)}"
             st.caption(f"{origin} · {explanation.source}" if explanation.source else origin)

@@ -1,8 +1,7 @@
 """Predict, then reveal: each view asks the user once for a prediction, which helps learning.
 
-The answers of a person who uses the app alone are in a file: they survive a refresh and a restart. On a server that
-other machines can reach, each tab has its own, since nothing tells one person from another, and what one of them has
-answered must not be taken for the answer of all.
+If only this machine can reach the server, answers are stored in a file and survive a refresh and a restart. Otherwise
+each tab has its own answers, because the server cannot tell its users apart.
 """
 
 from __future__ import annotations
@@ -44,9 +43,8 @@ def answer_to(view: str) -> str:
 
 def switch() -> None:
     """Show the toggle for whether views ask at all."""
-    st.session_state[Session.PREDICTION_SWITCH] = not _stored().get(
-        OFF
-    )  # the button "Never ask" of a view may have changed it
+    # the button "Never ask" of a view may have changed it
+    st.session_state[Session.PREDICTION_SWITCH] = not _stored().get(OFF)
     st.toggle(
         "Ask me what I expect before a view is shown for the first time", key=Session.PREDICTION_SWITCH,
         on_change=lambda: _store(OFF, not st.session_state[Session.PREDICTION_SWITCH]),

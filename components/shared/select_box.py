@@ -1,8 +1,8 @@
-"""A select box whose choice is an option, not the label that was shown for it.
+"""A select box that identifies a choice by its option, not by the label that was shown for it.
 
-Streamlit identifies a choice by its label: one whose label has changed since it was shown, as that of a run that
-trains, counts as none, and of equal labels the last counts. Here every label that the tab has shown leads to its
-option, and equal labels begin with the option.
+Streamlit identifies a choice by its label. A choice is lost if its label has changed since it was shown, as labels of a
+run that trains do, and of equal labels the last one is chosen. Here every label that the tab has shown is mapped to its
+option, and equal labels get the option as a prefix.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def picked(key: str) -> Any:
 
 
 def _shown(key: str) -> str:
-    """Where the tab keeps the labels that the box has shown, with their options."""
+    """The session key of the labels that the box has shown, with their options."""
     return f"{key}-shown"
 
 

@@ -1,4 +1,4 @@
-"""Who can use this server: the people at this machine, or whoever reaches it over a network."""
+"""Who can reach this server: this machine only, or others over a network."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@
       samples.jsonl              texts that a user generated with this run's models
 
 Every file is replaced atomically. Only safetensors, JSON and `torch.load(weights_only=True)` are read, so a hostile
-folder executes nothing. A link in a run folder is not followed, and only regular files are opened, so that it cannot
-lead out of the folder or make a reader wait for ever (`llm.runtime.regular_files`).
+folder executes nothing. Links in a run folder are not followed, and only regular files are opened, so that nothing
+outside the folder is read or changed and no reader blocks (`llm.runtime.regular_files`).
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class RunFolder:
         return folder
 
     def lock(self) -> None:
-        """Make this object the only one that trains the run: until `unlock`, the run's end or that of the process.
+        """Take the lock of the run, which its trainer needs: until `unlock`, the end of the run or of the process.
 
         Raises ValueError if the run is being trained, by another process or in this one.
         """
@@ -105,7 +105,7 @@ class RunFolder:
             raise ValueError(f"run {self.id} is being trained in {where}: stop it there before resuming") from None
 
     def unlock(self) -> None:
-        """Let others train the run."""
+        """Release the lock, so that others can train the run."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None

@@ -18,7 +18,7 @@ LOCK = "training.lock"
 
 @dataclass(frozen=True)
 class RunStatus:
-    """status.json. A run that was running or paused, and that no process trains any more, reads as "interrupted"."""
+    """status.json. A run that was running or paused is read as "interrupted" once no process holds its lock."""
 
     state: str
     message: str

@@ -1,9 +1,9 @@
 """Baselines: predictors without a network, which only count the training part.
 
 An n-gram model takes the last n − 1 tokens, the context h, and asks how often each token w followed it. Most n-grams of
-a text occur once and most possible ones never, so raw frequencies c(h w) / c(h) would give probability 0 to much that
-is true. Kneser-Ney smoothing takes a discount D from each count and spends what it gains on the shorter context h′, the
-context without its oldest token (interpolation):
+a text occur once and most possible ones never, so raw frequencies c(h w) / c(h) would give probability 0 to many
+n-grams of the validation text. Kneser-Ney smoothing subtracts a discount D from each count and gives the freed
+probability to the shorter context h′, the context without its oldest token (interpolation):
 
     p(w | h) = (c(h w) − D(c(h w))) / c(h) + γ(h) p(w | h′),    γ(h) = Σ over w seen after h of D(c(h w)) / c(h)
 

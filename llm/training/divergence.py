@@ -1,4 +1,4 @@
-"""When training has diverged: which measured number is not finite, and what to tell the user."""
+"""Detect that training has diverged, and word the message for the user."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KEPT = {  # whether the weights are those from before the step, and whether ther
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss, a gradient, the weights or what an evaluation measures is NaN or infinite."""
+    """A loss, a gradient, a weight or a measure of an evaluation is NaN or infinite."""
 
 
 def divergence_message(step: int, what: str, learning_rate: float, weights_kept: bool, in_folder: bool) -> str:
-    """What became of which number in which step, what is kept from before it, and the remedy."""
+    """The message: which value is not finite in which step, which weights are safe, and what to try."""
     if step == 0:
         return f"Training cannot begin: the untrained model's {what}. Try precision float32, or a smaller model."
     kept = KEPT[weights_kept, in_folder]
@@ -32,7 +32,7 @@ def divergence_message(step: int, what: str, learning_rate: float, weights_kept:
 
 
 def non_finite_measure(measures: dict[str, Any]) -> str | None:
-    """The first measure, also inside a dataclass or a dictionary, that is NaN or infinite, in words; None: none is."""
+    """Describe the first NaN or infinite measure, also inside a dataclass or dictionary; None if all are finite."""
     for name, value in measures.items():
         inner = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
         if isinstance(inner, dict) and (problem := non_finite_measure(inner)):

@@ -1,4 +1,4 @@
-"""Check a trainer's state that was read from a file: one of another shape or kind fails here, not in a later step."""
+"""Check a trainer's state that was read from a file, so that wrong shapes and types fail here, not in a later step."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _check_optimizer(found: Any, optimizer: torch.optim.Optimizer, step: int) ->
 
 
 def _after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
-    """What a new optimizer keeps of each parameter after a step with gradients of 0; the step is then undone."""
+    """The state per parameter of a new optimizer after a step with zero gradients; the step is then undone."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     before = [parameter.detach().clone() for parameter in parameters]
     for parameter in parameters:
@@ -56,7 +56,7 @@ def _after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]
 
 
 def _check_same_kind(name: str, found: Any, own: Any) -> None:
-    """Raise ValueError unless the two have one structure: the same keys, shapes, types and switches."""
+    """Raise ValueError unless both have the same structure: keys, shapes, types, and equal settings."""
     same = type(found) is type(own)
     if isinstance(own, Tensor):
         same = same and found.shape == own.shape and found.dtype == own.dtype and found.layout == own.layout

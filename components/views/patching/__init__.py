@@ -39,9 +39,7 @@ SITES = {
 MOST = 5  # ready pairs of each kind
 CELLS = 48  # cells per row at most: in longer prompts, neighbouring positions are patched together
 AT_ONCE = 1024  # tokens in a batch: small enough that a training run is hardly delayed
-FIRST = Contrast(
-    "Tom had the ring, and", "Ada had the ring, and", " he", " she"
-)  # the default texts of the user's own pair
+FIRST = Contrast("Tom had the ring, and", "Ada had the ring, and", " he", " she")  # default of the user's own pair
 FIELDS = {
     Address.CLEAN: "Clean text",
     Address.CORRUPT: "Corrupted text",
@@ -119,9 +117,8 @@ def _choose_contrast(selection: Selection) -> Contrast:
     choice = select_box("Two texts", names, Session.INSIDE_PAIR)
     if choice != OWN:
         chosen = ready[int(choice)]
-        st.query_params.update(
-            {name: getattr(chosen, name) for name in FIELDS}
-        )  # the texts, since their index may change
+        # the texts, since their index may change
+        st.query_params.update({name: getattr(chosen, name) for name in FIELDS})
         return chosen
     if not ready:
         st.caption(
