@@ -19,8 +19,8 @@ BASELINES = Explanation(
     "line; so a model clearly below it, by more than the sampling error of the validation text, uses more than one "
     "token of context. A network can get below the trigram line with two tokens, because it also learns which "
     "tokens are alike. Older runs have no trigram line, and a bigram line with one added to each count: too high.",
-    r"p(w \mid h) = \frac{\max(c(h w) - D, 0)}{c(h)} + \gamma(h)\, p(w \mid h'), \quad "
-    r"h' = h \text{ without its oldest token}",
+    r"\begin{gathered} p(w \mid h) = \frac{\max(c(h w) - D, 0)}{c(h)} + \gamma(h)\, p(w \mid h') \\ "
+    r"h' = h \text{ without its oldest token} \end{gathered}",
     (kneser_ney, measure_baselines),
     "Kneser & Ney 1995; Chen & Goodman 1999",
 )
@@ -55,9 +55,9 @@ LEARNING_RATE = Explanation(
     "How far each step moves the weights: AdamW moves every weight by about the learning rate, Muon every direction of "
     "a matrix. It rises during warm-up and later falls, so that the model settles. The chart shows AdamW's; Muon's has "
     "the same course and a peak of its own.",
-    r"\text{AdamW: } \theta \leftarrow \theta - \eta_t \, \frac{\hat m}{\sqrt{\hat v} + \epsilon} \qquad "
-    r"\text{Muon: } W \leftarrow W - \eta_t \sqrt{\max(1, \text{fan}_\text{out} / \text{fan}_\text{in})} \; A B^\top, "
-    r"\quad U = A \Sigma B^\top",
+    r"\begin{gathered} \text{AdamW: } \theta \leftarrow \theta - \eta_t \, \frac{\hat m}{\sqrt{\hat v} + \epsilon} \\ "
+    r"\text{Muon: } W \leftarrow W - \eta_t \sqrt{\max(1, \text{fan}_\text{out} / \text{fan}_\text{in})} \, AB^\top \\ "
+    r"\text{with } A \Sigma B^\top \text{ the decomposition of the mean gradient} \end{gathered}",
     (learning_rate_multiplier, adamw_step, muon_step),
     "Loshchilov & Hutter 2019, arXiv:1711.05101; Jordan 2024, kellerjordan.github.io/posts/muon",
 )
