@@ -16,7 +16,6 @@ from llm.world.asking import SKILLS, first_probes
 async def lifespan(_: App) -> AsyncIterator[None]:
     """Import what a first run needs while the browser opens; at shutdown, save a snapshot of each run that trains."""
     compute.submit(import_module, "llm.background.trainings")
-    compute.submit(import_module, "torch._dynamo")  # or the first optimizer would import it, seconds after Start
     for skill in SKILLS:  # the first evaluation uses these
         compute.submit(first_probes, skill, TrainingConfig.skill_pairs)
     yield

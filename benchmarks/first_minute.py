@@ -16,7 +16,6 @@ import argparse
 import ast
 import tempfile
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,6 @@ def main() -> None:
     parser.add_argument("--samples", action="store_true", help="print the last sample of each run")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE")
     arguments = parser.parse_args()
-    import_module("torch._dynamo")
     for skill in SKILLS:
         first_probes(skill, TrainingConfig.skill_pairs)
     settings: dict[str, Any] = {}

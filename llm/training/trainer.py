@@ -211,14 +211,14 @@ class Trainer(Iterator[StepMetrics]):
                 self.scaler.scale(part).backward()
                 loss += part.detach()
         for optimizer in self.optimizers:
-            self.scaler.unscale_(optimizer)
+            self.scaler.unscale_(optimizer)  # type: ignore[arg-type]  # it reads param_groups only
         return loss
 
     def _update_weights(self, multiplier: float) -> None:
         """One step of each optimizer, at `multiplier` times its peak learning rate."""
         set_learning_rate(self.optimizers, multiplier)
         for optimizer in self.optimizers:
-            self.scaler.step(optimizer)
+            self.scaler.step(optimizer)  # type: ignore[arg-type]  # it calls step() only
         self.scaler.update()
 
     def _evaluated(self, metrics: StepMetrics, started: float) -> StepMetrics:

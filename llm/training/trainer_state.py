@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from llm.training.optimizers.base import Optimizer
 
-def check_state(state: dict[str, Any], own: dict[str, Any], optimizers: list[torch.optim.Optimizer], step: int) -> None:
+
+def check_state(state: dict[str, Any], own: dict[str, Any], optimizers: list[Optimizer], step: int) -> None:
     """Raise ValueError unless a trainer whose state is `own`, with these optimizers, can continue from `state`."""
     _require(state.keys() == own.keys(), f"it has the fields {list(state)}, and not {list(own)}")
     _require(type(state["step"]) is int and state["step"] == step, f"its step is {state['step']!r:.40}, and not {step}")
@@ -28,9 +30,13 @@ def check_state(state: dict[str, Any], own: dict[str, Any], optimizers: list[tor
         _check_optimizer(found, optimizer, step)
 
 
-def _check_optimizer(found: Any, optimizer: torch.optim.Optimizer, step: int) -> None:
+def _check_optimizer(found: Any, optimizer: Optimizer, step: int) -> None:
     _require(isinstance(found, dict) and found.keys() == {"state", "param_groups"}, "an optimizer lacks its state")
-    _check_same_kind("param_groups", found["param_groups"], optimizer.state_dict()["param_groups"])
+    groups, own = found["param_groups"], optimizer.state_dict()["param_groups"]
+    _require(isinstance(groups, list) and all(isinstance(group, dict) for group in groups), "it lacks param_groups")
+    # snapshots of torch's AdamW have further settings in each group
+    known = [{name: group[name] for name in group if name in own[0]} for group in groups]
+    _check_same_kind("param_groups", known, own)
     if found["state"] == {}:  # before the first step
         return
     _check_same_kind("state", found["state"], _after_a_step(optimizer))
@@ -39,7 +45,7 @@ def _check_optimizer(found: Any, optimizer: torch.optim.Optimizer, step: int) ->
             _require(0 <= value.item() <= step, f"{name} is {value.item()}")
 
 
-def _after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
+def _after_a_step(optimizer: Optimizer) -> dict[int, dict[str, Any]]:
     """The state per parameter of a new optimizer after a step with zero gradients; the step is then undone."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     before = [parameter.detach().clone() for parameter in parameters]

@@ -226,13 +226,17 @@ def test_the_models_own_lines_have_the_gradients_of_a_complete_backward_pass():
     assert all(variable.gradient is not None for variable in variables)
 
 
-def test_the_backward_pass_does_not_import_sympy():
-    """That takes seconds, when the first layer is opened."""
+def test_backward_passes_and_optimizers_do_not_import_sympy():
+    """That takes seconds: when the first layer is opened, or the first run starts."""
     code = (
         "import sys, torch; from llm import Transformer, preset; from llm.trace.layer_trace import trace_layer;"
         "from llm.trace.forward_pass import record_forward_pass;"
         "model = Transformer(preset('gpt', d_vocab=9, n_layers=1)); tokens = torch.tensor([[1, 2, 3]]);"
-        "trace_layer(record_forward_pass(model, tokens), 'blocks.0.mlp', model); print('sympy' in sys.modules)"
+        "trace_layer(record_forward_pass(model, tokens), 'blocks.0.mlp', model);"
+        "from llm.training.optimizers.build import build_optimizers; from llm.config import TrainingConfig;"
+        "model(tokens).sum().backward();"
+        "[optimizer.step() or optimizer.zero_grad() for optimizer in build_optimizers(model, TrainingConfig())];"
+        "print('sympy' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert ran.stdout.strip() == "False"

@@ -7,9 +7,10 @@ from llm.config import TrainingConfig
 from llm.model import Transformer
 from llm.presets import ARCHITECTURES, preset
 from llm.training.optimizers import REGISTRY
-from llm.training.optimizers.adamw import adamw_step
+from llm.training.optimizers.adamw import AdamW, adamw_step
 from llm.training.optimizers.build import build_optimizers, parameter_groups, set_learning_rate
 from llm.training.optimizers.muon import Muon, muon_step, orthogonalized
+from llm.training.trainer_state import _check_optimizer
 
 
 def tiny(architecture: str = "llama", **overrides) -> Transformer:
@@ -33,7 +34,7 @@ def test_every_parameter_is_stepped_once_and_only_matrices_decay(architecture, k
 
 def test_muon_takes_the_blocks_matrices_and_adamw_the_rest():
     muon, adamw = build_optimizers(tiny(), TrainingConfig(optimizer="muon"))
-    assert isinstance(muon, Muon) and isinstance(adamw, torch.optim.AdamW)
+    assert isinstance(muon, Muon) and isinstance(adamw, AdamW)
     assert len(muon.param_groups[0]["params"]) == 2 * 7  # W_Q W_K W_V W_O W_in W_gate W_out in each of two blocks
 
 
@@ -163,18 +164,43 @@ def test_optimizer_state_survives_a_round_trip(kind, tmp_path):
         assert torch.equal(value, second.state_dict()[name]), name
 
 
-def test_readable_adamw_equals_torchs():
+def test_adamw_equals_torchs_and_the_readable_step():
     torch.manual_seed(0)
-    weight = torch.randn(5, 3, dtype=torch.float64)
-    theirs = torch.nn.Parameter(weight.clone())
-    optimizer = torch.optim.AdamW([theirs], lr=0.01, betas=(0.9, 0.95), weight_decay=0.1)
-    mean, mean_square = torch.zeros_like(weight), torch.zeros_like(weight)
+    config = TrainingConfig(optimizer="adamw", learning_rate=0.01, beta1=0.9, beta2=0.95, weight_decay=0.1)
+    start = torch.randn(5, 3, dtype=torch.float64)
+    ours, theirs, readable = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone()), start.clone()
+    unused = torch.nn.Parameter(torch.ones(2))  # has no gradient
+    our_optimizer = AdamW([ours], [unused], config)
+    their_optimizer = torch.optim.AdamW([theirs], lr=0.01, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+    mean, mean_square = torch.zeros_like(start), torch.zeros_like(start)
     for step in range(1, 20):
-        gradient = torch.randn_like(weight)
-        theirs.grad = gradient.clone()
-        optimizer.step()
+        gradient = torch.randn_like(start)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        our_optimizer.step()
+        their_optimizer.step()
         adamw_step(
-            weight, gradient, mean, mean_square, step,
+            readable, gradient, mean, mean_square, step,
             learning_rate=0.01, beta1=0.9, beta2=0.95, weight_decay=0.1,
         )  # fmt: skip
-        torch.testing.assert_close(weight, theirs.detach(), rtol=1e-12, atol=1e-12)
+        assert torch.equal(ours, theirs)
+        torch.testing.assert_close(readable, ours.detach(), rtol=1e-12, atol=1e-12)
+    assert unused.eq(1).all() and unused not in our_optimizer.state
+
+
+def test_a_snapshot_of_torchs_adamw_goes_on_the_same():
+    torch.manual_seed(0)
+    config = TrainingConfig(optimizer="adamw")
+    ours, theirs = torch.nn.Parameter(torch.randn(4)), torch.nn.Parameter(torch.randn(4))
+    group = {"params": [theirs], "peak": config.learning_rate, "weight_decay": 0.0}
+    before = torch.optim.AdamW([group], lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)
+    theirs.grad = torch.randn(4)
+    before.step()
+    after = AdamW([], [ours], config)
+    _check_optimizer(before.state_dict(), after, step=1)
+    after.load_state_dict(before.state_dict())
+    with torch.no_grad():
+        ours.copy_(theirs)
+    ours.grad = theirs.grad = torch.randn(4)
+    before.step()
+    after.step()
+    assert torch.equal(ours, theirs)

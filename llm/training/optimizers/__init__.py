@@ -33,7 +33,7 @@ class OptimizerEntry:
 
     label: str
     help: str  # what it does, as the end of a sentence
-    build: Callable[..., Any]  # (ParameterGroups, TrainingConfig): a list of torch optimizers; see `build`
+    build: Callable[..., Any]  # (ParameterGroups, TrainingConfig): a list of `Optimizer`s; see `build`
     state_per_hidden_weight: int  # float32 numbers that it keeps for each weight of the blocks' matrices
     state_per_other_parameter: int  # and for each of all other parameters
     steps: tuple[ShownStep, ...]

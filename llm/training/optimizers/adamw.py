@@ -9,22 +9,26 @@ Loshchilov & Hutter 2017, arXiv:1711.05101:
     θ ← θ − η λ θ                      weight decay, separate from the gradient: the W in AdamW
     θ ← θ − η m̂ / (√v̂ + ε)             a step of about η
 
-`adamw_step` is one step, written to be read. Training uses torch's fused kernel; a test shows that they agree.
+`adamw_step` is one step, written to be read. `AdamW` trains with torch's fused kernel; a test shows that they agree.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from llm.config import TrainingConfig
+from llm.training.optimizers.base import Optimizer
 from llm.training.schedule import learning_rate_multiplier
 
 if TYPE_CHECKING:
     from llm.training.optimizers.build import ParameterGroups
+
+EPS = 1e-8  # ε
 
 
 @torch.no_grad()
@@ -39,7 +43,7 @@ def adamw_step(
     beta1: float,
     beta2: float,
     weight_decay: float,
-    eps: float = 1e-8,
+    eps: float = EPS,
 ) -> None:
     """Update `weight`, `mean` (m) and `mean_square` (v), all of one shape, in place. `step` counts from 1."""
     mean.mul_(beta1).add_((1 - beta1) * gradient)
@@ -70,19 +74,50 @@ def first_step_without_decay(weight: Tensor, gradient: Tensor, config: TrainingC
     first_step(weight, gradient, replace(config, weight_decay=0.0))
 
 
-def build(groups: ParameterGroups, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+def build(groups: ParameterGroups, config: TrainingConfig) -> list[Optimizer]:
     """AdamW over every parameter."""
-    return [over([*groups.hidden_matrices, *groups.other_matrices], groups.others, config)]
+    return [AdamW([*groups.hidden_matrices, *groups.other_matrices], groups.others, config)]
 
 
-def over(decayed: list[nn.Parameter], others: list[nn.Parameter], config: TrainingConfig) -> torch.optim.AdamW:
-    """Torch's AdamW over these parameters, weight decay on the first of the two lists alone."""
-    peak = config.learning_rate
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "peak": peak, "weight_decay": config.weight_decay},
-        {"params": others, "peak": peak, "weight_decay": 0.0},
-    ]
-    # fused: one pass over all parameters in place of a dozen
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=peak, betas=(config.beta1, config.beta2), fused=True
-    )
+class AdamW(Optimizer):
+    """AdamW over the `decayed` parameters, which have weight decay, and the `others`, which have none."""
+
+    def __init__(self, decayed: list[nn.Parameter], others: list[nn.Parameter], config: TrainingConfig) -> None:
+        settings = {"peak": config.learning_rate, "lr": config.learning_rate, "betas": (config.beta1, config.beta2)}
+        groups = [
+            {"params": decayed, "weight_decay": config.weight_decay, "eps": EPS, **settings},
+            {"params": others, "weight_decay": 0.0, "eps": EPS, **settings},
+        ]
+        super().__init__([group for group in groups if group["params"]])
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Step every parameter that has a gradient, all of a group in one pass."""
+        for group in self.param_groups:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            states = [self.state[parameter] or self._begin(parameter) for parameter in parameters]
+            beta1, beta2 = group["betas"]
+            adamw(
+                parameters,
+                [parameter.grad for parameter in parameters],
+                [state["exp_avg"] for state in states],
+                [state["exp_avg_sq"] for state in states],
+                [],
+                [state["step"] for state in states],
+                fused=True,
+                amsgrad=False,
+                beta1=beta1,
+                beta2=beta2,
+                lr=group["lr"],
+                weight_decay=group["weight_decay"],
+                eps=group["eps"],
+                maximize=False,
+            )
+
+    def _begin(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        self.state[parameter] = {
+            "step": torch.zeros((), device=parameter.device),  # the fused kernel counts on the device
+            "exp_avg": torch.zeros_like(parameter),  # m, under torch's names
+            "exp_avg_sq": torch.zeros_like(parameter),  # v
+        }
+        return self.state[parameter]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from llm.config import TrainingConfig
 from llm.training.optimizers import REGISTRY
+from llm.training.optimizers.base import Optimizer
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ def parameter_groups(model: nn.Module) -> ParameterGroups:
     return groups
 
 
-def build_optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+def build_optimizers(model: nn.Module, config: TrainingConfig) -> list[Optimizer]:
     """The optimizers of the config's kind. Each of their groups names its peak learning rate, `peak`."""
-    optimizers: list[torch.optim.Optimizer] = REGISTRY[config.optimizer].build(parameter_groups(model), config)
+    optimizers: list[Optimizer] = REGISTRY[config.optimizer].build(parameter_groups(model), config)
     return optimizers
 
 
-def set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], multiplier: float) -> None:
+def set_learning_rate(optimizers: Iterable[Optimizer], multiplier: float) -> None:
     """Give every group of parameters `multiplier` times its own peak learning rate."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from llm.config import TrainingConfig
 from llm.runtime.device import has_bfloat16
-from llm.training.optimizers import adamw
+from llm.training.optimizers.adamw import AdamW
+from llm.training.optimizers.base import Optimizer
 from llm.training.schedule import learning_rate_multiplier
 
 if TYPE_CHECKING:
@@ -94,13 +95,13 @@ def first_step(weight: Tensor, gradient: Tensor, config: TrainingConfig) -> None
     )
 
 
-def build(groups: ParameterGroups, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+def build(groups: ParameterGroups, config: TrainingConfig) -> list[Optimizer]:
     """Muon over the blocks' matrices, AdamW over every other parameter."""
     muon = Muon(groups.hidden_matrices, groups.output_first, config.muon_learning_rate, config.weight_decay)
-    return [muon, adamw.over(groups.other_matrices, groups.others, config)]
+    return [muon, AdamW(groups.other_matrices, groups.others, config)]
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Optimizer):
     """Muon for parameters of two or more axes.
 
     An attention matrix here is [n_heads, d_head, d_model]; it is stepped as [n_heads · d_head, d_model], the linear map
@@ -115,12 +116,12 @@ class Muon(torch.optim.Optimizer):
         self, parameters: Iterable[nn.Parameter], output_first: Iterable[bool], peak: float, weight_decay: float
     ) -> None:
         parameters = list(parameters)
-        super().__init__([{"params": parameters, "peak": peak}], {"lr": peak, "weight_decay": weight_decay})
+        super().__init__([{"params": parameters, "peak": peak, "lr": peak, "weight_decay": weight_decay}])
         self._output_first = dict(zip(parameters, output_first, strict=True))
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """Step every parameter that has a gradient. `closure` is there for torch's interface, and not called."""
+    def step(self) -> None:
+        """Step every parameter that has a gradient."""
         for group in self.param_groups:
             stacks: dict[tuple[tuple[int, ...], float], list[nn.Parameter]] = defaultdict(list)
             for parameter in group["params"]:

@@ -1,0 +1,51 @@
+"""What every optimizer here has: groups of parameters with their settings, and a state for each parameter.
+
+The interface and the state dict are those of `torch.optim.Optimizer`, so torch's own optimizers can stand in for these.
+That class is not used because its first object imports torch._dynamo, which takes longer than everything else before
+the first step.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Optimizer:
+    """Groups of parameters, each `{"params": …, "lr": …}` with further settings; `step` is the subclass's."""
+
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        self.param_groups = groups
+        self.state: defaultdict[nn.Parameter, dict[str, Tensor]] = defaultdict(dict)  # empty before the first step
+
+    def step(self) -> None:
+        """Step every parameter that has a gradient."""
+        raise NotImplementedError
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self._parameters():
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """State and settings, with the parameters numbered through all groups."""
+        numbers = {parameter: number for number, parameter in enumerate(self._parameters())}
+        return {
+            "state": {numbers[parameter]: dict(state) for parameter, state in self.state.items()},
+            "param_groups": [
+                group | {"params": [numbers[parameter] for parameter in group["params"]]} for group in self.param_groups
+            ],
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue from the state in `saved`; the settings stay those of this optimizer."""
+        parameters = self._parameters()
+        self.state.clear()
+        for number, state in saved["state"].items():
+            parameter = parameters[number]
+            self.state[parameter] = {name: value.to(parameter.device, copy=True) for name, value in state.items()}
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
