@@ -13,7 +13,7 @@ from llm.config import ModelConfig
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    # Radford et al. 2019, GPT-2
+    # Radford et al. 2019, GPT-2, whose GELU was the tanh form (activation "gelu_tanh")
     "gpt": {
         "positional": "learned",
         "norm": "layernorm",
@@ -44,7 +44,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 
 DESCRIPTIONS = {
-    "gpt": "Learned positions, LayerNorm, GELU, biases: the recipe of GPT-2.",
+    "gpt": "Learned positions, LayerNorm, GELU, biases: the recipe of GPT-2, with the exact GELU, not its tanh form.",
     "llama": "Rotary positions, RMSNorm, SwiGLU, no biases: the recipe of LLaMA.",
     "olmo": "A distance penalty (ALiBi), LayerNorm, SwiGLU. A teaching recipe: the published OLMo models use rotary "
     "positions and, at first, a LayerNorm without parameters.",

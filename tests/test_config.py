@@ -21,7 +21,7 @@ from llm.presets import ARCHITECTURES, SIZES
         ("positional", "absolute", "one of learned, sinusoidal, rope, alibi, none"),
         ("norm", "batchnorm", "one of layernorm, rmsnorm"),
         ("norm_position", "middle", "one of pre, post"),
-        ("activation", "tanh", "one of gelu, swiglu, relu"),
+        ("activation", "tanh", "one of gelu, gelu_tanh, swiglu, relu"),
         ("norm_eps", 0.0, "above 0"),
         ("norm_eps", float("nan"), "a finite number"),
         ("rope_theta", 1.0, "above 1"),

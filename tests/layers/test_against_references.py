@@ -13,6 +13,7 @@ from transformers.models.llama.modeling_llama import LlamaConfig, LlamaForCausal
 from llm import Transformer
 from llm.config import ModelConfig
 from llm.layers.attention import build_attention
+from llm.layers.mlp.activations import gelu_tanh
 from llm.layers.mlp.build import build_mlp
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.position import REGISTRY as POSITIONS
@@ -80,14 +81,20 @@ def test_grouped_heads_are_multi_head_attention_with_copied_keys_and_values(impl
 
 
 @every_implementation
-@pytest.mark.parametrize("activation", ["gelu", "relu"])
+@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "relu"])
 def test_mlp_is_two_linears(implementation, activation):
     mlp = build_mlp(ModelConfig(**SIZES, activation=activation), implementation).double()
     for parameter in mlp.parameters():
         nn.init.normal_(parameter)
     x = torch.randn(2, 5, 24, dtype=torch.float64)
-    nonlinearity = {"gelu": nn.GELU(), "relu": nn.ReLU()}[activation]
+    nonlinearity = {"gelu": nn.GELU(), "gelu_tanh": nn.GELU(approximate="tanh"), "relu": nn.ReLU()}[activation]
     close(mlp(x), nonlinearity(x @ mlp.W_in + mlp.b_in) @ mlp.W_out + mlp.b_out)
+
+
+def test_the_tanh_form_of_gelu_differs_from_gelu_by_less_than_stated():
+    x = torch.linspace(-10, 10, 100_001, dtype=torch.float64)
+    difference = (gelu_tanh(x) - nn.functional.gelu(x)).abs().max().item()
+    assert 0.0004 < difference < 0.0005
 
 
 @every_implementation
@@ -175,19 +182,17 @@ def from_gpt2(theirs: GPT2LMHeadModel, ours: Transformer) -> None:
 
 
 @every_implementation
-def test_the_gpt_recipe_is_gpt2(implementation):
-    theirs = (
-        GPT2LMHeadModel(
-            GPT2Config(vocab_size=31, n_positions=16, n_embd=24, n_layer=2, n_head=6, activation_function="gelu")
+@pytest.mark.parametrize("activation, name_in_transformers", [("gelu", "gelu"), ("gelu_tanh", "gelu_new")])
+def test_the_gpt_recipe_is_gpt2(implementation, activation, name_in_transformers):
+    theirs = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=31, n_positions=16, n_embd=24, n_layer=2, n_head=6, activation_function=name_in_transformers
         )
-        .double()
-        .eval()
-    )
+    ).double().eval()  # fmt: skip
     for parameter in theirs.parameters():
         parameter.data.add_(torch.randn_like(parameter) * 0.1)
-    ours = (
-        Transformer(ModelConfig(**{**SIZES, "n_kv_heads": 6, "d_head": 4, "d_mlp": 96}), implementation).double().eval()
-    )
+    config = ModelConfig(**{**SIZES, "n_kv_heads": 6, "d_head": 4, "d_mlp": 96}, activation=activation)
+    ours = Transformer(config, implementation).double().eval()
     from_gpt2(theirs, ours)
     tokens = torch.randint(31, (2, 13))
     close(ours(tokens), theirs(tokens).logits)

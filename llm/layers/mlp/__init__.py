@@ -51,6 +51,18 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             source="GELU: Hendrycks & Gimpel 2016, arXiv:1606.08415",
             saved_for_backward=2,  # its input and its output
         ),
+        "gelu_tanh": ActivationEntry(
+            label="GELU, tanh form",
+            help="GPT-2's GELU, with a tanh for the error function",
+            function=by_implementation(
+                "llm.layers.mlp.activations", einops="gelu_tanh", torch="gelu_tanh", fused="fused_gelu_tanh"
+            ),
+            gated=False,
+            formula=lambda x: f"½ {x} ⊙ (1 + tanh(√(2/π) ({x} + 0.044715 {x}³)))",
+            words="This form of GELU, which GPT-2 uses, differs from the exact one by less than 0.0005.",
+            source="GELU: Hendrycks & Gimpel 2016, arXiv:1606.08415; Radford et al. 2019",
+            saved_for_backward=2,  # its input and its output
+        ),
         "swiglu": ActivationEntry(
             label="SwiGLU, gated",
             help="has a third matrix, a gate through SiLU",
