@@ -3,7 +3,7 @@
     loss = −ln p[target],   p = softmax(logits) = exp(logits) / Σ exp(logits)
 
 A model that knows nothing gives every token p = 1 / d_vocab, a loss of ln d_vocab. Logits of 16 bits are cast to
-float32 first.
+float32 first; those of float32 and float64 are used as they are, and the loss and its gradient have their precision.
 """
 
 from __future__ import annotations

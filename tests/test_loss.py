@@ -29,3 +29,12 @@ def test_logits_of_sixteen_bits_lose_nothing_more():
     logits, targets = torch.randn(2, 4, 9).bfloat16(), torch.randint(9, (2, 4))
     assert next_token_loss(logits, targets) == next_token_loss(logits.float(), targets)
     assert token_losses(logits, targets).dtype == torch.float32
+
+
+def test_loss_and_gradient_of_float64_logits_have_the_precision_of_float64():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 4, 9, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(9, (2, 4))
+    assert next_token_loss(logits, targets).dtype == token_losses(logits, targets).dtype == torch.float64
+    for loss in (next_token_loss, token_losses):
+        assert torch.autograd.gradcheck(lambda logits, loss=loss: loss(logits, targets), logits)
