@@ -17,6 +17,13 @@ def test_a_commit_is_checked_by_all_that_ci_runs_before_the_tests():
     assert hooks == before_the_tests
 
 
+def test_ci_installs_every_group_of_packages():
+    """Without TransformerLens the comparison with it would be skipped."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    assert "comparison" in groups
+    assert "uv sync --locked --quiet --all-groups\n" in (ROOT / ".ci" / "run").read_text()
+
+
 def test_license_and_version_are_stated_once_and_the_same():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     citation = dict(re.findall(r"^([a-z-]+): (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Where TransformerLens can represent a model, both agree. These tests run where its version 3 is installed."""
+"""Where TransformerLens can represent a model, both agree. CI installs it: `uv sync --group comparison`."""
 
 import pytest
 import torch
@@ -11,18 +11,22 @@ from llm.interpret.direct_logit_attribution import direct_logit_attribution
 from llm.interpret.logit_lens import lens_logits
 from llm.interpret.recording import record
 
-hooked = pytest.importorskip("transformer_lens.HookedTransformer", reason="needs TransformerLens below 4")
+hooked = pytest.importorskip(
+    "transformer_lens.HookedTransformer", reason="needs TransformerLens: uv sync --group comparison"
+)
 lens_config = pytest.importorskip("transformer_lens.config.hooked_transformer_config")
 
 SIZES = {"d_vocab": 31, "d_model": 24, "n_layers": 2, "n_heads": 4, "n_kv_heads": 4, "d_head": 8, "d_mlp": 20}
 LLAMA = {"norm": "rmsnorm", "activation": "swiglu", "bias": False, "tie_embeddings": False, "positional": "rope"}
 CONFIGS = [
     ModelConfig(**SIZES, n_ctx=16),
+    ModelConfig(**SIZES, n_ctx=16, activation="gelu_tanh"),
     ModelConfig(**SIZES, n_ctx=16, activation="relu", tie_embeddings=False),
     ModelConfig(**SIZES, n_ctx=16, **LLAMA),
     ModelConfig(**{**SIZES, "n_kv_heads": 2}, n_ctx=16, **LLAMA),
     ModelConfig(**SIZES, n_ctx=16, positional="alibi"),
 ]
+ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "swiglu": "silu"}
 SCHEMES = {"learned": "standard", "rope": "rotary", "alibi": "alibi"}
 
 
@@ -34,7 +38,7 @@ def converted(model: Transformer) -> "hooked.HookedTransformer":
             n_layers=config.n_layers, d_model=config.d_model, n_ctx=config.n_ctx, d_head=config.d_head,
             n_heads=config.n_heads, d_mlp=config.d_mlp, d_vocab=config.d_vocab, eps=config.norm_eps,
             n_key_value_heads=None if config.n_kv_heads == config.n_heads else config.n_kv_heads,
-            act_fn={"swiglu": "silu"}.get(config.activation, config.activation),
+            act_fn=ACTIVATIONS[config.activation],
             gated_mlp=config.activation == "swiglu",
             normalization_type={"layernorm": "LN", "rmsnorm": "RMS"}[config.norm],
             final_rms=config.norm == "rmsnorm",
@@ -68,8 +72,9 @@ def converted(model: Transformer) -> "hooked.HookedTransformer":
     return other
 
 
+@pytest.mark.filterwarnings("ignore:HookedTransformer is deprecated")  # as long as version 3 is installed
 @pytest.mark.parametrize("config", CONFIGS, ids=config_name)
-def test_patterns_lens_and_attribution_agree(config, capsys):
+def test_patterns_lens_and_attribution_agree(config):
     model = randomised(config)
     other = converted(model)
     tokens = torch.randint(config.d_vocab, (3, 12))
@@ -111,6 +116,6 @@ def test_patterns_lens_and_attribution_agree(config, capsys):
             compare("attribution", value, theirs[names.get(component.kind, at)])
         compare("attribution", biases, theirs.get("bias", torch.zeros(1).double()).expand(3))
 
-    with capsys.disabled():
-        print(f"\n{config_name(config)}: " + ", ".join(f"{what} {size:.1e}" for what, size in differences.items()))
-    assert max(differences.values()) < 1e-5
+    # folding γ and β changes its logits by 3e-7, although all of its weights are float64
+    bounds = {what: 1e-6 if what == "attribution" else 1e-12 for what in differences}
+    assert {what: size for what, size in differences.items() if size > bounds[what]} == {}
