@@ -15,7 +15,8 @@ class DamagedCheckpointError(ValueError):
     """A file of a run folder is damaged."""
 
     def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path} is damaged: {what if len(what) <= 300 else what[:300] + ' …'}")
+        sentence = " ".join(what.split())  # a value shown in it, such as a tensor, can have several lines
+        super().__init__(f"{path} is damaged: {sentence if len(sentence) <= 300 else sentence[:300] + ' …'}")
 
 
 def read_json_object(path: Path) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def load_trainer_state(run: Path, step: int) -> dict[str, Any]:
     path = snapshot_path(run, step) / "trainer.pt"
     try:
         with open_regular(path) as file:
-            _require_uncompressed(file)
+            _require_plain_archive(file)
             state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DamagedCheckpointError(path, "it is missing, and without it training cannot continue") from None
@@ -90,13 +90,19 @@ def load_trainer_state(run: Path, step: int) -> dict[str, Any]:
     return state
 
 
-def _require_uncompressed(file: BinaryIO) -> None:
-    """Raise ValueError if the file would take more memory than its own size, as a compressed archive can."""
+def _require_plain_archive(file: BinaryIO) -> None:
+    """Raise ValueError unless this is a zip archive without compression, which takes no more memory than its size.
+
+    Torch also reads an older format, where a few bytes can claim tensors of any size: it begins otherwise.
+    """
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
     size = file.seek(0, os.SEEK_END)
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or size < sum(e.file_size for e in entries):
         raise ValueError("it is compressed")
+    file.seek(0)
+    if file.read(4) != b"PK\3\4":
+        raise ValueError("it does not begin as a zip archive")
     file.seek(0)
 
 

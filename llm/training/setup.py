@@ -107,13 +107,16 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     steps = folder.snapshots()
     if steps:
         require_room(folder.weights_file(steps[-1]), config.model)
-    data = TextData.from_text(text, tokenizer, config.model.n_ctx)
-    torch.manual_seed(config.training.seed)
-    model = Transformer(config.model, implementation)
+    try:
+        data = TextData.from_text(text, tokenizer, config.model.n_ctx)
+        torch.manual_seed(config.training.seed)
+        model = Transformer(config.model, implementation)
+        trainer = Trainer(model, tokenizer, data, config.training, folder)
+    except ValueError as error:  # a window longer than the text, a prompt with unknown characters
+        problem = f"its text.txt, tokenizer.json and config.json do not fit together ({error})"
+        raise DamagedCheckpointError(folder.path, problem) from None
     if steps:
         folder.load_weights(model, steps[-1])
-    trainer = Trainer(model, tokenizer, data, config.training, folder)
-    if steps:
         state = folder.trainer_state(steps[-1])
         try:
             check_state(state, trainer.state(), trainer.optimizers, steps[-1])

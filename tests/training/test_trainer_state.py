@@ -4,7 +4,7 @@ import copy
 import io
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -70,6 +70,50 @@ def test_a_changed_trainer_state_is_reported_or_trains(stopped, tmp_path):
             shutil.rmtree(path / "step_000004", ignore_errors=True)
 
 
+def first_mean(state: dict[str, Any], change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Change a running mean of gradients, which both optimizers have."""
+    found = state["optimizers"][0]["state"][0]
+    name = next(name for name in found if name != "step")
+    found[name] = change(found[name])
+
+
+WRONG = {
+    "elements that share memory": lambda state: first_mean(state, lambda mean: torch.zeros(()).expand(mean.shape)),
+    "a tensor without memory": lambda state: first_mean(state, lambda mean: mean.to("meta")),
+    "a value of two lines": lambda state: state.update(step=torch.zeros(2, 1)),
+    "a number of many digits": lambda state: state.update(step=10**5000),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_the_fused_step_could_not_bear_is_refused_and_nothing_is_lost(stopped, tmp_path, wrong):
+    path = tmp_path / stopped.id
+    shutil.copytree(stopped.path, path)
+    file = path / "step_000003" / "trainer.pt"
+    with (path / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"step": 4, "loss": 1.0}\n')
+    rows = (path / "metrics.jsonl").read_bytes()
+    state = torch.load(file, weights_only=True)
+    WRONG[wrong](state)
+    torch.save(state, file)
+    with pytest.raises(DamagedCheckpointError, match=r"trainer\.pt is damaged") as raised:
+        resume_run(path)
+    assert "\n" not in str(raised.value)
+    assert (path / "metrics.jsonl").read_bytes() == rows
+
+
+def test_torchs_older_format_is_not_read(stopped, tmp_path):
+    path = tmp_path / stopped.id
+    shutil.copytree(stopped.path, path)
+    file = path / "step_000003" / "trainer.pt"
+    archive, state = file.read_bytes(), torch.load(file, weights_only=True)
+    torch.save(state, file, _use_new_zipfile_serialization=False)
+    with file.open("ab") as end:
+        end.write(archive)  # a zip archive may begin anywhere in a file
+    with pytest.raises(DamagedCheckpointError, match=r"trainer\.pt is damaged: it cannot be read"):
+        resume_run(path)
+
+
 def test_a_compressed_trainer_state_is_not_unpacked(stopped, tmp_path):
     path = tmp_path / stopped.id
     shutil.copytree(stopped.path, path)
@@ -87,6 +131,12 @@ def test_a_resumed_run_needs_room_and_a_tokenizer_that_fits(stopped, tmp_path):
     config = (path / "config.json").read_text()
     (path / "config.json").write_text(config.replace('"d_mlp": ', '"d_mlp": 9999999999'))
     with pytest.raises(DamagedCheckpointError, match="bytes cannot hold the"):
+        resume_run(path)
+    (path / "config.json").write_text(config.replace('"n_ctx": 16', '"n_ctx": 20000'))
+    with pytest.raises(DamagedCheckpointError, match=r"do not fit together \(The text is too short"):
+        resume_run(path)
+    (path / "config.json").write_text(config.replace('"sample_prompt": "', '"sample_prompt": "9'))
+    with pytest.raises(DamagedCheckpointError, match=r"do not fit together .*'9'"):
         resume_run(path)
     d_vocab = config.split('"d_vocab": ')[1].split(",")[0]
     (path / "config.json").write_text(config.replace(f'"d_vocab": {d_vocab}', '"d_vocab": 7', 1))
