@@ -20,6 +20,7 @@ from llm.tokenizers import Tokenizer
 
 TRAIN_FRACTION = 0.9
 GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
+DATA_ORDER = "window k starts at the fraction (u + k · golden ratio) mod 1 of the training part, u drawn from the seed"
 
 
 def read_text(path: Path | str) -> str:

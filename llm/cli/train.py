@@ -111,10 +111,13 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
     """Train to the end or until a stop signal, and show the progress."""
     from llm.runtime import compute
     from llm.training.evaluators import sample_prompt
+    from llm.training.setup import changed_since_start
 
     assert trainer.folder is not None
     screen, path = console(), str(trainer.folder.path)
     describe_run(trainer, screen)
+    if trainer.step > 0 and (changes := changed_since_start(trainer.folder)):
+        screen.print(visible(f"From here on not bit for bit as without the pause: {'; '.join(changes)}"), soft_wrap=True)
     with TrainingView(trainer, screen) as view:
         if not trainer.folder.snapshots():
             view.step(compute.run(trainer.initial_metrics))

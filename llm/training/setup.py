@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import platform
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
-from llm.data import TextData
+from llm.data import DATA_ORDER, TextData
 from llm.model import Transformer
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
@@ -21,6 +19,8 @@ from llm.runs.loading import fitting_tokenizer
 from llm.runs.snapshots import snapshot_path
 from llm.runs.weights import require_room
 from llm.runtime import compute
+from llm.runtime.code_version import code_version
+from llm.runtime.conditions import changed_conditions, current_conditions
 from llm.runtime.device import choose_device, choose_precision, require_compiler
 from llm.runtime.text import normalize_text, readable_name
 from llm.tokenizers import Tokenizer, build_tokenizer
@@ -64,6 +64,7 @@ def start_run(
         torch.manual_seed(training_config.seed)
         model = Transformer(model_config, implementation)
         about = _describe(model, training_config, tokenizer, data, text, text_name)
+        about["tokenizer"]["d_vocab_requested"] = d_vocab_requested
         about |= {"architecture": architecture, "size": size}
         folder = RunFolder.create(checkpoints_dir, about, tokenizer, text)
         return Trainer(model, tokenizer, data, training_config, folder)
@@ -74,8 +75,9 @@ def start_run(
 def resume_run(path: Path | str) -> Trainer:
     """The trainer of this run folder, continued from its newest snapshot.
 
-    Steps after that snapshot are taken again: on one machine's CPU, bit for bit as before. A run that was killed before
-    its first snapshot starts again from its seed. A run that has finished gives a finished trainer.
+    Steps after that snapshot are taken again: on a CPU bit for bit as before, as long as the conditions are the same
+    (`changed_since_start`). A run that was killed before its first snapshot starts again from its seed. A run that has
+    finished gives a finished trainer.
 
     Raises:
         FileNotFoundError: there is no such run.
@@ -130,6 +132,15 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     return trainer
 
 
+def changed_since_start(folder: RunFolder) -> list[str]:
+    """Conditions in config.json that are others here, in words. If there are any, a resumed run rounds differently."""
+    config = folder.config()
+    device = choose_device(config.training.device)
+    precision = choose_precision(config.training.precision, device)
+    here = compute.run(current_conditions, device, precision)
+    return changed_conditions(config.about(dict, "conditions"), here)
+
+
 def check_machine(config: TrainingConfig) -> torch.device:
     """The device of a run. Raises ValueError if this machine lacks the device, its precision or a compiler."""
     device = choose_device(config.device)
@@ -143,6 +154,7 @@ def _describe(
     model: Transformer, training: TrainingConfig, tokenizer: Tokenizer, data: TextData, text: str, text_name: str
 ) -> dict[str, Any]:
     """The contents of a run's config.json."""
+    device = choose_device(training.device)
     measured = measure_baselines(data, tokenizer.d_vocab, tokenizer.characters_per_token)
     return {
         "model": dataclasses.asdict(model.config),
@@ -158,12 +170,9 @@ def _describe(
         },
         "prompt": sample_prompt(tokenizer, data, training),
         "baselines": dataclasses.asdict(measured),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "llm": version("llm-from-scratch"),
-        },
+        "data_order": {"scheme": DATA_ORDER, "seed": training.seed},
+        "conditions": dataclasses.asdict(current_conditions(device, choose_precision(training.precision, device))),
+        "code": code_version(),
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "device": choose_device(training.device).type,
     }

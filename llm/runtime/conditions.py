@@ -1,0 +1,71 @@
+"""What the last bits of a computation depend on, beside its code and its input: device, number format, threads, versions.
+
+Float addition is not associative. Another number of threads adds in another order, another processor has other vector
+instructions, another version other kernels: each rounds differently, and training amplifies the difference. Where this
+project says "bit for bit", it means under equal conditions.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+PACKAGES = {"llm": "llm-from-scratch", "numpy": "numpy", "safetensors": "safetensors", "sentencepiece": "sentencepiece"}
+WITHOUT_EFFECT = {"interop_threads"}  # independent operations at once: each is computed as before
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The conditions of this process, as config.json records them."""
+
+    device: str  # cpu, cuda or mps
+    accelerator: str | None  # the name of the GPU
+    processor: str  # the name of the CPU
+    capability: str  # the vector instructions that torch uses, such as AVX512
+    system: str
+    precision: str  # number format of the forward pass: float32, bfloat16 or float16
+    threads: int  # that share one operation
+    interop_threads: int  # that run operations side by side
+    versions: dict[str, str]  # of Python, this library and the packages that it computes with
+
+
+def current_conditions(device: torch.device, precision: torch.dtype) -> Conditions:
+    """The conditions of a computation on this device, in the calling thread."""
+    return Conditions(
+        device=device.type,
+        accelerator=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        processor=str(torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or "unknown"),
+        capability=torch.backends.cpu.get_cpu_capability(),
+        system=f"{platform.system()} {platform.machine()}",
+        precision=str(precision).removeprefix("torch."),
+        threads=torch.get_num_threads(),
+        interop_threads=torch.get_num_interop_threads(),
+        versions=_versions(),
+    )
+
+
+def changed_conditions(recorded: dict[str, Any] | None, here: Conditions) -> list[str]:
+    """Each condition that differs, in words; a run from before they were recorded has none to compare.
+
+    `recorded` comes from a file, so its values can be anything.
+    """
+    now = asdict(here)
+    versions = (recorded or {}).get("versions")
+    then = {name: value for name, value in (recorded or {}).items() if name not in {"versions", *WITHOUT_EFFECT}}
+    then |= versions if isinstance(versions, dict) else {}
+    now |= now.pop("versions")
+    return [f"{name} {then[name]!s:.80}, here {now[name]}" for name in now if name in then and then[name] != now[name]]
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__)}  # with the build, such as +cpu
+    for name, package in PACKAGES.items():
+        try:
+            versions[name] = version(package)
+        except PackageNotFoundError:  # imported from a folder, without its metadata
+            versions[name] = "unknown"
+    return versions
