@@ -130,8 +130,8 @@ class TrainingConfig:
     ] = 10  # fmt: skip
     precision: Annotated[
         Precision,
-        Doc("Number format of the forward pass. auto: bfloat16 on a GPU or CPU with instructions for it, else "
-            "float32."),
+        Doc("Number format of the forward pass and of Muon's iteration. auto: bfloat16 on a GPU or CPU with "
+            "instructions for it, else float32."),
     ] = "auto"  # fmt: skip
     device: Annotated[Device, Doc("Where to compute. auto: cuda, else mps, else cpu.")] = "auto"
     compile: Annotated[

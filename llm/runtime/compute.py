@@ -66,12 +66,15 @@ def finish(steps: Generator[Any, None, T]) -> T:
 
 
 def _start() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=_THREAD_NAME, initializer=_use_all_cores)
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=_THREAD_NAME, initializer=_prepare_torch)
 
 
-def _use_all_cores() -> None:
+def _prepare_torch() -> None:
     import torch  # here, so that a process that never computes does not import torch
 
+    from llm.runtime.device import use_exact_products
+
+    use_exact_products()
     torch.set_num_threads(min(torch.get_num_threads(), _allowed_cores()))
 
 

@@ -56,6 +56,14 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
 
 
+def use_exact_products() -> None:
+    """Compute products of float32 matrices in float32, for this process.
+
+    A script, or a variable that NVIDIA's containers set, can allow torch to round their factors to TF32 or bfloat16.
+    """
+    torch.set_float32_matmul_precision("highest")
+
+
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
     """Matrix products in `dtype`, sums and norms in float32 (weights stay float32); nothing to do for float32."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)

@@ -26,7 +26,14 @@ from llm.loss import next_token_loss
 from llm.model import Transformer
 from llm.runs.folder import RunFolder
 from llm.runs.snapshots import snapshot_due
-from llm.runtime.device import attention_kernel, autocast, choose_device, choose_precision, random_source
+from llm.runtime.device import (
+    attention_kernel,
+    autocast,
+    choose_device,
+    choose_precision,
+    random_source,
+    use_exact_products,
+)
 from llm.sampling import NonFiniteLogitsError
 from llm.tokenizers import Tokenizer
 from llm.training.divergence import TrainingDiverged, all_finite, divergence_message, non_finite_measure
@@ -57,6 +64,7 @@ class Trainer(Iterator[StepMetrics]):
         folder: RunFolder | None = None,
         evaluators: Sequence[Evaluator] | None = None,
     ) -> None:
+        use_exact_products()
         self.device = choose_device(config.device)
         precision = choose_precision(config.precision, self.device)
         self.autocast = partial(autocast, self.device, precision)

@@ -97,7 +97,13 @@ def first_step(weight: Tensor, gradient: Tensor, config: TrainingConfig) -> None
 
 def build(groups: ParameterGroups, config: TrainingConfig) -> list[Optimizer]:
     """Muon over the blocks' matrices, AdamW over every other parameter."""
-    muon = Muon(groups.hidden_matrices, groups.output_first, config.muon_learning_rate, config.weight_decay)
+    muon = Muon(
+        groups.hidden_matrices,
+        groups.output_first,
+        config.muon_learning_rate,
+        config.weight_decay,
+        use_bfloat16=config.precision != "float32",
+    )
     return [muon, AdamW(groups.other_matrices, groups.others, config)]
 
 
@@ -108,16 +114,22 @@ class Muon(Optimizer):
     of all heads, as the author does. `output_first` says of each parameter which axis is the output's: the first, as in
     W_Q, or the last, as in W_in. The step's scale is the author's own, too: 200 steps of the small llama end at a
     validation loss of 0.580 and 0.593 (seeds 1 and 2), and at 0.583 and 0.596 without a scale; the command is
-    `benchmarks/optimizers.py --only muon muon-unscaled --seeds 1 2`. The iteration runs in bfloat16, as the author's
-    does, where the device computes in it.
+    `benchmarks/optimizers.py --only muon muon-unscaled --seeds 1 2`. With `use_bfloat16` the iteration runs in
+    bfloat16, as the author's does, where the device has instructions for it.
     """
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], output_first: Iterable[bool], peak: float, weight_decay: float
+        self,
+        parameters: Iterable[nn.Parameter],
+        output_first: Iterable[bool],
+        peak: float,
+        weight_decay: float,
+        use_bfloat16: bool = True,
     ) -> None:
         parameters = list(parameters)
         super().__init__([{"params": parameters, "peak": peak, "lr": peak, "weight_decay": weight_decay}])
         self._output_first = dict(zip(parameters, output_first, strict=True))
+        self._use_bfloat16 = use_bfloat16
 
     @torch.no_grad()
     def step(self) -> None:
@@ -140,7 +152,8 @@ class Muon(Optimizer):
         ]
         torch._foreach_lerp_(means, gradients, 1 - MOMENTUM)
         ahead = torch.stack(gradients).lerp(torch.stack(means), MOMENTUM)  # [matrix, row, column]
-        steps = orthogonalized(ahead.bfloat16() if has_bfloat16(ahead.device) else ahead).to(ahead.dtype)
+        in_bfloat16 = self._use_bfloat16 and has_bfloat16(ahead.device)
+        steps = orthogonalized(ahead.bfloat16() if in_bfloat16 else ahead).to(ahead.dtype)  # [matrix, row, column]
         matrices = [_as_matrix(parameter) for parameter in parameters]
         torch._foreach_mul_(matrices, 1 - decay)
         torch._foreach_add_(matrices, list(steps), alpha=-length)
