@@ -20,6 +20,7 @@ EXCEPTIONS = {
     ("llm/cli/flags.py", "none"),  # the value None
     ("llm/runs/folder.py", "none"),  # no snapshots
     ("llm/loss.py", "none"),  # no reduction
+    ("llm/runtime/conditions.py", "sentencepiece"),  # a package
     ("components/views/attention_training/__init__.py", "none"),  # no control run
     ("pages/tokenizer.py", "none"),  # no run
     ("components/views/embeddings/__init__.py", "cosine"),  # cosine similarity

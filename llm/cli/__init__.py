@@ -1,8 +1,9 @@
-"""The command line: `uv run llm train | infer | runs | tokenize | world`, one module a command.
+"""The command line: `uv run llm train | infer | runs | reproduce | tokenize | world`, one module a command.
 
 Each command checks its flags before it imports torch, so that help and most mistakes cost no time. What cannot work
-ends in one sentence on standard error and exit code 2; training that diverged or ran out of memory in 1; a signal in
-128 and its number (Ctrl-C: 130), with a snapshot if training was under way; a closed output pipe (`… | head`) in 141.
+ends in one sentence on standard error and exit code 2; training that diverged or ran out of memory, and a run that does
+not come out the same again, in 1; a signal in 128 and its number (Ctrl-C: 130), with a snapshot if training was under
+way; a closed output pipe (`… | head`) in 141.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from llm.cli import infer, runs, tokenize, train, world
+from llm.cli import infer, reproduce, runs, tokenize, train, world
 from llm.cli.flags import UsageError, parse
 from llm.cli.terminal import print_error
 
@@ -24,6 +25,7 @@ COMMANDS = {
     "train": train.COMMAND,
     "infer": infer.COMMAND,
     "runs": runs.COMMAND,
+    "reproduce": reproduce.COMMAND,
     "tokenize": tokenize.COMMAND,
     "world": world.COMMAND,
 }

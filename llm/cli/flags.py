@@ -40,6 +40,7 @@ class Command:
     about: str
     flags: Callable[[], Mapping[str, Any]]
     run: Callable[[ParsedFlags], int]  # returns the exit code
+    subject: str = ""  # the flag that may be left out before its value: `llm reproduce RUN`
 
 
 def flag(kind: Any, about: str, default: object = dataclasses.MISSING, choices: Sequence[str] = ()) -> Any:
@@ -119,12 +120,16 @@ def _attach_values(commands: Mapping[str, Command], arguments: Sequence[str]) ->
         return list(arguments)
     kinds = {f"--{name.replace('_', '-')}": get_args(kind)[0] for name, kind in commands[arguments[0]].flags().items()}
     switches = {"-h", "--help"} | {sign + name[2:] for name, kind in kinds.items() if kind is bool for sign in SIGNS}
+    subject = commands[arguments[0]].subject
     attached, waiting = [arguments[0]], ""  # the flag that waits for a value
     for word in arguments[1:]:
         name, first = word.partition("=")[0].replace("_", "-"), attached[-1] == waiting
         if waiting and name not in kinds and name not in switches and (first or not word.startswith("--")):
             attached[-1] += f"={word}" if first else f"\0{word}"
             waiting = waiting if get_origin(kinds[waiting.replace("_", "-")]) is tuple else ""
+        elif subject and not word.startswith("-"):
+            attached.append(f"--{subject}={word}")
+            subject = ""
         else:
             attached.append(word)
             waiting = word if name == word.replace("_", "-") and kinds.get(name, bool) is not bool else ""

@@ -117,7 +117,9 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
     screen, path = console(), str(trainer.folder.path)
     describe_run(trainer, screen)
     if trainer.step > 0 and (changes := changed_since_start(trainer.folder)):
-        screen.print(visible(f"From here on not bit for bit as without the pause: {'; '.join(changes)}"), soft_wrap=True)
+        screen.print(
+            visible(f"From here on not bit for bit as without the pause: {'; '.join(changes)}"), soft_wrap=True
+        )
     with TrainingView(trainer, screen) as view:
         if not trainer.folder.snapshots():
             view.step(compute.run(trainer.initial_metrics))

@@ -29,18 +29,23 @@ def load_weights(path: Path, model: Transformer) -> int:
         IrregularFileError: there is a link or something else in place of the file.
         DamagedCheckpointError: the file cannot be read, or does not fit the model, which is left as it was.
     """
-    require_regular(path)
-    try:
-        metadata, tensors = _read(path)
-        step = int(metadata["step"])
-    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
-        raise DamagedCheckpointError(path, f"it cannot be read as safetensors ({error})") from None
+    step, tensors = read_weights(path)
     parameters = dict(model.named_parameters())
     _check(path, parameters, tensors)
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(tensors[name])
     return step
+
+
+def read_weights(path: Path) -> tuple[int, dict[str, torch.Tensor]]:
+    """The step and the tensors of a weights file. Raises IrregularFileError or DamagedCheckpointError."""
+    require_regular(path)
+    try:
+        metadata, tensors = _read(path)
+        return int(metadata["step"]), tensors
+    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+        raise DamagedCheckpointError(path, f"it cannot be read as safetensors ({error})") from None
 
 
 def require_room(path: Path, config: ModelConfig) -> None:

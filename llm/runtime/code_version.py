@@ -13,7 +13,7 @@ PROJECT = Path(__file__).parents[2]
 def code_version(project: Path = PROJECT) -> dict[str, Any] | None:
     """The commit, and whether tracked files differ from it; None outside a checkout of the project, or without git."""
     top = _git(project, "rev-parse", "--show-toplevel")
-    if top is None or not os.path.samefile(top, project):  # a package that is installed inside another project's folder
+    if top is None or not project.samefile(top):  # a package that is installed inside another project's folder
         return None
     commit, changes = _git(project, "rev-parse", "HEAD"), _git(project, "status", "--porcelain", "-uno")
     return None if commit is None else {"commit": commit, "uncommitted_changes": changes != ""}

@@ -1,4 +1,4 @@
-"""What the last bits of a computation depend on, beside its code and its input: device, number format, threads, versions.
+"""What the last bits of a computation depend on, beside code and input: device, number format, threads, versions.
 
 Float addition is not associative. Another number of threads adds in another order, another processor has other vector
 instructions, another version other kernels: each rounds differently, and training amplifies the difference. Where this

@@ -96,15 +96,7 @@ def resume_run(path: Path | str) -> Trainer:
 def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     config = folder.config()
     check_machine(config.training)
-    choices: tuple[Implementation, ...] = get_args(Implementation)
-    named = config.about(str, "implementation")
-    implementation = next((choice for choice in choices if choice == named), None)
-    if implementation is None:
-        problem = f"implementation must be one of {', '.join(choices)}, got {named!r:.80}"
-        raise DamagedCheckpointError(folder.path / "config.json", problem)
-    sha256, text = config.about(str, "text", "sha256"), folder.text()
-    if hashlib.sha256(text.encode()).hexdigest() != sha256:
-        raise DamagedCheckpointError(folder.path / "text.txt", "it is not the text that the run began with")
+    implementation, text = _implementation(folder), _original_text(folder)
     tokenizer = fitting_tokenizer(folder, config.model)
     steps = folder.snapshots()
     if steps:
@@ -130,6 +122,49 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     else:
         folder.truncate_metrics(-1)
     return trainer
+
+
+def start_again(path: Path | str, checkpoints_dir: Path | str) -> Trainer:
+    """A trainer at step 0 of a new run with the config and the text of the run in `path`, and nothing else of it.
+
+    It keeps the first and the newest snapshot only. Raises as `resume_run`.
+    """
+    folder = RunFolder(path)
+    config = folder.config()
+    kind = config.about(str, "tokenizer", "kind")
+    if kind is None:
+        raise DamagedCheckpointError(folder.path / "config.json", "it does not name the tokenizer")
+    recorded = config.about(dict, "tokenizer") or {}
+    requested = config.about(int, "tokenizer", "d_vocab_requested")
+    return start_run(
+        config.model,
+        dataclasses.replace(config.training, max_disk_mb=1),
+        kind,
+        _original_text(folder),
+        config.about(str, "text", "name") or "",
+        checkpoints_dir,
+        # runs of earlier versions lack it; then the size that came out is the best guess
+        requested if "d_vocab_requested" in recorded else config.model.d_vocab,
+        implementation=_implementation(folder),
+    )
+
+
+def _implementation(folder: RunFolder) -> Implementation:
+    choices: tuple[Implementation, ...] = get_args(Implementation)
+    named = folder.config().about(str, "implementation")
+    for choice in choices:
+        if choice == named:
+            return choice
+    problem = f"implementation must be one of {', '.join(choices)}, got {named!r:.80}"
+    raise DamagedCheckpointError(folder.path / "config.json", problem)
+
+
+def _original_text(folder: RunFolder) -> str:
+    """The run's text, if it is the one that config.json describes."""
+    text = folder.text()
+    if hashlib.sha256(text.encode()).hexdigest() != folder.config().about(str, "text", "sha256"):
+        raise DamagedCheckpointError(folder.path / "text.txt", "it is not the text that the run began with")
+    return text
 
 
 def changed_since_start(folder: RunFolder) -> list[str]:

@@ -1,0 +1,82 @@
+"""`uv run llm reproduce`: train a run again and compare it with what it recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import Progress
+
+from llm.cli.flags import Command, ParsedFlags, UsageError, flag, require_flag
+from llm.cli.shared_flags import DEFAULT_CHECKPOINTS_DIR, checkpoints_dir_flag, run_folder
+from llm.cli.signals import StopSignals
+from llm.cli.terminal import visible
+
+if TYPE_CHECKING:
+    from llm.training.reproduction import Comparison, Difference
+
+
+def reproduce(flags: ParsedFlags) -> int:
+    """Print how far the run came out the same, and where it first differs; exit code 0 if nowhere, else 1."""
+    run = require_flag(flags, "run", "the run to train again: a folder or a run id")
+    if flags.get("steps", 0) < 0:
+        raise UsageError(f"--steps must be at least 0, got {flags['steps']}")
+    path = run_folder(run, flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
+    from llm.training import reproduction
+
+    comparison = None
+    with (
+        StopSignals() as stop,
+        closing(reproduction.reproduce(path, flags.get("steps"))) as comparisons,
+        Progress(transient=True, disable=not sys.stdout.isatty()) as bar,
+    ):
+        task = bar.add_task("Training again", total=None)
+        for comparison in comparisons:
+            if stop.received is not None:
+                return 128 + stop.received
+            bar.update(task, completed=comparison.step, total=comparison.last_step)
+    assert comparison is not None
+    changed = reproduction.changed_conditions(path)
+    if flags.get("json"):
+        print(json.dumps(dataclasses.asdict(comparison) | {"changed_conditions": changed}, ensure_ascii=False))
+    else:
+        print(visible(_sentences(comparison, changed)))
+    return 0 if comparison.difference is None else 1
+
+
+def _sentences(comparison: Comparison, changed: list[str]) -> str:
+    """The result in words; conditions are named where something differs."""
+    if comparison.difference is None:
+        return f"Identical through step {comparison.step:,}."
+    if changed:
+        return f"{_difference(comparison.difference)} What is different here: {'; '.join(changed)}."
+    return f"{_difference(comparison.difference)} The recorded conditions are the same here."
+
+
+def _difference(difference: Difference) -> str:
+    recorded, here = difference.recorded, difference.here
+    gap = ""
+    if isinstance(recorded, float) and isinstance(here, float):
+        gap = f" ({abs(here - recorded):.2g} {'more' if here > recorded else 'less'})"
+    return f"Differs first at step {difference.step:,}: {difference.what} was {recorded!r}, and is {here!r} here{gap}."
+
+
+def command_flags() -> dict[str, Any]:
+    """The flags of the command."""
+    return {
+        "run": flag(str, "Run to train again, a folder or a run id; the flag's name may be left out."),
+        "steps": flag(int, "Compare only through this step.", "all that the run has taken"),
+        "json": flag(bool, "Print one JSON object, for scripts.", False),
+        "checkpoints_dir": checkpoints_dir_flag(),
+    }
+
+
+COMMAND = Command(
+    "Train a run again from its config.json and text alone, in a temporary folder, and compare every step.",
+    command_flags,
+    reproduce,
+    subject="run",
+)
