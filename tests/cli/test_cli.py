@@ -201,7 +201,7 @@ def test_what_cannot_be_written_is_told_in_a_sentence(words, sentence, trained, 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "Expected one of {train, infer, runs, tokenize, world}"),
+        ([], "Expected one of {train, infer, runs, reproduce, tokenize, world}"),
         (["trane"], "Unrecognized options: trane. See `uv run llm --help`"),
         (["infer"], "--checkpoint is required"),
         (["tokenize"], "--text is required"),
