@@ -6,6 +6,7 @@ from importlib import import_module
 
 from streamlit import App
 
+from components.guard import guard
 from components.routes import ROUTES
 from llm.config import TrainingConfig
 from llm.runtime import compute
@@ -24,4 +25,4 @@ async def lifespan(_: App) -> AsyncIterator[None]:
     trainings.stop_all()
 
 
-app = App("pages/navigation.py", lifespan=lifespan, routes=ROUTES)
+app = App("pages/navigation.py", lifespan=lifespan, routes=ROUTES, middleware=[guard()])

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
+
 import streamlit as st
 
-LOCAL = ("localhost", "127.0.0.1", "::1")
+PASSWORD = "LLM_PASSWORD"  # the environment variable
+
+
+def password() -> str | None:
+    """What a visitor must know; None: nobody but this machine is answered."""
+    return os.environ.get(PASSWORD) or None
 
 
 def only_this_machine() -> bool:
-    """Whether only this machine can reach the server."""
-    return st.get_option("server.address") in LOCAL
+    """Whether only this machine can reach the server. With a password, others are expected."""
+    return is_loopback(st.get_option("server.address") or "") and password() is None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or address always means the machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
