@@ -1,13 +1,14 @@
 """LLM from Scratch: a language model that can be read, trained, sampled and taken apart.
 
-The public names below are imported when first used, so that `llm --help` does not wait for torch.
+The public names below are imported when first used, so that `llm --help` does not wait for torch. Nothing else is
+imported, `typing` included: until `llm.cli` handles Ctrl-C, it would be a traceback.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # type checkers take it for typing's
 if TYPE_CHECKING:
     from llm.config import ModelConfig, SamplingConfig, TrainingConfig
     from llm.model import Transformer
@@ -26,7 +27,7 @@ _HOMES = {
 __all__ = ["ModelConfig", "SamplingConfig", "Trainer", "TrainingConfig", "Transformer", "preset"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'llm' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,63 +1,45 @@
-"""The command line: `uv run llm train | infer | runs | reproduce | tokenize | world`, one module a command.
+"""The command line: `uv run llm train | infer | runs | reproduce | tokenize | world`; the commands are in `llm.cli.commands`.
 
-Each command checks its flags before it imports torch, so that help and most mistakes cost no time. What cannot work
-ends in one sentence on standard error and exit code 2; training that diverged or ran out of memory, and a run that does
-not come out the same again, in 1; a signal in 128 and its number (Ctrl-C: 130), with a snapshot if training was under
-way; a closed output pipe (`… | head`) in 141.
+Importing this module takes no time, and it imports the commands only once Ctrl-C ends the process quietly.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
 
-from llm.cli import infer, reproduce, runs, tokenize, train, world
-from llm.cli.flags import UsageError, parse
-from llm.cli.terminal import print_error
+TYPE_CHECKING = False  # type checkers take it for typing's
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
 
-CLOSED_PIPE = 128 + 13  # SIGPIPE, which Windows does not have
-ABOUT = "Train language models on a text, and generate text with them."
-
-COMMANDS = {
-    "train": train.COMMAND,
-    "infer": infer.COMMAND,
-    "runs": runs.COMMAND,
-    "reproduce": reproduce.COMMAND,
-    "tokenize": tokenize.COMMAND,
-    "world": world.COMMAND,
-}
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, from the process's arguments if None are given; returns the exit code."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    for output in (sys.stdout, sys.stderr):
-        if isinstance(output, io.TextIOWrapper):
-            output.reconfigure(errors="backslashreplace")  # an output that is not UTF-8 still shows what it can
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # otherwise it is ignored: a shell started the process in the background
+        signal.signal(signal.SIGINT, _interrupt)
     try:
-        code = parse(COMMANDS, ABOUT, words)()
-        sys.stdout.flush()
-        return code
-    except SystemExit as ending:  # help was printed
-        return int(ending.code or 0)
+        from llm.cli.commands import run
+
+        return run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # discard what is still buffered, or Python would report the error again when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CLOSED_PIPE
-    except UsageError as error:
-        command = f"{words[0]} " if words and words[0] in COMMANDS else ""
-        return print_error(f"{error}. See `uv run llm {command}--help`", 2)
-    except OSError as error:
-        reason = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-        return print_error(reason, 2)
-    except ValueError as error:
-        return print_error(str(error), 2)
-    except (MemoryError, RuntimeError) as error:  # torch's own out-of-memory errors are RuntimeErrors
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        return print_error("There is not enough memory: choose a smaller model, n_ctx or batch_size", 1)
+        before = signal.SIG_DFL  # a second Ctrl-C, while the process ends, is quiet too
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, but end the process during an import, where packages catch it and break.
+
+    Nothing is lost then: what is written, and what trains, has been imported before.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os._exit(INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt

@@ -18,7 +18,8 @@ from odd_folders import ODD, SECRET, put
 from rich.console import Console
 
 from llm.checkpoints import RunFolder, list_runs, load_run
-from llm.cli import COMMANDS, main
+from llm.cli import main
+from llm.cli.commands import COMMANDS
 from llm.cli.signals import StopSignals
 from llm.cli.terminal import TrainingView, visible
 from llm.config import ModelConfig, SamplingConfig, TrainingConfig, describe
@@ -419,6 +420,25 @@ def test_a_signal_stops_after_the_step_with_a_snapshot(number, code, monkeypatch
     assert (run.state, run.step, RunFolder(run.path).snapshots()[-1]) == ("stopped", 3, 3)
     assert f"uv run llm train --resume {run.path}" in capsys.readouterr().out
     assert signal.getsignal(number) == handlers
+
+
+@pytest.mark.parametrize("package", ["tyro", "torch"])
+def test_ctrl_c_while_packages_are_imported_is_quiet(package):
+    code = f"""if True:
+        import runpy, signal, sys
+        class Interrupted:
+            def find_spec(self, name, path=None, target=None):
+                if name == {package!r}:
+                    try:
+                        signal.raise_signal(signal.SIGINT)
+                    except BaseException:  # as numpy and torch do in places
+                        raise ImportError("half imported") from None
+        sys.meta_path.insert(0, Interrupted())
+        sys.argv = ["llm", "train", "--data", "foxes.txt"]
+        runpy.run_module("llm.cli", run_name="__main__")
+    """
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def test_ctrl_c_and_resume_end_with_the_weights_of_a_run_that_was_left_alone():
