@@ -1,4 +1,4 @@
-"""The command line: `uv run llm train | infer | runs | reproduce | tokenize | world`; the commands are in `llm.cli.commands`.
+"""The command line, `uv run llm <command>`; the commands are in `llm.cli.commands`.
 
 Importing this module takes no time, and it imports the commands only once Ctrl-C ends the process quietly.
 """
