@@ -2,8 +2,9 @@
 
     effect = (LD_patched − LD_corrupt) / (LD_clean − LD_corrupt),    LD = logits[y] − logits[y′] after the last position
 
-0: nothing is restored; 1: everything. Unlike an attention pattern this is causal: the patched activation carried what
-distinguishes the prompts (Vig et al. 2020, arXiv:2004.12265; Meng et al. 2022, arXiv:2202.05262).
+0: the difference is as in the corrupted run; 1: as in the clean one; below 0 and above 1 are possible. Unlike an
+attention pattern this is causal: for these two prompts, the patched activation made that difference (Vig et al. 2020,
+arXiv:2004.12265; Meng et al. 2022, arXiv:2202.05262).
 """
 
 from __future__ import annotations

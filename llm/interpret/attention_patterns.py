@@ -111,8 +111,9 @@ def pattern_without_first(pattern: Float[Tensor, "query_pos key_pos"]) -> Float[
 def value_weighted_pattern(
     pattern: Float[Tensor, "batch head query_pos key_pos"], value: Float[Tensor, "batch kv_head pos d_head"]
 ) -> Float[Tensor, "batch head query_pos key_pos"]:
-    """How much each key contributes: A[q, k] · |value[k]|, each row scaled to sum to 1 (Kobayashi et al. 2020).
+    """How much each key contributes: A[q, k] · |value[k]|, each row scaled to sum to 1.
 
+    Kobayashi et al. 2020 (arXiv:2004.10102) weight by the norm of what arrives, |value[k] · W_O|; this is before W_O.
     A head can attend to a position whose value is nearly zero, such as a sink, and take nothing from it.
     """
     norms = value.norm(dim=-1).repeat_interleave(pattern.shape[1] // value.shape[1], dim=1)  # [batch, head, key_pos]

@@ -49,11 +49,11 @@ class Attention(nn.Module):
 
     `W_Q`, `W_O` [n_heads, d_head, d_model], `W_K`, `W_V` [n_kv_heads, d_head, d_model], start normal with deviation
     0.02 · sqrt(768 / d_model), which is GPT-2's 0.02 at its own width; `W_O` smaller by sqrt(2 · n_layers), so that the
-    residual stream does not grow with depth (Radford et al. 2019). Biases `b_Q` [n_heads, d_head], `b_K`, `b_V`
-    [n_kv_heads, d_head], `b_O` [d_model] start at 0.
+    untrained residual stream ends at about the same scale whatever the depth (Radford et al. 2019). Biases `b_Q`
+    [n_heads, d_head], `b_K`, `b_V` [n_kv_heads, d_head], `b_O` [d_model] start at 0.
 
     Hooks: query, key (as they enter the dot product: normalised and rotated), value, scores (masked), pattern, mixed.
-    The fused implementation never makes scores and pattern.
+    The fused implementation has no scores and no pattern to show.
     """
 
     b_Q: nn.Parameter
@@ -180,7 +180,7 @@ class AttentionWithoutEinops(Attention):
 
 
 class AttentionFused(Attention):
-    """All heads in one product each, and scaled_dot_product_attention, which never stores the pattern.
+    """All heads in one product each, and scaled_dot_product_attention, whose fast kernels never store the pattern.
 
     `attend` can be replaced by another function of the same arguments (see `llm.runtime.device.attention_kernel`).
     """

@@ -42,7 +42,7 @@ class TokenEmbeddingWithoutEinops(TokenEmbedding):
 
 
 class TokenEmbeddingFused(TokenEmbedding):
-    """The look-up kernel, whose gradient touches only the rows that were used."""
+    """Torch's kernel for looking up rows."""
 
     def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         return nn.functional.embedding(tokens, self.W_E)  # [batch, pos, d_model]

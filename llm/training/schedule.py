@@ -1,7 +1,7 @@
 """The learning rate over a run: a linear rise during warm-up, then the course of the schedule.
 
-A schedule is a function of the progress of the run that falls from 1; with it at f, the learning rate is
-min_lr + (1 − min_lr) · f of its peak. This module imports no torch.
+A schedule is a function f of the progress of the run that starts at 1 and never rises; after warm-up the learning rate
+is min_lr + (1 − min_lr) · f of its peak. This module imports no torch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ScheduleEntry:
 def learning_rate_multiplier(step: int, config: TrainingConfig) -> float:
     """The learning rate of optimizer step `step` (1 … config.steps) relative to its peak, in (0, 1].
 
-    It would reach min_lr after the last step, so that no step is spent on a rate of 0.
+    A schedule that falls to 0 would reach it after the last step, so that no step is spent on a rate of 0.
     """
     rise = min(1.0, step / (config.warmup * config.steps + 1))
     fall = REGISTRY[config.schedule].fall(step - 1, config)

@@ -12,7 +12,7 @@ VALUE_WEIGHTED_PATTERN = Explanation(
     "from it. Each row is scaled to sum to 1 again.",
     r"A_{q,k} \, \lVert \text{value}_k \rVert \;\big/\; \sum_j A_{q,j} \, \lVert \text{value}_j \rVert",
     (value_weighted_pattern,),
-    "Kobayashi et al. 2020, arXiv:2004.10102",
+    "After Kobayashi et al. 2020, arXiv:2004.10102, who take the norm after W_O",
 )
 
 POSITION_PART = Explanation(

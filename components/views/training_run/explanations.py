@@ -52,12 +52,12 @@ PERPLEXITY = Explanation(
 
 LEARNING_RATE = Explanation(
     "Learning rate",
-    "How far each step moves the weights: AdamW moves every weight by about the learning rate, Muon every direction of "
-    "a matrix. It rises during warm-up and later falls, so that the model settles. The chart shows AdamW's; Muon's has "
-    "the same course and a peak of its own.",
+    "How far each step moves the weights: AdamW moves each weight by about the learning rate at most, Muon all "
+    "directions of a matrix about equally far. It rises during warm-up and later falls, so that the model settles. The "
+    "chart shows AdamW's; Muon's has the same course and a peak of its own.",
     r"\begin{gathered} \text{AdamW: } \theta \leftarrow \theta - \eta_t \, \frac{\hat m}{\sqrt{\hat v} + \epsilon} \\ "
-    r"\text{Muon: } W \leftarrow W - \eta_t \sqrt{\max(1, \text{fan}_\text{out} / \text{fan}_\text{in})} \, AB^\top \\ "
-    r"\text{with } A \Sigma B^\top \text{ the decomposition of the mean gradient} \end{gathered}",
+    r"\text{Muon: } W \leftarrow W - \eta_t \sqrt{\max(1, \text{fan}_\text{out} / \text{fan}_\text{in})} \, O \\ "
+    r"\text{with } O \approx AB^\top \text{, where } A \Sigma B^\top \text{ is the mean gradient} \end{gathered}",
     (learning_rate_multiplier, adamw_step, muon_step),
     "Loshchilov & Hutter 2019, arXiv:1711.05101; Jordan 2024, kellerjordan.github.io/posts/muon",
 )

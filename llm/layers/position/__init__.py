@@ -167,8 +167,8 @@ REGISTRY: Registry[PositionEntry] = Registry(
             saved_for_backward=lambda config: 0,
             curves=DistanceCurves(
                 "ALiBi: penalty on the score, a line for each head",
-                "Heads with steep lines attend only to near tokens, those with flat lines to distant ones "
-                "as well. Nothing is learned here: it is the same at every step.",
+                "A steep line keeps a head to near tokens, unless distant scores are much higher; with a flat "
+                "one it can attend to distant tokens as well. Nothing is learned here: it is the same at every step.",
             ),
         ),
         "none": PositionEntry(

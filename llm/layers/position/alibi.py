@@ -12,9 +12,10 @@ from llm.layers.position.angles import position_numbers
 
 
 def alibi_slopes(n_heads: int) -> list[float]:
-    """Slope of head h = 1 … n: 2^(−8h/n). For n that is not a power of two, the paper's rule.
+    """Slope of head h = 1 … n: 2^(−8h/n). The paper has only powers of two.
 
-    That rule: the slopes of the next lower power of two p, then every other slope of 2p until there are n.
+    For other n, the rule of the authors' code: the slopes of the next lower power of two p, then every other slope of
+    2p until there are n.
     """
     power = 2 ** (n_heads.bit_length() - 1)
     slopes = [2 ** (-8 * h / power) for h in range(1, power + 1)]

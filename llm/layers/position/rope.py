@@ -1,7 +1,7 @@
 """Rotary positions, RoPE (Su et al. 2021, arXiv:2104.09864; pairs laid out as in LLaMA).
 
-Each pair (x_i, x_{i + d_head/2}) of a query or key turns by the angle pos · θ^(−2i/d_head), so that the dot product
-depends on the distance alone. `half` is d_head / 2, the number of rotated pairs.
+Each pair (x_i, x_{i + d_head/2}) of a query or key turns by the angle pos · θ^(−2i/d_head), so that a dot
+product depends on the two positions only through their distance. `half` is d_head / 2, the number of rotated pairs.
 """
 
 from __future__ import annotations

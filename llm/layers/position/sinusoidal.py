@@ -17,7 +17,7 @@ from llm.layers.position.angles import frequencies, position_numbers
 
 
 class SinusoidalPositions(nn.Module):
-    """Waves of many lengths, from 2π to 10000 · 2π positions. No parameters."""
+    """Waves of many lengths, from 2π to nearly 10000 · 2π positions. No parameters."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -50,8 +50,9 @@ _ADAMW_STEP = ShownStep(
             "{weight|θ} ← {weight|θ} − η λ {weight|θ}",
             "{weight|θ} ← {weight|θ} − η {unbiased_mean|m̂} / (√{unbiased_mean_square|v̂} + ε)",
         ),
-        "Keep running means of the gradient and of its square, and step by their ratio: every weight moves by about "
-        "the learning rate η, however small its gradient. In addition, all matrices shrink a little. "
+        "Keep running means of the gradient and of its square, and step by their ratio: however small its gradients, a "
+        "weight moves by the learning rate η if they agree, and by less if their signs differ. In addition, all "
+        "matrices shrink a little. "
         "Shown: the run's first step, with the gradient of this text.",
         "Loshchilov & Hutter 2017, arXiv:1711.05101",
     ),
@@ -83,8 +84,8 @@ _MUON_STEP = ShownStep(
             "{weight|W} ← {weight|W} − η λ {weight|W}",
             "{weight|W} ← {weight|W} − η √max(1, fan_out / fan_in) {direction|O}",
         ),
-        "Keep a running mean of the gradient, make all its singular values nearly equal, and step: no direction of the "
-        "matrix moves further than another. In addition, all matrices shrink a little. Shown: the run's first step, "
+        "Keep a running mean of the gradient, make its singular values nearly equal, and step: all directions of the "
+        "matrix move about equally far. In addition, all matrices shrink a little. Shown: the run's first step, "
         "with the gradient of this text.",
         "Jordan 2024, kellerjordan.github.io/posts/muon",
     ),

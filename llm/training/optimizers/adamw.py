@@ -1,4 +1,4 @@
-"""AdamW: every weight moves by about the learning rate, whatever the size of its gradient.
+"""AdamW: each step moves a weight by about the learning rate at most, whatever the size of its gradient.
 
 Loshchilov & Hutter 2017, arXiv:1711.05101:
 
@@ -7,7 +7,7 @@ Loshchilov & Hutter 2017, arXiv:1711.05101:
     m̂ = m / (1 − β₁ᵗ)                  corrects for the start at 0
     v̂ = v / (1 − β₂ᵗ)
     θ ← θ − η λ θ                      weight decay, separate from the gradient: the W in AdamW
-    θ ← θ − η m̂ / (√v̂ + ε)             a step of about η
+    θ ← θ − η m̂ / (√v̂ + ε)             a step of η where all gradients agree, less where their signs differ
 
 `adamw_step` is one step, written to be read. `AdamW` trains with torch's fused kernel; a test shows that they agree.
 """

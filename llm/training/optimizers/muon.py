@@ -1,10 +1,10 @@
-"""Muon: a step that moves every direction of a matrix equally far.
+"""Muon: a step that moves all directions of a matrix about equally far.
 
 Jordan 2024, kellerjordan.github.io/posts/muon. For a matrix W with gradient G:
 
     M ← μ M + (1 − μ) G                running mean of the gradient
     U = μ M + (1 − μ) G                a look ahead (Nesterov)
-    O = orthogonalized(U)              U = A Σ Bᵀ becomes nearly A Bᵀ: no direction is stronger than another
+    O = orthogonalized(U)              U = A Σ Bᵀ becomes nearly A Bᵀ: see `orthogonalized`
     W ← W − η λ W                      weight decay, separate from the gradient
     W ← W − η √max(1, fan_out / fan_in) O
 
