@@ -1,12 +1,14 @@
 // A tensor: a heat map of two of its axes on a canvas, the other axes chosen by number.
 
 import { contextOf, element } from "../../frontend/dom.js";
-import { significant, withThousands } from "../../frontend/format.js";
+import { significant } from "../../frontend/format.js";
 import { unpack } from "../../frontend/packing.js";
 import { clamp } from "../../frontend/scales.js";
 import { arrowStep } from "../../frontend/selection.js";
+import { axisControls } from "./axes.js";
 import { heatmapLayout, heatmapPicture, writeLabels } from "./heatmap.js";
 import { drawOrigin } from "./origin.js";
+import { TensorWindow, WINDOW } from "./window.js";
 
 /** @typedef {import("../../frontend/selection.js").Cell} Cell */
 
@@ -24,7 +26,6 @@ import { drawOrigin } from "./origin.js";
  */
 
 const POSITIONS = ["pos", "query_pos", "key_pos"];
-const WINDOW = 512; // rows or columns that are drawn at once, as the server hands them out; larger tensors are moved under it
 
 export class TensorView {
   /**
@@ -55,10 +56,7 @@ export class TensorView {
       return;
     }
     if (!same) {
-      const wide = shape.map((size, axis) => [size, axis]).filter(([size]) => size > 1).map(([, axis]) => axis);
-      this.columns = wide.at(-1) ?? Math.max(0, shape.length - 1);
-      this.rows = wide.at(-2) ?? (this.columns > 0 ? this.columns - 1 : 0);
-      this.first = shape.map(() => 0);
+      this.window = new TensorWindow(shape);
       this.cell = null;
     }
     await this.load();
@@ -74,7 +72,7 @@ export class TensorView {
       return;
     }
     const response = await this.ask("array", { implementation, step, name: variable.name, gradient: gradient ? 1 : 0,
-      rows: this.rows, columns: this.columns, index: this.first.join(",") });
+      rows: this.window.rows, columns: this.window.columns, index: this.window.first.join(",") });
     const { shape: [height, width], values } = unpack(await response.arrayBuffer()).window;
     if (turn !== this.turn) return; // another was asked for meanwhile
     this.numbers = values;
@@ -93,87 +91,20 @@ export class TensorView {
     this.root.replaceChildren();
     const line = element("div", "llm-code-axes");
     line.append(element("strong", "", gradient ? `gradient of ${variable.name}` : variable.name));
-    variable.axes.forEach((axis, index) => {
-      const size = variable.shape[index];
-      if (index === this.rows || index === this.columns) {
-        const role = index === this.columns ? "→" : "↓";
-        line.append(size > WINDOW ? this.windowControl(role, axis, index) : element("span", "llm-code-axis", `${role} ${axis} ${size}`));
-      } else if (size > 1) {
-        const label = element("label", "llm-code-axis", `${axis} `);
-        const choice = element("select");
-        choice.setAttribute("aria-label", `Which ${axis}`);
-        choice.dataset.keep = `which ${index}`;
-        for (let value = 0; value < size; value++) choice.append(new Option(String(value), String(value)));
-        choice.value = String(this.first[index]);
-        choice.addEventListener("change", () => {
-          this.first[index] = Number(choice.value);
-          this.load();
-        });
-        label.append(choice, ` of ${size}`);
-        line.append(label);
-      }
-    });
+    line.append(...axisControls(variable.axes, this.window, (axis, to) => this.moveTo(axis, to)));
     this.readout = element("span", "llm-code-readout");
     this.root.append(line);
   }
 
   /**
-   * Which part of a large axis is drawn: a window to move by a half of it, or to a number.
+   * Draw from another index of an axis; the selected cell stays the same element, as long as it is drawn.
    *
-   * @param {string} role
-   * @param {string} axis
-   * @param {number} index
+   * @param {number} axis
+   * @param {number} to
    */
-  windowControl(role, axis, index) {
-    const size = this.wanted.variable.shape[index];
-    const begin = this.first[index];
-    const control = element("span", "llm-code-axis llm-code-window", `${role} ${axis} `);
-    /** @type {(label: string, title: string, to: number) => HTMLButtonElement} */
-    const button = (label, title, to) => {
-      const made = element("button", "llm-code-button", label);
-      made.type = "button";
-      made.title = title;
-      made.setAttribute("aria-label", title);
-      made.dataset.keep = title;
-      made.setAttribute("aria-disabled", String(to === begin)); // not `disabled`, which would lose the focus at the end
-      made.addEventListener("click", () => this.moveWindow(index, to));
-      return made;
-    };
-    const [back, on] = index === this.columns ? ["◀", "▶"] : ["▲", "▼"];
-    const from = element("input");
-    Object.assign(from, { type: "number", min: 0, max: size - WINDOW, step: WINDOW / 2, value: begin });
-    from.setAttribute("aria-label", `First ${axis} that is drawn`);
-    from.dataset.keep = `from ${index}`;
-    from.addEventListener("change", () => this.moveWindow(index, Number(from.value)));
-    control.append(button(back, `Earlier ${axis}`, this.inside(index, begin - WINDOW / 2)), from,
-      `–${begin + WINDOW - 1} of ${withThousands(size)} `, button(on, `Later ${axis}`, this.inside(index, begin + WINDOW / 2)));
-    return control;
-  }
-
-  /**
-   * The nearest beginning of a window that lies within the axis.
-   *
-   * @param {number} index
-   * @param {number} begin
-   */
-  inside(index, begin) {
-    return clamp(Math.round(begin) || 0, 0, this.wanted.variable.shape[index] - WINDOW);
-  }
-
-  /**
-   * Begin at another index of an axis; the selected cell stays the same element, as long as it is in the window.
-   *
-   * @param {number} index
-   * @param {number} begin
-   */
-  moveWindow(index, begin) {
-    const to = this.inside(index, begin);
-    const side = index === this.columns ? 1 : 0;
-    if (this.cell) {
-      this.cell = /** @type {Cell} */ (this.cell.with(side, this.cell[side] + this.first[index] - to));
-      if (this.cell[side] < 0 || this.cell[side] >= WINDOW) this.cell = null;
-    }
-    this.first[index] = to;
+  moveTo(axis, to) {
+    if (this.window.isPart(axis)) this.cell = this.window.move(axis, to, this.cell);
+    else this.window.first[axis] = to;
     return this.load();
   }
 
@@ -193,12 +124,13 @@ export class TensorView {
    * @param {number} count
    */
   labels(axis, count) {
-    const labels = Array.from({ length: count }, (_, index) => this.label(axis, index + this.first[axis]));
+    const labels = Array.from({ length: count }, (_, index) => this.label(axis, index + this.window.first[axis]));
     return labels[0] === null ? [] : labels.map((label) => label ?? "");
   }
 
   draw() {
-    const labelled = { rows: this.label(this.rows, 0) !== null, columns: this.label(this.columns, 0) !== null };
+    const { rows, columns } = this.window;
+    const labelled = { rows: this.label(rows, 0) !== null, columns: this.label(columns, 0) !== null };
     const room = Math.max(240, this.root.clientWidth - 118);
     this.layout = heatmapLayout(this.height, this.width, room, labelled);
     const { left, top, cellWidth, cellHeight } = this.layout;
@@ -213,7 +145,7 @@ export class TensorView {
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label",
-      `Heat map of ${this.wanted.variable.name}, ${this.height} by ${this.width}${this.partSeen()}. Arrow keys move the selected cell.`);
+      `Heat map of ${this.wanted.variable.name}, ${this.height} by ${this.width}${this.window.described(this.wanted.variable.axes)}. Arrow keys move the selected cell.`);
     canvas.dataset.keep = "canvas";
     const frame = element("div", "llm-code-frame");
     frame.append(canvas);
@@ -225,19 +157,12 @@ export class TensorView {
     context.imageSmoothingEnabled = false;
     context.drawImage(heatmapPicture(this.root, this.numbers, this.height, this.width), left, top,
       this.width * cellWidth, this.height * cellHeight);
-    writeLabels(context, this.root, this.layout, this.labels(this.rows, this.height), this.labels(this.columns, this.width));
+    writeLabels(context, this.root, this.layout, this.labels(rows, this.height), this.labels(columns, this.width));
     canvas.addEventListener("pointermove", (event) => this.read(this.cellAt(event)));
     canvas.addEventListener("click", (event) => this.choose(this.cellAt(event)));
     canvas.addEventListener("keydown", (event) => this.move(event));
     this.frame = frame;
     if (this.cell) this.markCell();
-  }
-
-  /** For whoever cannot see it: which part of a large tensor is drawn. */
-  partSeen() {
-    const { axes, shape } = this.wanted.variable;
-    return [...new Set([this.rows, this.columns])].filter((index) => shape[index] > WINDOW)
-      .map((index) => `, ${axes[index]} ${this.first[index]} to ${this.first[index] + WINDOW - 1} of ${shape[index]}`).join("");
   }
 
   /**
@@ -257,23 +182,11 @@ export class TensorView {
   read(cell) {
     if (!cell) return;
     const { variable } = this.wanted;
-    const position = this.indexOf(cell).map((index, axis) => {
+    const position = this.window.indexOf(cell).map((index, axis) => {
       const label = this.label(axis, index);
       return `${variable.axes[axis]} ${index}${label === null ? "" : ` ${JSON.stringify(label)}`}`;
     });
     this.readout.textContent = `${significant(this.numbers[cell[0] * this.width + cell[1]])} at ${position.join(", ")}`;
-  }
-
-  /**
-   * The index of a cell into the whole tensor.
-   *
-   * @param {import("../../frontend/selection.js").Cell} cell
-   */
-  indexOf([row, column]) {
-    const index = [...this.first];
-    if (this.rows !== this.columns) index[this.rows] += row;
-    index[this.columns] += column;
-    return index;
   }
 
   /**
@@ -289,14 +202,14 @@ export class TensorView {
     const current = this.cell ?? [0, 0];
     const next = [current[0] + step[0], current[1] + step[1]];
     const side = step[0] ? 0 : 1;
-    const index = side ? this.columns : this.rows;
+    const { rows, columns, first } = this.window;
+    const axis = side ? columns : rows;
     const beyond = next[side] < 0 || next[side] >= (side ? this.width : this.height);
-    if (beyond && (side || this.rows !== this.columns) && this.wanted.variable.shape[index] > WINDOW) {
-      const before = this.first[index];
-      const to = this.inside(index, before + step[side] * (WINDOW / 2));
-      next[side] += before - to;
+    if (beyond && (side || rows !== columns) && this.window.isPart(axis)) {
+      const before = first[axis];
       this.moving = true;
-      await this.moveWindow(index, to).finally(() => (this.moving = false));
+      await this.moveTo(axis, before + step[side] * (WINDOW / 2)).finally(() => (this.moving = false));
+      next[side] += before - first[axis];
     }
     this.choose([clamp(next[0], 0, this.height - 1), clamp(next[1], 0, this.width - 1)]);
     this.mark?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -325,8 +238,8 @@ export class TensorView {
     const turn = this.turn;
     const { variable, implementation, step } = this.wanted;
     const response = await this.ask("cell", { implementation, step, name: variable.name,
-      index: this.indexOf(this.cell).join(",") });
+      index: this.window.indexOf(this.cell).join(",") });
     const described = await response.json();
-    if (turn === this.turn) drawOrigin(this.origin, variable.name, this.indexOf(this.cell), described);
+    if (turn === this.turn) drawOrigin(this.origin, variable.name, this.window.indexOf(this.cell), described);
   }
 }

@@ -2,13 +2,14 @@
 // Stepping happens here in the browser; only what is selected is reported to the page, for its address.
 
 import { element } from "../../frontend/dom.js";
-import { significant, withThousands } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
 import { drawEquation } from "./equation.js";
 import { drawCrumbs, drawMap } from "./map.js";
+import { drawProof } from "./proof.js";
 import { ShapesQuiz } from "./quiz.js";
-import { CodeColumn, shapeText } from "./source.js";
+import { CodeColumn } from "./source.js";
 import { TensorView } from "./tensor.js";
+import { VariableCards } from "./variables.js";
 
 /**
  * Data from the server.
@@ -21,15 +22,6 @@ import { TensorView } from "./tensor.js";
  */
 
 /** @typedef {import("./source.js").Step} Step */
-
-/**
- * The newest tensor of a name.
- *
- * @typedef {object} Entry
- * @property {import("./source.js").Variable} variable
- * @property {number} index of the step that made it
- * @property {import("./source.js").Variable | null} earlier of the same name
- */
 
 /**
  * A layer's code in every implementation.
@@ -83,13 +75,13 @@ class CodeReader {
     this.question = part("question");
     this.columns = part("columns");
     this.proof = part("proof");
-    this.variables = part("variables");
+    this.variables = new VariableCards(part("variables"), (entry) => this.select(entry));
     this.tensor = part("tensor");
     const work = part("work");
     this.root.append(this.map, this.crumbs, this.equation, this.toolbar, this.question, this.columns, this.proof, work);
     this.map.setAttribute("aria-label", "The forward pass");
     this.crumbs.setAttribute("aria-label", "Path to this layer");
-    work.append(this.variables, this.tensor);
+    work.append(this.variables.root, this.tensor);
     /** @type {(label: string, title: string, act: () => void) => HTMLButtonElement} */
     const button = (label, title, act) => {
       const made = element("button", "llm-code-button", label);
@@ -171,7 +163,7 @@ class CodeReader {
       new CodeColumn(name, one, (chosen, step) => this.go(step, chosen)));
     this.columns.append(...this.made.map((column) => column.root));
     const at = this.steps.findIndex((step) => (line === null ? step.variables.length : step.first <= line && line <= step.last));
-    this.selected = null;
+    this.variables.forget();
     const { kind } = layers.find((layer) => layer.path === path);
     drawEquation(this.equation, this.data.equations[kind], (name) => this.goTo(name));
     this.go(Math.max(0, at), this.implementation, false);
@@ -191,7 +183,7 @@ class CodeReader {
     if (!this.described) return;
     this.implementation = implementation;
     this.step = Math.min(Math.max(0, step), this.steps.length - 1);
-    this.selected = null;
+    this.variables.forget();
     this.show();
     if (report && !this.timer) this.reportLater();
   }
@@ -237,7 +229,7 @@ class CodeReader {
       + (calls ? ` · call ${current.call + 1} of ${calls + 1}` : "");
     this.question.hidden = !this.quizzing;
     if (this.quizzing) this.quiz.draw(this.question, id, current.variables[0], this.steps, () => this.show());
-    this.drawVariables(asking);
+    this.variables.show(this.steps, this.step, { gradient: this.gradient, actual: this.actual, asking });
     this.markSymbols();
   }
 
@@ -255,69 +247,14 @@ class CodeReader {
     return asking ? line.first : line.last + 1;
   }
 
-  /**
-   * Numbers and texts, then tensors: the newest of every name so far in this call, those of the current line first.
-   *
-   * @param {boolean} asking
-   */
-  drawVariables(asking) {
-    this.variables.replaceChildren(element("div", "llm-code-title", this.gradient ? "Gradients" : "Variables"));
-    const { call } = this.steps[this.step];
-    const values = new Map();
-    const newest = new Map();
-    for (let index = this.step; index >= 0 && this.steps[index].call === call; index--) {
-      for (const [name, text] of this.steps[index].values) {
-        if (!values.has(name)) values.set(name, { text, changed: index === this.step });
-      }
-      for (const variable of this.steps[index].variables) {
-        if (newest.has(variable.name)) newest.get(variable.name).earlier ??= variable;
-        else newest.set(variable.name, { variable, index, earlier: null });
-      }
+  /** @param {import("./variables.js").Entry | null} entry whose tensor is shown; null: none */
+  select(entry) {
+    if (!entry) {
+      this.tensor.replaceChildren();
+      return;
     }
-    for (const [name, { text, changed }] of values) {
-      const made = element("div", "llm-code-variable");
-      made.classList.toggle("llm-code-changed", changed);
-      made.append(element("code", "", name), element("span", "llm-code-numbers", text));
-      this.variables.append(made);
-    }
-    const shown = [...newest.values()].filter(({ index }) => !(asking && index === this.step));
-    for (const entry of shown) this.variables.append(this.card(entry));
-    if (!shown.length && !values.size) this.variables.append(element("p", "llm-code-hint", "Nothing to show yet: step to the next line."));
-    const chosen = shown.find(({ variable }) => variable.name === this.selected) ?? shown[0];
-    if (chosen) this.select(chosen);
-    else this.tensor.replaceChildren();
-  }
-
-  /** @param {Entry} entry */
-  card(entry) {
-    const { variable, index, earlier } = entry;
-    const made = element("button", "llm-code-variable");
-    made.type = "button";
-    made.dataset.name = variable.name;
-    made.classList.toggle("llm-code-changed", index === this.step);
-    const head = element("span", "llm-code-variable-head");
-    head.append(element("code", "", variable.name));
-    if (index === this.step) head.append(element("span", "llm-code-badge", earlier ? "changed" : "new"));
-    const shape = element("span", "llm-code-shape", this.actual
-      ? `[${variable.axes.map((axis, at) => `${axis} ${variable.shape[at]}`).join(", ")}]` : shapeText(variable.axes));
-    const numbers = this.gradient ? variable.gradient : variable.values;
-    const statistics = numbers
-      ? `min ${significant(numbers.min)} · mean ${significant(numbers.mean)} · max ${significant(numbers.max)}`
-        + (numbers.infinite ? ` · ${withThousands(numbers.infinite)} not finite` : "")
-      : "no gradient";
-    made.append(head, shape, element("span", "llm-code-numbers", statistics));
-    made.addEventListener("click", () => this.select(entry));
-    return made;
-  }
-
-  /** @param {Entry} entry */
-  select({ variable, index }) {
-    this.selected = variable.name;
-    for (const card of this.variables.querySelectorAll(".llm-code-variable")) {
-      card.setAttribute("aria-pressed", String(card.getAttribute("data-name") === variable.name));
-    }
-    const wanted = { variable, gradient: this.gradient, implementation: this.implementation, step: index,
-      tokens: this.described.tokens };
+    const wanted = { variable: entry.variable, gradient: this.gradient, implementation: this.implementation,
+      step: entry.index, tokens: this.described.tokens };
     this.view.show(wanted).catch((error) => (this.status.textContent = error.message));
   }
 
@@ -356,13 +293,7 @@ class CodeReader {
       return;
     }
     if (this.path !== path) return;
-    this.proof.replaceChildren();
-    if (compared.length) this.proof.replaceChildren(element("strong", "", "On this input: "));
-    for (const { implementation, output, gradient, seconds } of compared) {
-      const apart = implementation === "einops" ? "" : `, output differs by at most ${significant(output)}`
-        + (gradient === null ? "" : `, gradient by ${significant(gradient)}`);
-      this.proof.append(element("span", "llm-code-proved", `${implementation} ${(1000 * seconds).toFixed(2)} ms${apart}`));
-    }
+    drawProof(this.proof, compared);
   }
 }
 
