@@ -195,12 +195,7 @@ def test_an_edited_source_file_shows_its_new_text(page, server, run):
     file.write_text(before)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
-def test_the_page_is_accessible_and_fits(browser, server, run, width, scheme):
-    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
-    context.set_default_timeout(90_000)
-    page = context.new_page()
+def test_the_page_is_accessible_and_fits(page, server, run):
     open_code(page, server, run)
     page.wait_for_selector(".llm-code-canvas")
     assert_accessible_and_fitting(page, "code", ".llm-code")
-    context.close()
