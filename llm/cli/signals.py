@@ -9,11 +9,9 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides the cursor
+from llm.runtime.process import STOP_SIGNALS
 
-# each ends a process that does not catch it; a system has some of them only
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU", "SIGBREAK")
-NUMBERS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides the cursor
 
 
 class StopSignals:
@@ -24,7 +22,7 @@ class StopSignals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in NUMBERS:
+        for number in STOP_SIGNALS:
             if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # started by nohup: it is to outlive its terminal
             self._before[number] = signal.signal(number, self._receive)

@@ -1,4 +1,4 @@
-"""Objects that exist once per process, whatever happens to the modules that use them.
+"""The process: objects that exist once in it, and the signals that end it.
 
 A server that reloads edited source files removes this project's modules from `sys.modules` and imports them again: a
 plain module variable would come back empty, and the compute thread or the registry of runs would exist twice. So such
@@ -7,6 +7,7 @@ objects live in a module that has no file, which is never reloaded.
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +15,10 @@ from types import ModuleType
 from typing import TypeVar, cast
 
 T = TypeVar("T")
+
+# each ends a process that does not catch it; a system has some of them only
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU", "SIGBREAK")
+STOP_SIGNALS: list[signal.Signals] = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 _HOLDER = "_llm_process"
 

@@ -1,4 +1,6 @@
+import asyncio
 import importlib
+import signal
 import sys
 import threading
 
@@ -9,6 +11,8 @@ from llm.background import trainings
 from llm.config import TrainingConfig
 from llm.presets import preset
 from llm.runtime import compute
+from llm.runtime.process import STOP_SIGNALS
+from main import app, lifespan
 
 TEXT = "one two three four five six seven eight nine ten\n" * 60
 SOON = 20  # seconds: far more than these need
@@ -177,3 +181,33 @@ def test_a_run_outlives_an_edited_source_file(tmp_path):
         for name in [name for name in sys.modules if name == "llm" or name.startswith("llm.")]:
             del sys.modules[name]
         sys.modules.update(before)
+
+
+@pytest.fixture
+def default_handlers():
+    """The handlers of a process that has just started, Ctrl-C and SIGTERM apart, which a server handles itself."""
+    numbers = set(STOP_SIGNALS) - {signal.SIGINT}
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGTERM"])
+def test_whatever_signal_ends_the_server_its_training_keeps_its_newest_step(tmp_path, name, default_handlers, monkeypatch):
+    monkeypatch.setattr("main.SKILLS", ())  # whose questions the server prepares for a first run: seconds
+    async def serve() -> trainings.BackgroundRun:
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+        async with lifespan(app):
+            run = start(tmp_path)
+            reach(run, 3)
+            number = getattr(signal, name)
+            assert signal.getsignal(number) is not signal.SIG_DFL
+            signal.raise_signal(number)
+            await asyncio.wait_for(ended.wait(), SOON)
+        return run
+
+    run = asyncio.run(serve())
+    assert run.state == run.folder.status().state == "stopped"
+    assert run.folder.snapshots()[-1] == run.trainer.step >= 3
