@@ -194,8 +194,11 @@ def default_handlers():
 
 
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGTERM"])
-def test_whatever_signal_ends_the_server_its_training_keeps_its_newest_step(tmp_path, name, default_handlers, monkeypatch):
+def test_whatever_signal_ends_the_server_its_training_keeps_its_newest_step(
+    tmp_path, name, default_handlers, monkeypatch
+):
     monkeypatch.setattr("main.SKILLS", ())  # whose questions the server prepares for a first run: seconds
+
     async def serve() -> trainings.BackgroundRun:
         ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
