@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llm.presets import preset
     from llm.training.trainer import Trainer
 
-_HOMES = {
+_MODULES = {
     "ModelConfig": "llm.config",
     "SamplingConfig": "llm.config",
     "TrainingConfig": "llm.config",
@@ -28,6 +28,6 @@ __all__ = ["ModelConfig", "SamplingConfig", "Trainer", "TrainingConfig", "Transf
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'llm' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from typing_extensions import Doc
 
-from llm.registry import HOMES, registry
+from llm.registry import REGISTRY_MODULES, registry
 
 INT_LIMIT = 2**63  # integers of 64 bits are below it; torch takes no others
 NormPosition = Literal["pre", "post"]
@@ -218,7 +218,7 @@ def describe(config: type) -> dict[str, FieldDescription]:
         choices = get_args(annotation) if get_origin(annotation) is Literal else ()
         kind = str if choices else inner[0] if optional else get_origin(annotation) or annotation
         text = next(extra.documentation for extra in extras if isinstance(extra, Doc))
-        if field.name in HOMES:
+        if field.name in REGISTRY_MODULES:
             variants = registry(field.name)
             choices = tuple(variants)
             text = f"{text} {'; '.join(f'{name}: {entry.help}' for name, entry in variants.items())}."

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 Entry = TypeVar("Entry")
 
-HOMES = {  # kind of part (the name of a config's field): the package that declares its registry, REGISTRY
+REGISTRY_MODULES = {  # kind of part (the name of a config's field): the package that declares its registry, REGISTRY
     "norm": "llm.layers.norm",
     "positional": "llm.layers.position",
     "activation": "llm.layers.mlp",
@@ -39,7 +39,7 @@ class Registry(dict[str, Entry], Generic[Entry]):
 
 def registry(kind: str) -> Registry[Any]:
     """The registry of this kind, imported when first used. Raises KeyError for an unknown kind."""
-    entries: Registry[Any] = importlib.import_module(HOMES[kind]).REGISTRY
+    entries: Registry[Any] = importlib.import_module(REGISTRY_MODULES[kind]).REGISTRY
     return entries
 
 

@@ -1,4 +1,4 @@
-"""Run folders to test with, and what damages them."""
+"""Run folders to test with, and what file_damage them."""
 
 import contextlib
 import dataclasses
@@ -51,7 +51,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def in_a_child(work: Callable[[], object]) -> int:
+def in_a_child_process(work: Callable[[], object]) -> int:
     """Run `work` in a process that then ends; returns its id, which no process has any more."""
     child = os.fork()
     if child == 0:
@@ -75,7 +75,7 @@ def content(path: Path, changed: bytes) -> Iterator[None]:
 
 
 @st.composite
-def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
+def file_damage(draw: st.DrawFn) -> Callable[[bytes], bytes]:
     """Ways to damage a file: bytes replaced, cut out, or put in, at indices given as fractions of its length."""
     kind = draw(st.sampled_from(["replace", "cut", "insert", "end"]))
     start, length = draw(st.floats(0, 1, exclude_max=True)), draw(st.integers(1, 40))
@@ -93,8 +93,8 @@ def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
     return damage
 
 
-def copies(folder: RunFolder, count: int) -> list[str]:
-    """So many further runs, a minute apart, older than `folder`; their ids, newest first."""
+def copy_run(folder: RunFolder, count: int) -> list[str]:
+    """`count` copies of a run, each a minute older than the one before; their ids, newest first."""
     moment = datetime.strptime(folder.id, "%Y%m%d%H%M%S")
     ids = [f"{moment - timedelta(minutes=minutes):%Y%m%d%H%M%S}" for minutes in range(1, count + 1)]
     for run_id in ids:

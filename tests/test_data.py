@@ -23,7 +23,7 @@ def test_a_missing_file_is_named(tmp_path):
         read_text(tmp_path / "nothing.txt")
 
 
-def test_a_folder_is_no_text(tmp_path):
+def test_a_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match=f"{tmp_path} is a folder"):
         read_text(str(tmp_path))
 
@@ -68,7 +68,7 @@ def test_utf8_text_with_a_few_zero_bytes_is_text():
     assert decode_text(text.encode(), "fox.txt") == text
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+def test_a_byte_order_mark_is_removed(tmp_path):
     path = tmp_path / "fox.txt"
     path.write_bytes("a fox, 狐".encode("utf-8-sig"))
     assert read_text(path) == "a fox, 狐"

@@ -102,18 +102,18 @@ def test_a_penalty_below_one_makes_repetition_likelier():
 
 
 @given(scores, st.floats(0.05, 50))
-def test_temperature_divides_the_scores(values, degree):
-    found = temperature(torch.tensor(values, dtype=torch.float64), degree).softmax(-1).tolist()
-    assert found == pytest.approx(softmax([value / degree for value in values]), abs=1e-12)
+def test_temperature_divides_the_scores(values, temperature_setting):
+    found = temperature(torch.tensor(values, dtype=torch.float64), temperature_setting).softmax(-1).tolist()
+    assert found == pytest.approx(softmax([value / temperature_setting for value in values]), abs=1e-12)
 
 
 @given(scores, st.floats(0, 1e-8) | st.sampled_from([0.0, 5e-324, 1e-310, 1e-300, 1e-30]))
-def test_temperature_zero_is_greedy_and_a_tiny_one_nearly(values, degree):
+def test_temperature_zero_is_greedy_and_a_tiny_one_nearly(values, temperature_setting):
     logits = torch.tensor([round(value) for value in values]).double()  # no two that differ by next to nothing
-    probabilities = temperature(logits, degree).softmax(-1)
+    probabilities = temperature(logits, temperature_setting).softmax(-1)
     assert probabilities.sum().item() == pytest.approx(1)
     likeliest = logits == logits.max()
-    if degree == 0:
+    if temperature_setting == 0:
         assert (probabilities == 1).sum() == 1
         assert likeliest[probabilities.argmax()]
     else:
@@ -206,8 +206,8 @@ def test_filters_treat_each_row_of_a_batch_alone_and_leave_what_they_are_given(c
 )
 @example([-1.0, -2.0], 1e308, 0.5, None, None, None)
 @example([1.0, 2.0], 1e-300, 1.0, None, 0.5, None)
-def test_any_settings_leave_probabilities_that_sum_to_one(values, penalty, degree, k, p, least):
-    config = SamplingConfig(repetition_penalty=penalty, temperature=degree, top_k=k, top_p=p, min_p=least)
+def test_any_settings_leave_probabilities_that_sum_to_one(values, penalty, temperature_setting, k, p, least):
+    config = SamplingConfig(repetition_penalty=penalty, temperature=temperature_setting, top_k=k, top_p=p, min_p=least)
     filtered = apply_filters(torch.tensor(values, dtype=torch.float64), list(range(len(values))), config)
     assert filtered.softmax(-1).sum().item() == pytest.approx(1)
 
@@ -380,9 +380,9 @@ def test_temperature_zero_takes_the_likeliest_token_each_time():
     for _ in range(4):
         scores = model(torch.tensor([TOKENIZER.encode(text)]))[0, -1]
         text += TOKENIZER.decode([int(scores.argmax())])
-    for degree in (0.0, 1e-320, 1e-300, 1e-9):
+    for temperature_setting in (0.0, 1e-320, 1e-300, 1e-9):
         for seed in (0, 1, None):
-            settings = SamplingConfig(max_new_tokens=4, temperature=degree, seed=seed)
+            settings = SamplingConfig(max_new_tokens=4, temperature=temperature_setting, seed=seed)
             assert generate(model, TOKENIZER, "a fox", settings) == text
 
 
@@ -412,7 +412,7 @@ def test_sampling_leaves_the_processs_random_state_alone():
         assert torch.equal(state, torch.random.get_rng_state())
 
 
-def test_no_new_tokens_are_no_text():
+def test_no_new_tokens_add_no_text():
     model, settings = randomised(), SamplingConfig(max_new_tokens=0)
     assert generate(model, TOKENIZER, "a fox", settings) == "a fox"
     assert generate(model, TOKENIZER, "", settings) == ""
@@ -420,7 +420,7 @@ def test_no_new_tokens_are_no_text():
 
 
 @pytest.mark.parametrize(("characters", "first"), [("\nabc", "\n"), ("xab", "x")], ids=["line break", "token 0"])
-def test_an_empty_prompt_starts_after_a_line_break_that_is_no_part_of_the_text(characters, first):
+def test_an_empty_prompt_starts_after_a_line_break_that_is_not_returned(characters, first):
     tokenizer = CharTokenizer(characters)
     model = randomised(dataclasses.replace(CONFIG, d_vocab=len(characters)))
     settings = SamplingConfig(max_new_tokens=6, temperature=0)
@@ -521,7 +521,7 @@ def test_the_model_stays_in_its_mode_and_dropout_is_off(training):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_weights_that_are_no_numbers_are_reported(value):
+def test_logits_that_are_not_finite_are_reported(value):
     model = randomised().train()
     with torch.no_grad():
         model.embed.W_E.fill_(value)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from llm.registry import HOMES, registry
+from llm.registry import REGISTRY_MODULES, registry
 
 ROOT = Path(__file__).parents[1]
-NAMES = {name for kind in HOMES for name in registry(kind)}
+NAMES = {name for kind in REGISTRY_MODULES for name in registry(kind)}
 OWN = (
-    *(home.replace(".", "/") for home in HOMES.values()),
+    *(home.replace(".", "/") for home in REGISTRY_MODULES.values()),
     "llm/presets.py",  # a preset is a choice of variants
 )
 # Strings that are equal to a variant's name and mean something else, or a default.

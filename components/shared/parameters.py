@@ -8,20 +8,20 @@ Query = Mapping[str, str]  # the parameters of an address, by name
 
 
 def parse_natural(text: str, digits: int = 9) -> int | None:
-    """Parse a whole number of 0 or more with at most `digits` digits; None for any other text."""
+    """Parse an integer of 0 or more with at most `digits` digits; None for any other text."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 def require_natural(name: str, text: str, digits: int = 9) -> int:
-    """Parse a whole number of 0 or more. Raises ValueError, naming the parameter, for any other text."""
+    """Parse an integer of 0 or more. Raises ValueError, naming the parameter, for any other text."""
     number = parse_natural(text, digits)
     if number is None:
-        raise ValueError(f"{name} must be a whole number of 0 or more, got {text[:40]!r}")
+        raise ValueError(f"{name} must be an integer of 0 or more, got {text[:40]!r}")
     return number
 
 
 def int_param(query: Query, name: str, default: int = 0, digits: int = 9) -> int:
-    """The parameter `name` as a whole number. Raises ValueError for anything else."""
+    """The parameter `name` as an integer. Raises ValueError for anything else."""
     return require_natural(name, query.get(name, str(default)), digits)
 
 

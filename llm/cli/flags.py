@@ -21,7 +21,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from llm.config import INT_LIMIT, describe
 
 ParsedFlags = dict[str, Any]  # the flags that the user passed, by name
-_NUMBER_NAMES = {int: "a whole number", float: "a number"}
+_NUMBER_NAMES = {int: "an integer", float: "a number"}
 SIGNS = ("--", "--no-")  # of a flag without a value
 _registry = ConstructorRegistry()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llm.world.checker import check
     from llm.world.stories import generate
 
-_HOMES = {
+_MODULES = {
     "SKILLS": "llm.world.asking",
     "check": "llm.world.checker",
     "generate": "llm.world.stories",
@@ -29,6 +29,6 @@ __all__ = ["SKILLS", "check", "generate", "probes"]
 
 def __getattr__(name: str) -> Any:
     """One of the names above."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'llm.world' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -75,7 +75,7 @@ def probes(skill: str, seed: int = 0) -> Iterator[Probe]:
     if skill not in SKILLS:
         raise ValueError(f"skill must be one of {', '.join(SKILLS)}, got {skill!r:.80}")
     if seed < 0:
-        raise ValueError(f"seed must be a whole number of 0 or more, got {seed}")
+        raise ValueError(f"seed must be an integer of 0 or more, got {seed}")
     return _matched(skill, seed)
 
 

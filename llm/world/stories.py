@@ -23,7 +23,7 @@ def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
     A larger size continues the text of a smaller one. Raises ValueError for a negative seed or a size below 1.
     """
     if seed < 0:
-        raise ValueError(f"seed must be a whole number of 0 or more, got {seed}")
+        raise ValueError(f"seed must be an integer of 0 or more, got {seed}")
     if size < 1:
         raise ValueError(f"size must be at least 1 byte, got {size}")
     told: list[str] = []

@@ -125,7 +125,7 @@ def test_two_tabs_starting_at_once_get_one_run(tmp_path):
     assert len(trainings.active()) == 1
 
 
-def test_arguments_that_cannot_work_are_told_to_the_caller(tmp_path):
+def test_invalid_arguments_are_raised_to_the_caller(tmp_path):
     with pytest.raises(ValueError, match="float16"):
         start(tmp_path, precision="float16")
     assert trainings.active() == []
@@ -140,7 +140,7 @@ def test_divergence_ends_the_run_as_failed_with_its_explanation(tmp_path):
     assert run.folder.status().state == "failed"
 
 
-def test_any_other_failure_is_told_too(tmp_path, caplog):
+def test_any_other_failure_is_reported_too(tmp_path, caplog):
     run = start(tmp_path)
     reach(run, 2)
 

@@ -128,6 +128,7 @@ def test_flags_reach_the_run_and_the_rest_is_the_presets(capsys):
     pace = {name[2:].replace("-", "_"): value for name, value in PACE.items()}
     assert config.training == TrainingConfig(**pace, optimizer="muon", learning_rate=1e-4, seed=7)
     assert config.raw["implementation"] == "torch"
+    assert "Muon, learning_rate=0.0001\n" in capsys.readouterr().out
 
 
 def test_d_vocab_is_the_size_that_the_tokenizer_aims_for():
@@ -145,7 +146,7 @@ BAD_TRAINING = [
     (["--size", "tiny"], "'tiny'"),
     (["--tokenizer", "word"], "'word'"),
     (["--learning-rte", "1"], "--learning-rte, 1 (did you mean --learning-rate?)"),
-    (["--steps", "many"], "--steps must be a whole number, got 'many'"),
+    (["--steps", "many"], "--steps must be an integer, got 'many'"),
     (["--steps"], "--steps"),
     (["--steps", "0"], "steps must be at least 1, got 0"),
     (["--steps", "-3"], "steps must be at least 1, got -3"),
@@ -166,7 +167,7 @@ BAD_TRAINING = [
 
 
 @pytest.mark.parametrize(("words", "sentence"), BAD_TRAINING, ids=lambda value: " ".join(value)[:40])
-def test_what_cannot_be_trained_is_told_in_a_sentence_and_leaves_nothing(words, sentence, capsys):
+def test_invalid_training_flags_are_one_clear_sentence_and_leave_nothing(words, sentence, capsys):
     Path("empty.txt").write_text(" \n")
     Path("latin.txt").write_bytes("caf\xe9 ".encode("latin-1") * 100)
     before = sorted(Path().rglob("*"))
@@ -177,7 +178,7 @@ def test_what_cannot_be_trained_is_told_in_a_sentence_and_leaves_nothing(words, 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what the test expects to lack")
 @pytest.mark.parametrize("command", [["train", "--data", "foxes.txt"], ["infer", "--checkpoint", "RUN"]])
-def test_a_device_that_is_not_there_is_told(command, trained, capsys):
+def test_a_missing_device_is_named(command, trained, capsys):
     path = copied(trained)
     words = [str(path) if word == "RUN" else word for word in command]
     assert "device='cuda' is not possible" in said_by(capsys, [*words, "--device", "cuda"], 2)
@@ -195,7 +196,7 @@ def test_a_device_that_is_not_there_is_told(command, trained, capsys):
         (["--device", "tpu"], "'tpu'"),
     ],
 )
-def test_what_cannot_be_written_is_told_in_a_sentence(words, sentence, trained, capsys):
+def test_what_cannot_be_generated_is_one_clear_sentence(words, sentence, trained, capsys):
     assert sentence in said_by(capsys, ["infer", "--checkpoint", str(copied(trained)), *words], 2)
 
 
@@ -215,12 +216,12 @@ def test_what_cannot_be_written_is_told_in_a_sentence(words, sentence, trained, 
         ),
     ],
 )
-def test_a_wrong_command_is_told_in_a_sentence(words, sentence, capsys):
+def test_an_invalid_command_line_is_one_clear_sentence(words, sentence, capsys):
     assert sentence in said_by(capsys, words, 2)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ODD if kind != "a folder"])
-def test_what_is_no_regular_file_is_never_replaced_by_an_output(kind, tmp_path, capsys):
+def test_an_output_replaces_regular_files_only(kind, tmp_path, capsys):
     outside, output = tmp_path / "outside", tmp_path / "output"
     outside.write_bytes(SECRET)
     put(kind, output, outside)
@@ -232,7 +233,7 @@ def test_what_is_no_regular_file_is_never_replaced_by_an_output(kind, tmp_path, 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\xff\x00garbage" * 9])
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "tokenizer.model", "final_model.safetensors"])
-def test_a_damaged_checkpoint_is_told_by_its_file(file, damage, trained, capsys):
+def test_a_damaged_checkpoint_is_reported_with_its_file(file, damage, trained, capsys):
     path = copied(trained)
     (path / file).write_bytes(damage)
     assert file in said_by(capsys, ["infer", "--checkpoint", str(path)], 2)
@@ -286,7 +287,7 @@ def test_each_of_several_values_may_begin_with_a_dash(words, stops, monkeypatch)
     [
         (["--prompt", "--seed", "3"], "--prompt"),
         (["--stop", ".", "--temprature", "1"], "--temprature, 1 (did you mean --temperature?)"),
-        (["--seed", "-many"], "--seed must be a whole number, got '-many'"),
+        (["--seed", "-many"], "--seed must be an integer, got '-many'"),
         (["--prompt", "-a", "-b"], "Unrecognized options: -b"),
     ],
 )
@@ -355,7 +356,7 @@ CONFIG_FLAGS = [
 
 
 @pytest.mark.parametrize("number", [HUGE, f"-{HUGE}", HUGE * 20, f"0.{HUGE}e400"], ids=["400", "-400", "8000", "float"])
-def test_a_number_of_any_length_is_told_in_a_sentence(number, trained, capsys):
+def test_a_number_of_any_length_is_one_clear_sentence(number, trained, capsys):
     flags = {
         "train": ["--data", "foxes.txt", "--tokenizer", "bpe"],
         "infer": ["--checkpoint", str(copied(trained))],

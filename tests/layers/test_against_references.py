@@ -142,7 +142,7 @@ def test_alibi_lowers_scores_by_slope_times_distance(implementation):
 
 
 @pytest.mark.parametrize("n_heads", [1, 2, 4, 6, 7, 8, 12, 16, 24])
-def test_alibi_slopes_are_the_papers(n_heads):
+def test_alibi_slopes_are_those_of_bloom_in_transformers(n_heads):
     theirs = build_alibi_tensor(torch.ones(1, 2), n_heads, torch.float32)[:, 0, 1]
     torch.testing.assert_close(torch.tensor(alibi_slopes(n_heads)), theirs)
 

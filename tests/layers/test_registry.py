@@ -20,7 +20,7 @@ from llm.costs import memory, parameter_count
 from llm.interop.standalone import standalone_script
 from llm.interpret.direct_logit_attribution import direct_logit_attribution
 from llm.interpret.positions import distance_curves
-from llm.registry import HOMES, registry
+from llm.registry import REGISTRY_MODULES, registry
 from llm.trace.forward_pass import implementations, record_forward_pass
 from llm.trace.layer_trace import trace_layer
 
@@ -148,7 +148,7 @@ def test_an_entry_without_one_of_its_fields_fails_at_once(kind):
             type(TOYS[kind])(**{name: value for name, value in declared.items() if name != missing})
 
 
-@pytest.mark.parametrize("kind", HOMES)
+@pytest.mark.parametrize("kind", REGISTRY_MODULES)
 def test_an_unknown_name_is_an_error_that_names_those_known(kind):
     with pytest.raises(ValueError, match=f"{kind} must be one of {', '.join(registry(kind))}, got 'nonesuch'"):
         registry(kind)["nonesuch"]

@@ -119,7 +119,7 @@ def test_the_comparison_route_measures_all_three(client, key):
         (
             "KEY/array?path=embed&implementation=einops&step=-1&name=one_hot",
             400,
-            "step must be a whole number",
+            "step must be an integer",
         ),
         (
             "KEY/array?path=embed&implementation=einops&step=0&name=one_hot&index=0,0",

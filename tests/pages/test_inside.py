@@ -229,7 +229,7 @@ def test_each_row_of_the_lens_is_a_separate_task(run, monkeypatch):
     [
         ("lens", {"tokens": "99999"}, 400, "token 99999 is not in the vocabulary"),
         ("attribution", {"position": "16"}, 400, "position must be 0 to 15, the positions of this text, got 16"),
-        ("attribution", {"position": "-1"}, 400, "position must be a whole number of 0 or more, got '-1'"),
+        ("attribution", {"position": "-1"}, 400, "position must be an integer of 0 or more, got '-1'"),
         ("attribution", {"token": "9999"}, 400, "token 9999 is not in the vocabulary"),
         ("residual", {"tokens": ".".join(["1"] * 17)}, 400, "17 tokens are too many"),
         ("nothing", {}, 404, "There is no such view"),

@@ -61,7 +61,7 @@ def test_a_link_opens_the_same_intervention(home, run):
 def test_a_link_to_an_impossible_intervention_shows_a_message(home, run):
     never_ask(home)
     app = open_page("inside", run=run.name, prompt=HEN, view="intervene", off="0.<b>")
-    assert "off must be a whole number of 0 or more, got '<b>'" in texts(app)
+    assert "off must be an integer of 0 or more, got '<b>'" in texts(app)
 
 
 @pytest.mark.parametrize("kind", ["zero", "mean"])
@@ -146,7 +146,7 @@ def test_an_intervention_exports_everything_it_shows(run):
     [
         ({"off": "9.0"}, "layer 9 does not exist"),
         ({"off": "0.7"}, "head 7 does not exist"),
-        ({"off": "x.0"}, "off must be a whole number of 0 or more, got 'x'"),
+        ({"off": "x.0"}, "off must be an integer of 0 or more, got 'x'"),
         ({"scale": "7"}, "scale must be one of 0, 0.25, 0.5, 0.75, 1, 1.5, 2, got '7'"),
         ({"gaze": "up"}, "target must be one of itself, previous, first, evenly, token, got 'up'"),
         ({"gaze": "token", "row": "3", "key": "5"}, "position 3 cannot attend to position 5"),
@@ -288,7 +288,7 @@ def test_patching_exports_everything_it_shows(run):
         ({"answers": "1.999"}, "answers two that differ"),
         ({"site": "nose"}, "site must be one of resid_pre, attention_out, mlp_out, head, got 'nose'"),
         ({"layer": "9"}, "layer 9 does not exist"),
-        ({"layer": "-1"}, "layer must be a whole number of 0 or more, got '-1'"),
+        ({"layer": "-1"}, "layer must be an integer of 0 or more, got '-1'"),
     ],
 )
 def test_impossible_patches_are_refused_with_a_message(run, query, message):

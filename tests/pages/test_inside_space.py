@@ -202,10 +202,10 @@ def test_neighbours_of_many_tokens_are_computed_in_many_tasks(run, monkeypatch):
 @pytest.mark.parametrize(
     ("what", "query", "message"),
     [
-        ("embeddings", {"axes": "x"}, "axes must be a whole number of 0 or more, got 'x'"),
+        ("embeddings", {"axes": "x"}, "axes must be an integer of 0 or more, got 'x'"),
         ("embeddings", {"axes": "7"}, "has no weights of step 7"),
         ("embeddings-near", {"token": "99999"}, "token 99999 is not in the vocabulary"),
-        ("embeddings-near", {"token": "<b>"}, "token must be a whole number of 0 or more, got '<b>'"),
+        ("embeddings-near", {"token": "<b>"}, "token must be an integer of 0 or more, got '<b>'"),
         ("neurons-part", {"layer": 2}, "layer must be in 0 to 1, got 2"),
         ("neurons-part", {"part": 1}, "part must be in 0 to 0, the parts of the text, got 1"),
         ("neurons-effect", {"neuron": 99999}, "neuron must be in 0 to 63, got 99999"),

@@ -116,7 +116,7 @@ def test_an_exported_page_holds_the_norms_and_what_draws_them(home):
         ("20200101000000", "gradient_norms", {}, 404, "There is no such run"),
         ("../secrets", "gradient_norms", {}, 404, "There is no such run"),
         (None, "nothing", {}, 404, "There is no such view"),
-        (None, "gradient_norms", {"from": "x"}, 400, "from must be a whole number of 0 or more, got 'x'"),
+        (None, "gradient_norms", {"from": "x"}, 400, "from must be an integer of 0 or more, got 'x'"),
     ],
 )
 def test_bad_addresses_are_refused_with_a_message(home, run_id, what, query, status, message):

@@ -9,7 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 from hypothesis import given
-from run_folders import CONFIGS, MODEL, content, damages
+from run_folders import CONFIGS, MODEL, content, file_damage
 
 from llm import Transformer
 from llm.runs.errors import DamagedCheckpointError
@@ -74,7 +74,7 @@ SMALL_FILES = ["config.json", "tokenizer.json", "metrics.jsonl", "status.json", 
 
 
 @pytest.mark.parametrize("name", SMALL_FILES)
-@given(damages())
+@given(file_damage())
 def test_no_damage_to_a_file_is_more_than_a_value_error(trained, name, damage):
     path = trained.path / name
     with content(path, damage(path.read_bytes())):
@@ -90,7 +90,7 @@ def test_no_damage_to_a_file_is_more_than_a_value_error(trained, name, damage):
         assert all(type(line["step"]) is int for line in trained.read_metrics().rows)
 
 
-@given(damages())
+@given(file_damage())
 def test_no_damage_to_the_trainers_state_is_more_than_a_damaged_checkpoint(trained, damage):
     path = trained.path / "step_000003" / "trainer.pt"
     with content(path, damage(path.read_bytes())), contextlib.suppress(DamagedCheckpointError):

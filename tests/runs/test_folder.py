@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from run_folders import ABOUT, MODEL, TEXT, TRAINING, in_a_child, names, new_run
+from run_folders import ABOUT, MODEL, TEXT, TRAINING, in_a_child_process, names, new_run
 
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
@@ -61,12 +61,16 @@ def test_threads_and_processes_that_start_runs_at_once_get_folders_of_their_own(
             new_run(tmp_path, text=f"{text}{number}")
 
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda name: in_a_child(lambda: two_runs(name)) if name < "d" else two_runs(name), "abcdef"))
+        list(
+            pool.map(
+                lambda name: in_a_child_process(lambda: two_runs(name)) if name < "d" else two_runs(name), "abcdef"
+            )
+        )
     runs = list_runs(tmp_path)
     assert sorted(RunFolder(run.path).text() for run in runs) == [a + b for a in "abcdef" for b in "01"]
 
 
-def test_a_folder_without_config_is_no_run(tmp_path):
+def test_a_folder_without_config_is_not_a_run(tmp_path):
     folder = tmp_path / "20260131120000"
     folder.mkdir()
     with pytest.raises(FileNotFoundError, match=r"20260131120000 is not a run folder.*uv run llm runs"):

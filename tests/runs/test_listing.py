@@ -5,7 +5,7 @@ import shutil
 from datetime import datetime
 
 import pytest
-from run_folders import ABOUT, CONFIGS, MODEL, content, copies, new_run, row
+from run_folders import ABOUT, CONFIGS, MODEL, content, copy_run, new_run, row
 
 from llm import Transformer
 from llm.runs.folder import RunFolder
@@ -38,7 +38,7 @@ def test_listing_hundreds_of_runs_reads_little_of_each(tmp_path, monkeypatch):
     folder = new_run(tmp_path, text="a long text " * 500)
     for step in range(20):
         folder.append_metrics(row(step, loss=step / 8))
-    ids = [folder.id, *copies(folder, 299)]
+    ids = [folder.id, *copy_run(folder, 299)]
     with (tmp_path / ids[100] / "metrics.jsonl").open("ab") as file:  # a run of a million steps
         file.write((json.dumps({"step": 50, "loss": 1.0, "evaluation": None}).encode() + b"\n") * 100_000)
     totals, real_open = collections.Counter(), io.open
@@ -85,7 +85,7 @@ def test_a_run_without_a_preset_is_custom(tmp_path):
 def test_a_damaged_run_is_listed_as_damaged_and_breaks_nothing(tmp_path, case):
     folder = new_run(tmp_path)
     folder.write_status("stopped", "", 0)
-    newer, older = folder.id, copies(folder, 1)[0]
+    newer, older = folder.id, copy_run(folder, 1)[0]
     for damaged, intact in ((newer, older), (older, newer)):
         with content(tmp_path / damaged / "config.json", CONFIGS[case][0]):
             runs = {run.id: run for run in list_runs(tmp_path)}
@@ -122,7 +122,7 @@ def test_an_evaluation_without_a_loss_is_passed_over(tmp_path, line):
     assert list_runs(tmp_path)[0].loss == 3.5
 
 
-def test_what_is_no_run_is_not_listed(tmp_path):
+def test_what_is_not_a_run_is_not_listed(tmp_path):
     assert list_runs(tmp_path / "nothing") == []
     assert list_runs(tmp_path) == []
     for name in ("20260131120000", "notes", "2026013112000", "202601311200000", "٢٠٢٦٠١٣١١٢٠٠٠٠"):
@@ -143,7 +143,7 @@ def test_a_run_named_after_no_time_is_listed(tmp_path):
 
 def test_a_run_removed_meanwhile_is_left_out(tmp_path, monkeypatch):
     folder = new_run(tmp_path)
-    older = copies(folder, 2)
+    older = copy_run(folder, 2)
     config = RunFolder.config
 
     def removing(self: RunFolder) -> object:

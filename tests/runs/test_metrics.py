@@ -86,7 +86,7 @@ def test_metrics_that_are_not_there_are_none(tmp_path):
     assert folder.read_metrics(10) == ([], 0, True)
 
 
-def test_lines_that_are_no_metrics_are_passed_over(tmp_path):
+def test_lines_that_are_not_metrics_are_skipped(tmp_path):
     folder = new_run(tmp_path)
     folder.append_metrics(row(1))
     with (folder.path / "metrics.jsonl").open("ab") as file:

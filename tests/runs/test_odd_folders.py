@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 from odd_folders import ODD, SECRET, mutations, put, within
-from run_folders import MODEL, copies, new_run, row
+from run_folders import MODEL, copy_run, new_run, row
 
 from llm import Transformer
 from llm.runs.folder import FILES, RunFolder
@@ -29,7 +29,7 @@ def outside(tmp_path):
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_run_with_something_odd_in_place_of_a_file_is_listed_with_the_reason(tmp_path, outside, kind, name):
     folder = new_run(tmp_path / "checkpoints")
-    (intact,) = copies(folder, 1)
+    (intact,) = copy_run(folder, 1)
     said = put(kind, folder.path / name, outside)
     with within(20):
         runs = {run.id: run for run in list_runs(folder.path.parent)}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from run_folders import MODEL, in_a_child, names, new_run
+from run_folders import MODEL, in_a_child_process, names, new_run
 
 from llm import Transformer
 from llm.runs.errors import DamagedCheckpointError
@@ -110,7 +110,7 @@ def test_a_process_killed_while_writing_leaves_nothing_that_counts(tmp_path):
         (target / "model.safetensors").write_bytes(b"half")
         os._exit(9)
 
-    in_a_child(lambda: write_folder(folder.path / "step_000002", killed_in_the_middle))
+    in_a_child_process(lambda: write_folder(folder.path / "step_000002", killed_in_the_middle))
     assert any(name.startswith(".writing-step_000002") for name in names(folder.path))
     assert folder.snapshots() == [1]
     assert [run.id for run in list_runs(tmp_path)] == [folder.id]

@@ -4,7 +4,7 @@ import os
 import pickle
 
 import pytest
-from run_folders import in_a_child, new_run
+from run_folders import in_a_child_process, new_run
 
 from llm.runs.folder import RunFolder
 from llm.runs.listing import list_runs
@@ -15,7 +15,7 @@ def test_a_run_whose_process_is_gone_reads_as_interrupted_if_it_was_under_way(tm
     folder = new_run(tmp_path)
     folder.write_status(state, "why", 7)
     assert (folder.status().state, folder.status().message) == (state, "why")
-    in_a_child(lambda: new_run(tmp_path / "killed").write_status(state, "why", 8))
+    in_a_child_process(lambda: new_run(tmp_path / "killed").write_status(state, "why", 8))
     (run,) = list_runs(tmp_path / "killed")
     status = RunFolder(run.path).status()
     assert status.step == 8
@@ -28,7 +28,7 @@ def test_a_run_whose_process_is_gone_reads_as_interrupted_if_it_was_under_way(tm
 
 @pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid()], ids=["init", "this process", "its parent"])
 def test_a_killed_run_is_interrupted_whoever_has_its_process_id_now(tmp_path, pid):
-    in_a_child(lambda: new_run(tmp_path))
+    in_a_child_process(lambda: new_run(tmp_path))
     folder = RunFolder(list_runs(tmp_path)[0].path)
     for file in ("status.json", "training.lock"):
         content = (folder.path / file).read_text()

@@ -13,8 +13,8 @@ from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate
 from llm.world.words import WORD
 
 OTHER_SEEDS = range(100, 110)
-SOME = 60_000
-TRIED = 2_000
+SIZE = 60_000
+SAMPLES = 2_000
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_every_sentence_of_the_training_text_is_accepted():
 
 @pytest.mark.parametrize("seed", OTHER_SEEDS)
 def test_every_sentence_of_another_seed_is_accepted_and_no_story_contradicts_itself(seed):
-    found = check(generate(seed, SOME))
+    found = check(generate(seed, SIZE))
     assert [sentence.text for sentence in found.sentences if not sentence.well_formed] == []
     assert found.contradictions == ()
 
@@ -60,7 +60,7 @@ def test_damaged_sentences_are_rejected(sentences, damage):
     chance = random.Random(0)
     words = [word for sentence in sentences for word in WORD.findall(sentence)]
     rejected = tried = 0
-    for sentence in chance.sample(sentences, TRIED):
+    for sentence in chance.sample(sentences, SAMPLES):
         if damage == "replaced":
             damaged = one_word_replaced(sentence, chance, words)
         else:
@@ -69,7 +69,7 @@ def test_damaged_sentences_are_rejected(sentences, damage):
             tried += 1
             rejected += not reader().read(damaged)
     print(f"{damage}: {rejected / tried:.4f} of {tried} rejected")
-    assert tried > 0.9 * TRIED
+    assert tried > 0.9 * SAMPLES
     assert rejected / tried >= 0.99
 
 
@@ -137,7 +137,7 @@ def test_last_sentence_that_is_cut_off_is_left_out():
     assert [sentence.text for sentence in found.sentences] == ["Not a thing was left lying about."]
 
 
-def test_text_without_a_complete_sentence_has_share_0():
+def test_a_text_without_a_complete_sentence_has_a_well_formed_fraction_of_0():
     assert check("").well_formed_fraction == 0
     assert check("once upon").well_formed_fraction == 0
 

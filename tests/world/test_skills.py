@@ -18,8 +18,8 @@ def tokenizer():
     return build_tokenizer("bpe", TEXT)
 
 
-class Reads(nn.Module):
-    """Finds everything likelier whose sum of token ids is even: a rule that a test can check by hand."""
+class ModuloModel(nn.Module):
+    """Gives token v the logit v mod 7, whatever came before (it adds a number that is the same for all tokens)."""
 
     def __init__(self, d_vocab: int) -> None:
         super().__init__()
@@ -30,8 +30,8 @@ class Reads(nn.Module):
         return scores.expand(*tokens.shape, self.d_vocab)
 
 
-def test_accuracy_is_the_share_of_pairs_whose_right_side_is_likelier(tokenizer):
-    model = Reads(tokenizer.d_vocab)
+def test_accuracy_is_the_fraction_of_pairs_whose_right_side_is_likelier(tokenizer):
+    model = ModuloModel(tokenizer.d_vocab)
     expected = []
     for pair in first_probes("sizes", 10):
         sums = []
@@ -64,7 +64,7 @@ def test_batches_do_not_change_a_likelihood(tokenizer, monkeypatch):
 
 def test_skills_that_a_tokenizer_cannot_express_are_left_out():
     letters = CharTokenizer("".join(sorted(set(TEXT) - set("0123456789"))))
-    scores = skills(Reads(letters.d_vocab), letters, count=20, names=["large_sums", "days"])
+    scores = skills(ModuloModel(letters.d_vocab), letters, count=20, names=["large_sums", "days"])
     assert scores.keys() == {"days"}
 
 
@@ -73,7 +73,7 @@ def test_skills_that_a_tokenizer_cannot_express_are_left_out():
 )
 def test_impossible_arguments_are_named(tokenizer, arguments, named):
     with pytest.raises(ValueError, match=named):
-        skills(Reads(tokenizer.d_vocab), tokenizer, **arguments)
+        skills(ModuloModel(tokenizer.d_vocab), tokenizer, **arguments)
 
 
 def test_the_world_recognises_its_own_text():

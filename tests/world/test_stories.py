@@ -15,7 +15,7 @@ from llm.world.telling import Story
 
 TRAINING_TEXT = Path(__file__).parents[2] / "training.txt"
 OTHER_SEED = 20
-SOME = 300_000
+SIZE = 300_000
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def text() -> str:
 
 @pytest.fixture(scope="module")
 def stories(text: str) -> list[str]:
-    return (text + "\n" + generate(OTHER_SEED, SOME)).strip().split("\n\n")
+    return (text + "\n" + generate(OTHER_SEED, SIZE)).strip().split("\n\n")
 
 
 def sentences(story: str) -> list[str]:
