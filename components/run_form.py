@@ -142,9 +142,15 @@ def choose_model(architecture: str, size: str, d_vocab: int) -> ModelConfig:
     return ModelConfig(d_vocab=d_vocab, **changed)
 
 
-def choose_training() -> TrainingConfig:
-    """Edit the fields of the training config. Raises ValueError for an invalid value."""
+def choose_training(model: ModelConfig) -> TrainingConfig:
+    """Edit the fields of the training config. Raises ValueError for an invalid value.
+
+    The learning rate starts at the one that suits the chosen optimizer and this model.
+    """
     values = {name: field.default for name, field in describe(TrainingConfig).items()}
+    values["learning_rate"] = lambda chosen: (
+        TrainingConfig(optimizer=chosen["optimizer"]).for_model(model).learning_rate
+    )
     with st.expander("All training settings", icon=":material/tune:"):
         changed = forms.fields(TrainingConfig, values, values, Session.TRAIN_TRAINING)
     return TrainingConfig(**changed)
@@ -176,7 +182,7 @@ def choose_run() -> NewRun:
             )  # fmt: skip
     expected = d_vocab or entry.expected_d_vocab(text)
     model = choose_model(architecture, size, expected)
-    training = choose_training()
+    training = choose_training(model)
     return NewRun(model, training, tokenizer, d_vocab, text, text_name, architecture, size)
 
 

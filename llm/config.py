@@ -97,10 +97,8 @@ class TrainingConfig:
     accumulation: Annotated[int, Doc("Forward passes whose gradients are averaged into one optimizer step.")] = 1
     optimizer: Annotated[str, Doc("How a gradient becomes a step.")] = "muon"
     learning_rate: Annotated[
-        float,
-        Doc("Peak learning rate of AdamW. If AdamW trains every parameter, wide models need less: GPT-3 used 0.0006 "
-            "at d_model 768."),
-    ] = 0.01  # fmt: skip
+        float | None, Doc("Peak learning rate of AdamW. None: one that suits the optimizer and d_model (see its help).")
+    ] = None
     muon_learning_rate: Annotated[float, Doc("Peak learning rate of Muon (optimizer muon only).")] = 0.02
     schedule: Annotated[str, Doc("Course of the learning rate after warm-up.")] = "trapezoid"
     warmup: Annotated[float, Doc("Fraction of the steps during which the learning rate rises from 0.")] = 0.02
@@ -148,8 +146,8 @@ class TrainingConfig:
             require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("patience", "sample_tokens", "skill_pairs", "seed"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
-        for name in ("learning_rate", "muon_learning_rate"):
-            require(self, name, getattr(self, name) > 0, "above 0")
+        require(self, "learning_rate", self.learning_rate is None or self.learning_rate > 0, "above 0, or None")
+        require(self, "muon_learning_rate", self.muon_learning_rate > 0, "above 0")
         for name in ("warmup", "decay", "min_lr"):
             require(self, name, 0 <= getattr(self, name) <= 1, "in [0, 1]")
         for name in ("weight_decay", "grad_clip"):
@@ -157,6 +155,14 @@ class TrainingConfig:
         for name in ("beta1", "beta2"):
             require(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         registry("schedule")[self.schedule].validate(self)
+
+    def for_model(self, model: ModelConfig) -> TrainingConfig:
+        """This config with a learning rate: without one, the rate that suits the optimizer and the model's width."""
+        if self.learning_rate is not None:
+            return self
+        return dataclasses.replace(
+            self, learning_rate=registry("optimizer")[self.optimizer].learning_rate(model.d_model)
+        )
 
 
 @dataclass(frozen=True)

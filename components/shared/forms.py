@@ -15,15 +15,17 @@ def fields(
 ) -> dict[str, Any]:
     """Show a control for each of these fields of `config`, in rows, starting at `values`; returns the chosen values.
 
+    A start that depends on fields shown before is a function of what has been chosen so far.
     `widths` are the relative widths of a row's columns.
     """
     described, names = describe(config), list(names)
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for start in range(0, len(names), len(widths)):
         row = st.columns(widths, vertical_alignment="bottom")
         for place, name in zip(row, names[start : start + len(widths)], strict=False):
             with place:
-                chosen[name] = control(described[name], values[name], f"{key}-{name}")
+                value = values[name](chosen) if callable(values[name]) else values[name]
+                chosen[name] = control(described[name], value, f"{key}-{name}")
     return chosen
 
 

@@ -18,6 +18,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from llm.costs import flops_per_token, memory, parameter_count
+from llm.training.optimizers import REGISTRY as OPTIMIZERS
 
 if TYPE_CHECKING:
     from llm.checkpoints import RunSummary
@@ -156,6 +157,7 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
         f"{len(trainer.data.validation):,} validation tokens, {model.d_vocab:,} distinct",
         "training": f"{training.steps:,} steps of {windows} windows of {model.n_ctx} tokens: "
         f"{training.steps * windows * model.n_ctx:,} tokens, on {trainer.device.type}",
+        "optimizer": f"{OPTIMIZERS[training.optimizer].label}, learning_rate={training.learning_rate:g}",
         "baselines": "validation loss without a network: "
         + ", ".join(f"{kind} {float(baselines[kind]):.3f}" for kind in counted),
     }

@@ -33,8 +33,10 @@ def read_config(path: Path) -> RunConfig:
     """The content of a config.json. Raises as `read_json_object`."""
     raw = read_json_object(path)
     try:
-        return RunConfig(_config(ModelConfig, raw["model"]), _config(TrainingConfig, raw["training"]), raw)
-    except (KeyError, ValueError, OverflowError) as error:  # OverflowError: a whole number beyond all floats
+        model: ModelConfig = _config(ModelConfig, raw["model"])
+        training: TrainingConfig = _config(TrainingConfig, raw["training"])
+        return RunConfig(model, training.for_model(model), raw)
+    except (KeyError, ValueError, OverflowError) as error:  # OverflowError: an integer beyond all floats
         problem = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise DamagedCheckpointError(path, problem) from None
 

@@ -36,6 +36,13 @@ def learning_rate_multiplier(step: int, config: TrainingConfig) -> float:
     return min(rise, config.min_lr + (1 - config.min_lr) * fall)
 
 
+def learning_rate(step: int, config: TrainingConfig) -> float:
+    """AdamW's learning rate in optimizer step `step`. Raises ValueError for a config without a peak."""
+    if config.learning_rate is None:
+        raise ValueError("learning_rate must be a number during training, got None: use TrainingConfig.for_model")
+    return learning_rate_multiplier(step, config) * config.learning_rate
+
+
 def title(name: str) -> str:
     """The title of this schedule on the Code page."""
     return f"Learning rate: {REGISTRY[name].label}"

@@ -55,7 +55,7 @@ def start_run(
     if tokenizer is None:
         tokenizer = build_tokenizer(tokenizer_kind, text, d_vocab_requested)
     prompt = normalize_text(training_config.sample_prompt)
-    training_config = dataclasses.replace(training_config, sample_prompt=prompt)
+    training_config = dataclasses.replace(training_config.for_model(model_config), sample_prompt=prompt)
     tokenizer.encode(prompt)  # unknown characters are reported before a folder is made
     model_config = dataclasses.replace(model_config, d_vocab=tokenizer.d_vocab)
 

@@ -41,7 +41,7 @@ from llm.training.evaluators import Evaluator, standard_evaluators
 from llm.training.gradients import gradient_norms, parameters_by_layer
 from llm.training.metrics import StepMetrics
 from llm.training.optimizers.build import build_optimizers, set_learning_rate
-from llm.training.schedule import learning_rate_multiplier
+from llm.training.schedule import learning_rate, learning_rate_multiplier
 from llm.training.writer import RunWriter
 
 
@@ -72,7 +72,7 @@ class Trainer(Iterator[StepMetrics]):
         set_attend(self.model, attention_kernel(self.device, precision))
         self.tokenizer = tokenizer
         self.data = data
-        self.config = config
+        self.config = config = config.for_model(model.config)
         self.folder = folder
         if evaluators is None:
             evaluators = standard_evaluators(tokenizer, data, config, self.autocast)
@@ -128,7 +128,7 @@ class Trainer(Iterator[StepMetrics]):
             step=self.step,
             tokens=self.step * self._tokens_per_step,
             loss=measured[0],
-            learning_rate=multiplier * config.learning_rate,
+            learning_rate=learning_rate(self.step, config),
             grad_norm=measured[1] if math.isfinite(measured[1]) else None,  # JSON has no infinity
             grad_norms={
                 name: norm for name, norm in zip(self.layers, measured[2:], strict=True) if math.isfinite(norm)
@@ -283,7 +283,7 @@ class Trainer(Iterator[StepMetrics]):
 
     def _diverged(self, what: str, step: int) -> NoReturn:
         """End the run as failed: in a step not taken (its weights would not be finite), or in the one just taken."""
-        rate = learning_rate_multiplier(max(step, 1), self.config) * self.config.learning_rate
+        rate = learning_rate(max(step, 1), self.config)
         message = divergence_message(step, what, rate, step > self.step, self._writer is not None)
         if self._writer is not None:
             self._writer.fail(self, message)

@@ -137,6 +137,18 @@ def test_a_page_switch_forgets_nothing_of_the_form(home):
     assert {field: control(app, *field).value for field in edits} == edits
 
 
+def test_the_suggested_learning_rate_follows_the_optimizer_and_the_size(home):
+    app = open_page("train", new="1")
+    assert control(app, "number_input", "`learning_rate`").value == 0.01
+    control(app, "selectbox", "`optimizer`").set_value("adamw").run()
+    assert control(app, "number_input", "`learning_rate`").value == 0.003
+    control(app, "number_input", "`learning_rate`").set_value(0.002).run()
+    control(app, "button_group", "Size").set_value("medium").run()
+    assert control(app, "number_input", "`learning_rate`").value == 0.001
+    control(app, "button_group", "Size").set_value("small").run()
+    assert control(app, "number_input", "`learning_rate`").value == 0.002
+
+
 def test_an_invalid_field_does_not_make_the_form_forget_the_others(home):
     app = open_page("train", new="1")
     control(app, "number_input", "`steps`").set_value(77).run()

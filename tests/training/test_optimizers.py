@@ -5,7 +5,7 @@ import torch
 
 from llm.config import TrainingConfig
 from llm.model import Transformer
-from llm.presets import ARCHITECTURES, preset
+from llm.presets import ARCHITECTURES, SIZES, preset
 from llm.training.optimizers import REGISTRY
 from llm.training.optimizers.adamw import AdamW, adamw_step
 from llm.training.optimizers.build import build_optimizers, parameter_groups, set_learning_rate
@@ -43,6 +43,19 @@ def test_learning_rate_scales_each_groups_own_peak():
     set_learning_rate(optimizers, 0.5)
     assert optimizers[0].param_groups[0]["lr"] == pytest.approx(0.2)
     assert {group["lr"] for group in optimizers[1].param_groups} == {0.05}
+
+
+@pytest.mark.parametrize("kind, rates", [("adamw", [0.003, 0.001, 0.0005]), ("muon", [0.01, 0.01, 0.01])])
+def test_a_learning_rate_that_is_not_given_suits_the_optimizer_and_the_width(kind, rates):
+    models = [preset("llama", size, d_vocab=11) for size in SIZES]
+    assert [TrainingConfig(optimizer=kind).for_model(model).learning_rate for model in models] == rates
+    given = TrainingConfig(optimizer=kind, learning_rate=0.01)
+    assert all(given.for_model(model) is given for model in models)
+    model = tiny()
+    rates_of_groups = {
+        group["peak"] for group in build_optimizers(model, TrainingConfig(optimizer=kind))[-1].param_groups
+    }
+    assert rates_of_groups == {TrainingConfig(optimizer=kind).for_model(model.config).learning_rate}
 
 
 @pytest.mark.parametrize("rows, columns", [(6, 6), (4, 9), (9, 4)])
@@ -189,7 +202,7 @@ def test_adamw_equals_torchs_and_the_readable_step():
 
 def test_a_snapshot_of_torchs_adamw_goes_on_the_same():
     torch.manual_seed(0)
-    config = TrainingConfig(optimizer="adamw")
+    config = TrainingConfig(optimizer="adamw", learning_rate=0.01)
     ours, theirs = torch.nn.Parameter(torch.randn(4)), torch.nn.Parameter(torch.randn(4))
     group = {"params": [theirs], "peak": config.learning_rate, "weight_decay": 0.0}
     before = torch.optim.AdamW([group], lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)

@@ -52,9 +52,17 @@ def test_a_toy_optimizer_and_schedule_train_and_resume(tmp_path, toys, implement
         assert torch.equal(parameter, resumed.model.get_parameter(name)), name
 
 
+def test_a_run_records_the_learning_rate_that_it_chose(tmp_path):
+    config = preset("llama", d_vocab=1, d_model=96, n_layers=1, n_heads=2, n_ctx=8)
+    training = TrainingConfig(steps=1, optimizer="adamw", warmup=0, eval_windows=1, sample_tokens=0, device="cpu")
+    trainer = start_run(config, training, "char", TEXT, "hens.txt", tmp_path)
+    assert trainer.config.learning_rate == trainer.folder.config().raw["training"]["learning_rate"] == 0.004
+    assert next(trainer).learning_rate == 0.004
+
+
 def test_a_toy_optimizer_is_costed_exactly(toys):
     model = Transformer(preset("gpt", d_vocab=11, d_model=16, n_layers=2, n_heads=2, n_ctx=8))
-    training = TrainingConfig(optimizer="toy")
+    training = TrainingConfig(optimizer="toy", learning_rate=0.1)
     (optimizer,) = registry("optimizer")["toy"].build(parameter_groups(model), training)
     model(torch.randint(11, (1, 8))).sum().backward()
     optimizer.step()
@@ -99,5 +107,5 @@ def test_functions_that_are_imported_at_their_first_call_exist(entry: OptimizerE
     for step in entry.steps:
         assert isinstance(step, ShownStep)
         weight = torch.ones(3, 2)
-        step.first(weight, torch.ones(3, 2), TrainingConfig())
+        step.first(weight, torch.ones(3, 2), TrainingConfig(learning_rate=0.01))
         assert not weight.eq(1).any()

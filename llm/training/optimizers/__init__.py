@@ -33,6 +33,7 @@ class OptimizerEntry:
 
     label: str
     help: str  # what it does, as the end of a sentence
+    learning_rate: Callable[[int], float]  # AdamW's peak if a config has none, from d_model
     build: Callable[..., Any]  # (ParameterGroups, TrainingConfig): a list of `Optimizer`s; see `build`
     state_per_hidden_weight: int  # float32 numbers that it keeps for each weight of the blocks' matrices
     state_per_other_parameter: int  # and for each of all other parameters
@@ -97,12 +98,23 @@ _MUON_STEP = ShownStep(
     variables=("weight", "mean", "ahead", "direction"),
 )
 
+
+def _adamw_alone(d_model: int) -> float:
+    """0.003 · 128 / d_model, to two digits: 0.003 for small, 0.001 for medium, 0.0005 for full.
+
+    In inverse proportion to the width, as for Adam's hidden matrices in Yang et al. 2022, arXiv:2203.03466. Measured at
+    two widths: docs/optimizers.md. GPT-3, trained for far longer, used 0.0006 at d_model 768 (Brown et al. 2020).
+    """
+    return float(f"{0.003 * 128 / d_model:.2g}")
+
+
 REGISTRY: Registry[OptimizerEntry] = Registry(
     "optimizer",
     {
         "adamw": OptimizerEntry(
             label="AdamW",
-            help="AdamW for every parameter",
+            help="AdamW for every parameter; its learning rate is 0.384 / d_model unless given",
+            learning_rate=_adamw_alone,
             build=imported("llm.training.optimizers.adamw", "build"),
             state_per_hidden_weight=2,  # running means of the gradient and of its square
             state_per_other_parameter=2,
@@ -110,7 +122,8 @@ REGISTRY: Registry[OptimizerEntry] = Registry(
         ),
         "muon": OptimizerEntry(
             label="Muon",
-            help="Muon for the blocks' matrices, AdamW for the rest",
+            help="Muon for the blocks' matrices, AdamW for the rest, at a learning rate of 0.01 unless given",
+            learning_rate=lambda d_model: 0.01,
             build=imported("llm.training.optimizers.muon", "build"),
             state_per_hidden_weight=1,  # a running mean of the gradient
             state_per_other_parameter=2,  # AdamW's

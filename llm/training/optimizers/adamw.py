@@ -23,7 +23,7 @@ from torch.optim.adamw import adamw
 
 from llm.config import TrainingConfig
 from llm.training.optimizers.base import Optimizer
-from llm.training.schedule import learning_rate_multiplier
+from llm.training.schedule import learning_rate
 
 if TYPE_CHECKING:
     from llm.training.optimizers.build import ParameterGroups
@@ -62,7 +62,7 @@ def first_step(weight: Tensor, gradient: Tensor, config: TrainingConfig) -> None
         mean=torch.zeros_like(weight),
         mean_square=torch.zeros_like(weight),
         step=1,
-        learning_rate=learning_rate_multiplier(1, config) * config.learning_rate,
+        learning_rate=learning_rate(1, config),
         beta1=config.beta1,
         beta2=config.beta2,
         weight_decay=config.weight_decay,

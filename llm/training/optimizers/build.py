@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from llm.config import TrainingConfig
+from llm.model import Transformer
 from llm.training.optimizers import REGISTRY
 from llm.training.optimizers.base import Optimizer
 
@@ -41,9 +42,10 @@ def parameter_groups(model: nn.Module) -> ParameterGroups:
     return groups
 
 
-def build_optimizers(model: nn.Module, config: TrainingConfig) -> list[Optimizer]:
+def build_optimizers(model: Transformer, config: TrainingConfig) -> list[Optimizer]:
     """The optimizers of the config's kind. Each of their groups names its peak learning rate, `peak`."""
-    optimizers: list[Optimizer] = REGISTRY[config.optimizer].build(parameter_groups(model), config)
+    build = REGISTRY[config.optimizer].build
+    optimizers: list[Optimizer] = build(parameter_groups(model), config.for_model(model.config))
     return optimizers
 
 
