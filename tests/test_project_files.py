@@ -35,7 +35,7 @@ def test_license_and_version_are_stated_once_and_the_same():
     assert author["name"] in (ROOT / "LICENSE").read_text()
 
 
-GUIDES = ["CONTRIBUTING.md", "docs/architecture.md", "README.md"]
+GUIDES = ["CONTRIBUTING.md", "docs/architecture.md", "docs/measures.md", "README.md"]
 # a file or a folder/, and a name in it
 FILES = r"`((?:[\w.-]+/)*[\w.-]+(?:\.(?:py|js|css|md|txt|toml)|/))(?:::([\w.]+))?`"
 MADE_LATER = ["checkpoints/"]
@@ -47,6 +47,17 @@ def test_every_file_and_function_that_a_guide_names_exists(guide):
     assert len(named) > 5
     assert [path for path, _ in named if path not in MADE_LATER and not (ROOT / path).exists()] == []
     assert [f"{path}::{name}" for path, name in named if name and not defines(ROOT / path, name)] == []
+
+
+def test_each_measure_has_a_definition_its_code_and_a_test():
+    rows = re.findall(r"^\| (?!figure|---)(.*) \|$", (ROOT / "docs" / "measures.md").read_text(), re.MULTILINE)
+    assert len(rows) > 40
+    for row in rows:
+        figure, definition, code, check = row.split(" | ")
+        assert figure and definition
+        assert all(path.startswith("llm/") and name for path, name in re.findall(FILES, code)), row
+        assert all(path.startswith("tests/") and "test_" in name for path, name in re.findall(FILES, check)), row
+        assert re.findall(FILES, code) and re.findall(FILES, check), row
 
 
 def test_what_does_not_exist_is_noticed():

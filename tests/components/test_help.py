@@ -63,6 +63,12 @@ def test_only_the_librarys_source_is_served(client, path):
     assert client.get(f"/source/{path}").status_code == 404
 
 
+def test_every_figure_that_is_explained_is_among_the_measures():
+    measures = (PROJECT / "docs" / "measures.md").read_text("utf-8")
+    named = {f"`{place.file}::{place.name}`" for figure in EXPLANATIONS.values() for place in locations(figure)}
+    assert sorted(name for name in named if name not in measures) == []
+
+
 def test_every_explanation_is_shown_somewhere():
     code = "\n".join(
         path.read_text("utf-8") for folder in ("components", "pages") for path in (PROJECT / folder).rglob("*.py")

@@ -1,4 +1,5 @@
 import contextlib
+import copy
 import dataclasses
 import itertools
 import json
@@ -70,6 +71,16 @@ def test_evaluations_and_samples_come_at_their_steps_and_at_the_end(finished):
     assert evaluated == [m.step for m in metrics if m.sample is not None] == [5, 10, 12]
     assert all(m.sample.startswith(prompt) for m in metrics if m.sample is not None)
     assert TEXT[-400:].find(prompt) >= 0  # from the validation part
+
+
+def test_tokens_per_second_are_a_running_mean(finished):
+    trainer = copy.copy(finished[0])
+    tokens = trainer.config.batch_size * trainer.config.accumulation * trainer.model.config.n_ctx
+    trainer.tokens_per_second = None
+    trainer._count_time(0.5)
+    assert trainer.tokens_per_second == pytest.approx(tokens / 0.5)
+    trainer._count_time(1.5)  # counts a tenth, in seconds per token
+    assert trainer.tokens_per_second == pytest.approx(tokens / (0.9 * 0.5 + 0.1 * 1.5))
 
 
 def test_loss_falls(finished):
