@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from llm.trace.statements import Statement, statements
+from llm.trace.statements import Statement, source_text, statements_of
 
 
 @dataclass
@@ -43,15 +43,17 @@ def trace_lines(
     functions: Collection[str] = ("forward",),
     only: Callable[[Any], bool] = lambda module: True,
     store: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+    read: Callable[[Path], str] = source_text,
 ) -> list[TracedLine]:
     """Run `function` and return every statement of the named functions in `paths` that it executed, in order.
 
     The order is that of completion. `only` selects calls by their `self` (None for a plain function). `store` gets each
-    tensor that a statement made and returns what to store: by default the tensor itself, not a copy. The tracing that
-    was active before (a debugger's, say) is restored.
+    tensor that a statement made and returns what to store: by default the tensor itself, not a copy. `read` returns the
+    text of a path: code that runs need not be in a file. The tracing that was active before (a debugger's, say) is
+    restored.
     """
     followed = {str(path.resolve()): path.resolve() for path in paths}
-    statements_by_line: dict[Path, dict[int, Statement]] = {path: statements(path) for path in followed.values()}
+    statements_by_line = {path: statements_of(read(path)) for path in followed.values()}
     files: dict[CodeType, Path | None] = {}
     lines: list[TracedLine] = []
     calls = 0

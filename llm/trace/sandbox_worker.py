@@ -1,89 +1,107 @@
-"""The worker of `llm.trace.sandbox`: a separate process, in a folder with request.json and edited.py.
+"""The worker of `llm.trace.sandbox`: a separate process that reads a request from its input and answers on its output.
 
-It runs the model unedited and then, with CPU time, memory and file size limited, with the edited `forward`. The result
-is written to result.json: the loss before the edit as soon as it is known, everything at the end.
+It runs the model unedited and writes the loss. Then it raises the wall and runs the model with the edited `forward`,
+which until then it has only held as text, and writes what that did. Each answer is a line of JSON.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import resource
+import os
+import sys
 import traceback
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import einops
 import torch
 from torch import Tensor
 
 from llm.checkpoints import load_run
 from llm.loss import next_token_loss
 from llm.model import Transformer
+from llm.trace import wall
+from llm.trace.forward_pass import PACKAGE
 from llm.trace.line_trace import TracedLine, trace_lines
-from llm.trace.statements import shape_mismatch
+from llm.trace.sandbox import MAX_TEXT, MAX_WRONG_SHAPES
+from llm.trace.statements import shape_mismatch, source_text
 from llm.trace.traced_text import MAX_TOKENS
 
-CPU_SECONDS = 20
-EXTRA_MEMORY = 3 * 2**30  # bytes beyond what the interpreter, torch and the model already use
-MAX_FILE_BYTES = 2**20
-EDITED = Path("edited.py")
+EDITED = PACKAGE.parent / "edited.py"  # the name of the edited code in tracebacks; there is no such file
+AT_THE_WALL = ("Edited code may only compute: it can't open files or import further modules, use the network, start "
+               "threads or programs, or signal others")  # fmt: skip
 
 
 def main() -> None:
-    """Run the edit that request.json describes and write result.json."""
-    request = json.loads(Path("request.json").read_bytes())
+    """Run the edit that the request describes."""
+    request = json.load(sys.stdin.buffer)
+    answers = _take_output()
+    if request["walled"]:
+        wall.end_with_parent()  # before the first answer: if the parent has already ended, writing that one fails
     torch.set_num_threads(1)
     run = load_run(request["run"], request["step"], request["implementation"])
     ids = run.tokenizer.encode(request["text"])[: min(run.config.n_ctx, MAX_TOKENS)]
     tokens = torch.tensor([ids])
     layers = [module for module in run.model.modules() if type(module).__name__ == request["class"]]
-    result: dict[str, Any] = {
-        "loss_after": None, "error": None, "error_line": None, "wrong_shapes": [], "first_change": None,
-    }  # fmt: skip
     before: list[TracedLine] = []
     with torch.no_grad():
-        result["loss_before"] = _loss(run.model, tokens, Path(request["file"]), layers, before)
-    write_result(result)
+        loss = _loss(run.model, tokens, Path(request["file"]), source_text(Path(request["file"])), layers, before)
+    _answer(answers, {"loss_before": loss})
+    import_what_is_imported_late()
+    if request["walled"]:
+        wall.enclose(answers)
+    _answer(answers, try_code(request, run.model, tokens, layers, before))
 
-    limit()
+
+def import_what_is_imported_late() -> None:
+    """Let torch and einops import the modules that they import on first use: behind the wall they could not."""
+    repr(einops.rearrange(torch.zeros(1), "pos -> pos"))
+
+
+def try_code(
+    request: dict[str, Any],
+    model: Transformer,
+    tokens: Tensor,
+    layers: list[torch.nn.Module],
+    before: list[TracedLine],
+) -> dict[str, Any]:
+    """Run the edited code in the place of these layers' own, and compare with the lines that were traced before."""
     after: list[TracedLine] = []
+    result: dict[str, Any] = {"loss_after": None, "error": None, "error_line": None}
     try:
         with torch.no_grad():
-            type(layers[0]).forward = edited_forward(request["class"], type(layers[0]).__module__)
-            result["loss_after"] = _loss(run.model, tokens, EDITED, layers, after)
+            kind = type(layers[0])
+            kind.forward = edited_forward(request["code"], kind.__name__, kind.__module__)
+            result["loss_after"] = _loss(model, tokens, EDITED, request["code"], layers, after)
     except (Exception, SystemExit) as error:
-        result["error"] = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        result["error"] = describe_error(error)[:MAX_TEXT]
         result["error_line"] = _error_line(error, request)
-    result["wrong_shapes"] = wrong_shapes(run.model, after, request["first"])
+    result["wrong_shapes"] = wrong_shapes(model, after, request["first"])[:MAX_WRONG_SHAPES]
     result["first_change"] = first_change(before, after, request["first"])
-    write_result(result)
+    return result
 
 
-def limit() -> None:
-    """Limit this process's CPU time, memory and file size from here on; no core dump."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
-    used = math.ceil(resource.getrusage(resource.RUSAGE_SELF).ru_utime)
-    resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_SECONDS, used + CPU_SECONDS + 1))
-    if pages:
-        memory = pages * resource.getpagesize() + EXTRA_MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def edited_forward(class_name: str, module_name: str) -> Any:
+def edited_forward(code: str, class_name: str, module_name: str) -> Any:
     """The `forward` of this class in the edited file."""
     names: dict[str, Any] = {"__name__": module_name}
-    exec(compile(EDITED.read_text("utf-8"), str(EDITED), "exec", dont_inherit=True), names)
+    exec(compile(code, str(EDITED), "exec", dont_inherit=True), names)
     forward = vars(names[class_name]).get("forward")
     if forward is None:
         raise ValueError(f"The edited code defines no forward for {class_name}")
     return forward
 
 
+def describe_error(error: BaseException) -> str:
+    """The kind and the message of an error; before them what the wall allows, if the code met it."""
+    told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    refused = isinstance(error, PermissionError | ImportError) or str(error) == "can't start new thread"
+    return f"{AT_THE_WALL}. {told}" if refused else told
+
+
 def _loss(
-    model: Transformer, tokens: Tensor, file: Path, modules: list[torch.nn.Module], lines: list[TracedLine]
+    model: Transformer, tokens: Tensor, file: Path, code: str, modules: list[torch.nn.Module], lines: list[TracedLine]
 ) -> float | None:
     """The loss; the traced lines of these modules are appended to `lines`, even if one of them fails."""
     losses: list[Tensor | None] = []
@@ -96,7 +114,10 @@ def _loss(
         except (Exception, SystemExit) as error:
             failures.append(error)
 
-    lines += trace_lines(run, [file], only=lambda called: any(called is module for module in modules))
+    traced = trace_lines(
+        run, [file], only=lambda called: any(called is module for module in modules), read=lambda _: code
+    )
+    lines += traced
     if failures:
         raise failures[0]
     loss = losses[0]
@@ -118,7 +139,7 @@ def wrong_shapes(model: Transformer, lines: list[TracedLine], first: int) -> lis
                 problem = f"names an unknown axis: {axis}"
             if problem:
                 wrong.setdefault(line.statement.first - first + 1, f"{name}: the comment {problem}")
-    return [{"line": line, "text": text} for line, text in wrong.items()]
+    return [{"line": line, "text": text[:MAX_TEXT]} for line, text in wrong.items()]
 
 
 def _sizes(model: Transformer, line: TracedLine) -> dict[str, int]:
@@ -159,18 +180,26 @@ def _error_line(error: BaseException, request: dict[str, Any]) -> int | None:
     if isinstance(error, SyntaxError) and error.lineno is not None:
         number = error.lineno
     else:
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if frame.filename == str(EDITED)]
-        inside = [line for line in lines if line is not None and request["first"] <= line <= request["last"]]
+        frames = traceback.walk_tb(error.__traceback__)
+        lines = [line for frame, line in frames if frame.f_code.co_filename == str(EDITED)]
+        inside = [line for line in lines if request["first"] <= line <= request["last"]]
         if not inside:
             return None
         number = inside[-1]
     return max(1, number - request["first"] + 1)
 
 
-def write_result(result: dict[str, Any]) -> None:
-    """Write result.json."""
-    Path("result.json").write_text(json.dumps(result), encoding="utf-8")
+def _take_output() -> int:
+    """A descriptor for the answers; from here on whatever is printed goes nowhere."""
+    answers = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    return answers
+
+
+def _answer(answers: int, answer: dict[str, Any]) -> None:
+    os.write(answers, json.dumps(answer).encode() + b"\n")
 
 
 if __name__ == "__main__":

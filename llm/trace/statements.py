@@ -37,11 +37,12 @@ def source_text(path: Path) -> str:
 
 def statements(path: Path) -> dict[int, Statement]:
     """The simple statement that each line of a source file belongs to, with its shape comment."""
-    return _statements(source_text(path))
+    return statements_of(source_text(path))
 
 
 @lru_cache(maxsize=64)
-def _statements(text: str) -> dict[int, Statement]:
+def statements_of(text: str) -> dict[int, Statement]:
+    """The same for the text of a file."""
     comments = {
         token.start[0]: tuple(axis.strip() for axis in match[1].split(","))
         for token in tokenize.generate_tokens(io.StringIO(text).readline)

@@ -157,6 +157,31 @@ def test_the_editor_is_off_when_other_machines_can_reach_the_server(home, monkey
     assert not [button for button in app.button if button.key == "code-try"]
 
 
+def test_without_a_wall_only_the_ready_made_edits_can_be_tried(home, monkeypatch):
+    monkeypatch.setattr(st, "get_option", lambda name: "localhost")
+    monkeypatch.setattr("components.views.code.editor.wall_stands", lambda: False)
+    app = open_page("code", run=tiny_run(home).name, layer="blocks.0.norm_mlp", implementation="torch")
+    assert "Only these ready-made edits can be tried" in texts(app)
+    assert not [area for area in app.text_area if area.label == "Code"]
+    app.session_state["code-edit-LayerNormWithoutEinops"] = "def forward(self, x):\n    import os\n"
+    app.run()
+    assert "import os" not in app.code[0].value and "centred = x - mean" in app.code[0].value
+    next(button for button in app.button if button.label == "Do not subtract the mean").click().run()
+    assert "centred = x  #" in app.code[0].value
+    next(group for group in app.button_group if group.label == "Your prediction").set_value("breaks").run()
+    app.button(key="code-try").click().run(timeout=60)
+    assert "You predicted: It breaks" in texts(app) and "centred has changed" in texts(app)
+
+
+def test_edited_code_is_still_there_after_another_page(home, monkeypatch):
+    monkeypatch.setattr(st, "get_option", lambda name: "localhost")
+    app = open_page("code", run=tiny_run(home).name)
+    next(area for area in app.text_area if area.label == "Code").set_value("def forward(self): ...").run()
+    app.switch_page("home.py").run()
+    app.switch_page("code.py").run()
+    assert next(area for area in app.text_area if area.label == "Code").value == "def forward(self): ..."
+
+
 def test_the_editor_holds_the_running_code_and_suggests_changes(home, monkeypatch):
     monkeypatch.setattr(st, "get_option", lambda name: "127.0.0.1")
     app = open_page("code", run=tiny_run(home).name, layer="blocks.0.norm_mlp", implementation="torch")

@@ -13,8 +13,13 @@ from components.shared.session import Session
 from components.shared.visitors import only_this_machine
 from llm.trace.layer_trace import LayerTrace
 from llm.trace.sandbox import Trial, forward_source, try_edit
+from llm.trace.wall import wall_stands
 
 MONOSPACE = '<style>[class*="st-key-code-edit-"] textarea { font-family: monospace; font-size: 0.85rem; }</style>'
+WALL = ("A wall of the Linux kernel (seccomp) stands around it: it can compute, with limited time and memory, but "
+        "can't open files, use the network or start programs.")  # fmt: skip
+NO_WALL = ("Only these ready-made edits can be tried: your own code takes a wall around it, which needs Linux with "
+           "seccomp on an x86-64 or ARM64 processor.")  # fmt: skip
 OUTCOMES = {"rises": "Loss rises", "same": "Loss stays the same", "falls": "Loss falls", "breaks": "It breaks"}
 
 # edits to try, by name: the code to replace and its replacement; offered if the layer has that code
@@ -32,23 +37,26 @@ SUGGESTIONS = {
 
 
 def editor(run: Path, step: int | None, text: str, trace: LayerTrace) -> None:
-    """The editor of one layer's `forward`; off unless only this machine can reach the server."""
+    """The editor of one layer's `forward`; off unless only this machine can reach the server.
+
+    Where no wall stands, only the ready-made edits can be tried.
+    """
     if not only_this_machine():
         st.caption("The editor is off: other machines can reach this server, and code edited here runs on this one. "
-                   "To turn it on, start the app with `--server.address localhost`.")  # fmt: skip
+                   "To turn it on, start the app at localhost, without a password.")  # fmt: skip
         return
+    walled = wall_stands()
     original = forward_source(trace)
+    edits = {name: original.replace(old, new, 1) for name, (old, new) in SUGGESTIONS.items() if old in original}
     key = Session.CODE_EDIT.of(trace.class_name)
-    st.caption(f"A copy of the forward pass of every {trace.class_name} in this model. It runs in a separate process "
-               "with limited time and memory; the files and the model stay as they are.")  # fmt: skip
+    st.caption(f"A copy of the forward pass of every {trace.class_name} in this model. It runs in a separate process; "
+               f"the files and the model stay as they are. {WALL if walled else NO_WALL}")  # fmt: skip
     trial_key = partial(Session.CODE_EDIT.of, trace.class_name)
     with st.container(horizontal=True):
-        for name, (old, new) in SUGGESTIONS.items():
-            if old in original:
-                st.button(name, key=trial_key(name), on_click=_set_code, args=(key, original.replace(old, new, 1)))
+        for name, edit in edits.items():
+            st.button(name, key=trial_key(name), on_click=_set_code, args=(key, edit))
         st.button("Reset", key=trial_key("reset"), icon=":material/undo:", on_click=_set_code, args=(key, original))
-    st.html(MONOSPACE)
-    code = st.text_area("Code", original, key=key, height=340, label_visibility="collapsed")
+    code = _code(key, original) if walled else _ready_made_code(key, original, edits)
     predicted = st.segmented_control(
         "Your prediction", list(OUTCOMES), format_func=OUTCOMES.__getitem__, key=trial_key("guess")
     )
@@ -57,11 +65,25 @@ def editor(run: Path, step: int | None, text: str, trace: LayerTrace) -> None:
                  help="Predict first, then try"):  # fmt: skip
         try:
             with states.loading("Running the edited code in a separate process"):
-                trial = try_edit(run, step, text, trace, code)
+                trial = try_edit(run, step, text, trace, code, walled=walled)
         except (ValueError, OSError) as error:
             states.failed(error)
             return
         _show(trial, predicted)
+
+
+def _code(key: str, original: str) -> str:
+    """The edited code, kept for this tab, on other pages too."""
+    st.html(MONOSPACE)
+    return st.text_area("Code", original, key=key, height=340, label_visibility="collapsed", persist_state="session")
+
+
+def _ready_made_code(key: str, original: str, edits: dict[str, str]) -> str:
+    """The chosen one of the ready-made edits; whatever else the session holds is not run."""
+    chosen: str = st.session_state.get(key, original)
+    code = chosen if chosen in edits.values() else original
+    st.code(code, "python")
+    return code
 
 
 def _set_code(key: str, code: str) -> None:
