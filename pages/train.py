@@ -79,16 +79,16 @@ def start(chosen: NewRun) -> None:
 
 
 def show_run(folder: RunFolder) -> None:
-    """One run: its model and text, its controls, its live charts, and more views."""
+    """One run: what its folder says of it (as text: it may be markup), its controls, live charts, and more views."""
     config = folder.config()
     name = " ".join(part for part in (config.about(str, "architecture"), config.about(str, "size")) if part)
-    st.markdown(
-        f"**{name or 'custom model'}** with {parameter_count(config.model).total:,} parameters · run `{folder.id}` · "
-        f"{config.about(str, 'tokenizer', 'kind') or 'unknown'} tokenizer of {config.model.d_vocab:,} tokens"
-    )
     characters = config.about(int, "text", "characters")
     length = "" if characters is None else f": {characters:,} characters"
-    st.text(f"Reads {config.about(str, 'text', 'name') or 'a text without a name'}{length}")
+    st.text(
+        f"{name or 'custom model'} with {parameter_count(config.model).total:,} parameters · run {folder.id} · "
+        f"{config.about(str, 'tokenizer', 'kind') or 'unknown'} tokenizer of {config.model.d_vocab:,} tokens\n"
+        f"Reads {config.about(str, 'text', 'name') or 'a text without a name'}{length}"
+    )
     here = trainings.get(folder.id)
     state = here.state if here is not None and here.active else folder.status().state
     controls(folder, here, state)

@@ -13,6 +13,7 @@ from llm.runtime.files import write_json
 from llm.runtime.lock import is_held
 
 ACTIVE = ("running", "paused")  # states in which a process holds the run's lock
+ENDED = ("finished", "stopped", "failed")
 LOCK = "training.lock"
 
 
@@ -36,8 +37,8 @@ def read_status(path: Path) -> RunStatus:
     """The content of a status.json; "unknown" where it cannot be read."""
     try:
         raw = read_json_object(path)
-        if not isinstance(raw["state"], str) or not isinstance(raw["message"], str):
-            raise TypeError("the state is no text")
+        if raw["state"] not in (*ACTIVE, *ENDED) or not isinstance(raw["message"], str):
+            raise TypeError("no such state, or its message is no text")
         status = RunStatus(raw["state"], raw["message"], int(raw["step"]), int(raw["pid"]), float(raw["updated"]))
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return RunStatus("unknown", "", 0, 0, 0.0)

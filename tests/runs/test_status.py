@@ -47,6 +47,10 @@ STATUS = {"state": "running", "message": "", "step": 1, "pid": 1, "updated": 0.0
         *(b"", b"{", b"[]", b"null", b"{}", b"\xff", b"[" * 100_000, pickle.dumps(STATUS)),
         *(json.dumps(STATUS | {field: "x"}).encode() for field in ("step", "pid", "updated")),
         *(json.dumps(STATUS | {field: [1]}).encode() for field in ("step", "pid", "updated")),
+        *(
+            json.dumps(STATUS | {"state": state}).encode()
+            for state in ("![](http://a/b)", "Running", "", [1], {}, None)
+        ),
         json.dumps(STATUS | {"step": math.inf}).encode(),
     ],
 )

@@ -41,13 +41,16 @@ def norms_json(run: WholeRun, query: Query) -> dict[str, Any]:
 
 
 def _names(folder: RunFolder, rows: list[dict[str, Any]]) -> dict[str, str]:
-    """The displayed names of these rows' layers, in order; a tied unembedding is the embedding matrix."""
-    tied = folder.config().model.tie_embeddings
+    """The displayed names of the model's layers that these rows measure; a tied unembedding is the embedding matrix."""
+    model = folder.config().model
+    tied = model.tie_embeddings
     names = {
         "embed": "embeddings and unembedding" if tied else "embeddings",
         "final": "final norm" if tied else "final norm and unembedding",
     }
-    return {layer: names.get(layer, layer) for row in rows for layer in row["grad_norms"]}
+    layers = ["embed", *(f"block {index}" for index in range(model.n_layers)), "final"]
+    seen = {layer for row in rows for layer in row["grad_norms"]}  # a file from outside may have other names too
+    return {layer: names.get(layer, layer) for layer in layers if layer in seen}
 
 
 def _rounded(norm: float | None) -> float | None:
@@ -58,9 +61,9 @@ def measured(run: WholeRun, query: Query) -> str:
     """Which layer had the largest gradients in the first steps."""
     folder = run.folder()
     rows = _rows(folder)[:COMPARED]
-    if not rows:
-        return "Nothing has been measured yet: the run has not taken its first step."
     names = _names(folder, rows)
+    if not names:
+        return "Nothing has been measured yet: the run has not taken its first step."
     means = {layer: sum(row["grad_norms"].get(layer) or 0.0 for row in rows) / len(rows) for layer in names}
     largest = max(means, key=lambda layer: means[layer])
     return (
