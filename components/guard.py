@@ -66,7 +66,7 @@ def problem_of_settings() -> str | None:
 
 def _own_names() -> Iterator[str]:
     """The names and addresses of this server in its settings; patterns too."""
-    yield st.get_option("server.address") or "0.0.0.0"  # Streamlit's default: every address
+    yield st.get_option("server.address") or "0.0.0.0"  # noqa: S104 (Streamlit's default: every address)
     yield st.get_option("browser.serverAddress")
     yield from st.get_option("server.allowedHosts")
 

@@ -35,7 +35,7 @@ def test_license_and_version_are_stated_once_and_the_same():
     assert author["name"] in (ROOT / "LICENSE").read_text()
 
 
-GUIDES = ["CONTRIBUTING.md", "docs/architecture.md", "docs/measures.md", "README.md"]
+GUIDES = ["CONTRIBUTING.md", "docs/architecture.md", "docs/measures.md", "README.md", "SECURITY.md"]
 # a file or a folder/, and a name in it
 FILES = r"`((?:[\w.-]+/)*[\w.-]+(?:\.(?:py|js|css|md|txt|toml)|/))(?:::([\w.]+))?`"
 MADE_LATER = ["checkpoints/"]
