@@ -153,7 +153,9 @@ def repeated_tokens(
 ) -> tuple[Int[Tensor, "batch pos"], int]:
     """`sequences` sequences of L tokens drawn uniformly from `token_ids`, then the same L again; and L.
 
-    The same seed draws the same tokens on every device. By default L is half of n_ctx, at most 50.
+    No token is drawn twice for a sequence where there are L different ones: after a token that occurred twice before,
+    even a perfect induction head cannot know which occurrence to follow. The same seed draws the same tokens on every
+    device. By default L is half of n_ctx, at most 50.
 
     Raises:
         ValueError: `token_ids` is empty, or 2L does not fit into the context.
@@ -170,5 +172,9 @@ def repeated_tokens(
     if sequences < 1:
         raise ValueError(f"sequences must be 1 or more, got {sequences}")
     generator = torch.Generator().manual_seed(seed)
-    once = ids[torch.randint(len(ids), (sequences, length), generator=generator)]  # [batch, L]
+    if len(ids) >= length:
+        drawn = torch.rand(sequences, len(ids), generator=generator).argsort(dim=1)[:, :length]  # [batch, L]
+    else:
+        drawn = torch.randint(len(ids), (sequences, length), generator=generator)  # [batch, L]
+    once = ids[drawn]  # [batch, L]
     return torch.cat([once, once], dim=1).to(next(model.parameters()).device), length

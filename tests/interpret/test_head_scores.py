@@ -135,6 +135,17 @@ def test_random_tokens_are_drawn_from_the_given_ids_and_appear_twice():
     assert torch.equal(state, torch.get_rng_state())
 
 
+def test_a_perfect_induction_head_scores_one_where_there_are_enough_ids():
+    """It attends to what followed the earlier occurrences of its query's token, to all of them alike."""
+    model = randomised(ModelConfig(**SIZES))
+    tokens, _ = repeated_tokens(model, torch.arange(9), sequences=40)  # eight of nine ids
+    assert set(tokens.flatten().tolist()) == set(range(9))
+    earlier = (tokens[:, :, None] == tokens[:, None, :]).tril(-1).float()  # [batch, query_pos, key_pos]
+    after = earlier.roll(1, dims=-1)  # the token after each of these keys
+    pattern = after / after.sum(dim=-1, keepdim=True).clamp(min=1)
+    assert pattern_scores(pattern[:, None]).induction.item() == 1
+
+
 def test_invalid_sequences_are_rejected():
     model = randomised(ModelConfig(**SIZES))
     with pytest.raises(ValueError, match="token_ids must not be empty"):
