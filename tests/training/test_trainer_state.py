@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -77,16 +78,30 @@ def first_mean(state: dict[str, Any], change: Callable[[torch.Tensor], torch.Ten
     found[name] = change(found[name])
 
 
+def count_of_steps(state: dict[str, Any], value: float) -> None:
+    found = next(of for optimizer in state["optimizers"] for of in optimizer["state"].values() if "step" in of)
+    found["step"] = torch.tensor(value)
+
+
 WRONG = {
     "elements that share memory": lambda state: first_mean(state, lambda mean: torch.zeros(()).expand(mean.shape)),
     "a tensor without memory": lambda state: first_mean(state, lambda mean: mean.to("meta")),
     "a value of two lines": lambda state: state.update(step=torch.zeros(2, 1)),
     "a number of many digits": lambda state: state.update(step=10**5000),
+    "another number format": lambda state: first_mean(state, torch.Tensor.double),
+    "another shape": lambda state: first_mean(state, lambda mean: torch.zeros(2, 3)),
+    "more steps than the run has": lambda state: count_of_steps(state, 1e30),
+    "NaN steps": lambda state: count_of_steps(state, math.nan),
+    "a best loss of NaN": lambda state: state.update(best_loss=math.nan),
+    "fewer than no evaluations": lambda state: state.update(evaluations_without_best=-1),
+    "time without end": lambda state: state.update(seconds=math.inf),
+    "another random state": lambda state: state.update(random_state=torch.zeros_like(state["random_state"])),
+    "a field too many": lambda state: state.update(more=1),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_the_fused_step_could_not_bear_is_refused_and_nothing_is_lost(stopped, tmp_path, wrong):
+def test_a_state_that_no_step_could_use_is_refused_and_nothing_is_lost(stopped, tmp_path, wrong):
     path = tmp_path / stopped.id
     shutil.copytree(stopped.path, path)
     file = path / "step_000003" / "trainer.pt"
