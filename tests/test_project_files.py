@@ -35,6 +35,14 @@ def test_license_and_version_are_stated_once_and_the_same():
     assert author["name"] in (ROOT / "LICENSE").read_text()
 
 
+def test_each_command_that_shows_reliability_names_tests_that_exist():
+    commands = re.findall(r"`(uv run pytest [^`]*)`", (ROOT / "docs" / "reliability.md").read_text())
+    named = [[word for word in command.split() if word.startswith("tests/")] for command in commands]
+    assert all(files and all((ROOT / file).is_file() for file in files) for files in named), named
+    tried = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / "faults").glob("test_*.py")}
+    assert tried <= {file for files in named for file in files}
+
+
 GUIDES = ["CONTRIBUTING.md", "docs/architecture.md", "docs/measures.md", "README.md", "SECURITY.md"]
 # a file or a folder/, and a name in it
 FILES = r"`((?:[\w.-]+/)*[\w.-]+(?:\.(?:py|js|css|md|txt|toml)|/))(?:::([\w.]+))?`"
