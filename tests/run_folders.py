@@ -23,7 +23,7 @@ TOKENIZER = CharTokenizer.train(TEXT)
 MODEL = ModelConfig(
     d_vocab=TOKENIZER.d_vocab, d_model=8, n_layers=1, n_heads=2, n_kv_heads=1, d_head=4, d_mlp=6, n_ctx=5
 )
-TRAINING = TrainingConfig(steps=4000, batch_size=2)
+TRAINING = TrainingConfig(steps=4000, batch_size=2, learning_rate=0.01)
 ABOUT = {
     "model": dataclasses.asdict(MODEL),
     "training": dataclasses.asdict(TRAINING),

@@ -99,7 +99,7 @@ def test_the_folder_holds_metrics_snapshots_best_and_final(finished):
     assert (trainer.folder.path / "best_model.safetensors").exists()
     assert (trainer.folder.path / "final_model.safetensors").exists()
     assert trainer.folder.status().state == "finished"
-    assert trainer.folder.config().training == TRAINING
+    assert trainer.folder.config().training == TRAINING.for_model(trainer.model.config)
 
 
 CASES = {
