@@ -3,7 +3,7 @@
     uv run python benchmarks/first_minute.py [--architectures gpt llama olmo] [--marks 15 30 60 180] [--text FILE] …
 
 Trains with the defaults of the Train page (those of `TrainingConfig`, the small size, the default tokenizer), with
-evaluations and samples as there, and measures at each mark on the same validation windows, and the percentage of
+evaluations and samples as there, and measures at each mark on the same validation passages, and the percentage of
 sentences in a sample of 1,500 tokens at temperature 0.8 that the story world could have produced. The clock shows what
 a user of the page would see: it starts at Start and includes the tokenizer's training, evaluations and samples, but not
 the extra measurements made here, nor what the app prepares when it starts (main.py). Every field of TrainingConfig and
@@ -49,9 +49,9 @@ def measure(architecture: str, text: Path, arguments: argparse.Namespace, settin
             sample = metrics.sample or sample if metrics else sample
             clock = time.perf_counter() - started
             while marks and (clock >= marks[0] or metrics is None):
-                evaluation = evaluate(
-                    trainer.model, trainer.data, trainer.tokenizer, training.eval_windows, training.batch_size
-                )
+                passages = trainer.data.validation
+                chosen = passages.evenly_spaced(training.eval_windows)
+                evaluation = evaluate(trainer.model, passages, chosen, training.batch_size, trainer.autocast)
                 output = generate(trainer.model, trainer.tokenizer, "\n", SAMPLING)
                 trainer.model.train()
                 when = f"{marks.pop(0):5.0f} s" if metrics else f"the end ({clock:.0f} s)"

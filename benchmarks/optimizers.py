@@ -20,9 +20,9 @@ from pathlib import Path
 from unittest import mock
 
 from llm.config import ModelConfig, TrainingConfig
-from llm.data import read_text
+from llm.data import read_text, train_tokenizer
 from llm.presets import preset
-from llm.tokenizers import Tokenizer, build_tokenizer
+from llm.tokenizers import Tokenizer
 from llm.training.optimizers.muon import step_scale
 from llm.training.setup import start_run
 
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--rates", nargs="*", type=float, default=[])
     arguments = parser.parse_args()
     text = read_text(PROJECT / "training.txt")
-    tokenizer = build_tokenizer("bpe", text)
+    tokenizer = train_tokenizer("bpe", text)
     for title, model in models(arguments.architectures, arguments.sizes, arguments.widths):
         for name in arguments.only:
             for rate in arguments.rates or RATES[name]:

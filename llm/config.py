@@ -113,7 +113,11 @@ class TrainingConfig:
     eval_every: Annotated[
         int, Doc("Steps between evaluations on the validation text; a sample is written at each as well.")
     ] = 25
-    eval_windows: Annotated[int, Doc("Validation windows per evaluation: the same each time, evenly spaced.")] = 32
+    eval_windows: Annotated[
+        int,
+        Doc("Passages of the validation text, about 512 characters each, per evaluation: evenly spaced, the same each "
+            "time and for every tokenizer. At the end of a run all of it is measured."),
+    ] = 32  # fmt: skip
     patience: Annotated[
         int, Doc("Stop after this many evaluations in a row without a new best validation loss. 0: never.")
     ] = 0

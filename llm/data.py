@@ -1,8 +1,9 @@
 """Text → token ids → batches of windows.
 
-The text is split once, by characters: the first 90 % for training, the last 10 % for validation, at a line break if one
-is near. Each part is tokenised separately, so that no token and no window crosses the split. A window is a view into
-the ids, n_ctx inputs and the same shifted by one as targets; the text is never copied per window.
+The text is split once, by characters: the first 90 % for training, the next 5 % for validation, the last 5 % for a test
+that chooses nothing, at line breaks if there are some near. Only the training part is learned from, by the model and by
+its tokenizer. Each part is tokenised separately, so that no token and no window crosses the split. A window is a view
+into the ids, n_ctx inputs and the same shifted by one as targets; the text is never copied per window.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from llm.passages import Passages
 from llm.runtime.text import decode_utf8
-from llm.tokenizers import Tokenizer
+from llm.tokenizers import Tokenizer, build_tokenizer
 
 TRAIN_FRACTION = 0.9
+VALIDATION_FRACTION = 0.05
 GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
 DATA_ORDER = "window k starts at the fraction (u + k · golden ratio) mod 1 of the training part, u drawn from the seed"
 
@@ -46,43 +50,67 @@ def decode_text(content: bytes, name: str) -> str:
     return text
 
 
-def split_text(text: str) -> tuple[str, str]:
-    """Training and validation part, about 90 % and 10 %, split after a line break if there is one just before."""
-    cut = int(len(text) * TRAIN_FRACTION)
+class Parts(NamedTuple):
+    """The parts of a text."""
+
+    train: str
+    validation: str
+    test: str
+
+
+def split_text(text: str, with_test: bool = True) -> Parts:
+    """The parts, each cut after a line break if there is one just before.
+
+    Without a test part, as runs had before there was one, everything after the training part is for validation.
+    """
+    train_end = _cut(text, TRAIN_FRACTION)
+    validation_end = _cut(text, TRAIN_FRACTION + VALIDATION_FRACTION) if with_test else len(text)
+    return Parts(text[:train_end], text[train_end:validation_end], text[validation_end:])
+
+
+def _cut(text: str, fraction: float) -> int:
+    cut = int(len(text) * fraction)
     line_break = text.rfind("\n", cut - len(text) // 100, cut)
-    if line_break >= 0:
-        cut = line_break + 1
-    return text[:cut], text[cut:]
+    return line_break + 1 if line_break >= 0 else cut
+
+
+def train_tokenizer(kind: str, text: str, d_vocab: int | None = None) -> Tokenizer:
+    """A tokenizer that learns from the training part of a text, and can encode all of it.
+
+    Of the other parts it learns only which characters there are. Raises as `build_tokenizer`.
+    """
+    return build_tokenizer(kind, split_text(text).train or text, d_vocab, "".join(sorted(set(text))))
 
 
 @dataclass(frozen=True)
 class TextData:
-    """Token ids of both parts of a text, and windows into them.
-
-    `train` and `validation` are int32 [tokens] on the CPU.
-    """
+    """The tokens that a model is trained on (int32, on the CPU), windows into them, and the text for validation."""
 
     train: Int[Tensor, " tokens"]
-    validation: Int[Tensor, " tokens"]
+    validation: Passages
     n_ctx: int
-    validation_characters: int
 
     @classmethod
     def from_text(cls, text: str, tokenizer: Tokenizer, n_ctx: int) -> TextData:
-        """Split and tokenise.
+        """Split and tokenise. Raises ValueError as `from_parts`."""
+        return cls.from_parts(split_text(text), tokenizer, n_ctx)
+
+    @classmethod
+    def from_parts(cls, parts: Parts, tokenizer: Tokenizer, n_ctx: int) -> TextData:
+        """Tokenise.
 
         Raises:
-            ValueError: one of the parts is shorter than one window.
+            ValueError: the training part is shorter than one window, or the validation part than two tokens.
         """
-        parts = split_text(text)
-        train, validation = (torch.tensor(tokenizer.encode(part), dtype=torch.int32) for part in parts)
-        for name, ids in (("training", train), ("validation", validation)):
-            if len(ids) < n_ctx + 1:
+        train = torch.tensor(tokenizer.encode(parts.train), dtype=torch.int32)
+        validation = Passages.from_text(parts.validation, tokenizer)
+        for name, tokens, needed in (("training", len(train), n_ctx + 1), ("validation", len(validation.tokens), 2)):
+            if tokens < needed:
                 raise ValueError(
-                    f"The text is too short: its {name} part has {len(ids)} tokens, and a window of n_ctx={n_ctx} "
-                    f"needs {n_ctx + 1}. Use a longer text or a smaller n_ctx"
+                    f"The text is too short: its {name} part has {tokens} tokens, and with n_ctx={n_ctx} it needs "
+                    f"{needed}. Use a longer text or a smaller n_ctx"
                 )
-        return cls(train, validation, n_ctx, len(parts[1]))
+        return cls(train, validation, n_ctx)
 
     def batch(
         self, batch_size: int, number: int, seed: int, device: torch.device
@@ -101,18 +129,24 @@ class TextData:
     def evaluation_windows(
         self, count: int, device: torch.device | None = None
     ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
-        """The fixed validation windows: of all windows end to end, `count` evenly spaced ones.
+        """Windows of the validation part to analyse a model on: of all windows end to end, `count` evenly spaced ones.
 
-        All of them if there are fewer. The same set at every evaluation of every model with this n_ctx.
+        All of them if there are fewer; a part shorter than n_ctx is one shorter window.
         """
-        available = (len(self.validation) - 1) // self.n_ctx
+        length = min(self.n_ctx, len(self.validation.tokens) - 1)
+        available = (len(self.validation.tokens) - 1) // length
         chosen = torch.linspace(0, available - 1, min(count, available), dtype=torch.float64)  # [batch]
-        return self._windows(self.validation, chosen.round().long() * self.n_ctx, device or torch.device("cpu"))
+        starts = chosen.round().long() * length
+        return self._windows(self.validation.tokens, starts, device or torch.device("cpu"), length)
 
     def _windows(
-        self, ids: Int[Tensor, " tokens"], starts: Int[Tensor, " batch"], device: torch.device
+        self,
+        ids: Int[Tensor, " tokens"],
+        starts: Int[Tensor, " batch"],
+        device: torch.device,
+        length: int | None = None,
     ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
-        windows = ids.unfold(0, self.n_ctx + 1, 1)[starts].long()  # [batch, pos + 1], picked from overlapping views
+        windows = ids.unfold(0, (length or self.n_ctx) + 1, 1)[starts].long()  # [batch, pos + 1], from views
         if device.type == "cuda":
             windows = windows.pin_memory().to(device, non_blocking=True)
         else:

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm.data import TextData, decode_text, read_text, split_text
+from llm.data import TextData, decode_text, read_text, split_text, train_tokenizer
+from llm.passages import Passages
 from llm.tokenizers import build_tokenizer
 from llm.tokenizers.char import CharTokenizer
 
@@ -15,7 +16,11 @@ CPU = torch.device("cpu")
 def counting(train: int, validation: int, n_ctx: int) -> TextData:
     """Every id is its own index in its part; those of the validation part are 1,000,000 more."""
     ids = torch.arange(max(train, validation), dtype=torch.int32)
-    return TextData(ids[:train], ids[:validation] + 1_000_000, n_ctx, validation)
+    return TextData(ids[:train], one_passage(ids[:validation] + 1_000_000), n_ctx)
+
+
+def one_passage(ids: torch.Tensor) -> Passages:
+    return Passages(ids, torch.tensor([1, len(ids)]), torch.tensor([len(ids) - 1]))
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -84,21 +89,30 @@ def test_every_kind_of_line_end_becomes_a_newline_and_nothing_else_changes(lines
 
 
 @given(st.text(st.sampled_from("ab \n"), max_size=700))
-def test_the_parts_of_a_split_are_the_text_cut_at_nine_tenths(text):
-    train, validation = split_text(text)
-    assert train + validation == text
-    nine_tenths = len(text) * 9 // 10
-    assert nine_tenths - len(text) // 100 <= len(train) <= nine_tenths
+def test_the_parts_of_a_split_are_the_text_cut_at_90_and_95_percent(text):
+    parts = split_text(text)
+    assert "".join(parts) == text
+    for percent, end in ((90, len(parts.train)), (95, len(parts.train + parts.validation))):
+        exact = len(text) * percent // 100
+        assert exact - len(text) // 100 <= end <= exact
 
 
+@given(st.text(st.sampled_from("ab \n"), max_size=700))
+def test_without_a_test_part_training_is_the_same_and_the_rest_is_for_validation(text):
+    """As runs had it before there was a test part: they are resumed with it."""
+    train, validation, test = split_text(text, with_test=False)
+    assert (train, validation + test, test) == (split_text(text).train, text[len(train) :], "")
+
+
+@pytest.mark.parametrize(("percent", "part"), [(90, 0), (95, 1)])
 @given(st.integers(100, 3000), st.data())
-def test_the_cut_is_after_the_last_line_break_within_a_hundredth(length, data):
-    nine_tenths = length * 9 // 10
-    near = range(nine_tenths - length // 100, nine_tenths)
+def test_a_cut_is_after_the_last_line_break_within_a_hundredth(percent, part, length, data):
+    exact = length * percent // 100
+    near = range(exact - length // 100, exact)
     breaks = data.draw(st.sets(st.integers(0, length - 1)))
     text = "".join("\n" if index in breaks else "x" for index in range(length))
-    train, _ = split_text(text)
-    assert len(train) == max((index + 1 for index in breaks if index in near), default=nine_tenths)
+    end = len("".join(split_text(text)[: part + 1]))
+    assert end == max((index + 1 for index in breaks if index in near), default=exact)
 
 
 @pytest.mark.parametrize("kind", ["char", "bpe", "sentencepiece"])
@@ -106,11 +120,27 @@ def test_each_part_is_tokenised_on_its_own(kind):
     text = "the dog " * 40 + "the dog"  # the cut falls into a word, and tokens span words
     tokenizer = build_tokenizer(kind, text, d_vocab=270)
     data = TextData.from_text(text, tokenizer, n_ctx=2)
-    train, validation = split_text(text)
+    train, validation, _ = split_text(text)
     assert tokenizer.decode(data.train.tolist()) == train
-    assert tokenizer.decode(data.validation.tolist()) == validation
-    assert data.validation_characters == len(validation)
-    assert data.train.dtype == data.validation.dtype == torch.int32
+    assert tokenizer.decode(data.validation.tokens.tolist()) == validation
+    assert data.train.dtype == data.validation.tokens.dtype == torch.int32
+
+
+@pytest.mark.parametrize("kind", ["char", "bpe", "sentencepiece"])
+def test_a_tokenizer_learns_from_the_training_part_alone_and_can_encode_every_part(kind):
+    """Another text after the training part, of the same characters, changes nothing; a new one gets a token at most."""
+    train = "the red fox saw ten small birds\n" * 90
+    known, other = "the red fox saw ten small birds\n" * 10, "ten tens ten tens of tens  fox fox\n" * 9
+    first, second = (train_tokenizer(kind, train + rest.ljust(320, " "), 300) for rest in (known, other))
+    assert split_text(train + known).train == train
+    vocabulary = {first.token_bytes(token) for token in range(first.d_vocab)}
+    assert {second.token_bytes(token) for token in range(second.d_vocab)} == vocabulary
+
+    text = train + "狐狸 and ÿ".rjust(320, "x")
+    third = train_tokenizer(kind, text, 300)
+    assert third.decode(third.encode(text)) == text
+    new = {third.token_bytes(token) for token in range(third.d_vocab)} - vocabulary
+    assert new <= {character.encode() for character in "狐狸ÿ"}
 
 
 def test_no_window_crosses_the_cut():
@@ -121,19 +151,20 @@ def test_no_window_crosses_the_cut():
     assert min(inputs.min(), targets.min()) == 1_000_000
 
 
-@pytest.mark.parametrize(("length", "n_ctx", "sizes"), [(100, 95, "90.*96"), (100, 10, "10.*11"), (5, 1, "1.*2")])
-def test_a_text_too_short_for_a_window_is_refused_with_the_numbers(length, n_ctx, sizes):
+@pytest.mark.parametrize(("length", "n_ctx", "sizes"), [(100, 95, "90.*96"), (20, 10, "1.*2"), (5, 5, "4.*6")])
+def test_a_text_that_is_too_short_is_refused_with_the_numbers(length, n_ctx, sizes):
+    """The training part needs a window, the validation part a token and one before it."""
     tokenizer = CharTokenizer("x")
     with pytest.raises(
-        ValueError, match=rf"too short: .* has {sizes.replace('.*', f' tokens.* n_ctx={n_ctx} needs ')}"
+        ValueError, match=rf"too short: .* has {sizes.replace('.*', f' tokens.* n_ctx={n_ctx} it needs ')}"
     ):
         TextData.from_text("x" * length, tokenizer, n_ctx)
 
 
 def test_the_shortest_possible_text_gives_its_only_windows():
-    data = TextData.from_text("abcdefghij" * 2, CharTokenizer("abcdefghij"), n_ctx=1)
+    data = TextData.from_text("abcdefghij" * 4, CharTokenizer("abcdefghij"), n_ctx=7)
     inputs, targets = data.evaluation_windows(5)
-    assert (inputs.tolist(), targets.tolist()) == ([[8]], [[9]])
+    assert (inputs.tolist(), targets.tolist()) == ([[6]], [[7]])
 
 
 @given(st.integers(1, 20), st.integers(1, 40), st.integers(1, 8), st.integers(0, 10**6), st.integers(0, 2**32))
@@ -183,10 +214,10 @@ def test_the_same_seed_gives_the_same_batches_and_batches_of_any_size_the_same_w
 def test_evaluation_windows_are_fixed_apart_and_evenly_spread(n_ctx, validation, count):
     data = counting(n_ctx + 1, max(validation, n_ctx + 1), n_ctx)
     inputs, targets = data.evaluation_windows(count)
-    available = (len(data.validation) - 1) // n_ctx
+    available = (len(data.validation.tokens) - 1) // n_ctx
     assert len(inputs) == min(count, available)
     assert torch.equal(targets, inputs + 1)
-    assert targets.max() <= 1_000_000 + len(data.validation) - 1
+    assert targets.max() <= 1_000_000 + len(data.validation.tokens) - 1
     assert len(targets.unique()) == targets.numel()  # no token is predicted twice
     starts = (inputs[:, 0] - 1_000_000) // n_ctx
     if len(starts) > 1:
@@ -206,7 +237,7 @@ def test_many_evaluation_windows_are_apart_too(available, count):
 def test_windows_are_views_and_the_text_is_never_copied():
     """A tenth of a terabyte, if each window had its own tokens: there are 10 million of 10,001."""
     ids = torch.zeros(1, dtype=torch.int32).expand(10_000_000)  # one number, seen ten million times
-    data = TextData(ids, ids, n_ctx=10_000, validation_characters=1)
+    data = TextData(ids, one_passage(ids), n_ctx=10_000)
     inputs, _ = data.batch(2, 0, 0, CPU)
     assert inputs.untyped_storage().nbytes() == 2 * 10_001 * 8
     assert data.evaluation_windows(3)[0].untyped_storage().nbytes() == 3 * 10_001 * 8

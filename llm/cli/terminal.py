@@ -18,10 +18,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from llm.costs import flops_per_token, memory, parameter_count
+from llm.runtime.text import with_error
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 
 if TYPE_CHECKING:
-    from llm.checkpoints import RunSummary
+    from llm.checkpoints import RunFolder, RunSummary
+    from llm.training.evaluation import Evaluation
     from llm.training.trainer import StepMetrics, Trainer
 
 WIDTH_WITHOUT_TERMINAL = 160
@@ -63,7 +65,7 @@ class TrainingView:
     def __init__(self, trainer: Trainer, console: Console) -> None:
         self.trainer = trainer
         self.console = console
-        self._validation_loss: float | None = None
+        self._validation: str | None = None
         self._first: tuple[int, float] | None = None  # step and elapsed time from which the time left is estimated
         self._bar = Progress(
             TextColumn("step {task.completed:,}/{task.total:,}", table_column=Column(no_wrap=True)),
@@ -87,17 +89,15 @@ class TrainingView:
         """Show what was measured in one step."""
         self._first = self._first or (metrics.step, metrics.elapsed)
         if metrics.evaluation is not None:
-            self._validation_loss = metrics.evaluation.loss
-            self._evaluation(metrics)
-        validation = f"validation {self._validation_loss:.3f}" if self._validation_loss is not None else None
-        self._bar.update(self._task, completed=metrics.step, measured=_joined(*self._pace(metrics), validation))
+            evaluation = metrics.evaluation
+            self._validation = f"validation {with_error(evaluation.loss, evaluation.standard_error)}"
+            self._evaluation(metrics, evaluation)
+        self._bar.update(self._task, completed=metrics.step, measured=_joined(*self._pace(metrics), self._validation))
 
-    def _evaluation(self, metrics: StepMetrics) -> None:
-        evaluation = metrics.evaluation
-        assert evaluation is not None
+    def _evaluation(self, metrics: StepMetrics, evaluation: Evaluation) -> None:
         line = _joined(
             f"step {metrics.step:,}",
-            f"validation loss {evaluation.loss:.3f}",
+            f"validation loss {with_error(evaluation.loss, evaluation.standard_error)}",
             f"perplexity {evaluation.perplexity:,.1f}",
             f"accuracy {100 * evaluation.accuracy:.1f} %",
             f"{evaluation.bits_per_character:.2f} bits per character",
@@ -134,7 +134,7 @@ def describe_run(trainer: Trainer, console: Console) -> None:
     assert trainer.folder is not None
     try:
         name, rows = _description(trainer, trainer.folder.config().raw)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         problem = f"a field that describes the run is missing or of another type ({type(error).__name__}: {error})"
         raise DamagedCheckpointError(trainer.folder.path / "config.json", problem) from None
     console.print(Text(visible(f"Run {trainer.folder.id}: {name}"), style="bold"), soft_wrap=True)
@@ -146,7 +146,9 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
     """The model's name, and facts by title."""
     model, training, text, baselines = trainer.model.config, trainer.config, about["text"], about["baselines"]
     windows = training.batch_size * training.accumulation
-    counted = ["uniform", "unigram", "bigram", *(["trigram"] if "trigram" in baselines else [])]  # old runs lack it
+    validation = trainer.data.validation
+    measured = min(training.eval_windows, len(validation))
+    seen = (text.get("sentences_seen_in_training") or {}).get("validation")  # older runs lack it
     name = " ".join(filter(None, (about["architecture"], about["size"])))
     return f"{name}, {trainer.tokenizer.kind} tokenizer", {
         "model": f"{parameter_count(model).total:,} parameters; n_layers={model.n_layers}, d_model={model.d_model}, "
@@ -154,13 +156,29 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
         "memory": f"about {memory(model, training).total / 1e6:,.0f} MB to train",
         "arithmetic": f"{flops_per_token(model, model.n_ctx).training / 1e6:,.1f} million FLOPs per training token",
         "text": f"{text['name']}: {text['characters']:,} characters; {len(trainer.data.train):,} training tokens, "
-        f"{len(trainer.data.validation):,} validation tokens, {model.d_vocab:,} distinct",
+        f"{len(validation.tokens):,} validation tokens, {model.d_vocab:,} distinct",
         "training": f"{training.steps:,} steps of {windows} windows of {model.n_ctx} tokens: "
         f"{training.steps * windows * model.n_ctx:,} tokens, on {trainer.device.type}",
         "optimizer": f"{OPTIMIZERS[training.optimizer].label}, learning_rate={training.learning_rate:g}",
+        "validation": f"on {measured} of {len(validation)} passages of about 512 characters, at the end on all"
+        + ("" if seen is None else f"; {seen:.0%} of its sentences occur word for word in training"),
         "baselines": "validation loss without a network: "
-        + ", ".join(f"{kind} {float(baselines[kind]):.3f}" for kind in counted),
+        + ", ".join(
+            f"{kind} {with_error(baselines[kind], baselines.get(f'{kind}_standard_error'))}"
+            for kind in ("uniform", "unigram", "bigram", "trigram")
+            if kind in baselines  # older runs have no trigram
+        ),
     }
+
+
+def final_loss(folder: RunFolder) -> str:
+    """A finished run's loss on all of the validation text, as a sentence; empty where it was not measured."""
+    evaluation = folder.last_evaluation() or {}
+    loss, characters = evaluation.get("loss"), evaluation.get("characters")
+    if loss is None or characters is None:
+        return ""
+    error = evaluation.get("standard_error")
+    return f"Validation loss {with_error(loss, error)} on all {characters:,.0f} characters of the validation text. "
 
 
 def runs_table(runs: list[RunSummary]) -> Table:
@@ -178,7 +196,7 @@ def runs_table(runs: list[RunSummary]) -> Table:
             run.tokenizer or "",
             run.state,
             f"{run.step:,}/{run.steps:,}" if run.steps is not None else "",
-            f"{run.loss:.3f}" if run.loss is not None else "",
+            with_error(run.loss, run.standard_error) if run.loss is not None else "",
             f"{run.parameters:,}" if run.parameters is not None else "",
         )
         table.add_row(*(Text(visible(cell)) for cell in cells))

@@ -11,7 +11,7 @@ from llm.cli.flags import Command, ParsedFlags, flag, reject_combination, requir
 from llm.cli.shared_flags import DEFAULT_TEXT, d_vocab_flag, run_folder, tokenizer_flag
 from llm.cli.terminal import visible
 from llm.runtime.text import decode_utf8, normalize_text
-from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
+from llm.tokenizers import Tokenizer, load_tokenizer
 
 
 def tokenize(flags: ParsedFlags) -> int:
@@ -31,9 +31,9 @@ def _tokenizer(flags: ParsedFlags) -> Tokenizer:
     if "checkpoint" in flags:
         reject_combination(flags, "checkpoint", "a run has its own tokenizer", allowed=["text"])
         return load_tokenizer(run_folder(flags["checkpoint"]))
-    from llm.data import read_text
+    from llm.data import read_text, train_tokenizer
 
-    return build_tokenizer(
+    return train_tokenizer(
         flags.get("tokenizer", tokenizers.DEFAULT_TOKENIZER),
         read_text(flags.get("data", DEFAULT_TEXT)),
         flags.get("d_vocab"),
@@ -46,7 +46,7 @@ def command_flags() -> dict[str, Any]:
         "text": flag(str, "Text to tokenize; - reads standard input."),
         "checkpoint": flag(str, "Run whose tokenizer to use: a folder or a run id.", "trained on --data"),
         "tokenizer": tokenizer_flag(),
-        "data": flag(str, "Text to train the tokenizer on: a UTF-8 file.", DEFAULT_TEXT),
+        "data": flag(str, "Text on whose training part the tokenizer is trained: a UTF-8 file.", DEFAULT_TEXT),
         "d_vocab": d_vocab_flag(),
     }
 

@@ -25,11 +25,10 @@ from llm.cli.shared_flags import (
     tokenizer_flag,
 )
 from llm.cli.signals import StopSignals
-from llm.cli.terminal import TrainingView, command_line, console, describe_run, print_error, visible
+from llm.cli.terminal import TrainingView, command_line, console, describe_run, final_loss, print_error, visible
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.costs import memory
 from llm.presets import DESCRIPTIONS, SIZE_DESCRIPTIONS, preset
-from llm.tokenizers import build_tokenizer
 
 if TYPE_CHECKING:  # torch is imported once the flags have been checked
     from llm.training.trainer import Trainer
@@ -72,13 +71,13 @@ def _new_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
     if processes != "1":
         raise ValueError(f"{processes} processes were started, and each would train its own run: start only one")
 
-    from llm.data import read_text
+    from llm.data import read_text, train_tokenizer
     from llm.training.setup import check_machine, start_run
 
     path = Path(flags.get("data", DEFAULT_TEXT))
     text = read_text(path)
     device = check_machine(training)  # fail before a tokenizer is trained
-    tokenizer = build_tokenizer(kind, text, d_vocab)
+    tokenizer = train_tokenizer(kind, text, d_vocab)
     model = dataclasses.replace(model, d_vocab=tokenizer.d_vocab)
     if device.type != "cuda":
         _require_memory(model, training)
@@ -132,7 +131,8 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
         )
         command, code = command_line("train", resume=path), 128 + stop.received
     else:
-        summary = f"Finished: {trainer.stop_reason}. The run is saved in {path}. Generate text with:"
+        measured = final_loss(trainer.folder)
+        summary = f"Finished: {trainer.stop_reason}. {measured}The run is saved in {path}. Generate text with:"
         start = sample_prompt(trainer.tokenizer, trainer.data, trainer.config)
         prompt = {"prompt": start} if visible(start) == start.strip() else {}
         command, code = command_line("infer", checkpoint=path, **prompt, max_new_tokens="200"), 0

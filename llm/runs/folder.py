@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from llm.data import Parts, split_text
 from llm.model import Transformer
 from llm.runs import metrics, snapshots, status
 from llm.runs.config import RunConfig, read_config
@@ -133,6 +134,13 @@ class RunFolder:
         except UnicodeDecodeError as error:
             raise DamagedCheckpointError(path, f"it is not UTF-8 ({error})") from None
 
+    def parts(self) -> Parts:
+        """The parts of the training text: of an older run, without a test part, which its best weights were chosen on.
+
+        Raises DamagedCheckpointError.
+        """
+        return split_text(self.text(), with_test=self.config().about(int, "text", "test_characters") is not None)
+
     def write_status(self, state: str, message: str, step: int) -> None:
         """Replace the run's status. A state other than running and paused ends its training, so it unlocks the run."""
         try:
@@ -157,9 +165,9 @@ class RunFolder:
         """Remove the metrics after this step: a resumed run writes them again."""
         metrics.truncate_metrics(self.path / "metrics.jsonl", step)
 
-    def last_validation_loss(self) -> float | None:
-        """The newest validation loss, in nats per token."""
-        return metrics.last_validation_loss(self.path / "metrics.jsonl")
+    def last_evaluation(self) -> dict[str, float | None] | None:
+        """The newest evaluation on validation text."""
+        return metrics.last_evaluation(self.path / "metrics.jsonl")
 
     def append_sample(self, sample: dict[str, Any]) -> None:
         """Store a text that a user generated with this run's model."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llm.costs import parameter_count
 from llm.runs.folder import RUN_ID, RunFolder
+from llm.runtime.text import with_error
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class RunSummary:
     text_name: str | None = None
     tokenizer: str | None = None
     steps: int | None = None
-    loss: float | None = None  # validation loss at the last evaluation, nats per token
+    loss: float | None = None  # on validation text, nats per token: at the last evaluation, or on all of it at the end
+    standard_error: float | None = None  # of the loss; older runs lack it
     parameters: int | None = None
     created: datetime | None = None
     problem: str | None = None  # of a damaged run: what is wrong
@@ -39,7 +41,7 @@ class RunSummary:
             self.tokenizer,
             self.text_name,
             f"step {self.step:,}",
-            f"loss {self.loss:.2f}" if self.loss is not None else None,
+            f"loss {with_error(self.loss, self.standard_error, 2)}" if self.loss is not None else None,
             f"{self.created.day} {self.created:%b %H:%M}" if self.created else self.id,
         ]
         return " · ".join(part for part in parts if part)
@@ -62,7 +64,7 @@ def _summary(path: Path) -> RunSummary | None:
     try:
         folder = RunFolder(path)
         folder.require_regular_files()
-        config, status, loss = folder.config(), folder.status(), folder.last_validation_loss()
+        config, status, evaluation = folder.config(), folder.status(), folder.last_evaluation() or {}
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
@@ -77,7 +79,8 @@ def _summary(path: Path) -> RunSummary | None:
         state=status.state,
         step=status.step,
         steps=config.training.steps,
-        loss=loss,
+        loss=evaluation.get("loss"),
+        standard_error=evaluation.get("standard_error"),
         parameters=parameter_count(config.model).total,
         created=_moment(folder.id),
     )

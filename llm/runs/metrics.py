@@ -58,8 +58,8 @@ def truncate_metrics(path: Path, step: int) -> None:
     write_bytes(path, "".join(map(_line, rows)).encode())
 
 
-def last_validation_loss(path: Path, tail: int = 200_000) -> float | None:
-    """The newest validation loss in the last `tail` bytes, in nats per token; None where there is none."""
+def last_evaluation(path: Path, tail: int = 200_000) -> dict[str, float | None] | None:
+    """The newest evaluation in the last `tail` bytes, of a finished run the one on all validation text; else None."""
     try:
         with open_regular(path) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - tail))
@@ -69,8 +69,9 @@ def last_validation_loss(path: Path, tail: int = 200_000) -> float | None:
     for line in reversed(lines):
         if b'"evaluation": {' in line:
             for row in parse_rows(line):
-                if evaluation := _checked(row, _METRICS_KINDS).get("evaluation"):
-                    return float(evaluation["loss"])
+                checked = _checked(row, _METRICS_KINDS)
+                if evaluation := checked.get("final_evaluation") or checked.get("evaluation"):
+                    return dict(evaluation)
     return None
 
 
@@ -119,8 +120,13 @@ def _are_numbers(value: Any) -> bool:
     return isinstance(value, dict) and all(number is None or _is_number(number) for number in value.values())
 
 
+def _is_evaluation(value: Any) -> bool:
+    return _are_numbers(value) and value.get("loss") is not None
+
+
 _METRICS_KINDS = {
-    "evaluation": lambda value: _are_numbers(value) and value.get("loss") is not None,
+    "evaluation": _is_evaluation,
+    "final_evaluation": _is_evaluation,
     "grad_norms": _are_numbers,
     "skills": _are_numbers,
     "sample": _is_text,

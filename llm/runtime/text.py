@@ -1,4 +1,4 @@
-"""Decode and normalise text from files, standard input and prompts: byte order marks, line breaks, wrong encodings."""
+"""Text from outside, decoded and normalised (byte order marks, line breaks, wrong encodings), and text for display."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def normalize_text(text: str) -> str:
 def readable_name(name: str) -> str:
     r"""A file name as valid Unicode text: bytes that are not UTF-8 are written as \xe9."""
     return os.fsencode(name).decode("utf-8", errors="backslashreplace")
+
+
+def with_error(value: float, standard_error: float | None, digits: int = 3) -> str:
+    """A measured value with its standard error, if it has one: 0.534 ± 0.012."""
+    return f"{value:.{digits}f}" + ("" if standard_error is None else f" ± {standard_error:.{digits}f}")
 
 
 def _wide_encoding(content: bytes) -> str | None:

@@ -48,16 +48,16 @@ class TokenizerEntry:
     help: str  # in one or two sentences
     default_d_vocab: int | None  # of a kind whose vocabulary size can be chosen, else None
     expected_d_vocab: Callable[[str], int]  # vocabulary size for a text, before it is built, if none is chosen
-    build: Callable[[str, int | None], Tokenizer]  # from a text and the size to aim for
+    build: Callable[[str, int | None, str], Tokenizer]  # the arguments of `build_tokenizer` after the kind
     restore: Callable[[dict[str, Any], bytes], Tokenizer]  # from the files of `Tokenizer.save`; see `Tokenizer.restore`
     # What an exported script holds: read from a saved tokenizer's folder, with encode and decode. Its source is copied,
     # with all that it names in modules of this package; beside these it may import Python's standard library alone.
     standalone: type
 
 
-def _sentencepiece(text: str, d_vocab: int | None) -> Tokenizer:
-    least = len(set(text)) + 256  # every character of the text needs a token, so leave room for longer pieces
-    return SentencePieceTokenizer.train(text, max(DEFAULT_D_VOCAB, least) if d_vocab is None else d_vocab)
+def _sentencepiece(text: str, d_vocab: int | None, alphabet: str) -> Tokenizer:
+    least = len(set(text) | set(alphabet)) + 256  # every character needs a token, so leave room for longer pieces
+    return SentencePieceTokenizer.train(text, max(DEFAULT_D_VOCAB, least) if d_vocab is None else d_vocab, alphabet)
 
 
 REGISTRY: Registry[TokenizerEntry] = Registry(
@@ -68,7 +68,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             help="Every distinct character of the text is a token. Small and easy to follow.",
             default_d_vocab=None,
             expected_d_vocab=lambda text: len(set(text)),
-            build=lambda text, d_vocab: CharTokenizer.train(text),
+            build=lambda text, d_vocab, alphabet: CharTokenizer.train(text, alphabet),
             restore=CharTokenizer.restore,
             standalone=char.StandaloneTokenizer,
         ),
@@ -77,7 +77,9 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             help="Starts from bytes and merges the most frequent pairs of the text. Can encode every script.",
             default_d_vocab=DEFAULT_D_VOCAB,
             expected_d_vocab=lambda text: DEFAULT_D_VOCAB,
-            build=lambda text, d_vocab: BpeTokenizer.train(text, DEFAULT_D_VOCAB if d_vocab is None else d_vocab),
+            build=lambda text, d_vocab, alphabet: BpeTokenizer.train(
+                text, DEFAULT_D_VOCAB if d_vocab is None else d_vocab
+            ),
             restore=BpeTokenizer.restore,
             standalone=bpe.StandaloneTokenizer,
         ),
@@ -95,7 +97,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             help="GPT-2's 50,257 tokens, learned from web pages. Needs the internet the first time.",
             default_d_vocab=None,
             expected_d_vocab=lambda text: N_TOKENS,
-            build=lambda text, d_vocab: Gpt2Tokenizer.fetch(),
+            build=lambda text, d_vocab, alphabet: Gpt2Tokenizer.fetch(),
             restore=Gpt2Tokenizer.restore,
             standalone=gpt2.StandaloneTokenizer,
         ),
@@ -108,7 +110,7 @@ def with_a_size() -> list[str]:
     return [kind for kind, entry in REGISTRY.items() if entry.default_d_vocab is not None]
 
 
-def build_tokenizer(kind: str, text: str, d_vocab: int | None = None) -> Tokenizer:
+def build_tokenizer(kind: str, text: str, d_vocab: int | None = None, alphabet: str = "") -> Tokenizer:
     """A tokenizer for a text.
 
     Args:
@@ -117,13 +119,15 @@ def build_tokenizer(kind: str, text: str, d_vocab: int | None = None) -> Tokeniz
         d_vocab: the vocabulary size to aim for, with bpe and sentencepiece; the tokenizer's own d_vocab is
             smaller if the text is too short. None: 2048, and for sentencepiece at least 256 more than the text
             has distinct characters. char and gpt2 ignore it.
+        alphabet: characters that it must be able to encode even if the text lacks them. bpe and gpt2 can encode every
+            character anyway, as bytes.
 
     Raises ValueError for an unknown kind, an empty text, and a d_vocab too small for the kind and text.
     """
     entry = _entry(kind)
     if not text:
         raise ValueError("The text is empty: a tokenizer needs at least one character to learn from")
-    return entry.build(text, d_vocab)
+    return entry.build(text, d_vocab, alphabet)
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:

@@ -1,4 +1,8 @@
-"""The simplest tokenizer: one token for each distinct character of the training text."""
+"""The simplest tokenizer: one token for each distinct character of a text.
+
+In training, that is the whole text, validation and test parts included: it must be able to encode them. Nothing else is
+learned from those parts: the model never sees the token of a character that occurs only there.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +25,14 @@ class CharTokenizer(Tokenizer):
         self._ids = {character: token for token, character in enumerate(characters)}
 
     @classmethod
-    def train(cls, text: str) -> Self:
-        """The vocabulary is the set of characters in the text."""
-        require_valid_unicode(cls.kind, text)
-        return cls("".join(sorted(set(text))))
+    def train(cls, text: str, alphabet: str = "") -> Self:
+        """The vocabulary is the set of characters in the text, and those of `alphabet`."""
+        for part in (text, alphabet):
+            require_valid_unicode(cls.kind, part)
+        return cls("".join(sorted(set(text) | set(alphabet))))
 
     def encode(self, text: str) -> list[int]:
-        """One id per character. Raises UnknownCharacterError for a character that the training text lacks."""
+        """One id per character. Raises UnknownCharacterError for a character that the vocabulary lacks."""
         try:
             return [self._ids[character] for character in text]
         except KeyError:

@@ -32,7 +32,7 @@ LONGEST_SENTENCE = 1000
 
 
 class SentencePieceTokenizer(Tokenizer):
-    """A unigram model over characters. It knows the characters of its training text only."""
+    """A unigram model over characters. It knows the characters of its training text and alphabet only."""
 
     kind = "sentencepiece"
 
@@ -51,10 +51,14 @@ class SentencePieceTokenizer(Tokenizer):
         super().__init__([text.encode() for text in texts])
 
     @classmethod
-    def train(cls, text: str, d_vocab: int) -> Self:
-        """Learn from a text. The vocabulary is smaller than d_vocab if the text has too few repeated pieces."""
-        require_valid_unicode(cls.kind, text)
-        characters = set(text)
+    def train(cls, text: str, d_vocab: int, alphabet: str = "") -> Self:
+        """Learn from a text; each further character of `alphabet` gets a token too.
+
+        The vocabulary is smaller than d_vocab if the text has too few repeated pieces.
+        """
+        for part in (text, alphabet):
+            require_valid_unicode(cls.kind, part)
+        characters = set(text) | set(alphabet)
         if d_vocab < len(characters):
             raise ValueError(
                 f"d_vocab must be {len(characters)} or more with sentencepiece, the number of distinct characters in "
@@ -73,6 +77,7 @@ class SentencePieceTokenizer(Tokenizer):
                 vocab_size=d_vocab + 1,  # and the unknown piece
                 hard_vocab_limit=False,  # fewer where the text does not give as many
                 character_coverage=1.0,
+                required_chars="".join(sorted(characters - set(text))).translate(to_stand_ins),
                 # Take the text as it is: no normalisation, no space put before it, no white space dropped.
                 normalization_rule_name="identity",
                 add_dummy_prefix=False,

@@ -33,44 +33,56 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from llm.data import TextData
-from llm.training.evaluation import count_characters
+from llm.passages import Passages
+from llm.training.evaluation import ratio
 
 
 @dataclass(frozen=True)
 class Baselines:
-    """Losses on the whole validation part of four predictors without a network, in nats per token.
+    """Losses of four predictors without a network, in nats per token.
 
     uniform: every token equally likely. unigram: by how often each token occurs. bigram: by how often it follows the
     token before. trigram: by how often it follows the two tokens before. The counts are those of the training part,
-    smoothed by `kneser_ney`.
+    smoothed by `kneser_ney`. The standard errors are defined in `llm.training.evaluation`.
     """
 
     uniform: float
     unigram: float
     bigram: float
     trigram: float
+    unigram_standard_error: float | None
+    bigram_standard_error: float | None
+    trigram_standard_error: float | None
     uniform_bits_per_character: float
     unigram_bits_per_character: float
     bigram_bits_per_character: float
     trigram_bits_per_character: float
 
 
-def measure_baselines(data: TextData, d_vocab: int, characters_per_token: list[int]) -> Baselines:
-    """Losses of the uniform, unigram, bigram and trigram predictors on the validation part, all but its first token.
+def measure_baselines(
+    train: Int[Tensor, " tokens"], passages: Passages, choices: Sequence[Int[Tensor, " chosen"]], d_vocab: int
+) -> list[Baselines]:
+    """The baselines on each choice of passages.
 
-    The second token has one token of context, also for the trigram predictor.
+    The context goes back over their beginnings, so that only the text's first tokens have less of it.
     """
-    no_token = torch.tensor([d_vocab])
-    validation = torch.cat([no_token, data.validation.long()])
-    trigrams = validation.unfold(0, 3, 1)  # [tokens, 3]
-    unigram, bigram, trigram = (
-        -kneser_ney(data.train.long(), trigrams[:, -order:], d_vocab).log().mean().item() for order in (1, 2, 3)
-    )
-    uniform = math.log(d_vocab)
-    to_bits = len(trigrams) / count_characters(trigrams[:, -1], characters_per_token) / math.log(2)
-    losses = (uniform, unigram, bigram, trigram)
-    return Baselines(*losses, *(nats * to_bits for nats in losses))
+    before = torch.full((2,), d_vocab)  # no tokens
+    trigrams = torch.cat([before, passages.tokens.long()]).unfold(0, 3, 1)  # [tokens, 3]
+    nats = [
+        passages.sums(-kneser_ney(train.long(), trigrams[:, -order:], d_vocab).log())  # [passages]
+        for order in (1, 2, 3)
+    ]
+    return [_on(chosen, passages, nats, d_vocab) for chosen in choices]
+
+
+def _on(
+    chosen: Int[Tensor, " chosen"], passages: Passages, nats: list[Float[Tensor, " passages"]], d_vocab: int
+) -> Baselines:
+    tokens = passages.starts.diff()[chosen]  # [chosen]
+    losses = [ratio(of_order[chosen], tokens) for of_order in nats]
+    values = (math.log(d_vocab), *(loss.value for loss in losses))
+    to_bits = tokens.sum().item() / passages.characters[chosen].sum().item() / math.log(2)
+    return Baselines(*values, *(loss.standard_error for loss in losses), *(value * to_bits for value in values))
 
 
 def kneser_ney(

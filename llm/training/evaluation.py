@@ -1,72 +1,138 @@
-"""How good a model is, on fixed validation windows."""
+"""How good a model is on a text, and how far chance may have moved the figures.
+
+The windows are laid end to end over the whole text, n_ctx tokens each, so every token but the first is predicted once,
+from those before it in its window. What is measured are passages of that text (`llm.passages`): some, evenly spaced,
+while a model trains, and all at the end.
+
+Every figure is a ratio of two sums over passages, R = Σ y / Σ x, as nats by tokens. With n passages its standard error
+is that of the ratio estimator (Cochran 1977, Sampling Techniques, chapter 6):
+
+    SE = √(n / (n − 1) · Σ (y − R x)²) / Σ x
+
+The tokens of one passage depend on each other; different passages hardly do, so they are what is counted.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
-from llm.data import TextData
-from llm.loss import next_token_loss
+from llm.loss import token_losses
 from llm.model import Transformer
-from llm.tokenizers import Tokenizer
+from llm.passages import Passages
+from llm.runtime.stepwise import stepwise
+
+Autocast = Callable[[], AbstractContextManager[object]]
+
+
+class Ratio(NamedTuple):
+    """A ratio of two sums, and its standard error: None from a single passage."""
+
+    value: float
+    standard_error: float | None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Measures on the validation windows."""
+    """Measures on passages of a text; each standard error is None if there is only one passage."""
 
     loss: float  # mean next-token cross-entropy, nats per token
+    standard_error: float | None  # of the loss
     perplexity: float  # exp(loss): as uncertain as a choice among this many equally likely tokens
-    accuracy: float  # fraction of positions whose likeliest token is the true one
+    accuracy: float  # fraction of the tokens that the model finds likeliest
+    accuracy_standard_error: float | None
     bits_per_character: float  # total nats / ln 2 / characters, so that tokenizers compare
-    windows: int
+    bits_per_character_standard_error: float | None
+    passages: int
     tokens: int
+    characters: int
 
 
-@torch.no_grad()
+@stepwise
 def evaluate(
     model: Transformer,
-    data: TextData,
-    tokenizer: Tokenizer,
-    windows: int,
-    batch_size: int,
-    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
-) -> Evaluation:
-    """Measure `model` on the fixed validation windows (`TextData.evaluation_windows`), in batches.
-
-    bits per character = Σ −ln p(token) / ln 2 / Σ characters that the predicted tokens begin.
-    """
-    device = next(model.parameters()).device
-    inputs, targets = data.evaluation_windows(windows, device)  # [batch, pos]
+    passages: Passages,
+    chosen: Int[Tensor, " chosen"] | None = None,
+    batch_size: int = 16,
+    autocast: Autocast = nullcontext,
+) -> Generator[None, None, Evaluation]:
+    """Measure `model` on the `chosen` passages, or on all of them. Yields after each batch of windows."""
+    chosen = passages.evenly_spaced(len(passages)) if chosen is None else chosen
     was_training = model.training
     model.eval()
-    nats, right = 0.0, 0
     try:
-        for start in range(0, len(inputs), batch_size):
-            with autocast():
-                logits = model(inputs[start : start + batch_size])  # [batch, pos, d_vocab]
-            truth = targets[start : start + batch_size]  # [batch, pos]
-            nats += next_token_loss(logits, truth, reduction="sum").item()
-            right += int((logits.argmax(dim=-1) == truth).sum())
+        nats, right = yield from _token_measures(model, passages.tokens, passages.mask(chosen), batch_size, autocast)
     finally:
         model.train(was_training)
-    loss = nats / targets.numel()
+    tokens, characters = passages.starts.diff()[chosen], passages.characters[chosen]  # [chosen]
+    total_nats, total_right = passages.sums(nats)[chosen], passages.sums(right)[chosen]  # [chosen]
+    loss, accuracy = ratio(total_nats, tokens), ratio(total_right, tokens)
+    bits = ratio(total_nats / math.log(2), characters)
     return Evaluation(
-        loss=loss,
-        perplexity=math.exp(min(loss, 700)),  # above it exp overflows a float
-        accuracy=right / targets.numel(),
-        bits_per_character=nats / math.log(2) / count_characters(targets.cpu(), tokenizer.characters_per_token),
-        windows=len(inputs),
-        tokens=targets.numel(),
+        *loss,
+        perplexity=math.exp(min(loss.value, 700)),  # above it exp overflows a float
+        accuracy=accuracy.value,
+        accuracy_standard_error=accuracy.standard_error,
+        bits_per_character=bits.value,
+        bits_per_character_standard_error=bits.standard_error,
+        passages=len(chosen),
+        tokens=int(tokens.sum()),
+        characters=int(characters.sum()),
     )
 
 
-def count_characters(tokens: Int[Tensor, ...], characters_per_token: list[int]) -> int:
-    """Characters that these tokens begin; at least one, so that it can divide."""
-    return max(1, int(torch.tensor(characters_per_token)[tokens].sum()))
+def ratio(numerators: Float[Tensor, " passages"], denominators: Int[Tensor, " passages"]) -> Ratio:
+    """The ratio of the sums, and its standard error; see the module."""
+    count, total = len(numerators), denominators.sum().item()
+    value = numerators.sum().item() / total
+    if count == 1:
+        return Ratio(value, None)
+    squares = (numerators - value * denominators.double()).square().sum().item()
+    return Ratio(value, math.sqrt(count / (count - 1) * squares) / total)
+
+
+def _token_measures(
+    model: Transformer,
+    tokens: Int[Tensor, " tokens"],
+    wanted: Bool[Tensor, " tokens"],
+    batch_size: int,
+    autocast: Autocast,
+) -> Generator[None, None, tuple[Float[Tensor, " tokens"], Float[Tensor, " tokens"]]]:
+    """The loss of each wanted token in nats, and 1 where the likeliest token is the true one, else 0.
+
+    A window without wanted tokens is left out, any other is read up to its last wanted token. Windows of similar length
+    share a batch; the shorter ones are padded at their end, which changes nothing before it.
+    """
+    n_ctx = model.config.n_ctx
+    missing = -(len(tokens) - 1) % n_ctx
+    windows = pad(tokens, (0, missing)).unfold(0, n_ctx + 1, n_ctx)  # [window, pos + 1], the last token is a target
+    asked = pad(wanted[1:], (0, missing)).view(-1, n_ctx)  # [window, pos]
+    lengths = (asked * torch.arange(1, n_ctx + 1)).amax(dim=1)  # [window]
+    nats, right = torch.zeros(2, *asked.shape, dtype=torch.float64)  # each [window, pos]
+    for batch in lengths.argsort(stable=True)[(lengths == 0).sum() :].split(batch_size):
+        longest = int(lengths[batch[-1]])
+        nats[batch, :longest], right[batch, :longest] = _predict(model, windows[batch, : longest + 1], autocast)
+        yield
+    nats, right = (pad(values.flatten(), (1, 0))[: len(tokens)] for values in (nats, right))  # [tokens]
+    return nats, right
+
+
+@torch.no_grad()
+def _predict(
+    model: Transformer, windows: Int[Tensor, "batch pos_and_one"], autocast: Autocast
+) -> tuple[Float[Tensor, "batch pos"], Float[Tensor, "batch pos"]]:
+    """The loss of each target, and whether the likeliest token is the target."""
+    windows = windows.to(next(model.parameters()).device, torch.int64)
+    inputs, targets = windows[:, :-1], windows[:, 1:]  # [batch, pos]
+    with autocast():
+        logits = model(inputs)  # [batch, pos, d_vocab]
+    losses = token_losses(logits, targets)  # [batch, pos]
+    return losses.double().cpu(), (logits.argmax(dim=-1) == targets).double().cpu()

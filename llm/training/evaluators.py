@@ -1,12 +1,11 @@
 """What a trainer measures between steps: validation loss, a sample, the story world's measures.
 
-Evaluators are passed to the trainer, which calls them every `eval_every` steps and at the end.
+Evaluators are passed to the trainer, which calls them every `eval_every` steps and at the end, and some only then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 from llm.config import SamplingConfig, TrainingConfig
@@ -14,21 +13,30 @@ from llm.data import TextData
 from llm.model import Transformer
 from llm.sampling import generate
 from llm.tokenizers import Tokenizer
-from llm.training.evaluation import evaluate
+from llm.training.evaluation import Autocast, evaluate
 from llm.world import check
 from llm.world.skills import is_world_text, skills
 
 # From the model and the number of optimizer steps taken to measures by name, which are fields of `StepMetrics`. The
 # model is in training mode, before and after.
 Evaluator = Callable[[Transformer, int], dict[str, Any]]
-Autocast = Callable[[], AbstractContextManager[object]]
 
 
-def validation(data: TextData, tokenizer: Tokenizer, config: TrainingConfig, autocast: Autocast) -> Evaluator:
-    """`evaluation`: loss and accuracy on the fixed validation windows."""
+def validation(data: TextData, config: TrainingConfig, autocast: Autocast) -> Evaluator:
+    """`evaluation`: loss and accuracy on `eval_windows` passages of the validation text, the same each time."""
+    chosen = data.validation.evenly_spaced(config.eval_windows)
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
-        return {"evaluation": evaluate(model, data, tokenizer, config.eval_windows, config.batch_size, autocast)}
+        return {"evaluation": evaluate(model, data.validation, chosen, config.batch_size, autocast)}
+
+    return measure
+
+
+def whole_validation(data: TextData, config: TrainingConfig, autocast: Autocast) -> Evaluator:
+    """`final_evaluation`: the same on all of the validation text."""
+
+    def measure(model: Transformer, step: int) -> dict[str, Any]:
+        return {"final_evaluation": evaluate(model, data.validation, None, config.batch_size, autocast)}
 
     return measure
 
@@ -78,8 +86,11 @@ def standard_evaluators(
     data: TextData,
     config: TrainingConfig,
     autocast: Autocast,
-) -> list[Evaluator]:
-    """Validation loss, the sample, and, on the story world's text, its checker and skills, as the config asks.
+) -> tuple[list[Evaluator], list[Evaluator]]:
+    """Those of every evaluation, and those of the end alone.
+
+    Validation loss, the sample, and, on the story world's text, its checker and skills, as the config asks; at the end
+    the loss on all of the validation text.
 
     Raises:
         ValueError: the sample's prompt has characters that the tokenizer does not know.
@@ -87,13 +98,13 @@ def standard_evaluators(
     prompt = sample_prompt(tokenizer, data, config)
     tokenizer.encode(prompt)  # an unknown character is reported now, not at the first evaluation
     of_the_world = is_world_text(tokenizer.decode(data.train[:5000].tolist()))
-    evaluators: list[Evaluator] = [validation(data, tokenizer, config, autocast)]
+    evaluators: list[Evaluator] = [validation(data, config, autocast)]
     if config.sample_tokens > 0:
         sampler = sample(tokenizer, prompt, config)
         evaluators.append(checked(sampler) if of_the_world else sampler)
     if config.skill_pairs > 0 and of_the_world:
         evaluators.append(world_skills(tokenizer, config))
-    return evaluators
+    return evaluators, [whole_validation(data, config, autocast)]
 
 
 def sample_prompt(tokenizer: Tokenizer, data: TextData, config: TrainingConfig, characters: int = 24) -> str:
@@ -104,7 +115,7 @@ def sample_prompt(tokenizer: Tokenizer, data: TextData, config: TrainingConfig, 
     """
     if config.sample_prompt:
         return config.sample_prompt
-    beginning = tokenizer.decode(data.validation[:1000].tolist())
+    beginning = tokenizer.decode(data.validation.tokens[:1000].tolist())
     _, blank_line, next_paragraph = beginning.partition("\n\n")
     words = (next_paragraph if blank_line else beginning).lstrip()[:characters]
     return words.rsplit(" ", 1)[0].rstrip() or "\n"

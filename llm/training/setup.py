@@ -11,7 +11,7 @@ from typing import Any, get_args
 import torch
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
-from llm.data import DATA_ORDER, TextData
+from llm.data import DATA_ORDER, TextData, split_text, train_tokenizer
 from llm.model import Transformer
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
@@ -23,9 +23,10 @@ from llm.runtime.code_version import code_version
 from llm.runtime.conditions import changed_conditions, current_conditions
 from llm.runtime.device import choose_device, choose_precision, require_compiler
 from llm.runtime.text import normalize_text, readable_name
-from llm.tokenizers import Tokenizer, build_tokenizer
+from llm.tokenizers import Tokenizer
 from llm.training.baselines import measure_baselines
 from llm.training.evaluators import sample_prompt
+from llm.training.novelty import seen_in_training
 from llm.training.trainer import Trainer
 from llm.training.trainer_state import check_state
 
@@ -46,14 +47,14 @@ def start_run(
     """A trainer at step 0 with a new run folder.
 
     The model's d_vocab is the tokenizer's, whatever `model_config` says; architecture and size are only recorded as
-    names. If a `tokenizer` is given, it is used, and none is built from the text.
+    names. If a `tokenizer` is given, it is used, and none is trained on the text.
 
     Raises:
         ValueError: a device, tokenizer, text or prompt that cannot work together. Then nothing has been written.
     """
     check_machine(training_config)
     if tokenizer is None:
-        tokenizer = build_tokenizer(tokenizer_kind, text, d_vocab_requested)
+        tokenizer = train_tokenizer(tokenizer_kind, text, d_vocab_requested)
     prompt = normalize_text(training_config.sample_prompt)
     training_config = dataclasses.replace(training_config.for_model(model_config), sample_prompt=prompt)
     tokenizer.encode(prompt)  # unknown characters are reported before a folder is made
@@ -77,7 +78,8 @@ def resume_run(path: Path | str) -> Trainer:
 
     Steps after that snapshot are taken again: on a CPU bit for bit as before, as long as the conditions are the same
     (`changed_since_start`). A run that was killed before its first snapshot starts again from its seed. A run that has
-    finished gives a finished trainer.
+    finished gives a finished trainer. A run from before there was a test part trains on as before; its validation text
+    is still the last tenth, from now on measured on passages of it.
 
     Raises:
         FileNotFoundError: there is no such run.
@@ -96,13 +98,15 @@ def resume_run(path: Path | str) -> Trainer:
 def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     config = folder.config()
     check_machine(config.training)
-    implementation, text = _implementation(folder), _original_text(folder)
+    implementation = _implementation(folder)
+    _original_text(folder)
+    parts = folder.parts()
     tokenizer = fitting_tokenizer(folder, config.model)
     steps = folder.snapshots()
     if steps:
         require_room(folder.weights_file(steps[-1]), config.model)
     try:
-        data = TextData.from_text(text, tokenizer, config.model.n_ctx)
+        data = TextData.from_parts(parts, tokenizer, config.model.n_ctx)
         torch.manual_seed(config.training.seed)
         model = Transformer(config.model, implementation)
         trainer = Trainer(model, tokenizer, data, config.training, folder)
@@ -190,7 +194,10 @@ def _describe(
 ) -> dict[str, Any]:
     """The contents of a run's config.json."""
     device = choose_device(training.device)
-    measured = measure_baselines(data, tokenizer.d_vocab, tokenizer.characters_per_token)
+    passages, parts = data.validation, split_text(text)
+    choices = [passages.evenly_spaced(count) for count in (training.eval_windows, len(passages))]
+    validation_seen, test_seen = seen_in_training(parts.train, parts.validation, parts.test)
+    on_chosen, on_all = measure_baselines(data.train, passages, choices, tokenizer.d_vocab)
     return {
         "model": dataclasses.asdict(model.config),
         "training": dataclasses.asdict(training),
@@ -201,10 +208,14 @@ def _describe(
             "sha256": hashlib.sha256(text.encode()).hexdigest(),
             "characters": len(text),
             "train_tokens": len(data.train),
-            "validation_tokens": len(data.validation),
+            "validation_tokens": len(passages.tokens),
+            "validation_characters": len(parts.validation),
+            "test_characters": len(parts.test),
+            "sentences_seen_in_training": {"validation": validation_seen, "test": test_seen},
         },
         "prompt": sample_prompt(tokenizer, data, training),
-        "baselines": dataclasses.asdict(measured),
+        "baselines": dataclasses.asdict(on_chosen),
+        "baselines_of_all": dataclasses.asdict(on_all),
         "data_order": {"scheme": DATA_ORDER, "seed": training.seed},
         "conditions": dataclasses.asdict(current_conditions(device, choose_precision(training.precision, device))),
         "code": code_version(),

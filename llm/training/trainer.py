@@ -48,8 +48,8 @@ from llm.training.writer import RunWriter
 class Trainer(Iterator[StepMetrics]):
     """Trains `model` on `data`; with a `folder`, its progress is written there (`RunWriter`).
 
-    `evaluators` measure the model every `eval_every` steps and at the end, in their order; None: those of
-    `standard_evaluators`.
+    `evaluators` measure the model every `eval_every` steps and at the end, in their order, and `final_evaluators` only
+    after the last step; None: those of `standard_evaluators`.
 
     Raises:
         ValueError: a device or precision that this machine does not have, or a sample prompt with unknown characters.
@@ -63,6 +63,7 @@ class Trainer(Iterator[StepMetrics]):
         config: TrainingConfig,
         folder: RunFolder | None = None,
         evaluators: Sequence[Evaluator] | None = None,
+        final_evaluators: Sequence[Evaluator] = (),
     ) -> None:
         use_exact_products()
         self.device = choose_device(config.device)
@@ -75,8 +76,8 @@ class Trainer(Iterator[StepMetrics]):
         self.config = config = config.for_model(model.config)
         self.folder = folder
         if evaluators is None:
-            evaluators = standard_evaluators(tokenizer, data, config, self.autocast)
-        self.evaluators = evaluators
+            evaluators, final_evaluators = standard_evaluators(tokenizer, data, config, self.autocast)
+        self.evaluators, self.final_evaluators = evaluators, final_evaluators
         self.forward = torch.compile(model) if config.compile else model
         self.optimizers = build_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == torch.float16)
@@ -138,9 +139,11 @@ class Trainer(Iterator[StepMetrics]):
             elapsed=self.elapsed + seconds,
         )
         if self.step == config.steps or self.step % config.eval_every == 0:
-            metrics = self._evaluated(metrics, started)
+            metrics = self._evaluated(metrics, started, self.evaluators)
             if metrics.evaluation is not None:
                 self._compare_with_best(metrics.evaluation.loss)
+        if self._ending() is not None:
+            metrics = self._evaluated(metrics, started, self.final_evaluators)
         self._record(metrics, started)
         return metrics
 
@@ -155,7 +158,7 @@ class Trainer(Iterator[StepMetrics]):
             raise ValueError(f"step 0 can only be measured before training begins, and this run is at step {self.step}")
         self._begun = True
         started = time.perf_counter()
-        metrics = self._evaluated(StepMetrics(0, 0, None, 0.0, None, {}, None, 0.0, 0.0), started)
+        metrics = self._evaluated(StepMetrics(0, 0, None, 0.0, None, {}, None, 0.0, 0.0), started, self.evaluators)
         self._record(metrics, started)
         return metrics
 
@@ -229,10 +232,10 @@ class Trainer(Iterator[StepMetrics]):
             self.scaler.step(optimizer)  # type: ignore[arg-type]  # it calls step() only
         self.scaler.update()
 
-    def _evaluated(self, metrics: StepMetrics, started: float) -> StepMetrics:
-        """The metrics with what the evaluators measure now."""
+    def _evaluated(self, metrics: StepMetrics, started: float, evaluators: Sequence[Evaluator]) -> StepMetrics:
+        """The metrics with what these evaluators measure now."""
         measures: dict[str, Any] = {}
-        for evaluator in self.evaluators:
+        for evaluator in evaluators:
             try:
                 measures |= evaluator(self.model, metrics.step)
             except NonFiniteLogitsError:
@@ -243,11 +246,8 @@ class Trainer(Iterator[StepMetrics]):
         return dataclasses.replace(metrics, **measures, elapsed=elapsed)
 
     def _compare_with_best(self, loss: float) -> None:
-        if loss < self.best_loss:
-            self.best_loss = loss
-            self.evaluations_without_best = 0
-        else:
-            self.evaluations_without_best += 1
+        self.evaluations_without_best = 0 if loss < self.best_loss else self.evaluations_without_best + 1
+        self.best_loss = min(self.best_loss, loss)
 
     def _record(self, metrics: StepMetrics, started: float) -> None:
         ending = self._ending()

@@ -24,6 +24,7 @@ from llm.cli.signals import StopSignals
 from llm.cli.terminal import TrainingView, visible
 from llm.config import ModelConfig, SamplingConfig, TrainingConfig, describe
 from llm.presets import preset
+from llm.runtime.text import with_error
 from llm.sampling import generate
 from llm.tokenizers import load_tokenizer
 from llm.training.evaluation import Evaluation
@@ -95,6 +96,9 @@ def test_a_new_text_can_be_trained_on_and_its_model_writes(architecture, text, t
     shown = capsys.readouterr()
     assert f"{architecture} small, {tokenizer} tokenizer" in shown.out and shown.err == ""
     assert "step 0 · validation loss" in shown.out and "step 3 · validation loss" in shown.out
+    whole = RunFolder(path).read_metrics().rows[-1]["final_evaluation"]
+    measured = with_error(whole["loss"], whole["standard_error"])
+    assert f"Validation loss {measured} on all {whole['characters']:,} characters of the validation" in shown.out
     assert "\x1b" not in shown.out  # no terminal, no control codes
     assert f"uv run llm infer --checkpoint {path}" in shown.out
 
@@ -203,7 +207,7 @@ def test_what_cannot_be_generated_is_one_clear_sentence(words, sentence, trained
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "Expected one of {train, infer, runs, reproduce, tokenize, world}"),
+        ([], "Expected one of {train, infer, runs, evaluate, reproduce, tokenize, world}"),
         (["trane"], "Unrecognized options: trane. See `uv run llm --help`"),
         (["infer"], "--checkpoint is required"),
         (["tokenize"], "--text is required"),
@@ -337,12 +341,19 @@ def test_a_run_tells_its_baselines_also_one_older_than_the_trigram(old, trained,
     path = copied(trained)
     config = json.loads((path / "config.json").read_text())
     if old:
-        del config["baselines"]["trigram"], config["baselines"]["trigram_bits_per_character"]
+        kept = ("uniform", "unigram", "bigram")
+        config["baselines"] = {kind: config["baselines"][kind] for kind in kept}
+        del config["text"]["sentences_seen_in_training"], config["text"]["test_characters"]
         (path / "config.json").write_text(json.dumps(config))
     assert main(["train", "--resume", str(path)]) == 0
     kinds = ["uniform", "unigram", "bigram"] + ["trigram"] * (not old)
-    expected = ", ".join(f"{kind} {config['baselines'][kind]:.3f}" for kind in kinds)
-    assert f"validation loss without a network: {expected}\n" in capsys.readouterr().out
+    expected = ", ".join(
+        f"{kind} {with_error(config['baselines'][kind], config['baselines'].get(f'{kind}_standard_error'))}"
+        for kind in kinds
+    )
+    shown = capsys.readouterr().out
+    assert f"validation loss without a network: {expected}\n" in shown
+    assert ("of its sentences occur word for word in training" in shown) != old
 
 
 HUGE = "9" * 400
@@ -611,13 +622,15 @@ def test_on_a_terminal_a_bar_runs_and_samples_are_plain_text(trained):
     from llm.training.setup import resume_run
 
     screen = Console(file=io.StringIO(), force_terminal=True, width=100, highlight=False, markup=False)
-    evaluation = Evaluation(2.5, 12.18, 0.25, 3.1, 2, 32)
+    evaluation = Evaluation(2.5, 0.125, 12.18, 0.25, 0.01, 3.1, 0.02, 2, 32, 90)
     sample = "[red]fox[/red] \x1b[31m\x07 :smile:\nnext"
     metrics = StepMetrics(2, 64, 2.7, 1e-3, 1.0, {}, 1234.5, 1.0, 2.0, evaluation, sample)
     with TrainingView(resume_run(copied(trained)), screen) as view:
         view.step(dataclasses.replace(metrics, step=1, elapsed=1.0, evaluation=None))
         view.step(metrics)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.file.getvalue())
-    assert "step 2 · validation loss 2.500 · perplexity 12.2 · accuracy 25.0 % · 3.10 bits per character" in shown
+    assert (
+        "step 2 · validation loss 2.500 ± 0.125 · perplexity 12.2 · accuracy 25.0 % · 3.10 bits per character" in shown
+    )
     assert "│ [red]fox[/red] \\x1b[31m\\x07 :smile:" in shown and "\x07" not in shown
     assert "step 2/3" in shown and "loss 2.700" in shown and "1,234 tokens/s" in shown and "0:01 left" in shown

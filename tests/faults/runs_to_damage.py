@@ -79,7 +79,7 @@ def read_list(run: Path) -> None:
 def read_metrics(run: Path) -> None:
     folder = RunFolder(run)
     folder.read_metrics()
-    folder.last_validation_loss()
+    folder.last_evaluation()
     folder.truncate_metrics(2)
 
 

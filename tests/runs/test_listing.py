@@ -64,12 +64,16 @@ def test_a_run_is_listed_with_what_a_person_knows_it_by(tmp_path):
     folder.append_metrics(row(50, 1.384))
     folder.append_metrics({"step": 51, "loss": 1.2, "evaluation": None})
     folder.write_status("stopped", "", 1200)
+    [unfinished] = list_runs(tmp_path)
+    assert (unfinished.loss, unfinished.standard_error) == (1.384, None)
+    whole = {"loss": 1.512, "standard_error": 0.0312}
+    folder.append_metrics({"step": 52, "loss": 1.2, "evaluation": {"loss": 1.3}, "final_evaluation": whole})
     path = tmp_path / "20260131120500"
     folder.path.rename(path)
     [run] = list_runs(str(tmp_path))
-    assert run.label == "llama small · char · foxes.txt · step 1,200 · loss 1.38 · 31 Jan 12:05"
+    assert run.label == "llama small · char · foxes.txt · step 1,200 · loss 1.51 ± 0.03 · 31 Jan 12:05"
     assert (run.id, run.path, run.state, run.step, run.steps) == ("20260131120500", path, "stopped", 1200, 4000)
-    assert (run.loss, run.created) == (1.384, datetime(2026, 1, 31, 12, 5))
+    assert (run.loss, run.standard_error, run.created) == (1.512, 0.0312, datetime(2026, 1, 31, 12, 5))
     assert run.parameters == sum(parameter.numel() for parameter in Transformer(MODEL).parameters())
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from llm.data import TextData
+from llm.data import TextData, split_text
+from llm.passages import Passages
 from llm.tokenizers import build_tokenizer
 from llm.training.baselines import Baselines, discounts, kneser_ney, measure_baselines
 
@@ -61,13 +62,13 @@ class SlowKneserNey:
         return kept / total + self.freed[length][context] / total * shorter
 
 
-def slow_baselines(train: list[int], validation: list[int], d_vocab: int) -> list[float]:
-    """Nats per token of each predictor."""
+def slow_baselines(train: list[int], validation: list[int], d_vocab: int, first: int = 1) -> list[float]:
+    """Nats per token of each predictor, on the tokens from index `first` on."""
     losses = [math.log(d_vocab)]
     for order in (1, 2, 3):
         slow = SlowKneserNey(train, order, d_vocab)
         nats = []
-        for index in range(1, len(validation)):
+        for index in range(first, len(validation)):
             context = validation[max(0, index + 1 - order) : index]
             missing = order - 1 - len(context)
             nats.append(-math.log(slow.probability((None,) * missing + tuple(context), validation[index])))
@@ -93,8 +94,12 @@ def prepared(kind: str, text: str) -> tuple[TextData, object]:
     return TextData.from_text(text, tokenizer, n_ctx=8), tokenizer
 
 
-def data_of(train: list[int], validation: list[int]) -> TextData:
-    return TextData(torch.tensor(train, dtype=torch.int32), torch.tensor(validation, dtype=torch.int32), 1, 1)
+def measured(train: list[int], validation: list[int], d_vocab: int) -> Baselines:
+    """On all tokens but the first, as one passage of as many characters."""
+    ids = torch.tensor(validation, dtype=torch.int32)
+    passage = Passages(ids, torch.tensor([1, len(ids)]), torch.tensor([len(ids) - 1]))
+    [found] = measure_baselines(torch.tensor(train, dtype=torch.int32), passage, [torch.tensor([0])], d_vocab)
+    return found
 
 
 ids = st.lists(st.integers(0, 6), min_size=2, max_size=40)
@@ -140,7 +145,7 @@ def test_after_a_new_token_those_are_likely_that_follow_many_others():
 
 @given(ids, ids, st.integers(7, 12))
 def test_baselines_agree_with_counting_in_dictionaries(train, validation, d_vocab):
-    found = measure_baselines(data_of(train, validation), d_vocab, [1] * d_vocab)
+    found = measured(train, validation, d_vocab)
     expected = slow_baselines(train, validation, d_vocab)
     assert losses(found) == pytest.approx(expected, rel=1e-12)
     assert bits(found) == pytest.approx([nats / math.log(2) for nats in expected])
@@ -149,13 +154,15 @@ def test_baselines_agree_with_counting_in_dictionaries(train, validation, d_voca
 @pytest.mark.parametrize(("kind", "text"), CASES.values(), ids=CASES)
 def test_baselines_of_real_text_fall_from_uniform_to_bigram(kind, text):
     data, tokenizer = prepared(kind, text)
-    found = measure_baselines(data, tokenizer.d_vocab, tokenizer.characters_per_token)
-    expected = slow_baselines(data.train.tolist(), data.validation.tolist(), tokenizer.d_vocab)
+    [found] = measure_baselines(data.train, data.validation, [torch.arange(len(data.validation))], tokenizer.d_vocab)
+    tokens, first = data.validation.tokens.tolist(), int(data.validation.starts[0])
+    expected = slow_baselines(data.train.tolist(), tokens, tokenizer.d_vocab, first)
     assert losses(found) == pytest.approx(expected, rel=1e-12)
     assert found.bigram < found.unigram < found.uniform
     assert found.trigram < found.unigram  # in a short text it may be above the bigram
-    predicted = data.validation[1:].tolist()
-    characters = sum(byte >> 6 != 0b10 for byte in b"".join(map(tokenizer.token_bytes, predicted)))
+    predicted = tokens[first:]
+    characters = len(tokenizer.decode(predicted))
+    assert split_text(text).validation.endswith(tokenizer.decode(predicted))
     totals = [nats * len(predicted) / math.log(2) / characters for nats in losses(found)]
     assert bits(found) == pytest.approx(totals)
 
@@ -168,16 +175,14 @@ def test_the_bigram_line_lies_just_above_what_a_token_of_context_can_tell():
     for draw, token in zip(torch.rand(22_000, dtype=torch.float64), tokens, strict=False):  # tokens grows meanwhile
         tokens.append(min(d_vocab - 1, int(torch.searchsorted(chain[token].cumsum(0), draw))))
     train, validation = tokens[:20_000], tokens[20_000:]
-    found = measure_baselines(data_of(train, validation), d_vocab, [1] * d_vocab)
+    found = measured(train, validation, d_vocab)
     least = -chain[validation[:-1], validation[1:]].log().mean().item()
     assert least < found.bigram < least + 0.1
     assert found.bigram < found.trigram  # two tokens of context tell no more, and their counts are smaller
 
 
 def test_baselines_learn_from_the_training_part_alone():
-    seen, unseen = (
-        measure_baselines(data_of([0, 1] * 50, validation), 4, [1] * 4) for validation in ([0, 1] * 10, [2, 3] * 10)
-    )
+    seen, unseen = (measured([0, 1] * 50, validation, 4) for validation in ([0, 1] * 10, [2, 3] * 10))
     assert max(seen.bigram, seen.trigram) < 0.1
     assert unseen.unigram == pytest.approx(math.log(400 / 3))  # discounts of 1.5 from both kinds of 100, among four
     assert (unseen.bigram, unseen.trigram) == pytest.approx((math.log(8), math.log(8)))  # contexts never seen
@@ -199,9 +204,9 @@ class LargestTensor(TorchDispatchMode):
 def test_n_grams_of_a_large_vocabulary_need_no_table():
     """A table of 50,000² counts would take 20 gigabytes."""
     train = torch.randint(50_000, (60_000,), dtype=torch.int32)
-    data = TextData(train, torch.cat([train[:5_000], train[-5_000:]]), 1, 1)
+    validation = [*train[:5_000].tolist(), *train[-5_000:].tolist()]
     with LargestTensor() as largest:
-        found = measure_baselines(data, 50_000, [1] * 50_000)
+        found = measured(train.tolist(), validation, 50_000)
     assert 50_000 <= largest.numbers <= len(train)
-    expected = slow_baselines(data.train.tolist(), data.validation.tolist(), 50_000)
+    expected = slow_baselines(train.tolist(), validation, 50_000)
     assert losses(found) == pytest.approx(expected, rel=1e-12)

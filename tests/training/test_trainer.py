@@ -10,8 +10,11 @@ import torch
 
 from llm.checkpoints import RunFolder
 from llm.config import TrainingConfig
+from llm.data import split_text
 from llm.presets import preset
+from llm.training.baselines import measure_baselines
 from llm.training.divergence import TrainingDiverged
+from llm.training.evaluation import evaluate
 from llm.training.evaluators import sample_prompt
 from llm.training.setup import resume_run, start_run
 from llm.training.trainer import Trainer
@@ -83,6 +86,45 @@ def test_tokens_per_second_are_a_running_mean(finished):
     assert trainer.tokens_per_second == pytest.approx(tokens / (0.9 * 0.5 + 0.1 * 1.5))
 
 
+def test_at_the_end_all_of_the_validation_text_is_measured_with_the_final_weights(finished):
+    trainer, metrics = finished
+    whole = metrics[-1].final_evaluation
+    assert whole == evaluate(trainer.model, trainer.data.validation, None, TRAINING.batch_size, trainer.autocast)
+    assert TEXT.count("\n") * 0.05 * 29 < whole.characters <= len(split_text(TEXT).validation)
+    assert whole.passages == len(trainer.data.validation)
+    assert [m.final_evaluation for m in metrics[:-1]] == [None] * 11
+
+
+def test_baselines_are_recorded_on_the_passages_of_the_curve_and_on_all_of_the_validation_text(tmp_path):
+    trainer = start(tmp_path, dataclasses.replace(TRAINING, eval_windows=1, steps=1), text=TEXT * 12)
+    about, passages = trainer.folder.config().raw, trainer.data.validation
+    choices = [torch.tensor([0]), torch.arange(len(passages))]
+    on_one, on_all = measure_baselines(trainer.data.train, passages, choices, trainer.tokenizer.d_vocab)
+    assert (about["baselines"], about["baselines_of_all"]) == (dataclasses.asdict(on_one), dataclasses.asdict(on_all))
+    assert on_one.bigram != on_all.bigram
+    assert (on_one.bigram_standard_error is None, on_all.bigram_standard_error > 0) == (True, True)
+
+
+def test_a_run_from_before_the_test_part_trains_on_bit_for_bit_and_keeps_all_of_its_validation_text(tmp_path):
+    straight, older = start(tmp_path / "straight"), start(tmp_path / "older")
+    list(straight)
+    for _ in range(5):
+        next(older)
+    older.snapshot()
+    path = older.folder.path / "config.json"
+    about = json.loads(path.read_text())
+    for name in ("validation_characters", "test_characters", "sentences_seen_in_training"):
+        del about["text"][name]
+    del about["baselines_of_all"]
+    path.write_text(json.dumps(about))
+    resumed = resume_run(older.folder.path)
+    metrics = list(resumed)
+    assert same(weights(straight), weights(resumed))
+    train, validation, test = resumed.folder.parts()
+    assert (train, test) == (split_text(TEXT).train, "")
+    assert metrics[-1].final_evaluation.characters > 0.9 * len(validation) > 0.09 * len(TEXT)
+
+
 def test_loss_falls(finished):
     _, metrics = finished
     assert metrics[-1].evaluation.loss < metrics[4].evaluation.loss
@@ -94,6 +136,7 @@ def test_the_folder_holds_metrics_snapshots_best_and_final(finished):
     assert [row["step"] for row in written] == list(range(13))
     assert written[0]["loss"] is None
     assert written[0]["evaluation"]["loss"] == pytest.approx(math.log(trainer.tokenizer.d_vocab), rel=0.3)
+    assert [row["step"] for row in written if row["final_evaluation"]] == [12]
     assert written[1:] == [json.loads(json.dumps(m.row())) for m in metrics]
     assert {0, 1, 2, 4, 8, 12} <= set(trainer.folder.snapshots())
     assert (trainer.folder.path / "best_model.safetensors").exists()
@@ -217,6 +260,7 @@ def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
     metrics = list(trainer)
     assert len(metrics) == 2
     assert "stopped early at step 2" in trainer.stop_reason
+    assert [m.final_evaluation is None for m in metrics] == [True, False]
     assert trainer.folder.status().state == "finished"
     assert trainer.folder.snapshots()[-1] == 2
     assert resume_run(trainer.folder.path).finished

@@ -1,0 +1,29 @@
+"""How new the held-out text is: a sentence that training contains word for word tests memory, not language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+# a line break; white space after the mark that ends a sentence, and its closing quotation mark or bracket; or, in
+# scripts without spaces, right after the mark
+_BREAK = re.compile(r"""\n|(?<=[.!?…])\s+|(?<=[.!?…]["'”’»)])\s+|(?<=[。！？])(?![”’」』）])|(?<=[。！？][”’」』）])""")
+
+
+def seen_in_training(train: str, *others: str) -> list[float | None]:
+    """For each other text, the fraction of its sentences that the training part contains word for word.
+
+    None: it has no sentence.
+    """
+    known = set(sentences(train))
+    return [_fraction(other, known) for other in others]
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a text; a line that does not end in a mark is one, too."""
+    return (sentence.strip() for sentence in _BREAK.split(text) if sentence and not sentence.isspace())
+
+
+def _fraction(text: str, known: set[str]) -> float | None:
+    found = [sentence in known for sentence in sentences(text)]
+    return sum(found) / len(found) if found else None
