@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from llm.cli import infer, reproduce, runs, tokenize, train, world
+from llm.cli import evaluate, infer, reproduce, runs, tokenize, train, world
 from llm.cli.flags import UsageError, parse
 from llm.cli.terminal import print_error
 
@@ -24,6 +24,7 @@ COMMANDS = {
     "train": train.COMMAND,
     "infer": infer.COMMAND,
     "runs": runs.COMMAND,
+    "evaluate": evaluate.COMMAND,
     "reproduce": reproduce.COMMAND,
     "tokenize": tokenize.COMMAND,
     "world": world.COMMAND,

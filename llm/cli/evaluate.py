@@ -1,0 +1,99 @@
+"""`uv run llm evaluate`: measure a trained model on a text."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any, get_args
+
+from llm.cli.flags import Command, ParsedFlags, UsageError, flag, require_flag
+from llm.cli.shared_flags import DEFAULT_CHECKPOINTS_DIR, checkpoints_dir_flag, choice, run_folder
+from llm.cli.terminal import visible
+from llm.config import Device, TrainingConfig, describe
+from llm.runtime.text import readable_name, with_error
+
+if TYPE_CHECKING:
+    from llm.training.run_evaluation import RunEvaluation
+
+PARTS = {
+    "train": "the first 90 %, from which the model and its tokenizer learned.",
+    "validation": "the next 5 %, on which the best weights were chosen.",
+    "test": "the last 5 %, which chose nothing.",
+}
+
+
+def evaluate(flags: ParsedFlags) -> int:
+    """Print what was measured as a table, or as one JSON object."""
+    path = run_folder(
+        require_flag(flags, "run", "the run to measure: a folder or a run id"),
+        flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR),
+    )
+    part = flags.get("part", "validation")
+    if "text" in flags and "part" in flags:
+        raise UsageError("--text cannot be combined with --part: the text is measured instead of a part of the run's")
+
+    from llm.checkpoints import load_run
+    from llm.data import read_text
+    from llm.runtime import compute
+    from llm.runtime.device import choose_device
+    from llm.training.run_evaluation import evaluate_run
+
+    text = read_text(flags["text"]) if "text" in flags else None
+    run = compute.run(load_run, path, flags.get("step"), "fused", choose_device(flags.get("device", "auto")))
+    found = compute.finish(evaluate_run.steps(run, part, text))
+    name = f"its {part} part" if text is None else readable_name(flags["text"])
+    if flags.get("json"):
+        measured_on = {"text": name} if text is not None else {"part": part}
+        print(json.dumps(measured_on | dataclasses.asdict(found), ensure_ascii=False))
+    else:
+        print(visible("\n".join(_lines(found, name))))
+    return 0
+
+
+def _lines(found: RunEvaluation, name: str) -> list[str]:
+    measured, baselines = found.evaluation, found.baselines
+    error = measured.accuracy_standard_error
+    bits = with_error(measured.bits_per_character, measured.bits_per_character_standard_error)
+    lines = [
+        f"Run {found.run}, step {found.step:,}, on all of {name}: {measured.characters:,} characters, "
+        f"{measured.tokens:,} tokens in {measured.passages:,} passages",
+        f"  loss                {with_error(measured.loss, measured.standard_error)} nats per token",
+        f"  perplexity          {measured.perplexity:,.3f}",
+        f"  accuracy            {with_error(100 * measured.accuracy, None if error is None else 100 * error, 1)} %",
+        f"  bits per character  {bits}",
+    ]
+    if found.sentences_seen_in_training is not None:
+        percentage = f"{100 * found.sentences_seen_in_training:.0f} %"
+        lines.append(f"  sentences           {percentage} occur word for word in the training part")
+    lines.append("Loss without a network, on the same text:")
+    for order in ("uniform", "unigram", "bigram", "trigram"):
+        standard_error = getattr(baselines, f"{order}_standard_error", None)
+        lines.append(f"  {order:<19} {with_error(getattr(baselines, order), standard_error)}")
+    if found.skills:
+        lines.append("Skills, % correct; guessing gives 50:")
+    for skill, score in found.skills.items():
+        correct = with_error(100 * score.accuracy, 100 * score.standard_error, 0)
+        lines.append(f"  {skill:<19} {correct} of {score.pairs} pairs")
+    return lines
+
+
+def command_flags() -> dict[str, Any]:
+    """The flags of the command."""
+    return {
+        "run": flag(str, "Run to measure, a folder or a run id; the flag's name may be left out."),
+        "step": flag(int, "Step of the snapshot to use.", "the final weights, else the best, else the newest"),
+        "part": choice("Part of the run's text to measure.", PARTS, "validation"),
+        "text": flag(str, "Measure this text instead: a UTF-8 file.", "a part of the run's text"),
+        "device": flag(str, describe(TrainingConfig)["device"].help, "auto", get_args(Device)),
+        "json": flag(bool, "Print one JSON object, for scripts.", False),
+        "checkpoints_dir": checkpoints_dir_flag(),
+    }
+
+
+COMMAND = Command(
+    "Measure a trained model on a text: loss, accuracy and bits per character with their standard errors, baselines, "
+    "and the skills of the story world.",
+    command_flags,
+    evaluate,
+    subject="run",
+)

@@ -1,0 +1,76 @@
+"""Measure a run's model on a part of its text or on any other: losses, baselines, skills, all with standard errors."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+
+from llm.checkpoints import Run
+from llm.layers.attention import set_attend
+from llm.passages import Passages
+from llm.runtime.device import attention_kernel, autocast, choose_precision
+from llm.runtime.stepwise import stepwise
+from llm.training.baselines import Baselines, measure_baselines
+from llm.training.evaluation import Evaluation, evaluate
+from llm.training.novelty import seen_in_training
+from llm.world.skills import SkillScore, is_world_text, skills
+
+Part = Literal["validation", "test", "train"]
+
+
+@dataclass(frozen=True)
+class RunEvaluation:
+    """What was measured of a model on a text."""
+
+    run: str
+    step: int
+    evaluation: Evaluation
+    baselines: Baselines  # on the same text
+    sentences_seen_in_training: float | None  # fraction; None: the text has no sentence
+    skills: dict[str, SkillScore]  # on the story world's text, else empty
+
+
+@stepwise
+def evaluate_run(
+    run: Run, part: Part = "validation", text: str | None = None, skill_pairs: int = 50
+) -> Generator[None, None, RunEvaluation]:
+    """Measure a run's model on all of a part of its text, or on all of `text`, in the number format it trained in.
+
+    Yields after each batch.
+
+    Raises:
+        ValueError: the run has no such part, the text is too short, or has characters that the tokenizer does not know.
+    """
+    parts = run.folder.parts()
+    measured = getattr(parts, part) if text is None else text
+    if text is None and not measured:
+        raise ValueError(
+            f"run {run.folder.id} has no {part} part: it is from before runs had one, and its best weights were chosen "
+            "on all that it did not train on. Measure its validation part, or another text"
+        )
+    passages = Passages.from_text(measured, run.tokenizer)
+    if not len(passages):
+        raise ValueError("the text is too short: it needs at least two tokens")
+    yield
+    train = torch.tensor(run.tokenizer.encode(parts.train))
+    every = passages.evenly_spaced(len(passages))
+    [baselines] = measure_baselines(train, passages, [every], run.tokenizer.d_vocab)
+    yield
+    device = next(run.model.parameters()).device
+    training = run.folder.config().training
+    in_float16 = training.precision == "float16" and device.type != "cuda"  # it was trained on another machine
+    precision = torch.float32 if in_float16 else choose_precision(training.precision, device)
+    model = copy.deepcopy(run.model)  # others use the run's own
+    set_attend(model, attention_kernel(device, precision))
+    evaluation = yield from evaluate.steps(
+        model, passages, every, training.batch_size, partial(autocast, device, precision)
+    )
+    [seen] = seen_in_training(parts.train, measured)
+    of_the_world = skill_pairs > 0 and is_world_text(measured)
+    scores = skills(model, run.tokenizer, skill_pairs) if of_the_world else {}
+    return RunEvaluation(run.folder.id, run.step, evaluation, baselines, seen, scores)
