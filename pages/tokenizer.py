@@ -9,9 +9,9 @@ from components.shared.session import Address, Session, remember_text
 from components.views.tokens import strip
 from components.views.tokens.explanations import TOKENS
 from llm.checkpoints import list_runs
-from llm.data import read_text
+from llm.data import read_text, train_tokenizer
 from llm.runtime.text import normalize_text
-from llm.tokenizers import DEFAULT_D_VOCAB, REGISTRY, Tokenizer, build_tokenizer, load_tokenizer, with_a_size
+from llm.tokenizers import DEFAULT_D_VOCAB, REGISTRY, Tokenizer, load_tokenizer, with_a_size
 
 EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
 
@@ -19,7 +19,7 @@ EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
 @st.cache_resource(show_spinner=False)
 def trained(kind: str, d_vocab: int) -> Tokenizer:
     """A tokenizer of this kind, trained on the default text."""
-    return build_tokenizer(kind, read_text(folders.DEFAULT_TEXT), d_vocab)
+    return train_tokenizer(kind, read_text(folders.DEFAULT_TEXT), d_vocab)
 
 
 def show(name: str, tokenizer: Tokenizer, text: str) -> None:

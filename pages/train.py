@@ -4,14 +4,11 @@ import streamlit as st
 
 from components.run_form import TITLES, NewRun, choose_run, costs
 from components.shared import folders, states
-from components.shared.explanations import LOSS
-from components.shared.help import explain
 from components.shared.select_box import picked, select_box
 from components.shared.selection import WholeRun
 from components.shared.session import Address, Session
 from components.view_page import view_sections
-from components.views.training_run import watch
-from components.views.training_run.explanations import EXPLANATIONS
+from components.views.training_run.figures import figures
 from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
 from llm.costs import parameter_count
@@ -92,8 +89,7 @@ def show_run(folder: RunFolder) -> None:
     here = trainings.get(folder.id)
     state = here.state if here is not None and here.active else folder.status().state
     controls(folder, here, state)
-    watch(folder.id, config, state)
-    explain("What do these figures mean?", LOSS, *EXPLANATIONS)
+    figures(folder, config, state)
     view_sections("train", WholeRun(folder.id))
 
 

@@ -16,7 +16,17 @@ export const withThousands = (number) => Math.round(number).toLocaleString("en-G
 export const fixed = (number, digits = 3) => number.toFixed(digits).replace("-", "−");
 
 /**
- * The same with a sign before positive numbers too.
+ * A measured value with its standard error, if it has one: "0.534 ± 0.012"
+ *
+ * @param {number} value
+ * @param {number | null | undefined} standardError
+ * @param {number} digits
+ */
+export const withError = (value, standardError, digits = 3) =>
+  fixed(value, digits) + (typeof standardError === "number" ? ` ± ${standardError.toFixed(digits)}` : "");
+
+/**
+ * A fixed number of digits after the point, with a sign before positive numbers too.
  *
  * @param {number} number
  * @param {number} digits

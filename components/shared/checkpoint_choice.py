@@ -9,6 +9,7 @@ from components.shared.parameters import parse_natural
 from components.shared.select_box import picked, select_box
 from components.shared.session import Address, Session, forget
 from llm.checkpoints import RunFolder, RunSummary, list_runs
+from llm.runtime.text import with_error
 
 NEWEST = "newest"  # the option for weights without a step
 
@@ -65,13 +66,15 @@ def choose_step(folder: RunFolder) -> int | None:
 
 def pick_step(folder: RunFolder, steps: list[int | None], newest: str, key: Session) -> int | None:
     """Choose one of `steps`, shown with its validation loss if measured; starts with the step in the address."""
-    losses = {row["step"]: row["evaluation"]["loss"] for row in folder.read_metrics().rows if row.get("evaluation")}
+    measured = {row["step"]: row["evaluation"] for row in folder.read_metrics().rows if row.get("evaluation")}
 
     def label(step: int | None) -> str:
         if step is None:
             return newest
-        loss = f" · validation loss {losses[step]:.2f}" if step in losses else ""
-        return f"Step {step:,}{' · untrained' if step == 0 else loss}"
+        if step == 0 or step not in measured:
+            return f"Step {step:,}{' · untrained' if step == 0 else ''}"
+        loss = with_error(measured[step]["loss"], measured[step].get("standard_error"), 2)
+        return f"Step {step:,} · validation loss {loss}"
 
     wanted = parse_natural(st.query_params.get(Address.STEP, ""))
     default = wanted if wanted is not None and wanted in steps else steps[0]

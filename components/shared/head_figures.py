@@ -67,7 +67,7 @@ def _scores_json(scores: HeadScores) -> dict[str, Any]:
 
 
 def context_of(selection: Selection) -> dict[str, Any]:
-    """Validation loss, loss by position, and the in-context learning score, on the fixed validation windows."""
+    """Validation loss, loss by position, and the in-context learning score, on windows of the validation text."""
     run = selection.run()
 
     def compute_value() -> dict[str, Any]:

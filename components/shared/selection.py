@@ -92,7 +92,7 @@ class WholeRun:
 def text_data(selection: Selection) -> TextData:
     """The token ids of the run's training text."""
     run = selection.run()
-    return _texts.get(run.folder.path, lambda: TextData.from_text(run.folder.text(), run.tokenizer, run.config.n_ctx))
+    return _texts.get(run.folder.path, lambda: TextData.from_parts(run.folder.parts(), run.tokenizer, run.config.n_ctx))
 
 
 def selection_from_request(request: Request) -> Selection:

@@ -88,6 +88,7 @@ class Session(StrEnum):
     TRAIN_STOP = "train-stop"
     TRAIN_GENERATE = "train-generate"
     TRAIN_NEW = "train-new"
+    TRAIN_TEST = "train-test"  # whether the test part is measured
     TRAIN_PROBLEM = "train-problem"  # why the last command failed, until it has been shown
     TRAIN_UPLOAD = "train-upload"
     TRAIN_UPLOADED = "train-uploaded"  # the id of the upload that has been stored

@@ -150,7 +150,9 @@ def test_tokens_grow_one_by_one(page, server, run):
 def test_the_slider_moves_patterns_scores_and_loss(page, server, run):
     open_view(page, server, run, "training")
     where, first = page.locator(".llm-training-step"), page.locator(".llm-tiles-canvas").first
-    expect(where).to_contain_text(re.compile(r"Step 2 · validation loss \d\.\d{3} · in-context score −?\d\.\d{3}"))
+    expect(where).to_contain_text(
+        re.compile(r"Step 2 · validation loss \d\.\d{3} on \d+ windows · in-context score −?\d\.\d{3}")
+    )
     before, picture = where.inner_text(), first.evaluate("canvas => canvas.toDataURL()")
     page.get_by_role("slider", name="Snapshot").press("Home")
     expect(where).to_contain_text("Step 0 · untrained · validation loss")

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { axisEnd, RunHistory } from "../../components/views/training_run/history.js";
+import { axisEnd, measuredOn, RunHistory } from "../../components/views/training_run/history.js";
 
 /** @typedef {import("../../components/views/training_run/history.js").Row} Row */
 
@@ -27,6 +27,24 @@ test("a row without a loss counts as the last one and adds no point", () => {
   history.add(row(0, { loss: null, evaluation: { loss: 5, bits_per_character: 2, accuracy: 0.1 } }));
   assert.deepEqual([history.steps, history.evaluationSteps, history.evaluationLosses], [[], [0], [5]]);
   assert.ok(!history.empty);
+});
+
+test("an evaluation has its standard error, and the last step that of all the validation text", () => {
+  const history = new RunHistory();
+  const [some, all] = [3, 30].map((passages) => ({ loss: passages, standard_error: 0.1, bits_per_character: 2,
+    accuracy: 0.1, passages }));
+  history.add(row(1, { evaluation: some }));
+  assert.equal(history.final, null);
+  history.add(row(2, { evaluation: some, final_evaluation: all }));
+  assert.deepEqual([history.evaluationErrors, history.evaluation, history.final.final_evaluation], [[0.1, 0.1], some, all]);
+  assert.deepEqual([some, { ...all, passages: 1 }].map(measuredOn), ["3 passages", "1 passage"]);
+});
+
+test("an evaluation of an earlier version has no standard error, and windows", () => {
+  const history = new RunHistory();
+  const evaluation = { loss: 5, bits_per_character: 2, accuracy: 0.1, windows: 32 };
+  history.add(row(1, { evaluation }));
+  assert.deepEqual([history.evaluationErrors, measuredOn(evaluation)], [[0], "32 windows"]);
 });
 
 test("a gap or a repetition of steps does not continue a run", () => {

@@ -14,7 +14,9 @@ from starlette.exceptions import HTTPException
 import components.views
 from components.routes import run as answer
 from components.views.gradient_norms import COMPARED
-from llm.checkpoints import RunFolder
+from llm.checkpoints import RunFolder, load_run
+from llm.runtime.text import with_error
+from llm.training.run_evaluation import evaluate_run
 
 KEY = "view-section-train-gradient_norms"
 
@@ -161,3 +163,34 @@ def test_a_new_folder_is_a_new_view(home, tmp_path, monkeypatch):
 def test_a_view_of_a_run_is_not_one_of_a_selection(home):
     with pytest.raises(HTTPException, match="There is no such view"):
         view_response("train", tiny_run(home), "gradient_norms")
+
+
+def test_the_test_part_is_measured_when_asked_for_and_said_with_its_standard_error(home):
+    path = tiny_run(home)
+    app = open_page("train", run=path.name)
+    assert "Test loss" not in texts(app)
+    app.toggle(key=f"train-test-{path.name}").set_value(True).run()
+    found = evaluate_run(load_run(path), "test", skill_pairs=0)
+    measured = found.evaluation
+    assert f"**Test loss {with_error(measured.loss, measured.standard_error)}** on all" in texts(app)
+    assert f"{measured.characters:,} characters" in texts(app)
+
+
+def test_a_run_without_a_test_part_or_not_finished_offers_no_test(home):
+    path = tiny_run(home)
+    (path / "final_model.safetensors").unlink()
+    assert not open_page("train", run=path.name).toggle
+    config = json.loads((path / "config.json").read_text())
+    del config["text"]["test_characters"]
+    (path / "config.json").write_text(json.dumps(config))
+    (path / "final_model.safetensors").touch()
+    assert not open_page("train", run=path.name).toggle
+
+
+def test_the_page_says_how_new_the_validation_text_is(home):
+    path = tiny_run(home)
+    seen = RunFolder(path).config().raw["text"]["sentences_seen_in_training"]["validation"]
+    assert seen > 0.5
+    assert f"In this run's text, that is {seen:.0%} of the validation sentences." in texts(
+        open_page("train", run=path.name)
+    )

@@ -37,6 +37,7 @@ import { Tiles } from "../../frontend/tiles.js";
  * @typedef {object} ContextLosses
  * @property {number} loss
  * @property {number} score
+ * @property {number} windows that were measured
  * @property {number[]} by_position
  */
 
@@ -143,7 +144,8 @@ class ThroughTraining {
     const step = steps[this.index];
     const { scores, context } = this.measured.get(step) ?? {};
     this.caption.textContent = `Step ${withThousands(step)}${step === 0 ? " · untrained" : ""}`
-      + (context ? ` · validation loss ${context.loss.toFixed(3)} · in-context score ${fixed(context.score, 3)}` : "");
+      + (context ? ` · validation loss ${context.loss.toFixed(3)} on ${context.windows} windows`
+        + ` · in-context score ${fixed(context.score, 3)}` : "");
     this.tiles.setScores(scores ?? null);
     this.tiles.arrange("layer");
     /** @type {(name: "loss" | "score") => (number | undefined)[]} */

@@ -1,8 +1,9 @@
 // The charts of a run: losses with their baselines, and the learning rate beside the gradient norm.
 
 import { colour } from "../../frontend/colours.js";
+import { withError } from "../../frontend/format.js";
 import { spreadNames } from "../../frontend/scales.js";
-import { axisEnd } from "./history.js";
+import { axisEnd, measuredOn } from "./history.js";
 
 /** @typedef {import("./history.js").RunHistory} RunHistory */
 /** @typedef {import("../../frontend/plotly.js").Plotly} Plotly */
@@ -56,6 +57,12 @@ export function labelShifts(losses, pixelsPerNat) {
 }
 
 /**
+ * @param {number[]} errors a standard error for each point
+ * @param {string} color
+ */
+const errorBars = (errors, color) => ({ type: "data", array: errors, color, thickness: 1, width: 2 });
+
+/**
  * @param {Plotly} plotly
  * @param {HTMLElement} chart the element that is drawn in
  * @param {HTMLElement} root
@@ -67,13 +74,23 @@ export function labelShifts(losses, pixelsPerNat) {
 export function drawLosses(plotly, chart, root, history, steps, baselines, revision) {
   const [train, validation, baseline] = ["train", "validation", "baseline"].map((name) => colour(root, name));
   const text = { hovertemplate: "%{y:.3f}" };
+  const measured = { hovertemplate: "%{text}", mode: "lines+markers" };
+  const { final, evaluation } = history;
   const traces = [
     { ...text, x: history.steps, y: history.losses, name: "training, each step", mode: "lines", opacity: 0.35,
       line: { color: train, width: 1 }, showlegend: false },
     { ...text, x: history.steps, y: history.smoothed, name: "training (running mean)", mode: "lines",
       line: { color: train, width: 2.5 } },
-    { ...text, x: history.evaluationSteps, y: history.evaluationLosses, name: "validation", mode: "lines+markers",
-      line: { color: validation, width: 1.5, dash: "dot" }, marker: { color: validation, size: 8 } },
+    { ...measured, x: history.evaluationSteps, y: history.evaluationLosses,
+      text: history.evaluationLosses.map((loss, index) => withError(loss, history.evaluationErrors[index] || null)),
+      name: `validation, ${evaluation ? measuredOn(evaluation) : "some passages"}`,
+      error_y: errorBars(history.evaluationErrors, validation),
+      line: { color: validation, width: 1.5, dash: "dot" }, marker: { color: validation, size: 7 } },
+    ...(final ? [{ ...measured, x: [final.step], y: [final.final_evaluation.loss], mode: "markers",
+      text: [withError(final.final_evaluation.loss, final.final_evaluation.standard_error)], name: "validation, all of it",
+      cliponaxis: false,
+      error_y: errorBars([final.final_evaluation.standard_error ?? 0], validation),
+      marker: { color: validation, size: 10, symbol: "diamond" } }] : []),
   ];
   const losses = [...history.evaluationLosses, history.losses[0] ?? 0, ...baselines.map(({ loss }) => loss)];
   const highest = Math.max(...losses) * 1.08;

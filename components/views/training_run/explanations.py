@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from components.shared.explanation import Explanation
+from llm.checkpoints import RunConfig
+from llm.passages import Passages
 from llm.training.baselines import kneser_ney, measure_baselines
-from llm.training.evaluation import evaluate
+from llm.training.evaluation import evaluate, ratio
 from llm.training.gradients import gradient_norms
+from llm.training.novelty import seen_in_training
 from llm.training.optimizers.adamw import adamw_step
 from llm.training.optimizers.muon import muon_step
 from llm.training.schedule import learning_rate_multiplier
 
 BASELINES = Explanation(
     "The dashed lines",
-    "What you get without a network, by counting the training part: all tokens equally likely (uniform), each as "
-    "likely as it is frequent (unigram), as it is after the token before (bigram), as it is after the two before "
-    "(trigram). Kneser-Ney smoothing takes a discount D from each count, so that what was never counted gets a "
-    "probability too. On the stories of training.txt, a network that sees one token does not get below the bigram "
-    "line; so a model clearly below it, by more than the sampling error of the validation text, uses more than one "
-    "token of context. A network can get below the trigram line with two tokens, because it also learns which "
-    "tokens are alike. Older runs have no trigram line, and a bigram line with one added to each count: too high.",
+    "What you get without a network, by counting the training part, on the same passages as the validation curve: all "
+    "tokens equally likely (uniform), each as likely as it is frequent (unigram), as it is after the token before "
+    "(bigram), as it is after the two before (trigram). Kneser-Ney smoothing takes a discount D from each count, so "
+    "that what was never counted gets a probability too. On the stories of training.txt, a network that sees one token "
+    "does not get below the bigram line; so a model below it by more than a few standard errors of the validation loss "
+    "uses more than one token of context. A network can get below the trigram line with two tokens, because it "
+    "also learns which tokens are alike. Older runs have no trigram line, and a bigram line with one added to each "
+    "count: too high.",
     r"\begin{gathered} p(w \mid h) = \frac{\max(c(h w) - D, 0)}{c(h)} + \gamma(h)\, p(w \mid h') \\ "
     r"h' = h \text{ without its oldest token} \end{gathered}",
     (kneser_ney, measure_baselines),
@@ -27,10 +33,23 @@ BASELINES = Explanation(
 
 VALIDATION = Explanation(
     "Validation",
-    "The last tenth of the text, which training never sees. If training loss keeps falling and validation loss "
-    "does not, the model overfits. Every point is measured on the same windows of that text.",
-    r"\text{validation loss} = \text{the same mean, over the fixed validation windows}",
-    (evaluate,),
+    "The 5 % of the text after the training part, from which neither the model nor its tokenizer learns. If training "
+    "loss keeps falling and validation loss does not, the model overfits. Every point of the curve is measured on the "
+    "same passages of about 512 characters, evenly spaced, whatever the tokenizer; the figure at the end of a run on "
+    "all of that text. ± is the standard error: about two times in three, the loss on endlessly much text of this kind "
+    "is within it. The weights with the lowest validation loss are kept as the best. The last 5 % are the test part, "
+    "which chooses nothing. In older runs validation is the last tenth, measured on windows of n_ctx tokens.",
+    r"\text{SE} = \frac{1}{\sum x} \sqrt{\tfrac{n}{n - 1} \textstyle\sum (y - \text{loss} \cdot x)^2}, "
+    r"\quad \text{a passage has } y \text{ nats in } x \text{ tokens}",
+    (evaluate, ratio, Passages),
+    "Cochran 1977, Sampling Techniques, chapter 6",
+)
+
+NOVELTY = Explanation(
+    "How new the validation text is",
+    "A sentence that the training part contains word for word can be predicted from memory.",
+    r"\frac{\text{sentences that are in the training part}}{\text{sentences}}",
+    (seen_in_training,),
 )
 
 BITS_PER_CHARACTER = Explanation(
@@ -71,4 +90,10 @@ GRADIENT_NORM = Explanation(
     "Pascanu et al. 2013, arXiv:1211.5063",
 )
 
-EXPLANATIONS = (BASELINES, VALIDATION, BITS_PER_CHARACTER, PERPLEXITY, LEARNING_RATE, GRADIENT_NORM)
+
+def explanations(config: RunConfig) -> tuple[Explanation, ...]:
+    """Those of a run, with how new its own validation text is."""
+    seen = config.about(float, "text", "sentences_seen_in_training", "validation")
+    here = f" In this run's text, that is {seen:.0%} of the validation sentences." if seen is not None else ""
+    novelty = replace(NOVELTY, words=NOVELTY.words + here)
+    return (BASELINES, VALIDATION, novelty, BITS_PER_CHARACTER, PERPLEXITY, LEARNING_RATE, GRADIENT_NORM)

@@ -13,13 +13,24 @@ const LEARNED = 0.9; // accuracy from which on a skill counts as learned
  * @property {number} grad_norm
  * @property {number} elapsed seconds
  * @property {number} [tokens_per_second]
- * @property {Evaluation} [evaluation]
+ * @property {Evaluation | null} [evaluation]
+ * @property {Evaluation | null} [final_evaluation] on all of the validation text, at the end
  * @property {string} [sample]
  * @property {number | null} [well_formed] fraction of the sample's sentences
  * @property {Record<string, number>} [skills] accuracy by skill
  */
 
-/** @typedef {{ loss: number, bits_per_character: number, accuracy: number }} Evaluation */
+/**
+ * What was measured on validation text; runs of earlier versions have no standard errors, and windows for passages.
+ *
+ * @typedef {object} Evaluation
+ * @property {number} loss
+ * @property {number | null} [standard_error]
+ * @property {number} bits_per_character
+ * @property {number} accuracy
+ * @property {number} [passages]
+ * @property {number} [windows]
+ */
 
 export class RunHistory {
   constructor() {
@@ -37,10 +48,14 @@ export class RunHistory {
     this.evaluationSteps = [];
     /** @type {number[]} */
     this.evaluationLosses = [];
+    /** @type {number[]} */
+    this.evaluationErrors = [];
     /** @type {Row | null} */
     this.last = null;
     /** @type {Evaluation | null} */
     this.evaluation = null;
+    /** @type {Row | null} the row of the last step of a finished run */
+    this.final = null;
     /** @type {Record<string, number | null>} by skill: since which step it has been learned */
     this.learnedSince = {};
   }
@@ -74,11 +89,23 @@ export class RunHistory {
       this.evaluation = row.evaluation;
       this.evaluationSteps.push(row.step);
       this.evaluationLosses.push(row.evaluation.loss);
+      this.evaluationErrors.push(row.evaluation.standard_error ?? 0);
     }
+    if (row.final_evaluation) this.final = row;
     for (const [skill, accuracy] of Object.entries(row.skills ?? {})) {
       this.learnedSince[skill] = accuracy < LEARNED ? null : (this.learnedSince[skill] ?? row.step);
     }
   }
+}
+
+/**
+ * On how much of the validation text an evaluation was measured.
+ *
+ * @param {Evaluation} evaluation
+ */
+export function measuredOn({ passages, windows }) {
+  const [count, name] = passages ? [passages, "passage"] : [windows, "window"];
+  return count ? `${count} ${name}${count === 1 ? "" : "s"}` : "validation text";
 }
 
 /**

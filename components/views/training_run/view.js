@@ -2,11 +2,11 @@
 
 import { element } from "../../frontend/dom.js";
 import { poll } from "../../frontend/fetching.js";
-import { duration, withThousands } from "../../frontend/format.js";
+import { duration, withError, withThousands } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
 import { loadPlotly } from "../../frontend/plotly.js";
 import { drawLosses, drawRates } from "./charts.js";
-import { RunHistory } from "./history.js";
+import { measuredOn, RunHistory } from "./history.js";
 
 /**
  * Data from the server.
@@ -89,6 +89,7 @@ class LiveRun {
       const tile = element("div", `llm-live-tile llm-live-tile-${name}`);
       this.values[name] = element("div", "llm-live-value", "–");
       tile.append(element("div", "llm-live-label", label), this.values[name]);
+      if (name === "validation") tile.append(this.measuredOn = element("div", "llm-live-label"));
       tiles.append(tile);
     }
     const body = element("div", "llm-live-body");
@@ -158,7 +159,8 @@ class LiveRun {
     const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
     const entry = element("article", "llm-live-sample");
     entry.dataset.step = String(row.step);
-    const loss = row.evaluation ? ` · validation loss ${row.evaluation.loss.toFixed(2)}` : "";
+    const { evaluation } = row;
+    const loss = evaluation ? ` · validation loss ${withError(evaluation.loss, evaluation.standard_error, 2)}` : "";
     const wellFormed = row.well_formed === null || row.well_formed === undefined ? ""
       : ` · ${Math.round(100 * row.well_formed)} % of its sentences well-formed`;
     const when = row.step === 0 ? "Step 0 · untrained" : `Step ${withThousands(row.step)}`;
@@ -198,7 +200,8 @@ class LiveRun {
 
   /** @param {{ state: string }} answer */
   show({ state }) {
-    const { history: { last, evaluation, smoothed }, data } = this;
+    const { history: { last, final, smoothed }, data } = this;
+    const evaluation = final?.final_evaluation ?? this.history.evaluation;
     this.badge.textContent = STATES[state] || state;
     this.badge.dataset.state = state;
     if (last) {
@@ -211,7 +214,9 @@ class LiveRun {
       this.values.speed.textContent = last.tokens_per_second ? withThousands(last.tokens_per_second) : "–";
     }
     if (evaluation) {
-      this.values.validation.textContent = evaluation.loss.toFixed(3);
+      const [loss, error] = withError(evaluation.loss, evaluation.standard_error).split(/(?= ±)/);
+      this.values.validation.replaceChildren(loss, element("span", "llm-live-error", error ?? ""));
+      this.measuredOn.textContent = `on ${final ? "all" : ""} ${measuredOn(evaluation)}`;
       this.values.bits.textContent = evaluation.bits_per_character?.toFixed(3) ?? "–";
       const { accuracy } = evaluation;
       this.values.accuracy.textContent = typeof accuracy === "number" ? `${(100 * accuracy).toFixed(1)} %` : "–";

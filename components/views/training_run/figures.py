@@ -1,0 +1,62 @@
+"""The figures of a run on the Train page: live, on the test part once asked for, and what they mean."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.shared import states
+from components.shared.explanations import LOSS
+from components.shared.help import explain
+from components.shared.session import Session
+from components.views.training_run import watch
+from components.views.training_run.explanations import explanations
+from llm.background.opened import open_run
+from llm.checkpoints import RunConfig, RunFolder
+from llm.runtime import compute
+from llm.runtime.result_cache import ResultCache
+from llm.runtime.text import with_error
+from llm.training.run_evaluation import RunEvaluation, evaluate_run
+
+_tested: ResultCache[RunEvaluation] = ResultCache(50)
+
+
+def figures(folder: RunFolder, config: RunConfig, state: str) -> None:
+    """Show them all; `state` is the state that the page shows."""
+    watch(folder.id, config, state)
+    characters = config.about(int, "text", "test_characters")
+    measure = False
+    with st.container(horizontal=True, vertical_alignment="center"):
+        explain("What do these figures mean?", LOSS, *explanations(config))
+        if characters and folder.has("final"):
+            measure = st.toggle("Measure the test part", key=Session.TRAIN_TEST.of(folder.id),
+                                help="The last 5 % of the text, which chose nothing")  # fmt: skip
+    if measure:
+        show_test(folder)
+
+
+def show_test(folder: RunFolder) -> None:
+    """The final weights on all of the test part."""
+    try:
+        with states.loading("Measuring the test part"):
+            tested = test_evaluation(folder)
+    except (ValueError, OSError) as error:
+        states.failed(error)
+        return
+    measured = tested.evaluation
+    bits = with_error(measured.bits_per_character, measured.bits_per_character_standard_error)
+    seen = tested.sentences_seen_in_training
+    new = "" if seen is None else f" {seen:.0%} of its sentences occur word for word in the training part."
+    st.markdown(
+        f"**Test loss {with_error(measured.loss, measured.standard_error)}** on all {measured.characters:,} characters "
+        f"· trigram line {with_error(tested.baselines.trigram, tested.baselines.trigram_standard_error)} · "
+        f"{bits} bits per character · accuracy {measured.accuracy:.1%}.{new}"
+    )
+
+
+def test_evaluation(folder: RunFolder) -> RunEvaluation:
+    """What is measured on the test part; kept, so that showing it again is immediate."""
+
+    def measure() -> RunEvaluation:
+        return compute.finish(evaluate_run.steps(open_run(folder.path, None), "test", skill_pairs=0))
+
+    return _tested.get(folder.weights_version(None), measure)
