@@ -148,7 +148,7 @@ def test_an_intervention_exports_everything_it_shows(run):
         ({"off": "0.7"}, "head 7 does not exist"),
         ({"off": "x.0"}, "off must be an integer of 0 or more, got 'x'"),
         ({"scale": "7"}, "scale must be one of 0, 0.25, 0.5, 0.75, 1, 1.5, 2, got '7'"),
-        ({"gaze": "up"}, "target must be one of itself, previous, first, evenly, token, got 'up'"),
+        ({"gaze": "up"}, "gaze must be one of itself, previous, first, evenly, token, got 'up'"),
         ({"gaze": "token", "row": "3", "key": "5"}, "position 3 cannot attend to position 5"),
         ({"gaze": "first", "row": "99"}, "query=99 does not exist"),
         ({"gaze": "first", "head": "4"}, "head 4 does not exist"),

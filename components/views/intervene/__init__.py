@@ -136,7 +136,7 @@ def intervention_of(query: Query) -> Intervention:
     if target:
         row = None if query.get(Address.ROW, ALL) == ALL else int_param(query, Address.ROW)
         layer, head, key = (int_param(query, name) for name in (Address.LAYER, Address.HEAD, Address.KEY))
-        target = check_choice(Address.ATTENTION, target, list(OVERRIDES))
+        target = check_choice(Address.ATTENTION, target, list(filter(None, OVERRIDES)))
         override = AttentionOverride(layer, head, cast(Target, target), row, key)
     mean = query.get(Address.KIND) == "mean"
     return Intervention(tuple(sorted(set(heads))), tuple(sorted(set(mlps))), scale, mean, override)
