@@ -188,7 +188,10 @@ def choose_run() -> NewRun:
 
 def costs(model: ModelConfig, training: TrainingConfig) -> str:
     """What the run will cost, in one line."""
-    parameters, bytes_needed = parameter_count(model).total, memory(model, training).total
+    parameters, bytes_needed = (
+        parameter_count(model).total,
+        memory(model, training, precision=_precision(training)).resident,
+    )
     flops = flops_per_token(model, model.n_ctx).training
     tokens = training.steps * training.batch_size * training.accumulation * model.n_ctx
     return (
@@ -196,3 +199,13 @@ def costs(model: ModelConfig, training: TrainingConfig) -> str:
         f"**{flops / 1e6:,.1f} million** operations per training token · "
         f"**{tokens:,}** tokens in {training.steps:,} steps"
     )
+
+
+def _precision(training: TrainingConfig) -> str:
+    """The number format of the forward pass; float32 where this machine lacks the chosen one, which Start will say."""
+    from llm.runtime.device import resolved_precision  # imports torch
+
+    try:
+        return resolved_precision(training)
+    except ValueError:
+        return "float32"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
-from measured_costs import kept_for_backward
+from measured_costs import kept_for_backward, peak_of_a_step
 from model_configs import component_configs
 from torch.utils.flop_counter import FlopCounterMode
 
-from llm.config import ModelConfig, TrainingConfig
+from llm.config import Implementation, ModelConfig, Precision, TrainingConfig
 from llm.costs import flops_per_token, memory, parameter_count
+from llm.costs.activations import activation_bytes, weight_copy_bytes
 from llm.model import Transformer
 from llm.presets import ARCHITECTURES, SIZES, preset
 from llm.training.optimizers import REGISTRY
@@ -76,24 +77,63 @@ def test_optimizer_bytes_are_the_moments_held_after_one_step(optimizer: str) -> 
         assert memory(config, training).optimizer == held, config
 
 
-def test_activation_bytes_are_what_autograd_saves() -> None:
-    for config in [*configs(), *configs(dropout=0.5)]:
-        assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(
-            config, BATCH_SIZE
-        ), config
+def saved(config: ModelConfig, implementation: Implementation = "fused", width: int = 4, batch_size: int = 3) -> int:
+    """What autograd saves, by the formulas; `width`: bytes of a number in the forward pass's format."""
+    return activation_bytes(config, batch_size, implementation, width) + weight_copy_bytes(config, width)
 
 
-def test_activation_bytes_with_a_single_head() -> None:
-    for config in configs(n_heads=1, n_kv_heads=1):
-        assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(
-            config, BATCH_SIZE
-        ), config
+@pytest.mark.parametrize("fields", [{}, {"dropout": 0.5}, {"n_heads": 1, "n_kv_heads": 1}], ids=str)
+def test_activation_bytes_are_what_autograd_saves(fields: dict[str, Any]) -> None:
+    for config in configs(**fields):
+        assert saved(config) == kept_for_backward(config, BATCH_SIZE), config
+        assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == saved(config)
 
 
+@pytest.mark.parametrize("fields", [{}, {"dropout": 0.5}, {"n_heads": 1, "n_kv_heads": 1}], ids=str)
+def test_activation_bytes_in_bfloat16_are_what_autograd_saves(fields: dict[str, Any]) -> None:
+    for config in component_configs(strength=2, **(WIDTHS | fields)):
+        assert saved(config, width=2) == kept_for_backward(config, BATCH_SIZE, "fused", torch.bfloat16), config
+
+
+@pytest.mark.parametrize("implementation", ["einops", "torch"])
+def test_activation_bytes_of_the_other_implementations(implementation: Implementation) -> None:
+    for config in component_configs(strength=2, **WIDTHS):
+        assert saved(config, implementation) == kept_for_backward(config, BATCH_SIZE, implementation), config
+
+
+@pytest.mark.parametrize("implementation", get_args(Implementation))
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_activation_bytes_of_each_preset(architecture: str) -> None:
+def test_activation_bytes_of_each_preset(architecture: str, implementation: Implementation) -> None:
     config = preset(architecture, "small", d_vocab=65)
-    assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == kept_for_backward(config, BATCH_SIZE)
+    assert saved(config, implementation, batch_size=2) == kept_for_backward(config, 2, implementation)
+    in_16_bits = kept_for_backward(config, 2, implementation, torch.bfloat16)
+    assert saved(config, implementation, 2, batch_size=2) == pytest.approx(in_16_bits, rel=0.05)
+
+
+PEAKS = [  # architecture, d_vocab, implementation, precision, settings, sizes
+    ("gpt", 65, "fused", "float32", {"batch_size": 4}, {}),
+    ("gpt", 65, "torch", "float32", {"batch_size": 4, "optimizer": "adamw"}, {}),
+    ("llama", 2048, "fused", "bfloat16", {"batch_size": 4}, {}),
+    ("llama", 2048, "einops", "float32", {"batch_size": 2}, {}),
+    ("olmo", 2048, "fused", "float32", {"batch_size": 2, "accumulation": 2}, {}),
+    ("olmo", 65, "einops", "bfloat16", {"batch_size": 4}, {}),
+    ("llama", 65, "fused", "float32", {"batch_size": 1}, {"d_model": 256, "n_ctx": 16}),  # in the optimizer's step
+]
+
+
+@pytest.mark.parametrize(("architecture", "d_vocab", "implementation", "precision", "settings", "sizes"), PEAKS)
+def test_the_peak_of_a_step(
+    architecture: str,
+    d_vocab: int,
+    implementation: Implementation,
+    precision: Precision,
+    settings: dict[str, Any],
+    sizes: dict[str, Any],
+) -> None:
+    config = preset(architecture, d_vocab=d_vocab, **({"n_layers": 2, "n_ctx": 64} | sizes))
+    training = TrainingConfig(steps=9, device="cpu", precision=precision, **settings)
+    found = memory(config, training, implementation, precision).total
+    assert found == pytest.approx(peak_of_a_step(config, training, implementation), rel=0.15)
 
 
 def test_forward_flops_are_those_that_torch_counts() -> None:

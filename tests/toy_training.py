@@ -34,6 +34,7 @@ OPTIMIZER = OptimizerEntry(
     build=build,
     state_per_hidden_weight=1,
     state_per_other_parameter=1,
+    step_copies=0,
     steps=(
         ShownStep(
             name="toy",

@@ -99,6 +99,7 @@ NORM = NormEntry(
     equation=lambda config: Equation(("{return|y} = x / (mean |x| + ε) · γ",), "To one scale.", ""),
     parameters=lambda config, width: width,
     saved_for_backward=lambda width: 3 * width + 1,  # input, quotient, output, divisor
+    saved_unfused=lambda width: 3 * width + 1,
     statistics=("magnitude",),
 )
 ACTIVATION = ActivationEntry(
@@ -110,6 +111,7 @@ ACTIVATION = ActivationEntry(
     words="What is above 0 is squared.",
     source="So et al. 2021, arXiv:2109.08668",
     saved_for_backward=2,  # ReLU's output, and its square
+    saved_unfused=2,
 )
 POSITION = PositionEntry(
     label="logarithm of the distance",

@@ -144,16 +144,19 @@ def describe_run(trainer: Trainer, console: Console) -> None:
 
 def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """The model's name, and facts by title."""
+    from llm.runtime.device import resolved_precision
+
     model, training, text, baselines = trainer.model.config, trainer.config, about["text"], about["baselines"]
     windows = training.batch_size * training.accumulation
     validation = trainer.data.validation
     measured = min(training.eval_windows, len(validation))
     seen = (text.get("sentences_seen_in_training") or {}).get("validation")  # older runs lack it
+    needed = memory(model, training, trainer.model.implementation, resolved_precision(training)).resident
     name = " ".join(filter(None, (about["architecture"], about["size"])))
     return f"{name}, {trainer.tokenizer.kind} tokenizer", {
         "model": f"{parameter_count(model).total:,} parameters; n_layers={model.n_layers}, d_model={model.d_model}, "
         f"n_heads={model.n_heads}, n_ctx={model.n_ctx}",
-        "memory": f"about {memory(model, training).total / 1e6:,.0f} MB to train",
+        "memory": f"about {needed / 1e6:,.0f} MB to train",
         "arithmetic": f"{flops_per_token(model, model.n_ctx).training / 1e6:,.1f} million FLOPs per training token",
         "text": f"{text['name']}: {text['characters']:,} characters; {len(trainer.data.train):,} training tokens, "
         f"{len(validation.tokens):,} validation tokens, {model.d_vocab:,} distinct",

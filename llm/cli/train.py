@@ -80,7 +80,7 @@ def _new_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
     tokenizer = train_tokenizer(kind, text, d_vocab)
     model = dataclasses.replace(model, d_vocab=tokenizer.d_vocab)
     if device.type != "cuda":
-        _require_memory(model, training)
+        _require_memory(model, training, flags.get("implementation", "fused"))
     return partial(
         start_run,
         model,
@@ -140,11 +140,13 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
     return code
 
 
-def _require_memory(model: ModelConfig, training: TrainingConfig) -> None:
+def _require_memory(model: ModelConfig, training: TrainingConfig, implementation: Implementation) -> None:
     """Raise ValueError for a model that does not fit into memory, before the attempt makes the machine swap."""
-    from llm.runtime.device import machine_memory
+    from llm.runtime.device import machine_memory, resolved_precision
 
-    needed, available = memory(model, training).total, machine_memory()
+    # what exists at once: it certainly does not fit, while what the allocator keeps beyond could be swapped out
+    needed = memory(model, training, implementation, resolved_precision(training)).total
+    available = machine_memory()
     if available is not None and needed > available:
         raise ValueError(
             f"Training this model takes about {needed / 1e9:,.1f} GB of memory, and this machine has "

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from llm.config import Device, Precision
+from llm.config import Device, Precision, TrainingConfig
 
 
 def choose_device(device: Device) -> torch.device:
@@ -54,6 +54,11 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
             f"precision='float16' is not possible on {device.type}: it needs a CUDA GPU; use float32, bfloat16 or auto"
         )
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
+
+
+def resolved_precision(training: TrainingConfig) -> str:
+    """The number format of the forward pass on this machine, where the config may say auto. Raises as choose_device."""
+    return str(choose_precision(training.precision, choose_device(training.device))).removeprefix("torch.")
 
 
 def use_exact_products() -> None:

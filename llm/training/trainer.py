@@ -217,8 +217,8 @@ class Trainer(Iterator[StepMetrics]):
             for number in range(self.step * config.accumulation, (self.step + 1) * config.accumulation):
                 inputs, targets = self.data.batch(config.batch_size, number, config.seed, self.device)  # [batch, pos]
                 with self.autocast():
-                    logits = self.forward(inputs)  # [batch, pos, d_vocab]
-                    part = next_token_loss(logits, targets) / config.accumulation
+                    # no variable holds the logits, often the largest tensor, while the backward pass runs
+                    part = next_token_loss(self.forward(inputs), targets) / config.accumulation
                 self.scaler.scale(part).backward()
                 loss += part.detach()
         for optimizer in self.optimizers:

@@ -31,6 +31,7 @@ class ActivationEntry:
     saved_for_backward: (
         int  # numbers that the fused backward pass keeps for each of the d_mlp hidden ones, beside the MLP's input
     )
+    saved_unfused: int  # the same for the other two implementations
 
     @property
     def matrices(self) -> int:
@@ -50,6 +51,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             words="GELU multiplies a number by Φ, the fraction of a normal distribution that lies below it.",
             source="GELU: Hendrycks & Gimpel 2016, arXiv:1606.08415",
             saved_for_backward=2,  # its input and its output
+            saved_unfused=4,  # and erf's argument, and Φ
         ),
         "gelu_tanh": ActivationEntry(
             label="GELU, tanh form",
@@ -62,6 +64,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             words="This form of GELU, which GPT-2 uses, differs from the exact one by less than 0.0005.",
             source="GELU: Hendrycks & Gimpel 2016, arXiv:1606.08415; Radford et al. 2019",
             saved_for_backward=2,  # its input and its output
+            saved_unfused=5,  # and x / 2, tanh, and the factor
         ),
         "swiglu": ActivationEntry(
             label="SwiGLU, gated",
@@ -72,6 +75,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             words="SiLU(z) = z · σ(z).",
             source="",
             saved_for_backward=4,  # input and output of the gate's function, the other factor, and the product
+            saved_unfused=5,  # and σ
         ),
         "relu": ActivationEntry(
             label="ReLU",
@@ -82,6 +86,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             words="ReLU keeps a number that is above 0 and makes every other 0.",
             source="",
             saved_for_backward=1,  # its output
+            saved_unfused=2,  # and its input
         ),
     },
 )

@@ -28,6 +28,7 @@ class NormEntry:
     saved_for_backward: Callable[
         [int], int
     ]  # numbers that the fused backward pass keeps for each vector of this width, weights apart
+    saved_unfused: Callable[[int], int]  # the same for the other two implementations
     statistics: tuple[
         str, ...
     ]  # variables of `forward` with one number per vector, which the code reader shows beside it
@@ -52,6 +53,7 @@ REGISTRY: Registry[NormEntry] = Registry(
             ),
             parameters=lambda config, width: width + (width if config.bias else 0),  # γ, β
             saved_for_backward=lambda width: 2 * width + 2,  # input, output, mean, standard deviation
+            saved_unfused=lambda width: 3 * width + 1,  # centred and scaled input, output, standard deviation
             statistics=("mean", "variance"),
         ),
         "rmsnorm": NormEntry(
@@ -67,6 +69,7 @@ REGISTRY: Registry[NormEntry] = Registry(
             ),
             parameters=lambda config, width: width,  # γ
             saved_for_backward=lambda width: 3 * width + 1,  # input, scaled input, output, root mean square
+            saved_unfused=lambda width: 3 * width + 1,
             statistics=("mean_square",),
         ),
     },

@@ -37,6 +37,7 @@ class OptimizerEntry:
     build: Callable[..., Any]  # (ParameterGroups, TrainingConfig): a list of `Optimizer`s; see `build`
     state_per_hidden_weight: int  # float32 numbers that it keeps for each weight of the blocks' matrices
     state_per_other_parameter: int  # and for each of all other parameters
+    step_copies: int  # copies in a step of the largest group of matrices of one shape, in float32
     steps: tuple[ShownStep, ...]
 
 
@@ -118,6 +119,7 @@ REGISTRY: Registry[OptimizerEntry] = Registry(
             build=imported("llm.training.optimizers.adamw", "build"),
             state_per_hidden_weight=2,  # running means of the gradient and of its square
             state_per_other_parameter=2,
+            step_copies=0,  # in place
             steps=(_ADAMW_STEP,),
         ),
         "muon": OptimizerEntry(
@@ -127,6 +129,7 @@ REGISTRY: Registry[OptimizerEntry] = Registry(
             build=imported("llm.training.optimizers.muon", "build"),
             state_per_hidden_weight=1,  # a running mean of the gradient
             state_per_other_parameter=2,  # AdamW's
+            step_copies=3,  # gradients, means, and what is between the two
             steps=(_MUON_STEP, _ADAMW_STEP_OF_A_NORM),
         ),
     },

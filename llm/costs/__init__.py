@@ -1,0 +1,11 @@
+"""What a model costs, computed from its configuration alone: parameters, memory, arithmetic.
+
+All three are closed forms, so that a form can show them before anything is built. Tests compare each with built models.
+What depends on the norm, the position scheme, the activation or the optimizer is in its registry entry.
+"""
+
+from llm.costs.flops import Flops, flops_per_token
+from llm.costs.parameters import ParameterCount, parameter_count
+from llm.costs.training_memory import Memory, memory
+
+__all__ = ["Flops", "Memory", "ParameterCount", "flops_per_token", "memory", "parameter_count"]

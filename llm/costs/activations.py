@@ -1,0 +1,114 @@
+"""What a forward pass and its loss save for the backward pass, in bytes.
+
+A matrix product saves its factors, a norm its input and statistics, attention and the non-linearities the numbers
+counted below, the loss the log-probability of every token at every position. For the fused implementation the counts
+are exact on a CPU. In 16 bits autocast casts a copy of a vector for each product that reads it, and of each matrix,
+and what is not a product stays in float32, attention on a CPU too.
+
+For the other two implementations the counts are exact in float32, and in 16 bits within a few percent.
+"""
+
+from __future__ import annotations
+
+from llm.config import Implementation, ModelConfig
+from llm.costs.parameters import attention_weights, mlp_weights, norm_count
+from llm.layers.mlp import REGISTRY as ACTIVATIONS
+from llm.layers.norm import QUERY_KEY_NORM
+from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.position import REGISTRY as POSITIONS
+
+FLOAT32 = 4  # bytes of a number
+INDEX = 8  # bytes of a token id
+
+
+def activation_bytes(config: ModelConfig, batch_size: int, implementation: Implementation, width: int) -> int:
+    """All of it but the copies of matrices. `width`: bytes of a number in the forward pass's format, 4 or 2."""
+    positions = batch_size * config.n_ctx
+    norms = _stream(config, implementation, width) * norm_count(config)
+    norms *= _saved_by_norm(config.norm, config.d_model, implementation)
+    per_block = (
+        _inputs(config, implementation, width)
+        + _attention(config, implementation, width)
+        + _mlp(config, implementation, width)
+    )
+    per_position = config.n_layers * per_block + norms
+    per_position += width * config.d_model + FLOAT32 * config.d_vocab  # what the unembedding reads; log-probabilities
+    if config.dropout > 0:  # masks
+        per_position += (2 * config.n_layers * width + FLOAT32) * config.d_model
+    per_position += INDEX  # targets
+    # the tokens; the definition of an embedding is a product with one-hot vectors
+    per_position += width * config.d_vocab if implementation == "einops" else INDEX
+    shared = config.n_layers * FLOAT32 * POSITIONS[config.positional].saved_for_backward(config)
+    if implementation != "fused":
+        shared += config.n_layers * config.n_ctx**2  # the mask, a byte for each pair
+    if implementation == "torch" and batch_size > 1:  # a matrix for each sequence, if it is one of several heads
+        heads = 2 * sum(heads for heads in (config.n_heads, config.n_kv_heads) if heads > 1)
+        shared += config.n_layers * width * batch_size * heads * config.d_head * config.d_model
+    return positions * per_position + shared + FLOAT32  # the loss's weight
+
+
+def weight_copy_bytes(config: ModelConfig, width: int) -> int:
+    """Copies of all matrices that are multiplied in 16 bits."""
+    hidden = config.n_layers * (attention_weights(config) + mlp_weights(config))
+    return 0 if width == FLOAT32 else width * (hidden + config.d_model * config.d_vocab)
+
+
+def _inputs(config: ModelConfig, implementation: Implementation, width: int) -> int:
+    """Bytes per position of the vectors that attention and the MLP read."""
+    if implementation == "torch":  # attention: a copy for each head, if there are several
+        several = [heads for heads in (config.n_heads, config.n_kv_heads, config.n_kv_heads) if heads > 1]
+        attention_copies = sum(several) + (1 if len(several) < 3 else 0)
+    else:
+        attention_copies = 1 if width == FLOAT32 else 3
+    mlp_copies = 1 if width == FLOAT32 else ACTIVATIONS[config.activation].matrices - 1
+    return width * (attention_copies + mlp_copies) * config.d_model
+
+
+def _attention(config: ModelConfig, implementation: Implementation, width: int) -> int:
+    """Bytes per position of queries, keys, values, patterns, and what W_O reads.
+
+    The flash kernel keeps queries, keys, values, its output, and one softmax sum a head. With a bias on the scores or
+    dropout torch falls back to a kernel that gives each query head its own keys and values and keeps the pattern (and,
+    with dropout, what was dropped and what is left), as the other implementations do.
+    """
+    query, key_value = config.query_width, config.key_value_width
+    patterns = 3 if config.dropout > 0 else 1
+    biased = POSITIONS[config.positional].acts_on == "scores"
+    if implementation != "fused":
+        saved = width * (4 * query + patterns * config.n_heads * config.n_ctx)
+        if biased and width != FLOAT32:  # the pattern is float32, and is copied for its product with the values
+            saved += FLOAT32 * config.n_heads * config.n_ctx
+    elif biased or config.dropout > 0:
+        saved = FLOAT32 * (3 * query + patterns * config.n_heads * config.n_ctx) + width * query
+    else:
+        saved = FLOAT32 * (2 * query + 2 * key_value + config.n_heads)
+        # what W_O reads is a copy in 16 bits, and after a norm, when the heads are not contiguous in memory
+        if width != FLOAT32 or (config.qk_norm and config.n_heads > 1):
+            saved += width * query
+    if config.qk_norm:
+        heads = config.n_heads + config.n_kv_heads
+        saved += FLOAT32 * heads * _saved_by_norm(QUERY_KEY_NORM, config.d_head, implementation)
+    return saved
+
+
+def _mlp(config: ModelConfig, implementation: Implementation, width: int) -> int:
+    """Bytes per position of the hidden numbers."""
+    entry = ACTIVATIONS[config.activation]
+    if implementation == "fused":
+        return width * entry.saved_for_backward * config.d_mlp
+    inner = FLOAT32 if config.bias else width  # adding a bias of float32 gives float32
+    return (inner * (entry.saved_unfused - 1) + width) * config.d_mlp
+
+
+def _stream(config: ModelConfig, implementation: Implementation, width: int) -> int:
+    """Bytes of a number of the residual stream: float32, unless all that is added to it are products."""
+    only_products = (
+        implementation == "einops" and not config.bias and not POSITIONS[config.positional].parameters(config)
+    )
+    return width if only_products else FLOAT32
+
+
+def _saved_by_norm(name: str, width: int, implementation: Implementation) -> int:
+    """Numbers per vector, but for the output, which is what the next product reads."""
+    entry = NORMS[name]
+    return (entry.saved_for_backward if implementation == "fused" else entry.saved_unfused)(width) - width

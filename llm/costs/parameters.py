@@ -1,0 +1,78 @@
+"""How many numbers a model learns.
+
+query_width     = n_heads · d_head             numbers in the queries of one position
+key_value_width = n_kv_heads · d_head          numbers in its keys, and again in its values
+mlp_matrices    = 3 if the MLP is gated (W_in, W_gate, W_out), else 2
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from llm.config import ModelConfig
+from llm.layers.mlp import REGISTRY as ACTIVATIONS
+from llm.layers.norm import QUERY_KEY_NORM
+from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.position import REGISTRY as POSITIONS
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """Learned numbers, by part, over all layers."""
+
+    embedding: int  # W_E; with tied embeddings it is the unembedding too
+    positions: int  # W_pos
+    attention: int  # W_Q, W_K, W_V, W_O and their biases
+    mlp: int  # W_in, W_gate, W_out and their biases
+    norms: int  # γ and β of the blocks, of queries and keys, and of the final norm
+    unembedding: int  # W_U; 0 when tied
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(dataclasses.astuple(self))
+
+
+def parameter_count(config: ModelConfig) -> ParameterCount:
+    """The exact number of parameters.
+
+    embedding    d_vocab · d_model
+    positions    those of the position scheme: n_ctx · d_model if learned, else 0
+    attention    n_layers · (2 · d_model · (query_width + key_value_width) + bias)
+                 bias = query_width + 2 · key_value_width + d_model
+    mlp          n_layers · (mlp_matrices · d_model · d_mlp + bias),  bias = (mlp_matrices − 1) · d_mlp + d_model
+    norms        two a block, and a final one if pre-norm, each with d_model numbers for γ and for β, if it has them;
+                 and in each layer one for queries and one for keys, d_head wide, if these are normalised
+    unembedding  d_model · d_vocab, 0 if tied
+    """
+    attention, mlp = attention_weights(config), mlp_weights(config)
+    if config.bias:
+        attention += config.query_width + 2 * config.key_value_width + config.d_model
+        mlp += (ACTIVATIONS[config.activation].matrices - 1) * config.d_mlp + config.d_model
+    norms = norm_count(config) * NORMS[config.norm].parameters(config, config.d_model)
+    if config.qk_norm:
+        norms += config.n_layers * 2 * NORMS[QUERY_KEY_NORM].parameters(config, config.d_head)
+    return ParameterCount(
+        embedding=config.d_vocab * config.d_model,
+        positions=POSITIONS[config.positional].parameters(config),
+        attention=config.n_layers * attention,
+        mlp=config.n_layers * mlp,
+        norms=norms,
+        unembedding=0 if config.tie_embeddings else config.d_model * config.d_vocab,
+    )
+
+
+def attention_weights(config: ModelConfig) -> int:
+    """Numbers in the four matrices of one attention layer."""
+    return 2 * config.d_model * (config.query_width + config.key_value_width)
+
+
+def mlp_weights(config: ModelConfig) -> int:
+    """Numbers in the matrices of one MLP."""
+    return ACTIVATIONS[config.activation].matrices * config.d_model * config.d_mlp
+
+
+def norm_count(config: ModelConfig) -> int:
+    """Norms of the residual stream: two a block, and a final one where the stream is not normalised already."""
+    return 2 * config.n_layers + (1 if config.norm_position == "pre" else 0)
