@@ -1,7 +1,7 @@
 """Saved runs, for scripts: list them, open one, read its files. The code is in `llm.runs`."""
 
 from llm.runs.config import RunConfig
-from llm.runs.errors import DamagedCheckpointError
+from llm.runs.errors import DamagedCheckpointError, RunNotSavedError
 from llm.runs.folder import RUN_ID, RunFolder
 from llm.runs.listing import RunSummary, list_runs
 from llm.runs.loading import Run, load_run
@@ -16,6 +16,7 @@ __all__ = [
     "Run",
     "RunConfig",
     "RunFolder",
+    "RunNotSavedError",
     "RunStatus",
     "RunSummary",
     "list_runs",

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from components.shared import style
+from components.shared import states, style
 from components.shared.assets import COMPONENTS
 
 st.set_page_config(page_title="LLM from Scratch", page_icon=str(COMPONENTS / "frontend" / "icon.svg"), layout="wide")
 style.apply()
-st.navigation(
+chosen = st.navigation(
     {
         "": [st.Page("home.py", title="Home", icon=":material/home:", default=True)],
         "Make": [
@@ -21,4 +21,8 @@ st.navigation(
             st.Page("inside.py", title="Inside", icon=":material/biotech:", url_path="inside"),
         ],
     }
-).run()
+)
+try:
+    chosen.run()
+except OSError as error:  # a disk that fails, or a folder that may not be read
+    states.failed(error)

@@ -87,7 +87,7 @@ def show_run(folder: RunFolder) -> None:
         f"Reads {config.about(str, 'text', 'name') or 'a text without a name'}{length}"
     )
     here = trainings.get(folder.id)
-    state = here.state if here is not None and here.active else folder.status().state
+    state, _ = trainings.state_of(folder)
     controls(folder, here, state)
     figures(folder, config, state)
     view_sections("train", WholeRun(folder.id))
@@ -129,7 +129,7 @@ def resume(folder: RunFolder) -> None:
     try:
         trainings.resume(folder.path).wait("running", timeout=5)
     except (ValueError, OSError) as error:
-        st.session_state[Session.TRAIN_PROBLEM] = str(error)
+        st.session_state[Session.TRAIN_PROBLEM] = error
 
 
 def open_earlier() -> None:

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 
 import streamlit as st
 
+from llm.runtime.files import disk_problem
+
 
 def empty(title: str, what_to_do: str, page: str | None = None, button: str = "") -> None:
     """Say that there is nothing here yet, and link to the page that changes it."""
@@ -25,4 +27,4 @@ def failed(error: Exception | str) -> None:
     """Show an error's message, as plain text, whatever it quotes."""
     with st.container(border=True):
         st.markdown(":material/error: :red[**That did not work**]")
-        st.text(str(error))
+        st.text(disk_problem(error) if isinstance(error, OSError) else str(error))

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from llm.runs.errors import RunNotSavedError
+from llm.runs.folder import RunFolder
 from llm.runtime import compute
 from llm.runtime.process import process_wide
 from llm.training.divergence import TrainingDiverged
@@ -92,9 +94,9 @@ class BackgroundRun:
             else:
                 compute.run(self.trainer.snapshot, "stopped")
                 self._set_state("stopped")
-        except TrainingDiverged as error:
+        except (TrainingDiverged, RunNotSavedError) as error:
             self._set_state("failed", str(error))
-        except Exception as error:  # a full disk, no memory left: no caller above this thread could report it
+        except Exception as error:  # no memory left: no caller above this thread could report it
             _log.exception("run %s failed", self.id)
             message = f"{type(error).__name__}: {error}"
             try:
@@ -147,6 +149,15 @@ def resume(path: Path | str) -> BackgroundRun:
 def get(run_id: str) -> BackgroundRun | None:
     """The run of this id, if it is active in this process or was the last one to end here."""
     return _registry().get(run_id)
+
+
+def state_of(folder: RunFolder) -> tuple[str, str]:
+    """State of a run and a message: of the run in this process if it trains, or failed, here; else the folder's."""
+    here, status = get(folder.id), folder.status()
+    # a full disk may not have taken the status of a run that failed
+    if here is not None and (here.active or (here.state == "failed" and status.state == "interrupted")):
+        return here.state, here.message
+    return status.state, status.message
 
 
 def active() -> list[BackgroundRun]:

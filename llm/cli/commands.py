@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from llm.cli import evaluate, infer, reproduce, runs, tokenize, train, world
 from llm.cli.flags import UsageError, parse
 from llm.cli.terminal import print_error
+from llm.runtime.files import disk_problem
 
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which Windows does not have
 ABOUT = "Train language models on a text, and generate text with them."
@@ -50,8 +51,7 @@ def run(words: Sequence[str]) -> int:
         command = f"{words[0]} " if words and words[0] in COMMANDS else ""
         return print_error(f"{error}. See `uv run llm {command}--help`", 2)
     except OSError as error:
-        reason = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-        return print_error(reason, 2)
+        return print_error(disk_problem(error), 2)
     except ValueError as error:
         return print_error(str(error), 2)
     except (MemoryError, RuntimeError) as error:  # torch's own out-of-memory errors are RuntimeErrors

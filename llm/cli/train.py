@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # torch is imported once the flags have been checked
 def train(flags: ParsedFlags) -> int:
     """Start or resume a run and show its progress; returns the exit code."""
     make_trainer = _resumed_trainer(flags) if "resume" in flags else _new_trainer(flags)
+    from llm.checkpoints import RunNotSavedError
     from llm.runtime import compute
     from llm.training.divergence import TrainingDiverged
 
@@ -45,12 +46,14 @@ def train(flags: ParsedFlags) -> int:
         try:
             try:
                 return _drive(trainer, stop)
+            except RunNotSavedError:
+                raise
             except OSError:  # the reader of the output, or the terminal, is gone
                 compute.run(trainer.snapshot)
                 if stop.received is None:
                     raise
                 return 128 + stop.received
-        except TrainingDiverged as error:
+        except (TrainingDiverged, RunNotSavedError) as error:
             return print_error(str(error), 1)
 
 

@@ -1,11 +1,14 @@
-"""Errors of damaged files in a run folder."""
+"""Errors of a run folder: files that are damaged, and a folder that can no longer be written."""
 
 from __future__ import annotations
 
+import errno
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
+from llm.runtime.files import disk_problem
 from llm.runtime.regular_files import read_regular
 
 MAX_JSON_BYTES = 10_000_000  # of config.json and status.json, which have some thousands
@@ -17,6 +20,24 @@ class DamagedCheckpointError(ValueError):
     def __init__(self, path: Path, what: str) -> None:
         sentence = " ".join(what.split())  # a value shown in it, such as a tensor, can have several lines
         super().__init__(f"{path} is damaged: {sentence if len(sentence) <= 300 else sentence[:300] + ' …'}")
+
+
+class RunNotSavedError(OSError):
+    """A run folder can no longer be written: a full, failing or read-only disk, or the folder is gone."""
+
+    def __init__(self, folder: Path, newest_snapshot: int | None, error: OSError) -> None:
+        if not folder.is_dir():
+            super().__init__(f"Run {folder.name} cannot continue: its folder {folder} is gone. Start a new run")
+            return
+        kept = "There is no snapshot yet"
+        if newest_snapshot is not None:
+            kept = f"The snapshot of step {newest_snapshot} is safe"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "Make room, then" if full else "Once the folder can be written again,"
+        super().__init__(
+            f"Run {folder.name} could not be saved in {folder}: {disk_problem(error)}. {kept}. "
+            f"{remedy} continue with: uv run llm train --resume {shlex.quote(str(folder))}"
+        )
 
 
 def read_json_object(path: Path) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from llm.runs.errors import DamagedCheckpointError
 from llm.runs.metrics import MetricsChunk
 from llm.runs.status import RunStatus
 from llm.runs.weights import load_weights, weights_as_bytes
-from llm.runtime.files import write_bytes, write_json
+from llm.runtime.files import remove_if_possible, write_bytes, write_json
 from llm.runtime.lock import LockHeldError, ProcessLock
 from llm.runtime.regular_files import IrregularFileError, is_folder, is_regular, read_regular, require_regular
 from llm.tokenizers import Tokenizer
@@ -85,13 +85,17 @@ class RunFolder:
                 break
             except FileExistsError:
                 moment += timedelta(seconds=1)
-        tokenizer.save(path)
-        write_bytes(path / "text.txt", text.encode())
-        write_bytes(path / "metrics.jsonl", b"")
-        write_json(path / "config.json", config)  # last: without it the folder is no run yet
-        folder = cls(path)
-        folder.lock()
-        folder.write_status("running", "", 0)
+        try:
+            tokenizer.save(path)
+            write_bytes(path / "text.txt", text.encode())
+            write_bytes(path / "metrics.jsonl", b"")
+            write_json(path / "config.json", config)  # last: without it the folder is no run yet
+            folder = cls(path)
+            folder.lock()
+            folder.write_status("running", "", 0)
+        except BaseException:
+            remove_if_possible(path)
+            raise
         return folder
 
     def lock(self) -> None:

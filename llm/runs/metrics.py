@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm.runtime.files import write_bytes
-from llm.runtime.regular_files import open_regular, read_regular
+from llm.runtime.regular_files import is_regular, open_regular, read_regular
 
 
 class MetricsChunk(NamedTuple):
@@ -26,9 +26,17 @@ class MetricsChunk(NamedTuple):
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Add one line."""
-    with open_regular(path, "ab") as file:
-        file.write(_line(row).encode())
+    """Add one line; after a line that a full disk or a kill cut short, a new line begins.
+
+    A file that has another name as well (a hard link) is replaced by a copy: nothing outside the folder is changed.
+    """
+    if is_regular(path) and path.lstat().st_nlink > 1:
+        write_bytes(path, read_regular(path))
+    with open_regular(path, "a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        cut_short = size > 0 and file.read(1) != b"\n"
+        file.write((b"\n" if cut_short else b"") + _line(row).encode())
 
 
 def read_metrics(path: Path, offset: int = 0) -> MetricsChunk:

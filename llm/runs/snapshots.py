@@ -61,7 +61,8 @@ def save_snapshot(
     def fill(folder: Path) -> None:
         (folder / "model.safetensors").write_bytes(weights_as_bytes(model, step))
         (folder / "snapshot.json").write_text(json.dumps(info, ensure_ascii=False), encoding="utf-8")
-        torch.save(trainer_state, folder / "trainer.pt")
+        with (folder / "trainer.pt").open("wb") as file:  # given a path, torch raises no OSError for a full disk
+            torch.save(trainer_state, file)
 
     write_folder(snapshot_path(run, step), fill)
     for unfinished in run.glob(f"{TEMPORARY}step_*"):  # left by a process that was killed while writing

@@ -64,6 +64,13 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     remove_if_possible(replaced)
 
 
+def disk_problem(error: OSError) -> str:
+    """What an error of the file system means, as a part of a sentence: the file, where it is known, and the reason."""
+    if error.strerror is None:
+        return str(error)
+    return f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
+
+
 def remove_if_possible(path: Path) -> None:
     """Remove what is left over; where that fails, it stays."""
     with suppress(OSError):

@@ -28,7 +28,7 @@ class IrregularFileError(ValueError):
     """A path is not a regular file."""
 
 
-def open_regular(path: Path, mode: Literal["rb", "ab"] = "rb") -> BinaryIO:
+def open_regular(path: Path, mode: Literal["rb", "a+b"] = "rb") -> BinaryIO:
     """Open a regular file to read it, or to append to it, which creates it if there is none.
 
     Raises:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from llm.runs.errors import RunNotSavedError
 from llm.runs.folder import RunFolder
 from llm.runs.snapshots import snapshot_due
 from llm.training.metrics import StepMetrics
@@ -17,7 +20,10 @@ STATUS_SECONDS = 1  # between two writes of "running": often enough for readers,
 
 
 class RunWriter:
-    """Writes a trainer's progress into a run folder."""
+    """Writes a trainer's progress into a run folder.
+
+    Where that fails, the run has failed: each method raises RunNotSavedError.
+    """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
@@ -25,6 +31,10 @@ class RunWriter:
 
     def record(self, trainer: Trainer, metrics: StepMetrics) -> None:
         """Write a step. The row comes first: a snapshot never lacks the metrics of its step."""
+        with self._failing_with_reason(trainer):
+            self._record(trainer, metrics)
+
+    def _record(self, trainer: Trainer, metrics: StepMetrics) -> None:
         self.folder.append_metrics(metrics.row())
         if metrics.step > 0 and metrics.evaluation is not None and trainer.evaluations_without_best == 0:
             self.folder.save_model("best", trainer.model, metrics.step)
@@ -38,18 +48,37 @@ class RunWriter:
 
     def interrupt(self, trainer: Trainer, state: str, message: str) -> None:
         """Write a snapshot of the trainer's step, unless it exists, and the run's new `state`."""
-        if trainer.last_metrics is not None and trainer.step not in self.folder.snapshots():
-            self._save_snapshot(trainer, trainer.last_metrics)
-        self.folder.write_status(state, message, trainer.step)
+        with self._failing_with_reason(trainer):
+            if trainer.last_metrics is not None and trainer.step not in self.folder.snapshots():
+                self._save_snapshot(trainer, trainer.last_metrics)
+            self.folder.write_status(state, message, trainer.step)
 
     def finish(self, trainer: Trainer) -> None:
         """Write the final weights and the state "finished", with the reason."""
-        self.folder.save_model("final", trainer.model, trainer.step)
-        self.folder.write_status("finished", trainer.stop_reason or "", trainer.step)
+        with self._failing_with_reason(trainer):
+            self.folder.save_model("final", trainer.model, trainer.step)
+            self.folder.write_status("finished", trainer.stop_reason or "", trainer.step)
 
     def fail(self, trainer: Trainer, message: str) -> None:
         """Write the state "failed", with the reason."""
-        self.folder.write_status("failed", message, trainer.step)
+        with suppress(OSError):  # the reason why training failed is the one to tell
+            self.folder.write_status("failed", message, trainer.step)
+
+    @contextmanager
+    def _failing_with_reason(self, trainer: Trainer) -> Iterator[None]:
+        """Turn what a full or failing disk raises into a RunNotSavedError, and end the run as failed."""
+        try:
+            yield
+        except RunNotSavedError:  # of a method that this one called
+            raise
+        except OSError as error:
+            try:
+                newest = max(self.folder.snapshots(), default=None)
+            except OSError:
+                newest = None
+            problem = RunNotSavedError(self.folder.path, newest, error)
+            self.fail(trainer, str(problem))
+            raise problem from error
 
     def _save_snapshot(self, trainer: Trainer, metrics: StepMetrics) -> None:
         row = metrics.row()

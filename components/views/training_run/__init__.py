@@ -59,11 +59,11 @@ def progress(request: Request) -> JSONResponse:
     folder = RunFolder(folder_path)
     chunk = folder.read_metrics(int_param(request.query_params, "from", digits=15))
     here = trainings.get(run_id)
-    status = folder.status()
+    state, message = trainings.state_of(folder)
     return JSONResponse(
         {
-            "state": here.state if here is not None and here.active else status.state,
-            "message": status.message,
+            "state": state,
+            "message": message,
             "here": here is not None and here.active,
             "reset": chunk.reset,
             "next": chunk.next_offset,
