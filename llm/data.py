@@ -102,7 +102,7 @@ class TextData:
         Raises:
             ValueError: the training part is shorter than one window, or the validation part than two tokens.
         """
-        train = torch.tensor(tokenizer.encode(parts.train), dtype=torch.int32)
+        train = torch.from_numpy(tokenizer.encode_array(parts.train))
         validation = Passages.from_text(parts.validation, tokenizer)
         for name, tokens, needed in (("training", len(train), n_ctx + 1), ("validation", len(validation.tokens), 2)):
             if tokens < needed:

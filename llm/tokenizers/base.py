@@ -9,9 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from llm.runtime.files import write_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SETTINGS_FILE = "tokenizer.json"
 MODEL_FILE = "tokenizer.model"
@@ -52,6 +55,12 @@ class Tokenizer(ABC):
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Token ids of a text. Raises UnknownCharacterError for what the vocabulary cannot express."""
+
+    def encode_array(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        """The same ids as an array, for whole texts: a list of as many Python numbers takes ten times the memory."""
+        import numpy as np  # here, so that `llm --help` does not wait for it
+
+        return np.array(self.encode(text), dtype=np.int32)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of token ids. Bytes that are not UTF-8 (a character cut in half) become U+FFFD, the character �."""

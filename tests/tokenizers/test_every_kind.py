@@ -43,6 +43,14 @@ def tokenizer(request) -> Tokenizer:
 def test_text_of_known_characters_round_trips(kind, text):
     tokenizer = TOKENIZER_OF[kind]
     assert tokenizer.decode(tokenizer.encode(text)) == text
+    ids = tokenizer.encode_array(text)
+    assert (ids.dtype, ids.tolist()) == ("int32", tokenizer.encode(text))
+
+
+def test_a_long_text_encoded_in_parts_has_the_ids_of_the_whole():
+    text = "ab狐\U0001f98a" * 2**18 + "b"
+    tokenizer = build_tokenizer("char", text)
+    assert tokenizer.encode_array(text).tolist() == tokenizer.encode(text)
 
 
 @pytest.mark.parametrize("kind", REGISTRY)
@@ -140,6 +148,8 @@ def test_an_id_beyond_the_vocabulary_is_named(tokenizer, token):
 def test_unknown_characters_are_reported_in_a_sentence(kind):
     with pytest.raises(UnknownCharacterError, match=rf"The {kind} tokenizer does not know 'ß' \(U\+00DF\)"):
         TOKENIZER_OF[kind].encode("Once there was ß")
+    with pytest.raises(UnknownCharacterError, match="does not know 'ß'"):
+        TOKENIZER_OF[kind].encode_array("Once there was ß")
     with pytest.raises(UnknownCharacterError, match=r"and 21 more"):
         TOKENIZER_OF[kind].encode("ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩαβ")
 
@@ -147,6 +157,8 @@ def test_unknown_characters_are_reported_in_a_sentence(kind):
 def test_half_a_surrogate_pair_is_reported_in_a_sentence(tokenizer):
     with pytest.raises(UnknownCharacterError, match=r"U\+D83D"):
         tokenizer.encode("fox \ud83d")
+    with pytest.raises(UnknownCharacterError, match=r"U\+D83D"):
+        tokenizer.encode_array("fox \ud83d")
 
 
 @pytest.mark.parametrize("kind", D_VOCAB)
