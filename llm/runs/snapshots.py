@@ -8,6 +8,7 @@ step_000100/
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -61,8 +62,9 @@ def save_snapshot(
     def fill(folder: Path) -> None:
         (folder / "model.safetensors").write_bytes(weights_as_bytes(model, step))
         (folder / "snapshot.json").write_text(json.dumps(info, ensure_ascii=False), encoding="utf-8")
-        with (folder / "trainer.pt").open("wb") as file:  # given a path, torch raises no OSError for a full disk
-            torch.save(trainer_state, file)
+        state = io.BytesIO()  # given a file, torch raises no OSError where the disk is full
+        torch.save(trainer_state, state)
+        (folder / "trainer.pt").write_bytes(state.getbuffer())
 
     write_folder(snapshot_path(run, step), fill)
     for unfinished in run.glob(f"{TEMPORARY}step_*"):  # left by a process that was killed while writing
