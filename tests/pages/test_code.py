@@ -100,7 +100,7 @@ def test_the_array_route_returns_float32(client, key):
 
 
 def test_the_script_draws_as_many_elements_as_the_server_sends():
-    drawn = re.search(r"const WINDOW = (\d+);", (COMPONENTS / "views/code/tensor.js").read_text("utf-8"))
+    drawn = re.search(r"const WINDOW = (\d+);", (COMPONENTS / "views/code/window.js").read_text("utf-8"))
     assert drawn and int(drawn[1]) == description.WINDOW
 
 
