@@ -48,7 +48,7 @@ def test_a_head_is_opened_from_the_overview(page, server, run):
 def test_heads_are_sorted_by_a_score(page, server, run):
     open_view(page, server, run, "heads")
     page.get_by_role("radio", name="entropy").click()
-    page.wait_for_function("document.querySelectorAll('.llm-tiles-group').length === 0")
+    page.wait_for_function("() => document.querySelectorAll('.llm-tiles-group').length === 0")
     notes = page.locator(".llm-tiles-note").all_inner_texts()
     entropies = [float(note.removeprefix("entropy ")) for note in notes]
     assert len(entropies) == 8 and entropies == sorted(entropies)
@@ -82,13 +82,13 @@ def test_a_click_selects_a_token_and_another_clears_it(page, server, run):
     point_at(page, tokens.nth(4), title, f"{name} attends to")
     tokens.nth(4).click()
     expect(page.locator(".llm-head-status")).to_contain_text("Selected")
-    page.wait_for_function("location.search.includes('locked=4.')")
+    page.wait_for_function("() => location.search.includes('locked=4.')")
     idle(page)
     tokens.nth(7).hover()
     expect(title).to_have_text(f"{name} attends to")
     tokens.nth(4).click()
     expect(page.locator(".llm-head-status")).to_contain_text("Click to select it")
-    page.wait_for_function("!location.search.includes('locked')")
+    page.wait_for_function("() => !location.search.includes('locked')")
     idle(page)
     point_at(page, tokens.nth(7), title, f"{tokens.nth(7).inner_text()} attends to")
 
@@ -100,9 +100,9 @@ def test_the_text_can_be_navigated_with_the_keyboard(page, server, run):
         page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     last = page.locator(".llm-strip-token").count() - 1
-    page.wait_for_function(f"location.search.includes('locked={last - 3}.')")
+    page.wait_for_function(f"() => location.search.includes('locked={last - 3}.')")
     page.keyboard.press("Escape")
-    page.wait_for_function("!location.search.includes('locked')")
+    page.wait_for_function("() => !location.search.includes('locked')")
 
 
 def test_a_cells_arithmetic_has_the_models_real_numbers(page, server, run):
@@ -160,7 +160,7 @@ def test_the_slider_moves_patterns_scores_and_loss(page, server, run):
     page.wait_for_function(
         "picture => document.querySelector('.llm-tiles-canvas').toDataURL() !== picture", arg=picture
     )
-    page.wait_for_function("location.search.includes('step=0')")
+    page.wait_for_function("() => location.search.includes('step=0')")
     expect(page.locator(".llm-training-figure").first.locator("path")).to_have_count(9)  # 8 heads and the untrained
     page.locator(".llm-tiles-tile").nth(3).click()
     page.wait_for_selector("[data-drawn=head]")

@@ -53,7 +53,7 @@ def test_parts_are_switched_off_and_the_loss_follows(page, server, run):
     switch.focus()
     page.keyboard.press("Enter")
     expect(switch).to_have_attribute("aria-pressed", "true")
-    page.wait_for_function("location.search.includes('off=1.m%2C0.2')")
+    page.wait_for_function("() => location.search.includes('off=1.m%2C0.2')")
     expect(page.locator(".llm-part-title").first).to_have_text("head 0.2, MLP 1: output replaced by zero")
     page.wait_for_selector(".llm-change:not(.llm-change-pending)")  # until then it shows what was switched off before
     loaded = load_run(run)
@@ -76,9 +76,11 @@ def test_patches_are_shown_layer_by_layer_and_a_cell_is_selected(page, server, r
     page.keyboard.press("ArrowDown")
     expect(heading).to_contain_text("before layer 1")
     page.keyboard.press("Enter")
-    page.wait_for_function("/locked=1\\.\\d/.test(location.search)")
+    page.wait_for_function("() => /locked=1\\.\\d/.test(location.search)")
     page.get_by_role("radio", name="Each head").click()
-    page.wait_for_function("document.querySelector('.llm-patch-heading').textContent.includes('at all positions')")
+    page.wait_for_function(
+        "() => document.querySelector('.llm-patch-heading').textContent.includes('at all positions')"
+    )
     assert address(page)["site"] == "head"
     wait_for(page, "patching")
     page.get_by_role("textbox", name="Corrupted text", exact=True).fill("The foxes sat")
@@ -92,7 +94,7 @@ def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, serv
     page.locator(".llm-embed-token", has_text=re.compile("^h$")).click()
     loaded = load_run(run)
     token = loaded.tokenizer.encode("h")[0]
-    page.wait_for_function(f"location.search.includes('chosen={token}')")
+    page.wait_for_function(f"() => location.search.includes('chosen={token}')")
     shown = page.locator(".llm-part-line .llm-part-number")
     expect(shown).to_have_count(10)
     wanted = nearest_tokens(loaded.model, token).cosines.tolist()
@@ -100,7 +102,7 @@ def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, serv
     wait_for(page, "embeddings")
     page.get_by_role("slider", name="Snapshot").press("Home")
     expect(page.locator(".llm-embed-step")).to_contain_text(re.compile(r"Step 0 · untrained · \d+% of the variance"))
-    page.wait_for_function("location.search.includes('at=0')")
+    page.wait_for_function("() => location.search.includes('at=0')")
     wait_for(page, "embeddings")
     page.get_by_role("radio", name="3D map").click()
     expect(page.get_by_role("application", name=re.compile("Arrow keys turn it"))).to_be_visible()

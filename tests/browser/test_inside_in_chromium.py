@@ -72,13 +72,13 @@ def test_a_hover_shows_the_five_most_likely_tokens_and_a_click_selects_them(page
     assert page.locator(".llm-part-token").all_inner_texts() == shown
     expect(page.locator(".llm-part-note").first).to_contain_text(f"“s”, rank {int(wanted.true_rank[1, 0, 7])}, ")
     cells.click(position=cell(page, "lens", 1, 7))
-    page.wait_for_function("location.search.includes('locked=1.7')")
+    page.wait_for_function("() => location.search.includes('locked=1.7')")
     wait_for(page, "lens")
     cells.hover(position=cell(page, "lens", 2, 9))
     expect(heading).to_contain_text("(7)")
     page.locator(".llm-grid").focus()
     page.keyboard.press("Escape")
-    page.wait_for_function("!location.search.includes('locked')")
+    page.wait_for_function("() => !location.search.includes('locked')")
     wait_for(page, "lens")
     page.locator(".llm-grid").focus()
     page.keyboard.press("ArrowDown")
@@ -113,13 +113,13 @@ def test_bars_sum_to_the_models_own_difference_for_any_pair(page, server, run):
     likeliest = [token for token in logits[6].argsort(descending=True).tolist() if token != ids[7]]
     check(6, ids[7], likeliest[0])
     page.locator(".llm-text-token").nth(9).click()
-    page.wait_for_function("location.search.includes('position=9')")
+    page.wait_for_function("() => location.search.includes('position=9')")
     wait_for(page, "attribution")
     box = page.get_by_role("combobox", name="Rather than")
     box.fill("x")
     box.press("Enter")
     other = load_run(run).tokenizer.encode("x")[0]
-    page.wait_for_function(f"location.search.includes('against={other}')")
+    page.wait_for_function(f"() => location.search.includes('against={other}')")
     wait_for(page, "attribution")
     check(9, ids[10], other)
 
@@ -133,7 +133,7 @@ def test_a_hostile_text_is_plain_text_in_every_view_and_its_export(page, server,
         root = page.locator(f".llm-inside_{view}")
         if view != "attribution":
             page.locator(".llm-grid-cells").click(position=cell(page, view, 1, HOSTILE.index("\u202e")))
-            page.wait_for_function("location.search.includes('locked')")
+            page.wait_for_function("() => location.search.includes('locked')")
             wait_for(page, view)
         expect(root).to_contain_text("‹202e›")
         shown = root.inner_text()
@@ -179,7 +179,7 @@ def test_a_long_text_is_seen_through_a_window(page, server, run):
     open_view(page, server, run, "residual", prompt=TEXT[200:712])
     page.locator(".llm-grid-map").click(position={"x": 6, "y": 8})
     page.locator(".llm-grid-cells").click(position=cell(page, "residual", 1, 3))
-    page.wait_for_function("location.search.includes('locked=3')")
+    page.wait_for_function("() => location.search.includes('locked=3')")
     expect(page.locator(".llm-part-title").first).to_contain_text("(3)")
     select_view(page, "lens")
     assert page.evaluate("document.querySelector('.llm-inside_lens').llmView.grid.shown") < 20
