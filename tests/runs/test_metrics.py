@@ -111,3 +111,13 @@ def test_truncated_metrics_end_at_the_step_and_can_be_continued(tmp_path):
     assert [line["step"] for line in folder.read_metrics().rows] == [0, 1, 2, 3, 4]
     folder.truncate_metrics(-1)
     assert (folder.path / "metrics.jsonl").read_bytes() == b""
+
+
+def test_nan_in_a_row_is_read_as_no_value(tmp_path):
+    folder = new_run(tmp_path)
+    (folder.path / "metrics.jsonl").write_text(
+        '{"step": 1, "loss": 2.5, "evaluation": {"loss": 2.0}}\n{"step": 2, "loss": NaN, "evaluation": {"loss": NaN}}\n'
+    )
+    rows = folder.read_metrics().rows
+    assert [(row["loss"], row["evaluation"]) for row in rows] == [(2.5, {"loss": 2.0}), (None, None)]
+    assert folder.last_evaluation() == {"loss": 2.0}
