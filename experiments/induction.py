@@ -37,6 +37,7 @@ from llm.interpret.head_scores import head_scores, induction_loss
 from llm.interpret.loss_by_position import in_context_score, loss_by_position
 from llm.runtime import compute
 from llm.runtime.files import write_bytes
+from llm.runtime.regular_files import require_replaceable
 from llm.training.setup import start_run
 from llm.world.chance import Chance
 
@@ -245,6 +246,9 @@ def write(rows: list[Measurement], out: Path) -> None:
 
 def main(options: Options) -> None:
     """Train, measure, write."""
+    for path in (options.songs, *(options.out / name for name in ("induction.csv", "induction.svg", "induction.md"))):
+        if path is not None:
+            require_replaceable(path, "an output")
     story = read_text(options.text)
     if options.songs is not None:
         write_bytes(options.songs, with_songs(story).encode())

@@ -25,6 +25,16 @@ def induction() -> ModuleType:
     return module
 
 
+def test_an_output_that_is_a_link_is_kept(induction, tmp_path):
+    (tmp_path / "kept.txt").write_text("kept")
+    for name in ("songs.txt", "induction.csv"):
+        (tmp_path / name).symlink_to(tmp_path / "kept.txt")
+    for options in (induction.Options(songs=tmp_path / "songs.txt"), induction.Options(out=tmp_path)):
+        with pytest.raises(ValueError, match=r"(songs\.txt|induction\.csv).*a link or device is kept"):
+            induction.main(options)
+    assert (tmp_path / "songs.txt").is_symlink() and (tmp_path / "kept.txt").read_text() == "kept"
+
+
 def test_a_song_of_lines_sung_three_times_follows_each_story(induction, tmp_path):
     told = ["Ned met a hen.", "The hen met Ned and ran."] * 20
     (tmp_path / "story.txt").write_text("\n\n".join(told) + "\n")

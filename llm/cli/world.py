@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from llm.cli.flags import Command, ParsedFlags, flag
 from llm.cli.terminal import write
 from llm.runtime.files import write_bytes
-from llm.runtime.regular_files import is_regular
+from llm.runtime.regular_files import require_replaceable
 from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate
 
 
@@ -18,8 +17,8 @@ def world(flags: ParsedFlags) -> int:
     output = Path(flags["output"]) if "output" in flags else None
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise ValueError(f"output must be a file in a folder that exists, got {str(output)!r}")
-    if output is not None and os.path.lexists(output) and not is_regular(output):
-        raise ValueError(f"output must be a new file or a regular one, got {str(output)!r}: a link or device is kept")
+    if output is not None:
+        require_replaceable(output, "output")
     text = generate(flags.get("seed", DEFAULT_SEED), flags.get("size", DEFAULT_SIZE))
     if output is None:
         write(text)

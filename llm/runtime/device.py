@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -111,8 +110,3 @@ def require_compiler(device: torch.device) -> None:
             f"compile=True is not possible on this machine: torch.compile failed ({reason:.200}). "
             "Install a C++ compiler, such as g++, or leave compile off"
         ) from None
-
-
-def random_source(device: torch.device) -> ModuleType:
-    """The module whose get_rng_state and set_rng_state hold the state that dropout on this device draws from."""
-    return torch if device.type == "cpu" else torch.get_device_module(device)

@@ -56,6 +56,12 @@ def is_regular(path: Path) -> bool:
     return stat.S_ISREG(_mode(path))
 
 
+def require_replaceable(path: Path, name: str) -> None:
+    """Raise ValueError, naming the option `name`, if a file is to be written where a link, device or folder is."""
+    if os.path.lexists(path) and not is_regular(path):
+        raise ValueError(f"{name} must be a new file or a regular one, got {str(path)!r}: a link or device is kept")
+
+
 def is_folder(path: Path) -> bool:
     """Whether this is a folder, not a link to one."""
     return stat.S_ISDIR(_mode(path))

@@ -11,7 +11,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, NoReturn
 
@@ -31,9 +30,9 @@ from llm.runtime.device import (
     autocast,
     choose_device,
     choose_precision,
-    random_source,
     use_exact_products,
 )
+from llm.runtime.random_state import RandomState
 from llm.sampling import NonFiniteLogitsError
 from llm.tokenizers import Tokenizer
 from llm.training.divergence import TrainingDiverged, all_finite, divergence_message, non_finite_measure
@@ -82,7 +81,7 @@ class Trainer(Iterator[StepMetrics]):
         self.optimizers = build_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == torch.float16)
         self.layers = parameters_by_layer(model)
-        self.random_state = torch.Generator(self.device).manual_seed(config.seed).get_state()
+        self.random_state = RandomState(self.device, config.seed)
         self.step = 0
         self.seconds = 0.0
         self.elapsed = 0.0
@@ -180,7 +179,7 @@ class Trainer(Iterator[StepMetrics]):
             "step": self.step,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "scaler": self.scaler.state_dict(),
-            "random_state": self.random_state,
+            "random_state": self.random_state.state,
             "best_loss": self.best_loss,
             "evaluations_without_best": self.evaluations_without_best,
             "seconds": self.seconds,
@@ -193,7 +192,7 @@ class Trainer(Iterator[StepMetrics]):
             optimizer.load_state_dict(saved)
         self.scaler.load_state_dict(state["scaler"])
         self._begun = True
-        self.random_state = state["random_state"]
+        self.random_state.state = state["random_state"]
         self.step = state["step"]
         self.best_loss = state["best_loss"]
         self.evaluations_without_best = state["evaluations_without_best"]
@@ -213,7 +212,7 @@ class Trainer(Iterator[StepMetrics]):
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         loss = torch.zeros((), device=self.device)
-        with self._own_random_state():
+        with self.random_state.used():
             for number in range(self.step * config.accumulation, (self.step + 1) * config.accumulation):
                 inputs, targets = self.data.batch(config.batch_size, number, config.seed, self.device)  # [batch, pos]
                 with self.autocast():
@@ -294,15 +293,3 @@ class Trainer(Iterator[StepMetrics]):
         rate, before = self._tokens_per_step / seconds, self.tokens_per_second
         # a running mean of seconds per token over about ten steps
         self.tokens_per_second = rate if before is None else 1 / (0.9 / before + 0.1 / rate)
-
-    @contextmanager
-    def _own_random_state(self) -> Iterator[None]:
-        """Draw dropout from the run's own random state, so that other work in the process does not change the run."""
-        source = random_source(self.device)
-        outside = source.get_rng_state()
-        source.set_rng_state(self.random_state)
-        try:
-            yield
-        finally:
-            self.random_state = source.get_rng_state()
-            source.set_rng_state(outside)
