@@ -1,9 +1,10 @@
 """Text → token ids → batches of windows.
 
-The text is split once, by characters: the first 90 % for training, the next 5 % for validation, the last 5 % for a test
-that chooses nothing, at line breaks if there are some near. Only the training part is learned from, by the model and by
-its tokenizer. Each part is tokenised separately, so that no token and no window crosses the split. A window is a view
-into the ids, n_ctx inputs and the same shifted by one as targets; the text is never copied per window.
+The text is split once, by characters: the first 90 % for training, the next 5 % for validation, the last 5 % for
+testing, at line breaks if there are some near. The model learns only from the training part; so does its tokenizer,
+except for which characters there are. Each part is tokenised separately, so that no token and no window crosses the
+split. A window is a view into the ids, n_ctx inputs and the same shifted by one as targets; the text is never copied
+per window.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from llm.passages import Passages
+from llm.passages import Passages, evenly_spaced
 from llm.runtime.text import decode_utf8
 from llm.tokenizers import Tokenizer, build_tokenizer
 
@@ -100,7 +101,7 @@ class TextData:
         """Tokenise.
 
         Raises:
-            ValueError: the training part is shorter than one window, or the validation part than two tokens.
+            ValueError: the training part is shorter than a window, or the validation part than two characters.
         """
         train = torch.from_numpy(tokenizer.encode_array(parts.train))
         validation = Passages.from_text(parts.validation, tokenizer)
@@ -110,6 +111,8 @@ class TextData:
                     f"The text is too short: its {name} part has {tokens} tokens, and with n_ctx={n_ctx} it needs "
                     f"{needed}. Use a longer text or a smaller n_ctx"
                 )
+        if not len(validation):  # one character can be several tokens
+            raise ValueError("The text is too short: its validation part has one character, and it needs two")
         return cls(train, validation, n_ctx)
 
     def batch(
@@ -124,7 +127,7 @@ class TextData:
         offset = torch.rand((), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         window = torch.arange(number * batch_size, (number + 1) * batch_size, dtype=torch.float64)  # [batch]
         fractions = (offset + window * GOLDEN_RATIO) % 1  # [batch]
-        return self._windows(self.train, (fractions * (len(self.train) - self.n_ctx)).long(), device)
+        return self._windows(self.train, (fractions * (len(self.train) - self.n_ctx)).long(), self.n_ctx, device)
 
     def evaluation_windows(
         self, count: int, device: torch.device | None = None
@@ -135,18 +138,17 @@ class TextData:
         """
         length = min(self.n_ctx, len(self.validation.tokens) - 1)
         available = (len(self.validation.tokens) - 1) // length
-        chosen = torch.linspace(0, available - 1, min(count, available), dtype=torch.float64)  # [batch]
-        starts = chosen.round().long() * length
-        return self._windows(self.validation.tokens, starts, device or torch.device("cpu"), length)
+        starts = evenly_spaced(available, count) * length  # [batch]
+        return self._windows(self.validation.tokens, starts, length, device or torch.device("cpu"))
 
     def _windows(
         self,
         ids: Int[Tensor, " tokens"],
         starts: Int[Tensor, " batch"],
+        length: int,
         device: torch.device,
-        length: int | None = None,
     ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
-        windows = ids.unfold(0, (length or self.n_ctx) + 1, 1)[starts].long()  # [batch, pos + 1], from views
+        windows = ids.unfold(0, length + 1, 1)[starts].long()  # [batch, pos + 1], from views
         if device.type == "cuda":
             windows = windows.pin_memory().to(device, non_blocking=True)
         else:

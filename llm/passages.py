@@ -49,7 +49,7 @@ class Passages:
 
     def evenly_spaced(self, count: int) -> Int[Tensor, " chosen"]:
         """The indices of so many passages, or of all if there are no more: the same for every tokenizer."""
-        return torch.linspace(0, len(self) - 1, min(count, len(self)), dtype=torch.float64).round().long()
+        return evenly_spaced(len(self), count)
 
     def mask(self, chosen: Int[Tensor, " chosen"]) -> Bool[Tensor, " tokens"]:
         """Which tokens belong to these passages."""
@@ -61,6 +61,11 @@ class Passages:
         """The sum of the values of each passage's tokens."""
         parts = values[self.starts[0] :].split(self.starts.diff().tolist())
         return torch.stack([part.sum() for part in parts])
+
+
+def evenly_spaced(available: int, count: int) -> Int[Tensor, " chosen"]:
+    """Indices of `count` of so many things, or of all if there are no more."""
+    return torch.linspace(0, available - 1, min(count, available), dtype=torch.float64).round().long()
 
 
 def passage_cuts(text: str) -> list[int]:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm.data import TextData, decode_text, read_text, split_text, train_tokenizer
+from llm.data import Parts, TextData, decode_text, read_text, split_text, train_tokenizer
 from llm.passages import Passages
 from llm.tokenizers import build_tokenizer
 from llm.tokenizers.char import CharTokenizer
@@ -250,3 +250,9 @@ def test_data_cannot_be_changed_by_accident():
     assert torch.equal(data.train, torch.arange(20, dtype=torch.int32))
     with pytest.raises(dataclasses.FrozenInstanceError):
         data.n_ctx = 5
+
+
+def test_one_character_of_validation_text_is_too_few_even_as_several_tokens():
+    parts = Parts("the fox " * 20, "🦊", "")
+    with pytest.raises(ValueError, match="its validation part has one character, and it needs two"):
+        TextData.from_parts(parts, build_tokenizer("bpe", parts.train, 260), n_ctx=8)
