@@ -1,4 +1,4 @@
-"""Run folders to test with, and what file_damage them."""
+"""Run folders to test with, and ways to damage them."""
 
 import contextlib
 import dataclasses
@@ -17,6 +17,7 @@ from llm import Transformer
 from llm.config import ModelConfig, TrainingConfig
 from llm.runs.folder import RunFolder
 from llm.tokenizers.char import CharTokenizer
+from llm.training.reproduction import TIMES
 
 TEXT = "a red fox\n"
 TOKENIZER = CharTokenizer.train(TEXT)
@@ -37,6 +38,27 @@ same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixtur
 
 def new_run(checkpoints_dir: Path, about: dict = ABOUT, text: str = TEXT) -> RunFolder:
     return RunFolder.create(checkpoints_dir, about, TOKENIZER, text)
+
+
+def change_config(path: Path, change: Callable[[dict], object]) -> None:
+    """Change what the config.json of the run in this folder holds."""
+    file = path / "config.json"
+    config = json.loads(file.read_text())
+    change(config)
+    file.write_text(json.dumps(config))
+
+
+def change_rows(path: Path, change: Callable[[list[dict]], object]) -> None:
+    """Change the rows of the run's metrics.jsonl."""
+    file = path / "metrics.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    change(rows)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def rows_without_times(folder: RunFolder) -> list[dict]:
+    """The rows of the run's metrics, without what differs between two equal trainings."""
+    return [{name: row[name] for name in row if name not in TIMES} for row in folder.read_metrics().rows]
 
 
 def row(step: int, loss: float = 1.5, **more: object) -> dict:

@@ -25,7 +25,9 @@ def reproduce(flags: ParsedFlags) -> int:
     if flags.get("steps", 0) < 0:
         raise UsageError(f"--steps must be at least 0, got {flags['steps']}")
     path = run_folder(run, flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
+    from llm.runs.folder import RunFolder
     from llm.training import reproduction
+    from llm.training.setup import changed_since_start
 
     comparison = None
     with (
@@ -39,7 +41,7 @@ def reproduce(flags: ParsedFlags) -> int:
                 return 128 + stop.received
             bar.update(task, completed=comparison.step, total=comparison.last_step)
     assert comparison is not None
-    changed = reproduction.changed_conditions(path)
+    changed = changed_since_start(RunFolder(path))
     if flags.get("json"):
         print(json.dumps(dataclasses.asdict(comparison) | {"changed_conditions": changed}, ensure_ascii=False))
     else:

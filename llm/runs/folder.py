@@ -138,12 +138,15 @@ class RunFolder:
         except UnicodeDecodeError as error:
             raise DamagedCheckpointError(path, f"it is not UTF-8 ({error})") from None
 
-    def parts(self) -> Parts:
-        """The parts of the training text: of an older run, without a test part, which its best weights were chosen on.
+    def parts(self, text: str | None = None) -> Parts:
+        """The parts of the training text, which is read unless it is given.
+
+        An older run has no test part: its best weights were chosen on all that it was not trained on.
 
         Raises DamagedCheckpointError.
         """
-        return split_text(self.text(), with_test=self.config().about(int, "text", "test_characters") is not None)
+        with_test = self.config().about(int, "text", "test_characters") is not None
+        return split_text(self.text() if text is None else text, with_test)
 
     def write_status(self, state: str, message: str, step: int) -> None:
         """Replace the run's status. A state other than running and paused ends its training, so it unlocks the run."""

@@ -1,4 +1,4 @@
-"""Train a run again, from its config.json and its text alone, and compare: does the same come out?
+"""Train a run again, from its config.json and its text alone, and check whether the results are the same.
 
 The new run is written to a temporary folder; nothing of the first is changed. Compared are, row by row, all of
 metrics.jsonl except times, and bit for bit the weights of every snapshot, the best and the final ones, as far as the
@@ -22,7 +22,7 @@ from llm.runs.weights import read_weights
 from llm.runtime import compute
 from llm.tokenizers import Tokenizer, load_tokenizer
 from llm.training.divergence import TrainingDiverged
-from llm.training.setup import changed_since_start, start_again
+from llm.training.setup import start_again
 from llm.training.trainer import Trainer
 
 TIMES = {"tokens_per_second", "seconds", "elapsed"}
@@ -62,24 +62,22 @@ def reproduce(path: Path | str, steps: int | None = None) -> Generator[Compariso
     weights = _weights_files(folder)
     with tempfile.TemporaryDirectory() as temporary:
         trainer = start_again(path, temporary)
+        assert trainer.folder is not None
+        read = 0  # bytes of the new run's metrics
         try:
             difference = _tokenizer_difference(load_tokenizer(folder.path), trainer.tokenizer)
             for step in range(last + 1):
                 difference = difference or _take_step(trainer, step)
-                difference = difference or _row_difference(step, rows.get(step, {}), trainer)
+                chunk = trainer.folder.read_metrics(read)
+                read = chunk.next_offset
+                difference = difference or _row_difference(step, rows.get(step, {}), chunk.rows[-1])
                 for file in weights.get(step, []):
                     difference = difference or _weights_difference(step, read_weights(file)[1], trainer)
                 yield Comparison(step, last, difference)
                 if difference is not None:
                     return
         finally:
-            assert trainer.folder is not None
             trainer.folder.unlock()  # Windows removes no open file
-
-
-def changed_conditions(path: Path | str) -> list[str]:
-    """The recorded conditions of a run that are others here, in words: why it may not come out the same."""
-    return changed_since_start(RunFolder(path))
 
 
 def _take_step(trainer: Trainer, step: int) -> Difference | None:
@@ -93,10 +91,9 @@ def _take_step(trainer: Trainer, step: int) -> Difference | None:
     return None
 
 
-def _row_difference(step: int, recorded: dict[str, Any], trainer: Trainer) -> Difference | None:
-    """The first value of a row of metrics.jsonl that came out otherwise. An earlier version may have recorded fewer."""
-    assert trainer.folder is not None
-    here = _flat(trainer.folder.read_metrics().rows[-1])
+def _row_difference(step: int, recorded: dict[str, Any], row: dict[str, Any]) -> Difference | None:
+    """The first value of a row of metrics.jsonl that is different. Runs of earlier versions may have fewer values."""
+    here = _flat(row)
     for name, value in _flat(recorded).items():
         if name not in TIMES and (name not in here or here[name] != value):
             return Difference(step, name, value, here.get(name))
@@ -124,7 +121,7 @@ def _weights_difference(step: int, recorded: dict[str, Tensor], trainer: Trainer
 
 
 def _tokenizer_difference(recorded: Tokenizer, here: Tokenizer) -> Difference | None:
-    """The first token that is another one."""
+    """The first token that differs."""
     if recorded.d_vocab != here.d_vocab:
         return Difference(0, "tokenizer's d_vocab", recorded.d_vocab, here.d_vocab)
     for token in range(here.d_vocab):

@@ -55,9 +55,9 @@ def evaluate_run(
         )
     passages = Passages.from_text(measured, run.tokenizer)
     if not len(passages):
-        raise ValueError("the text is too short: it needs at least two tokens")
+        raise ValueError("the text is too short: it needs at least two characters")
     yield
-    train = torch.tensor(run.tokenizer.encode(parts.train))
+    train = torch.from_numpy(run.tokenizer.encode_array(parts.train))
     every = passages.evenly_spaced(len(passages))
     [baselines] = measure_baselines(train, passages, [every], run.tokenizer.d_vocab)
     yield

@@ -13,6 +13,7 @@ import torch
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.data import DATA_ORDER, TextData, split_text, train_tokenizer
 from llm.model import Transformer
+from llm.runs.config import RunConfig
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
 from llm.runs.loading import fitting_tokenizer
@@ -98,9 +99,8 @@ def resume_run(path: Path | str) -> Trainer:
 def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     config = folder.config()
     check_machine(config.training)
-    implementation = _implementation(folder)
-    _original_text(folder)
-    parts = folder.parts()
+    implementation = _implementation(folder, config)
+    parts = folder.parts(_original_text(folder, config))
     tokenizer = fitting_tokenizer(folder, config.model)
     steps = folder.snapshots()
     if steps:
@@ -144,18 +144,18 @@ def start_again(path: Path | str, checkpoints_dir: Path | str) -> Trainer:
         config.model,
         dataclasses.replace(config.training, max_disk_mb=1),
         kind,
-        _original_text(folder),
+        _original_text(folder, config),
         config.about(str, "text", "name") or "",
         checkpoints_dir,
         # runs of earlier versions lack it; then the size that came out is the best guess
         requested if "d_vocab_requested" in recorded else config.model.d_vocab,
-        implementation=_implementation(folder),
+        implementation=_implementation(folder, config),
     )
 
 
-def _implementation(folder: RunFolder) -> Implementation:
+def _implementation(folder: RunFolder, config: RunConfig) -> Implementation:
     choices: tuple[Implementation, ...] = get_args(Implementation)
-    named = folder.config().about(str, "implementation")
+    named = config.about(str, "implementation")
     for choice in choices:
         if choice == named:
             return choice
@@ -163,16 +163,16 @@ def _implementation(folder: RunFolder) -> Implementation:
     raise DamagedCheckpointError(folder.path / "config.json", problem)
 
 
-def _original_text(folder: RunFolder) -> str:
+def _original_text(folder: RunFolder, config: RunConfig) -> str:
     """The run's text, if it is the one that config.json describes."""
     text = folder.text()
-    if hashlib.sha256(text.encode()).hexdigest() != folder.config().about(str, "text", "sha256"):
+    if hashlib.sha256(text.encode()).hexdigest() != config.about(str, "text", "sha256"):
         raise DamagedCheckpointError(folder.path / "text.txt", "it is not the text that the run began with")
     return text
 
 
 def changed_since_start(folder: RunFolder) -> list[str]:
-    """Conditions in config.json that are others here, in words. If there are any, a resumed run rounds differently."""
+    """Recorded conditions that are different here, in words. If there are any, a resumed run rounds differently."""
     config = folder.config()
     device = choose_device(config.training.device)
     precision = choose_precision(config.training.precision, device)

@@ -3,6 +3,7 @@ import shutil
 import signal
 
 import pytest
+from run_folders import change_config, change_rows
 
 from llm.cli import main
 from llm.config import TrainingConfig
@@ -26,12 +27,8 @@ def trained(tmp_path_factory):
 def changed(trained, tmp_path):
     """A copy whose loss at step 2 was another, on another processor."""
     path = shutil.copytree(trained, tmp_path / trained.name)
-    rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-    rows[2]["loss"] = 2.5
-    (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    raw = json.loads((path / "config.json").read_text())
-    raw["conditions"]["processor"] = "Z80"
-    (path / "config.json").write_text(json.dumps(raw))
+    change_rows(path, lambda rows: rows[2].update(loss=2.5))
+    change_config(path, lambda config: config["conditions"].update(processor="Z80"))
     return path
 
 

@@ -1,10 +1,10 @@
 """config.json holds what it takes to train a run again, and a resumed run says if it rounds differently."""
 
 import dataclasses
-import json
 
 import pytest
 import torch
+from run_folders import change_config
 
 from llm.cli import main
 from llm.config import TrainingConfig
@@ -35,11 +35,6 @@ def another_thread_count():
     compute.run(torch.set_num_threads, threads)
 
 
-def change_config(folder, **fields):
-    path = folder.path / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
-
-
 def test_a_run_records_its_conditions_code_and_data_order(stopped):
     raw = stopped.config().raw
     precision = torch.bfloat16 if raw["conditions"]["precision"] == "bfloat16" else torch.float32
@@ -60,5 +55,5 @@ def test_resuming_under_other_conditions_says_so(stopped, another_thread_count, 
 
 @pytest.mark.parametrize("recorded", [None, [], {"versions": {"torch": None}}])
 def test_runs_without_such_records_still_resume(stopped, recorded, capsys):
-    change_config(stopped, conditions=recorded, code=None, data_order=None)
+    change_config(stopped.path, lambda config: config.update(conditions=recorded, code=None, data_order=None))
     assert main(["train", "--resume", str(stopped.path)]) == 0

@@ -1,17 +1,17 @@
 """A run can be trained again from its config.json and text, and any difference is found at its first step."""
 
-import json
 import shutil
 
 import pytest
 import safetensors.torch
 import torch
+from run_folders import change_config, change_rows
 
 from llm.config import TrainingConfig
 from llm.presets import preset
 from llm.runs.folder import RunFolder
-from llm.training.reproduction import Difference, changed_conditions, reproduce
-from llm.training.setup import resume_run, start_run
+from llm.training.reproduction import Difference, reproduce
+from llm.training.setup import changed_since_start, resume_run, start_run
 
 TEXT = "".join(f"the {word} fox saw {count} small birds.\n" for count in range(40) for word in ("red", "old", "shy"))
 SHAPE = {"d_model": 8, "n_layers": 1, "n_heads": 2, "n_ctx": 8, "dropout": 0.1}
@@ -40,13 +40,6 @@ def outcome(folder, steps=None):
     return list(reproduce(folder.path, steps))[-1]
 
 
-def change_rows(folder, change):
-    path = folder.path / "metrics.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    change(rows)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
 def content(folder):
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.path.rglob("*") if path.is_file()}
 
@@ -56,7 +49,7 @@ def test_a_run_is_reproduced_and_nothing_of_it_is_touched(run):
     comparisons = list(reproduce(run.path))
     assert [comparison.step for comparison in comparisons] == [0, 1, 2, 3, 4, 5]
     assert all(comparison.last_step == 5 and comparison.difference is None for comparison in comparisons)
-    assert changed_conditions(run.path) == []
+    assert changed_since_start(run) == []
     assert content(run) == before
 
 
@@ -81,7 +74,7 @@ def test_a_run_that_was_stopped_and_resumed_is_reproduced(tmp_path):
 
 
 def test_only_as_many_steps_as_asked_for(run):
-    change_rows(run, lambda rows: rows[3].update(loss=0.5))
+    change_rows(run.path, lambda rows: rows[3].update(loss=0.5))
     assert outcome(run, 2).difference is None
     assert outcome(run, 2).step == 2
     assert outcome(run, 3).difference.step == 3
@@ -101,13 +94,13 @@ def test_the_first_value_that_differs_is_named(run, name, inner):
         true["changed"] = values[key]
         rows[5]["loss"] = 0.0
 
-    change_rows(run, change)
+    change_rows(run.path, change)
     what = name if inner is None else f"{name} {inner}"
     assert outcome(run).difference == Difference(4, what, true["changed"], true["value"])
 
 
 def test_times_are_not_compared(run):
-    change_rows(run, lambda rows: rows[2].update(seconds=9e9, elapsed=9e9, tokens_per_second=1.0))
+    change_rows(run.path, lambda rows: rows[2].update(seconds=9e9, elapsed=9e9, tokens_per_second=1.0))
     assert outcome(run).difference is None
 
 
@@ -123,9 +116,7 @@ def test_a_weight_that_differs_in_its_last_bit_is_found(run, file):
 
 
 def test_another_seed_differs_from_the_start(run):
-    path = run.path / "config.json"
-    raw = json.loads(path.read_text())
-    path.write_text(json.dumps(raw | {"training": raw["training"] | {"seed": 4}}))
+    change_config(run.path, lambda config: config["training"].update(seed=4))
     difference = outcome(run).difference
     assert difference.step == 0
     assert difference.what == "evaluation loss"
@@ -134,21 +125,21 @@ def test_another_seed_differs_from_the_start(run):
 def test_a_tokenizer_that_the_text_does_not_give_is_named(tmp_path):
     trainer = start(tmp_path, "bpe", 270)
     next(trainer)
-    path = trainer.folder.path / "config.json"
-    raw = json.loads(path.read_text())
-    path.write_text(json.dumps(raw | {"tokenizer": {"kind": "bpe", "d_vocab_requested": 280}}))
+    tokenizer = {"kind": "bpe", "d_vocab_requested": 280}
+    change_config(trainer.folder.path, lambda config: config.update(tokenizer=tokenizer))
     assert outcome(trainer.folder).difference == Difference(0, "tokenizer's d_vocab", 270, 280)
 
 
 def test_a_run_from_before_these_records_is_reproduced(run):
-    path = run.path / "config.json"
-    raw = json.loads(path.read_text())
-    for name in ("conditions", "code", "data_order"):
-        del raw[name]
-    path.write_text(json.dumps(raw | {"tokenizer": {"kind": "char"}}))
-    change_rows(run, lambda rows: [row.pop("well_formed") for row in rows])
+    def as_before(config):
+        for name in ("conditions", "code", "data_order"):
+            del config[name]
+        config["tokenizer"] = {"kind": "char"}
+
+    change_config(run.path, as_before)
+    change_rows(run.path, lambda rows: [row.pop("well_formed") for row in rows])
     assert outcome(run).difference is None
-    assert changed_conditions(run.path) == []
+    assert changed_since_start(run) == []
 
 
 def test_where_there_is_nothing_to_compare_with(run):
@@ -161,10 +152,8 @@ def test_a_run_that_diverges_only_here_says_so(tmp_path):
     trainer = start(tmp_path)
     for _ in range(3):
         next(trainer)
-    path = trainer.folder.path / "config.json"
-    raw = json.loads(path.read_text())
-    path.write_text(json.dumps(raw | {"training": raw["training"] | {"learning_rate": 1e35, "grad_clip": 0.0}}))
-    change_rows(trainer.folder, lambda rows: [row.pop("learning_rate") for row in rows])
+    change_config(trainer.folder.path, lambda config: config["training"].update(learning_rate=1e35, grad_clip=0.0))
+    change_rows(trainer.folder.path, lambda rows: [row.pop("learning_rate") for row in rows])
     (trainer.folder.path / "best_model.safetensors").unlink()
     shutil.rmtree(trainer.folder.path / "step_000001")
     shutil.rmtree(trainer.folder.path / "step_000002")

@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+from run_folders import rows_without_times
 
 from llm.checkpoints import RunFolder
 from llm.config import TrainingConfig
@@ -24,19 +25,12 @@ TEXT = "".join(f"the {word} fox saw {count} small birds.\n" for count in range(4
 TRAINING = TrainingConfig(
     steps=12, batch_size=4, eval_every=5, eval_windows=3, sample_tokens=8, device="cpu", warmup=0.1, decay=0.3
 )
-TIMES = ("tokens_per_second", "seconds", "elapsed")
 
 
 def start(tmp_path, training=TRAINING, architecture="llama", tokenizer_kind="char", text=TEXT, **overrides) -> Trainer:
     sizes = {"d_model": 16, "n_layers": 2, "n_heads": 2, "n_ctx": 16}
     config = preset(architecture, d_vocab=1, **(sizes | overrides))
     return start_run(config, training, tokenizer_kind, text, "foxes.txt", tmp_path, architecture=architecture)
-
-
-def rows(folder: RunFolder) -> list[dict]:
-    """The run's metrics without its times, which no two runs share."""
-    found = folder.read_metrics().rows
-    return [{name: value for name, value in row.items() if name not in TIMES} for row in found]
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -175,7 +169,7 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, case):
     list(resumed)
 
     assert same(weights(straight), weights(resumed))
-    assert rows(straight.folder) == rows(resumed.folder)
+    assert rows_without_times(straight.folder) == rows_without_times(resumed.folder)
 
 
 @pytest.mark.parametrize("steps_before_stop", [0, 3, 5, 11])
@@ -190,21 +184,21 @@ def test_a_stopped_run_continues_from_that_very_step(tmp_path, steps_before_stop
     assert resumed.step == steps_before_stop
     list(resumed)
     assert same(weights(finished[0]), weights(resumed))
-    assert rows(finished[0].folder) == rows(resumed.folder)
+    assert rows_without_times(finished[0].folder) == rows_without_times(resumed.folder)
 
 
 def test_a_run_killed_before_its_first_snapshot_starts_anew(tmp_path, finished):
     resumed = resume_run(start(tmp_path).folder.path)
     list(resumed)
-    assert rows(finished[0].folder) == rows(resumed.folder)
+    assert rows_without_times(finished[0].folder) == rows_without_times(resumed.folder)
 
 
 def test_resuming_a_finished_run_changes_nothing(finished):
-    before = rows(finished[0].folder)
+    before = rows_without_times(finished[0].folder)
     resumed = resume_run(finished[0].folder.path)
     assert resumed.finished
     assert list(resumed) == []
-    assert rows(finished[0].folder) == before
+    assert rows_without_times(finished[0].folder) == before
     assert resumed.folder.status().state == "finished"
 
 
@@ -225,10 +219,10 @@ def test_dropout_depends_on_the_run_alone(tmp_path):
 def test_the_seed_decides_everything(tmp_path, finished):
     again = start(tmp_path)
     list(again)
-    assert rows(again.folder) == rows(finished[0].folder)
+    assert rows_without_times(again.folder) == rows_without_times(finished[0].folder)
     other = start(tmp_path, dataclasses.replace(TRAINING, seed=1))
     next(other)
-    assert rows(other.folder)[1]["loss"] != rows(again.folder)[1]["loss"]
+    assert rows_without_times(other.folder)[1]["loss"] != rows_without_times(again.folder)[1]["loss"]
 
 
 def test_accumulated_gradients_equal_those_of_one_large_batch(tmp_path):
@@ -396,10 +390,10 @@ def test_a_run_that_is_being_trained_is_left_alone(tmp_path, state):
     next(trainer)
     if state == "paused":
         trainer.snapshot("paused")
-    before = rows(trainer.folder)
+    before = rows_without_times(trainer.folder)
     with pytest.raises(ValueError, match="is being trained in this process: stop it there before resuming"):
         resume_run(trainer.folder.path)
-    assert rows(trainer.folder) == before
+    assert rows_without_times(trainer.folder) == before
     trainer.snapshot("stopped")
     assert resume_run(trainer.folder.path).step == 1
 
@@ -435,7 +429,7 @@ def test_on_the_worlds_text_an_evaluation_tells_of_sentences_and_now_and_then_of
     assert [m.step for m in metrics if m.skills is not None] == [2, 4, 6]  # evaluations number 1 and 2, and the last
     assert metrics[-1].skills.keys() <= SKILLS.keys()
     assert all(accuracy in (0, 0.5, 1) for accuracy in metrics[-1].skills.values())
-    assert rows(trainer.folder)[-1]["skills"] == metrics[-1].skills
+    assert rows_without_times(trainer.folder)[-1]["skills"] == metrics[-1].skills
 
 
 def test_skills_are_asked_densely_early_and_sparsely_late(tmp_path):

@@ -36,6 +36,12 @@ def stopped(request, tmp_path_factory):
     return trainer.folder
 
 
+@pytest.fixture
+def path(stopped, tmp_path):
+    """A copy of the stopped run that can be changed."""
+    return shutil.copytree(stopped.path, tmp_path / stopped.id)
+
+
 def mutations(value: Any) -> Iterator[Any]:
     """The state with each of its values replaced, or left out, one at a time."""
     if isinstance(value, dict):
@@ -48,9 +54,7 @@ def mutations(value: Any) -> Iterator[Any]:
     yield from (copy.copy(other) for other in VALUES)
 
 
-def test_a_changed_trainer_state_is_reported_or_trains(stopped, tmp_path):
-    path = tmp_path / stopped.id
-    shutil.copytree(stopped.path, path)
+def test_a_changed_trainer_state_is_reported_or_trains(path):
     file = path / "step_000003" / "trainer.pt"
     intact, metrics = file.read_bytes(), (path / "metrics.jsonl").read_bytes() + b'{"step": 4, "loss": 1.0}\n'
     states = list(mutations(torch.load(file, weights_only=True)))
@@ -101,9 +105,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_state_that_no_step_could_use_is_refused_and_nothing_is_lost(stopped, tmp_path, wrong):
-    path = tmp_path / stopped.id
-    shutil.copytree(stopped.path, path)
+def test_a_state_that_no_step_could_use_is_refused_and_nothing_is_lost(path, wrong):
     file = path / "step_000003" / "trainer.pt"
     with (path / "metrics.jsonl").open("a") as metrics:
         metrics.write('{"step": 4, "loss": 1.0}\n')
@@ -117,9 +119,7 @@ def test_a_state_that_no_step_could_use_is_refused_and_nothing_is_lost(stopped, 
     assert (path / "metrics.jsonl").read_bytes() == rows
 
 
-def test_torchs_older_format_is_not_read(stopped, tmp_path):
-    path = tmp_path / stopped.id
-    shutil.copytree(stopped.path, path)
+def test_torchs_older_format_is_not_read(path):
     file = path / "step_000003" / "trainer.pt"
     archive, state = file.read_bytes(), torch.load(file, weights_only=True)
     torch.save(state, file, _use_new_zipfile_serialization=False)
@@ -129,9 +129,7 @@ def test_torchs_older_format_is_not_read(stopped, tmp_path):
         resume_run(path)
 
 
-def test_a_compressed_trainer_state_is_not_unpacked(stopped, tmp_path):
-    path = tmp_path / stopped.id
-    shutil.copytree(stopped.path, path)
+def test_a_compressed_trainer_state_is_not_unpacked(path):
     file = path / "step_000003" / "trainer.pt"
     with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as plain, zipfile.ZipFile(file, "w", 8) as packed:
         for entry in plain.infolist():
@@ -140,9 +138,7 @@ def test_a_compressed_trainer_state_is_not_unpacked(stopped, tmp_path):
         resume_run(path)
 
 
-def test_a_resumed_run_needs_room_and_a_tokenizer_that_fits(stopped, tmp_path):
-    path = tmp_path / stopped.id
-    shutil.copytree(stopped.path, path)
+def test_a_resumed_run_needs_room_and_a_tokenizer_that_fits(path):
     config = (path / "config.json").read_text()
     (path / "config.json").write_text(config.replace('"d_mlp": ', '"d_mlp": 9999999999'))
     with pytest.raises(DamagedCheckpointError, match="bytes cannot hold the"):
