@@ -3,10 +3,10 @@
     uv run python benchmarks/optimizers.py [--architectures llama] [--sizes small] [--widths 128 384 …] [--steps 200]
         [--seeds 0] [--only muon adamw …] [--rates 0.001 0.002 …]
 
-Presets, of their own width or with heads of 32 in these widths, on the default text with the page's defaults, but for
-the optimizer. The loss does not depend on the speed of the machine. The scales of a Muon step: that of its author,
-√max(1, fan_out / fan_in); none; and 0.2 · √max(fan_out, fan_in), which imitates the size of AdamW's steps (Liu et al.
-2025, arXiv:2502.16982).
+Trains presets at their own width, or at the given widths with heads of 32, on the default text with the page's defaults
+except for the optimizer. The loss does not depend on the speed of the machine. The scales of a Muon step: that of its
+author, √max(1, fan_out / fan_in); none; and 0.2 · √max(fan_out, fan_in), which imitates the size of AdamW's steps (Liu
+et al. 2025, arXiv:2502.16982).
 """
 
 from __future__ import annotations

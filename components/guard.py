@@ -1,7 +1,7 @@
-"""Who is answered: pages of this server in a browser on this machine and, from elsewhere, whoever has the password.
+"""Which requests are answered: those of this server's own pages, from this machine or with the password.
 
-Any web page that a browser on this machine shows can send requests to a server on this machine: to its address, or to
-a name of the page's own that it lets point to this machine (DNS rebinding). And a page can show another one in a frame.
+Any web page in a browser on this machine can send requests to a server on this machine: to its address, or to a domain
+that the page's owner makes resolve to this machine (DNS rebinding). A page can also show another one in a frame.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def answers_to(host: str) -> bool:
     if name is None or parts.netloc != host or "@" in host:
         return False
     names = list(_own_names())
-    # an address in numbers is no name that someone else can let point here
+    # nobody else can make a numeric address lead here
     anywhere = any(_is_address(own) and ipaddress.ip_address(own).is_unspecified for own in names)
     return is_loopback(name) or (anywhere and _is_address(name)) or any(fnmatchcase(name, own.lower()) for own in names)
 

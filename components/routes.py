@@ -17,7 +17,7 @@ from starlette.routing import Route
 from components.shared.assets import ASSETS_URL, asset
 from components.shared.plotly import PLOTLY_URL, plotly_script
 from components.shared.source import SOURCE_URL, source_page
-from llm.runtime.files import disk_problem
+from llm.runtime.files import error_text
 
 if TYPE_CHECKING:
     from components.shared.view import Subject
@@ -67,7 +67,7 @@ def _or_bad_request(answer: Callable[[], Response]) -> Response:
     try:
         return answer()
     except (ValueError, OSError) as error:
-        raise HTTPException(400, disk_problem(error) if isinstance(error, OSError) else str(error)) from error
+        raise HTTPException(400, error_text(error)) from error
 
 
 def file(serve: Callable[[Request], Response]) -> Callable[[Request], Response]:

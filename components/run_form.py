@@ -17,6 +17,7 @@ from llm.costs import flops_per_token, memory, parameter_count
 from llm.data import decode_text, read_text
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
 from llm.registry import registry
+from llm.runtime.device import resolved_precision
 from llm.runtime.files import write_bytes
 from llm.runtime.text import readable_name
 from llm.tokenizers import DEFAULT_TOKENIZER
@@ -63,7 +64,7 @@ def choose_text() -> tuple[str, str]:
         path = select_box("Text", {text: _text_name(text) for text in texts}, Session.TRAIN_TEXT, folders.DEFAULT_TEXT,
                           persist_state="session")  # fmt: skip
     text = read_text(path)
-    st.caption(f"{len(text):,} characters · 90 % for training, 5 % for validation, 5 % for a test. It begins:")
+    st.caption(f"{len(text):,} characters · 90 % for training, 5 % for validation, 5 % for testing. It begins:")
     st.text(_beginning(text))
     return text, path.name
 
@@ -188,10 +189,8 @@ def choose_run() -> NewRun:
 
 def costs(model: ModelConfig, training: TrainingConfig) -> str:
     """What the run will cost, in one line."""
-    parameters, bytes_needed = (
-        parameter_count(model).total,
-        memory(model, training, precision=_precision(training)).resident,
-    )
+    parameters = parameter_count(model).total
+    bytes_needed = memory(model, training, precision=_precision(training)).resident
     flops = flops_per_token(model, model.n_ctx).training
     tokens = training.steps * training.batch_size * training.accumulation * model.n_ctx
     return (
@@ -203,8 +202,6 @@ def costs(model: ModelConfig, training: TrainingConfig) -> str:
 
 def _precision(training: TrainingConfig) -> str:
     """The number format of the forward pass; float32 where this machine lacks the chosen one, which Start will say."""
-    from llm.runtime.device import resolved_precision  # imports torch
-
     try:
         return resolved_precision(training)
     except ValueError:

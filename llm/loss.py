@@ -8,21 +8,15 @@ float32 first; those of float32 and float64 are used as they are, and the loss a
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
-def next_token_loss(
-    logits: Float[Tensor, "batch pos d_vocab"],
-    targets: Int[Tensor, "batch pos"],
-    reduction: Literal["mean", "sum"] = "mean",
-) -> Float[Tensor, ""]:
-    """The mean (or sum) of the cross-entropy over batch and positions, in nats per token (or nats)."""
+def next_token_loss(logits: Float[Tensor, "batch pos d_vocab"], targets: Int[Tensor, "batch pos"]) -> Float[Tensor, ""]:
+    """The mean of the cross-entropy over batch and positions, in nats per token."""
     precise = _at_least_float32(logits).flatten(0, 1)  # [batch · pos, d_vocab]
-    return nn.functional.cross_entropy(precise, targets.flatten(), reduction=reduction)
+    return nn.functional.cross_entropy(precise, targets.flatten())
 
 
 def token_losses(logits: Float[Tensor, "*batch d_vocab"], targets: Int[Tensor, " *batch"]) -> Float[Tensor, " *batch"]:

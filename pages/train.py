@@ -76,7 +76,7 @@ def start(chosen: NewRun) -> None:
 
 
 def show_run(folder: RunFolder) -> None:
-    """One run: what its folder says of it (as text: it may be markup), its controls, live charts, and more views."""
+    """One run: what its folder says of it (as plain text, since it may be markup), its controls, charts and views."""
     config = folder.config()
     name = " ".join(part for part in (config.about(str, "architecture"), config.about(str, "size")) if part)
     characters = config.about(int, "text", "characters")

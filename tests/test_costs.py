@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
 from measured_costs import kept_for_backward, peak_of_a_step
-from model_configs import component_configs
+from model_configs import IMPLEMENTATIONS, component_configs
 from torch.utils.flop_counter import FlopCounterMode
 
 from llm.config import Implementation, ModelConfig, Precision, TrainingConfig
@@ -91,17 +91,17 @@ def test_activation_bytes_are_what_autograd_saves(fields: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("fields", [{}, {"dropout": 0.5}, {"n_heads": 1, "n_kv_heads": 1}], ids=str)
 def test_activation_bytes_in_bfloat16_are_what_autograd_saves(fields: dict[str, Any]) -> None:
-    for config in component_configs(strength=2, **(WIDTHS | fields)):
+    for config in component_configs(**(WIDTHS | fields)):
         assert saved(config, width=2) == kept_for_backward(config, BATCH_SIZE, "fused", torch.bfloat16), config
 
 
 @pytest.mark.parametrize("implementation", ["einops", "torch"])
 def test_activation_bytes_of_the_other_implementations(implementation: Implementation) -> None:
-    for config in component_configs(strength=2, **WIDTHS):
+    for config in component_configs(**WIDTHS):
         assert saved(config, implementation) == kept_for_backward(config, BATCH_SIZE, implementation), config
 
 
-@pytest.mark.parametrize("implementation", get_args(Implementation))
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_activation_bytes_of_each_preset(architecture: str, implementation: Implementation) -> None:
     config = preset(architecture, "small", d_vocab=65)

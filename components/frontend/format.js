@@ -16,6 +16,15 @@ export const withThousands = (number) => Math.round(number).toLocaleString("en-G
 export const fixed = (number, digits = 3) => number.toFixed(digits).replace("-", "−");
 
 /**
+ * A standard error behind its value: " ± 0.012", or "" where there is none.
+ *
+ * @param {number | null | undefined} standardError
+ * @param {number} digits
+ */
+export const plusMinus = (standardError, digits = 3) =>
+  typeof standardError === "number" ? ` ± ${standardError.toFixed(digits)}` : "";
+
+/**
  * A measured value with its standard error, if it has one: "0.534 ± 0.012"
  *
  * @param {number} value
@@ -23,7 +32,7 @@ export const fixed = (number, digits = 3) => number.toFixed(digits).replace("-",
  * @param {number} digits
  */
 export const withError = (value, standardError, digits = 3) =>
-  fixed(value, digits) + (typeof standardError === "number" ? ` ± ${standardError.toFixed(digits)}` : "");
+  fixed(value, digits) + plusMinus(standardError, digits);
 
 /**
  * A fixed number of digits after the point, with a sign before positive numbers too.

@@ -71,8 +71,10 @@ def pick_step(folder: RunFolder, steps: list[int | None], newest: str, key: Sess
     def label(step: int | None) -> str:
         if step is None:
             return newest
-        if step == 0 or step not in measured:
-            return f"Step {step:,}{' · untrained' if step == 0 else ''}"
+        if step == 0:
+            return "Step 0 · untrained"
+        if step not in measured:
+            return f"Step {step:,}"
         loss = with_error(measured[step]["loss"], measured[step].get("standard_error"), 2)
         return f"Step {step:,} · validation loss {loss}"
 

@@ -15,7 +15,7 @@ def fields(
 ) -> dict[str, Any]:
     """Show a control for each of these fields of `config`, in rows, starting at `values`; returns the chosen values.
 
-    A start that depends on fields shown before is a function of what has been chosen so far.
+    A starting value may be a function of the values chosen so far.
     `widths` are the relative widths of a row's columns.
     """
     described, names = describe(config), list(names)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import streamlit as st
 
-from llm.runtime.files import disk_problem
+from llm.runtime.files import error_text
 
 
 def empty(title: str, what_to_do: str, page: str | None = None, button: str = "") -> None:
@@ -27,4 +27,4 @@ def failed(error: Exception | str) -> None:
     """Show an error's message, as plain text, whatever it quotes."""
     with st.container(border=True):
         st.markdown(":material/error: :red[**That did not work**]")
-        st.text(disk_problem(error) if isinstance(error, OSError) else str(error))
+        st.text(error_text(error))

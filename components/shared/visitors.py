@@ -11,7 +11,7 @@ PASSWORD = "LLM_PASSWORD"  # the environment variable
 
 
 def password() -> str | None:
-    """What a visitor must know; None: nobody but this machine is answered."""
+    """The password that visitors must give. None: only this machine gets answers."""
     return os.environ.get(PASSWORD) or None
 
 

@@ -18,6 +18,7 @@ from typing import Literal
 from llm.background.opened import open_run
 from llm.config import SamplingConfig
 from llm.runtime import compute
+from llm.runtime.files import error_text
 from llm.runtime.process import process_wide
 from llm.runtime.text import normalize_text
 from llm.sampling import GeneratedToken, stream
@@ -77,7 +78,7 @@ class Generation:
             )
             self.state = "stopped" if self._stopping.is_set() else "finished"
         except (ValueError, OSError) as error:  # a damaged checkpoint, an unknown character, a full disk
-            self.message = str(error)
+            self.message = error_text(error)
             self.state = "failed"
         except Exception as error:  # no caller above this thread could report it
             _log.exception("generation %s failed", self.id)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from llm.cli import evaluate, infer, reproduce, runs, tokenize, train, world
 from llm.cli.flags import UsageError, parse
 from llm.cli.terminal import print_error
-from llm.runtime.files import disk_problem
+from llm.runtime.files import error_text
 
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which Windows does not have
 ABOUT = "Train language models on a text, and generate text with them."
@@ -50,10 +50,8 @@ def run(words: Sequence[str]) -> int:
     except UsageError as error:
         command = f"{words[0]} " if words and words[0] in COMMANDS else ""
         return print_error(f"{error}. See `uv run llm {command}--help`", 2)
-    except OSError as error:
-        return print_error(disk_problem(error), 2)
-    except ValueError as error:
-        return print_error(str(error), 2)
+    except (OSError, ValueError) as error:
+        return print_error(error_text(error), 2)
     except (MemoryError, RuntimeError) as error:  # torch's own out-of-memory errors are RuntimeErrors
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PARTS = {
     "train": "the first 90 %, from which the model and its tokenizer learned.",
     "validation": "the next 5 %, on which the best weights were chosen.",
-    "test": "the last 5 %, which chose nothing.",
+    "test": "the last 5 %, used neither to train nor to choose the best weights.",
 }
 
 

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from llm.runtime.files import disk_problem
+from llm.runtime.files import error_text
 from llm.runtime.regular_files import read_regular
 
 MAX_JSON_BYTES = 10_000_000  # of config.json and status.json, which have some thousands
@@ -35,7 +35,7 @@ class RunNotSavedError(OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "Make room, then" if full else "Once the folder can be written again,"
         super().__init__(
-            f"Run {folder.name} could not be saved in {folder}: {disk_problem(error)}. {kept}. "
+            f"Run {folder.name} could not be saved in {folder}: {error_text(error)}. {kept}. "
             f"{remedy} continue with: uv run llm train --resume {shlex.quote(str(folder))}"
         )
 

@@ -64,9 +64,9 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     remove_if_possible(replaced)
 
 
-def disk_problem(error: OSError) -> str:
-    """What an error of the file system means, as a part of a sentence: the file, where it is known, and the reason."""
-    if error.strerror is None:
+def error_text(error: Exception | str) -> str:
+    """The message of an error; of one of the file system: the file, where it is known, and the reason."""
+    if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     return f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
 

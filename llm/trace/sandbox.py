@@ -1,7 +1,8 @@
 """Try an edited forward pass in a separate process: what breaks, and how the loss changes.
 
-The edited code never runs in this process. It runs in a fresh interpreter (`llm.trace.sandbox_worker`), behind a wall
-(`llm.trace.wall`), and is killed after a time limit. What comes back is only read as data.
+The edited code never runs in this process. It runs in a fresh interpreter (`llm.trace.sandbox_worker`), and is killed
+after a time limit. A wall (`llm.trace.wall`) is around it; where none can be raised, only the ready-made edits of this
+app run. What comes back is only read as data.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The worker of `llm.trace.sandbox`: a separate process that reads a request from its input and answers on its output.
 
-It runs the model unedited and writes the loss. Then it raises the wall and runs the model with the edited `forward`,
-which until then it has only held as text, and writes what that did. Each answer is a line of JSON.
+It runs the model unedited and writes the loss. Then it raises the wall, if the request says so, and runs the model with
+the edited `forward`, which until then it has only held as text, and writes what that did. Each answer is a line of
+JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from llm.trace.traced_text import MAX_TOKENS
 
 EDITED = PACKAGE.parent / "edited.py"  # the name of the edited code in tracebacks; there is no such file
 AT_THE_WALL = ("Edited code may only compute: it can't open files or import further modules, use the network, start "
-               "threads or programs, or signal others")  # fmt: skip
+               "threads or programs, or send signals")  # fmt: skip
 
 
 def main() -> None:
@@ -49,13 +50,13 @@ def main() -> None:
     with torch.no_grad():
         loss = _loss(run.model, tokens, Path(request["file"]), source_text(Path(request["file"])), layers, before)
     _answer(answers, {"loss_before": loss})
-    import_what_is_imported_late()
+    import_lazy_modules()
     if request["walled"]:
         wall.enclose(answers)
     _answer(answers, try_code(request, run.model, tokens, layers, before))
 
 
-def import_what_is_imported_late() -> None:
+def import_lazy_modules() -> None:
     """Let torch and einops import the modules that they import on first use: behind the wall they could not."""
     repr(einops.rearrange(torch.zeros(1), "pos -> pos"))
 
@@ -94,7 +95,7 @@ def edited_forward(code: str, class_name: str, module_name: str) -> Any:
 
 
 def describe_error(error: BaseException) -> str:
-    """The kind and the message of an error; before them what the wall allows, if the code met it."""
+    """The kind and message of an error, after a sentence on what the wall allows if the wall refused something."""
     told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     refused = isinstance(error, PermissionError | ImportError) or str(error) == "can't start new thread"
     return f"{AT_THE_WALL}. {told}" if refused else told

@@ -42,7 +42,7 @@ def statements(path: Path) -> dict[int, Statement]:
 
 @lru_cache(maxsize=64)
 def statements_of(text: str) -> dict[int, Statement]:
-    """The same for the text of a file."""
+    """`statements` of a source file, given its text."""
     comments = {
         token.start[0]: tuple(axis.strip() for axis in match[1].split(","))
         for token in tokenize.generate_tokens(io.StringIO(text).readline)

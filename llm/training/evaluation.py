@@ -4,8 +4,8 @@ The windows are laid end to end over the whole text, n_ctx tokens each, so every
 from those before it in its window. What is measured are passages of that text (`llm.passages`): some, evenly spaced,
 while a model trains, and all at the end.
 
-Every figure is a ratio of two sums over passages, R = Σ y / Σ x, as nats by tokens. With n passages its standard error
-is that of the ratio estimator (Cochran 1977, Sampling Techniques, chapter 6):
+Every figure but perplexity, exp(loss), is a ratio of two sums over passages, R = Σ y / Σ x, such as nats per token.
+With n passages its standard error is that of the ratio estimator (Cochran 1977, Sampling Techniques, chapter 6):
 
     SE = √(n / (n − 1) · Σ (y − R x)²) / Σ x
 

@@ -1,4 +1,4 @@
-"""How new the held-out text is: a sentence that training contains word for word tests memory, not language."""
+"""How much of a text can be known by heart: the fraction of its sentences that training contains word for word."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_a_run_outlives_an_edited_source_file(tmp_path):
 
 @pytest.fixture
 def default_handlers():
-    """The handlers of a process that has just started, Ctrl-C and SIGTERM apart, which a server handles itself."""
+    """The handlers of a process that has just started, for every stop signal but Ctrl-C's."""
     numbers = set(STOP_SIGNALS) - {signal.SIGINT}
     before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
     yield

@@ -25,7 +25,7 @@ VALUES = ["\0", "9" * 400, "", "-1e999"]
 
 
 def status(path: str, query: str) -> int:
-    """The same, to wait for."""
+    """The status of the answer, for code that is not async."""
     return asyncio.run(ask(path, query))
 
 
@@ -42,13 +42,13 @@ def test_no_address_makes_an_error_of_the_server(route):
     @given(st.lists(PART, min_size=len(names), max_size=len(names)), st.text())
     @example(["\0"] * len(names), "")
     @example(["x" * 300] * len(names), "from=" + "9" * 400)
-    def ask(parts, query):
+    def check(parts, query):
         path = route.path
         for name, part in zip(names, parts, strict=True):
             path = path.replace(name, part, 1)
         assert status(path, query) < 500
 
-    ask()
+    check()
 
 
 def test_no_request_about_a_run_makes_an_error_of_the_server(monkeypatch):

@@ -10,6 +10,7 @@ from typing import Any
 from odd_folders import MISTYPED
 
 GROWN = (2**31, 2**32 - 1, 2**62, 10**12, 10**19, -1)
+OTHERS = (*MISTYPED, *GROWN, 0, 1.5)  # in place of a value in JSON
 
 
 def mutated(name: str, content: bytes, chance: random.Random) -> bytes:
@@ -73,11 +74,11 @@ def _in_json(content: bytes, chance: random.Random) -> bytes:
         value = json.loads(lines[number])
     except ValueError:
         return content
-    lines[number] = json.dumps(changed_value(value, chance)).encode()
+    lines[number] = json.dumps(_changed_value(value, chance)).encode()
     return b"\n".join(lines)
 
 
-def changed_value(value: Any, chance: random.Random, others: tuple[Any, ...] = (*MISTYPED, *GROWN, 0, 1.5)) -> Any:
+def _changed_value(value: Any, chance: random.Random) -> Any:
     """The value with one of its parts changed."""
     if isinstance(value, dict) and value and chance.random() < 0.95:
         name = chance.choice(list(value))
@@ -85,14 +86,12 @@ def changed_value(value: Any, chance: random.Random, others: tuple[Any, ...] = (
         how = chance.random()
         if how < 0.1:
             return rest
-        return (
-            rest | {"other": value[name]} if how < 0.15 else value | {name: changed_value(value[name], chance, others)}
-        )
+        return rest | {"other": value[name]} if how < 0.15 else value | {name: _changed_value(value[name], chance)}
     if isinstance(value, list | tuple) and value and chance.random() < 0.95:
         index = chance.randrange(len(value))
-        part = [value[index]] * 2 if chance.random() < 0.1 else [changed_value(value[index], chance, others)]
+        part = [value[index]] * 2 if chance.random() < 0.1 else [_changed_value(value[index], chance)]
         return [*value[:index], *part, *value[index + 1 :]]
-    return chance.choice(others)
+    return chance.choice(OTHERS)
 
 
 def _in_header(content: bytes, chance: random.Random) -> bytes:

@@ -106,7 +106,7 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
 
 
 def read_all(run: Path, name: str) -> str:
-    """Everything that reads this file: "read", or "refused" if it is reported in a sentence that names the run."""
+    """Everything that reads this file: "read", or "refused" if it is reported in a sentence."""
     result = "read"
     for reader in READERS[name]:
         try:

@@ -9,6 +9,7 @@ import pytest
 from children import outcome
 from counts import KILLS
 from kills import kill_at
+from run_folders import rows_without_times
 
 from llm.config import TrainingConfig
 from llm.presets import preset
@@ -24,7 +25,6 @@ CASES = {
     "accumulation": {"accumulation": 2},
     "early stopping": {"eval_every": 1, "patience": 4, "learning_rate": 10.0},
 }
-TIMES = ("tokens_per_second", "seconds", "elapsed")
 
 
 def train(checkpoints: Path, training: TrainingConfig) -> None:
@@ -44,8 +44,7 @@ def result(checkpoints: Path) -> dict[str, object]:
     [run] = list_runs(checkpoints)
     assert (run.state, run.problem) == ("finished", None)
     weights = {str(file.relative_to(run.path)): file.read_bytes() for file in run.path.rglob("*.safetensors")}
-    rows = RunFolder(run.path).read_metrics().rows
-    return weights | {"rows": [{name: row[name] for name in row if name not in TIMES} for row in rows]}
+    return weights | {"rows": rows_without_times(RunFolder(run.path))}
 
 
 def newest_snapshot(checkpoints: Path) -> int:

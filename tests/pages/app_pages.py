@@ -11,11 +11,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
+import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from streamlit.testing.v1 import AppTest
 
 from components.routes import selection as selection_route
+from llm.background import trainings
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
 from llm.presets import preset
@@ -26,6 +28,15 @@ TEXT = "The hen sat on the gate.\nThe fox sat under it & waited.\n\n" * 60
 HEN = "The hen sat on t"
 SOON = 30  # seconds: far more than any of these need
 ORIGINALS = tempfile.TemporaryDirectory(prefix="llm-runs-")  # removed when the process ends
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The folder of runs and uploads, empty; training that a test leaves behind is stopped."""
+    monkeypatch.setenv("LLM_HOME", str(tmp_path))
+    monkeypatch.chdir(PROJECT)
+    yield tmp_path
+    trainings.stop_all(SOON)
 
 
 def tiny_run(home: Path, steps: int = 3, **settings) -> Path:

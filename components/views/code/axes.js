@@ -15,9 +15,8 @@ import { WINDOW } from "./window.js";
 export function axisControls(axes, part, move) {
   const { shape, rows, columns } = part;
   return axes.flatMap((name, axis) => {
-    const drawn = axis === rows || axis === columns;
-    if (drawn && part.isPart(axis)) return [windowControl(name, axis, part, move)];
-    if (drawn) return [element("span", "llm-code-axis", `${arrow(part, axis)} ${name} ${shape[axis]}`)];
+    if (part.isPart(axis)) return [windowControl(name, axis, part, move)];
+    if (axis === rows || axis === columns) return [element("span", "llm-code-axis", `${arrow(part, axis)} ${name} ${shape[axis]}`)];
     return shape[axis] > 1 ? [indexControl(name, axis, part, move)] : [];
   });
 }

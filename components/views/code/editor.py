@@ -18,8 +18,8 @@ from llm.trace.wall import wall_stands
 MONOSPACE = '<style>[class*="st-key-code-edit-"] textarea { font-family: monospace; font-size: 0.85rem; }</style>'
 WALL = ("A wall of the Linux kernel (seccomp) stands around it: it can compute, with limited time and memory, but "
         "can't open files, use the network or start programs.")  # fmt: skip
-NO_WALL = ("Only these ready-made edits can be tried: your own code takes a wall around it, which needs Linux with "
-           "seccomp on an x86-64 or ARM64 processor.")  # fmt: skip
+NO_WALL = ("Only these ready-made edits can be tried: your own code may only run behind a wall, which needs Linux "
+           "with seccomp on an x86-64 or ARM64 processor.")  # fmt: skip
 OUTCOMES = {"rises": "Loss rises", "same": "Loss stays the same", "falls": "Loss falls", "breaks": "It breaks"}
 
 # edits to try, by name: the code to replace and its replacement; offered if the layer has that code

@@ -15,7 +15,7 @@ export class TensorWindow {
   constructor(shape) {
     const wide = shape.map((size, axis) => [size, axis]).filter(([size]) => size > 1).map(([, axis]) => axis);
     this.shape = shape;
-    this.columns = wide.at(-1) ?? Math.max(0, shape.length - 1);
+    this.columns = wide.at(-1) ?? shape.length - 1;
     this.rows = wide.at(-2) ?? (this.columns > 0 ? this.columns - 1 : 0); // an axis may be both: then there is one row
     this.first = shape.map(() => 0);
   }

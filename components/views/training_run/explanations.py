@@ -33,12 +33,13 @@ BASELINES = Explanation(
 
 VALIDATION = Explanation(
     "Validation",
-    "The 5 % of the text after the training part, from which neither the model nor its tokenizer learns. If training "
-    "loss keeps falling and validation loss does not, the model overfits. Every point of the curve is measured on the "
-    "same passages of about 512 characters, evenly spaced, whatever the tokenizer; the figure at the end of a run on "
-    "all of that text. ± is the standard error: about two times in three, the loss on endlessly much text of this kind "
-    "is within it. The weights with the lowest validation loss are kept as the best. The last 5 % are the test part, "
-    "which chooses nothing. In older runs validation is the last tenth, measured on windows of n_ctx tokens.",
+    "The 5 % of the text after the training part. The model does not learn from it; its tokenizer learns only which "
+    "characters occur in it. If training loss keeps falling and validation loss does not, the model overfits. Every "
+    "point of the curve is measured on the same passages of about 512 characters, evenly spaced, whatever the "
+    "tokenizer; the figure at the end of a run on all of that text. ± is the standard error: about two times in "
+    "three, the loss on an unlimited amount of such text would be within it. The weights with the lowest validation "
+    "loss are kept as the best. The last 5 % are the test part, used neither to train nor to choose weights. In older "
+    "runs validation is the last tenth, measured on windows of n_ctx tokens.",
     r"\text{SE} = \frac{1}{\sum x} \sqrt{\tfrac{n}{n - 1} \textstyle\sum (y - \text{loss} \cdot x)^2}, "
     r"\quad \text{a passage has } y \text{ nats in } x \text{ tokens}",
     (evaluate, ratio, Passages),
@@ -73,7 +74,7 @@ LEARNING_RATE = Explanation(
     "Learning rate",
     "How far each step moves the weights: AdamW moves each weight by about the learning rate at most, Muon all "
     "directions of a matrix about equally far. It rises during warm-up and later falls, so that the model settles. The "
-    "chart shows AdamW's; Muon's has the same course and a peak of its own.",
+    "chart shows AdamW's; Muon's has the same shape and its own peak.",
     r"\begin{gathered} \text{AdamW: } \theta \leftarrow \theta - \eta_t \, \frac{\hat m}{\sqrt{\hat v} + \epsilon} \\ "
     r"\text{Muon: } W \leftarrow W - \eta_t \sqrt{\max(1, \text{fan}_\text{out} / \text{fan}_\text{in})} \, O \\ "
     r"\text{with } O \approx AB^\top \text{, where } A \Sigma B^\top \text{ is the mean gradient} \end{gathered}",

@@ -23,22 +23,22 @@ _tested: ResultCache[RunEvaluation] = ResultCache(50)
 def figures(folder: RunFolder, config: RunConfig, state: str) -> None:
     """Show them all; `state` is the state that the page shows."""
     watch(folder.id, config, state)
-    characters = config.about(int, "text", "test_characters")
-    measure = False
     with st.container(horizontal=True, vertical_alignment="center"):
         explain("What do these figures mean?", LOSS, *explanations(config))
-        if characters and folder.has("final"):
-            measure = st.toggle("Measure the test part", key=Session.TRAIN_TEST.of(folder.id),
-                                help="The last 5 % of the text, which chose nothing")  # fmt: skip
+        has_test = config.about(int, "text", "test_characters") and folder.has("final")
+        measure = has_test and st.toggle(
+            "Measure the test part", key=Session.TRAIN_TEST.of(folder.id),
+            help="The last 5 % of the text, used neither to train nor to choose the best weights",
+        )  # fmt: skip
     if measure:
-        show_test(folder)
+        _show_test(folder)
 
 
-def show_test(folder: RunFolder) -> None:
+def _show_test(folder: RunFolder) -> None:
     """The final weights on all of the test part."""
     try:
         with states.loading("Measuring the test part"):
-            tested = test_evaluation(folder)
+            tested = _test_evaluation(folder)
     except (ValueError, OSError) as error:
         states.failed(error)
         return
@@ -53,7 +53,7 @@ def show_test(folder: RunFolder) -> None:
     )
 
 
-def test_evaluation(folder: RunFolder) -> RunEvaluation:
+def _test_evaluation(folder: RunFolder) -> RunEvaluation:
     """What is measured on the test part; kept, so that showing it again is immediate."""
 
     def measure() -> RunEvaluation:

@@ -2,7 +2,7 @@
 
 import { element } from "../../frontend/dom.js";
 import { poll } from "../../frontend/fetching.js";
-import { duration, withError, withThousands } from "../../frontend/format.js";
+import { duration, fixed, plusMinus, withError, withThousands } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
 import { loadPlotly } from "../../frontend/plotly.js";
 import { drawLosses, drawRates } from "./charts.js";
@@ -214,9 +214,9 @@ class LiveRun {
       this.values.speed.textContent = last.tokens_per_second ? withThousands(last.tokens_per_second) : "–";
     }
     if (evaluation) {
-      const [loss, error] = withError(evaluation.loss, evaluation.standard_error).split(/(?= ±)/);
-      this.values.validation.replaceChildren(loss, element("span", "llm-live-error", error ?? ""));
-      this.measuredOn.textContent = `on ${final ? "all" : ""} ${measuredOn(evaluation)}`;
+      const error = element("span", "llm-live-error", plusMinus(evaluation.standard_error));
+      this.values.validation.replaceChildren(fixed(evaluation.loss), error);
+      this.measuredOn.textContent = `on ${final ? "all " : ""}${measuredOn(evaluation)}`;
       this.values.bits.textContent = evaluation.bits_per_character?.toFixed(3) ?? "–";
       const { accuracy } = evaluation;
       this.values.accuracy.textContent = typeof accuracy === "number" ? `${(100 * accuracy).toFixed(1)} %` : "–";

@@ -83,10 +83,11 @@ class AdamW(Optimizer):
     """AdamW over the `decayed` parameters, which have weight decay, and the `others`, which have none."""
 
     def __init__(self, decayed: list[nn.Parameter], others: list[nn.Parameter], config: TrainingConfig) -> None:
-        settings = {"peak": config.learning_rate, "lr": config.learning_rate, "betas": (config.beta1, config.beta2)}
+        rate, betas = config.learning_rate, (config.beta1, config.beta2)
+        settings = {"peak": rate, "lr": rate, "betas": betas, "eps": EPS}
         groups = [
-            {"params": decayed, "weight_decay": config.weight_decay, "eps": EPS, **settings},
-            {"params": others, "weight_decay": 0.0, "eps": EPS, **settings},
+            {"params": decayed, "weight_decay": config.weight_decay, **settings},
+            {"params": others, "weight_decay": 0.0, **settings},
         ]
         super().__init__([group for group in groups if group["params"]])
 
