@@ -2,7 +2,7 @@
 
     uv run python benchmarks/memory.py [--steps 6] [--only llama] [--trim]
 
-Each row is a process of its own, which first trains a tiny model, so that libraries are loaded. Measured: the most
+Each row is a separate process, which first trains a tiny model, so that libraries are loaded. Measured: the most
 resident memory (VmHWM) of a later training step with its evaluation and snapshot, less what was resident before the
 model was built. `tensors` is the estimate of what exists at once, `resident` that of what the process takes.
 
@@ -91,7 +91,7 @@ def _status(field: str) -> int:
 
 
 def main() -> None:
-    """Measure every row in a process of its own and print the table; in such a process, measure its row."""
+    """Measure every row in a separate process and print the table; in such a process, measure its row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--only", default="", help="rows that contain this text")
