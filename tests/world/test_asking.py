@@ -122,7 +122,7 @@ def counted(tokenizer):
 
 def test_untrained_unigram_and_bigram_models_score_near_one_half(tokenizer, counted):
     torch.manual_seed(0)
-    untrained = Transformer(preset("llama", size="small", d_vocab=tokenizer.d_vocab, n_layers=1))
+    untrained = Transformer(preset("llama", d_vocab=tokenizer.d_vocab, n_layers=1, d_model=32, n_heads=2))
     for name, model in {**counted, "untrained": untrained}.items():
         scores = skills(model, tokenizer, count=COUNT if name != "untrained" else 50)
         assert scores.keys() == SKILLS.keys()
