@@ -1,4 +1,7 @@
-"""Each layer against torch's or transformers' own, and each position scheme against an independent formula."""
+"""Each layer against torch's or transformers' own, and each position scheme against an independent formula.
+
+What needs transformers imports it itself, or each process that collects tests would do so.
+"""
 
 import math
 
@@ -6,9 +9,6 @@ import pytest
 import torch
 from model_configs import IMPLEMENTATIONS, SIZES
 from torch import nn
-from transformers.models.bloom.modeling_bloom import build_alibi_tensor
-from transformers.models.gpt2.modeling_gpt2 import GPT2Config, GPT2LMHeadModel
-from transformers.models.llama.modeling_llama import LlamaConfig, LlamaForCausalLM
 
 from llm import Transformer
 from llm.config import ModelConfig
@@ -143,6 +143,8 @@ def test_alibi_lowers_scores_by_slope_times_distance(implementation):
 
 @pytest.mark.parametrize("n_heads", [1, 2, 4, 6, 7, 8, 12, 16, 24])
 def test_alibi_slopes_are_those_of_bloom_in_transformers(n_heads):
+    from transformers.models.bloom.modeling_bloom import build_alibi_tensor
+
     theirs = build_alibi_tensor(torch.ones(1, 2), n_heads, torch.float32)[:, 0, 1]
     torch.testing.assert_close(torch.tensor(alibi_slopes(n_heads)), theirs)
 
@@ -151,7 +153,7 @@ def test_alibi_slopes_of_eight_heads_halve():
     assert alibi_slopes(8) == [0.5**h for h in range(1, 9)]
 
 
-def from_gpt2(theirs: GPT2LMHeadModel, ours: Transformer) -> None:
+def from_gpt2(theirs: nn.Module, ours: Transformer) -> None:
     """Load GPT-2's weights (its Conv1D stores [in, out]) into ours."""
     state = theirs.state_dict()
     heads = (ours.config.n_heads, ours.config.d_head)
@@ -184,6 +186,8 @@ def from_gpt2(theirs: GPT2LMHeadModel, ours: Transformer) -> None:
 @every_implementation
 @pytest.mark.parametrize("activation, name_in_transformers", [("gelu", "gelu"), ("gelu_tanh", "gelu_new")])
 def test_the_gpt_recipe_is_gpt2(implementation, activation, name_in_transformers):
+    from transformers.models.gpt2.modeling_gpt2 import GPT2Config, GPT2LMHeadModel
+
     theirs = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=31, n_positions=16, n_embd=24, n_layer=2, n_head=6, activation_function=name_in_transformers
@@ -200,6 +204,8 @@ def test_the_gpt_recipe_is_gpt2(implementation, activation, name_in_transformers
 
 @every_implementation
 def test_the_llama_recipe_is_llama(implementation):
+    from transformers.models.llama.modeling_llama import LlamaConfig, LlamaForCausalLM
+
     theirs = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=31, hidden_size=24, intermediate_size=20, num_hidden_layers=2, num_attention_heads=6,
