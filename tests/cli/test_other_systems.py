@@ -1,5 +1,6 @@
 """The command line where the system lacks what Linux has: each thing is taken away in a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -31,33 +32,37 @@ def sync_written(descriptor):
 def kill(pid, number):
     raise SystemExit("os.kill was called")
 os.open, os.fsync, os.kill = open_no_folder, sync_written, kill
+"""
+COMMANDS = """
+import json, sys
 from llm.cli import main
-sys.exit(main(sys.argv[1:]))
+sys.exit(max(main(words) for words in json.loads(sys.argv[1])))
 """
 
 
-def ran(tmp_path, *words: str, code: str = WINDOWS, **environment: str) -> subprocess.CompletedProcess:
+def ran(tmp_path, *commands: list[str], first: str = "", **environment: str) -> subprocess.CompletedProcess:
+    """Run these commands one after the other in a process, after the code `first`."""
     (tmp_path / "foxes.txt").write_text(FOXES)
     return subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
-        env=os.environ | environment,
+        [sys.executable, "-c", first + COMMANDS, json.dumps(commands)], capture_output=True, text=True, timeout=120,
+        check=False, cwd=tmp_path, env=os.environ | environment,
     )  # fmt: skip
 
 
 def test_a_run_is_trained_resumed_listed_and_used_without_what_only_unix_has(tmp_path):
-    trained = ran(tmp_path, *TRAIN)
+    trained = ran(tmp_path, TRAIN, first=WINDOWS)
     assert (trained.returncode, trained.stderr) == (0, "")
     (run,) = list_runs(tmp_path / "checkpoints")
     assert run.state == "finished"
-    for words in (["train", "--resume", run.id], ["runs"], ["infer", "--checkpoint", run.id, "--max-new-tokens", "3"]):
-        again = ran(tmp_path, *words)
-        assert (again.returncode, again.stderr) == (0, ""), words
+    used = ["infer", "--checkpoint", run.id, "--max-new-tokens", "3"]
+    again = ran(tmp_path, ["train", "--resume", run.id], ["runs"], used, first=WINDOWS)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert run.id in again.stdout
 
 
 def test_compiling_without_a_compiler_is_refused_before_a_folder_is_made(tmp_path):
-    code = "import sys; from llm.cli import main; sys.exit(main(sys.argv[1:]))"
     nothing = {"PATH": str(tmp_path), "CXX": "", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
-    refused = ran(tmp_path, *TRAIN, "--compile", code=code, **nothing)
+    refused = ran(tmp_path, [*TRAIN, "--compile"], **nothing)
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     assert refused.stderr.startswith("llm: compile=True is not possible on this machine") and "g++" in refused.stderr
     assert refused.stderr.count("\n") == 1 and not (tmp_path / "checkpoints").exists()
