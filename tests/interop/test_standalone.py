@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from model_configs import IMPLEMENTATIONS, component_configs, config_name
 
 from llm import TrainingConfig, Transformer, preset
-from llm.checkpoints import load_run
+from llm.checkpoints import Run, load_run
 from llm.config import SamplingConfig
 from llm.interop.standalone import standalone_script
 from llm.presets import ARCHITECTURES
@@ -56,13 +57,16 @@ for unwanted in ("llm", "jaxtyping", "regex", "tiktoken", "sentencepiece"):
     except ModuleNotFoundError:
         continue
     raise SystemExit(f"{unwanted} can be imported: this is not a bare environment")
-script = runpy.run_path(sys.argv[2])
-model, tokenizer = script["load"](pathlib.Path(sys.argv[3]))
-ids = tokenizer.encode(sys.argv[4])
-with torch.no_grad():
-    logits = model(torch.tensor([ids]))
-text = tokenizer.decode(script["generate"](model, ids, 5, 0, 0))
-print(json.dumps({"ids": ids, "logits": logits.tolist(), "text": text}))
+answers = []
+for path, run in json.loads(sys.argv[2]):
+    script = runpy.run_path(path)
+    model, tokenizer = script["load"](pathlib.Path(run))
+    ids = tokenizer.encode(sys.argv[3])
+    with torch.no_grad():
+        logits = model(torch.tensor([ids]))
+    text = tokenizer.decode(script["generate"](model, ids, 5, 0, 0))
+    answers.append({"ids": ids, "logits": logits.tolist(), "text": text})
+print(json.dumps(answers))
 """
 
 
@@ -104,40 +108,39 @@ def test_every_model_computes_the_same_logits_bit_for_bit(config, implementation
         assert torch.equal(model(tokens), other(tokens))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("architecture", "implementation", "tokenizer"),
-    [
-        ("gpt", "einops", "bpe"),
-        ("llama", "torch", "char"),
-        ("olmo", "fused", "sentencepiece"),
-        ("gpt", "torch", "gpt2"),
-    ],
-)
-def test_it_runs_where_nothing_else_is_installed(tmp_path, architecture, implementation, tokenizer):
+def exported(folder: Path, architecture: str, implementation: str, tokenizer: str) -> tuple[Path, Run]:
+    """The script of a run that was trained for two steps, and the run."""
     config = preset(architecture, d_vocab=1, d_model=16, n_layers=2, n_heads=2, n_ctx=32)
     training = TrainingConfig(steps=2, batch_size=2, eval_every=2, eval_windows=2, sample_tokens=0, device="cpu")
-    trainer = start_run(config, training, tokenizer, TEXT, "hens.txt", tmp_path, tokenizer=TOKENIZERS[tokenizer])
+    trainer = start_run(config, training, tokenizer, TEXT, "hens.txt", folder, tokenizer=TOKENIZERS[tokenizer])
     for _ in trainer:
         pass
     run = load_run(trainer.folder.path, implementation=implementation)
-    script = tmp_path / "model.py"
+    script = folder / f"{tokenizer}.py"
     script.write_text(standalone_script(run.config, implementation, tokenizer))
+    return script, run
+
+
+def test_they_run_where_nothing_else_is_installed(tmp_path):
+    exports = [
+        exported(tmp_path, "gpt", "einops", "bpe"),
+        exported(tmp_path, "llama", "torch", "char"),
+        exported(tmp_path, "olmo", "fused", "sentencepiece"),
+        exported(tmp_path, "gpt", "torch", "gpt2"),
+    ]
     prompt = "The fox's den had 12"
+    paths = json.dumps([[str(script), str(run.folder.path)] for script, run in exports])
     ran = subprocess.run(
-        [sys.executable, "-I", "-c", BARE, json.dumps(importable()), script, run.folder.path, prompt],
+        [sys.executable, "-I", "-c", BARE, json.dumps(importable()), paths, prompt],
         capture_output=True, text=True, timeout=120, cwd=tmp_path,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    answer = json.loads(ran.stdout)
-    assert answer["ids"] == run.tokenizer.encode(prompt)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.no_grad():
-        expected = run.model(torch.tensor([answer["ids"]]))
-    torch.set_num_threads(before)
-    assert torch.equal(torch.tensor(answer["logits"]), expected)
-    assert answer["text"].startswith(prompt)
+    for answer, (_, run) in zip(json.loads(ran.stdout), exports, strict=True):
+        assert answer["ids"] == run.tokenizer.encode(prompt)
+        with torch.no_grad():
+            expected = run.model(torch.tensor([answer["ids"]]))
+        assert torch.equal(torch.tensor(answer["logits"]), expected)
+        assert answer["text"].startswith(prompt)
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)

@@ -100,7 +100,6 @@ def open_page(name: str, **query: str) -> AppTest:
     app = AppTest.from_file(str(PROJECT / "pages" / "navigation.py"), default_timeout=SOON)
     for key, value in query.items():
         app.query_params[key] = value
-    app.run()
     app.switch_page(f"{name}.py").run()
     assert not app.exception, app.exception[0].message
     return app

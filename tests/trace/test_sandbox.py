@@ -72,7 +72,6 @@ def test_swapped_axes_are_reported_with_their_line(run, trace):
     ("new", "error"),
     [
         ("query = = einsum(", "SyntaxError"),
-        ("query = nothing(", "NameError: name 'nothing' is not defined"),
         ("raise SystemExit(3); query = einsum(", "SystemExit"),
         ("import os; os._exit(7); query = einsum(", "The process ended without a result"),
         ("query = torch.zeros(2**40); query = einsum(", "RuntimeError"),
