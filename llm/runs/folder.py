@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -33,12 +34,14 @@ from llm.runs.errors import DamagedCheckpointError
 from llm.runs.metrics import MetricsChunk
 from llm.runs.status import RunStatus
 from llm.runs.weights import load_weights, weights_as_bytes
-from llm.runtime.files import remove_if_possible, write_bytes, write_json
+from llm.runtime.files import TEMPORARY, remove_if_possible, remove_unfinished, write_bytes, write_json
 from llm.runtime.lock import LockHeldError, ProcessLock
 from llm.runtime.regular_files import IrregularFileError, is_folder, is_regular, read_regular, require_regular
 from llm.tokenizers import Tokenizer
 
 RUN_ID = re.compile(r"[0-9]{14}")
+WRITTEN_FIRST = {"tokenizer.json", "tokenizer.model", "text.txt", "metrics.jsonl"}  # by `create`, before config.json
+ABANDONED_SECONDS = 3600  # `create` takes seconds
 ModelFile = Literal["best", "final"]
 FILES = {
     "config.json",
@@ -77,6 +80,7 @@ class RunFolder:
     def create(cls, checkpoints_dir: Path | str, config: dict[str, Any], tokenizer: Tokenizer, text: str) -> RunFolder:
         """Make the folder of a new run, named after the current time, or the next free second."""
         Path(checkpoints_dir).mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(Path(checkpoints_dir))
         moment = datetime.now()
         while True:
             path = Path(checkpoints_dir) / f"{moment:%Y%m%d%H%M%S}"
@@ -101,10 +105,14 @@ class RunFolder:
     def lock(self) -> None:
         """Take the lock of the run, which its trainer needs: until `unlock`, the end of the run or of the process.
 
+        What a process left unfinished in the folder when it was killed is removed.
+
         Raises ValueError if the run is being trained, by another process or in this one.
         """
         try:
-            self._lock = self._lock or ProcessLock(self.path / status.LOCK)
+            if self._lock is None:
+                self._lock = ProcessLock(self.path / status.LOCK)
+                remove_unfinished(self.path)
         except LockHeldError as error:
             where = "this process" if error.pid == os.getpid() else f"another process (pid {error.pid or 'unknown'})"
             raise ValueError(f"run {self.id} is being trained in {where}: stop it there before resuming") from None
@@ -190,6 +198,10 @@ class RunFolder:
         """Store the weights of this step and the trainer's state; see `llm.runs.snapshots.save_snapshot`."""
         snapshots.save_snapshot(self.path, step, model, info, trainer_state, keep_mb)
 
+    def tidy_snapshots(self, keep_mb: int) -> None:
+        """Remove what is not kept of older snapshots: the process that wrote the newest was perhaps killed before."""
+        snapshots.tidy_snapshots(self.path, keep_mb)
+
     def snapshots(self) -> list[int]:
         """Steps of the snapshots, ascending."""
         return snapshots.snapshot_steps(self.path)
@@ -254,3 +266,23 @@ class RunFolder:
 
     def _model_file(self, which: ModelFile) -> Path:
         return self.path / f"{which}_model.safetensors"
+
+
+def _remove_abandoned(checkpoints_dir: Path) -> None:
+    """Remove the folders that `create` could not complete because its process was killed."""
+    for path in checkpoints_dir.iterdir():
+        if RUN_ID.fullmatch(path.name) and is_folder(path) and _is_abandoned(path):
+            remove_if_possible(path)
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether a folder has been left for an hour with nothing in it but what `create` writes before config.json."""
+    try:
+        files = [file for file in path.iterdir() if not file.name.startswith(TEMPORARY)]
+        return (
+            all(file.name in WRITTEN_FIRST for file in files)
+            and not any(file.lstat().st_size for file in files if file.name == "metrics.jsonl")
+            and time.time() - path.lstat().st_mtime > ABANDONED_SECONDS
+        )
+    except OSError:  # not ours to read, or being removed by another process
+        return False

@@ -22,7 +22,7 @@ import torch
 from llm.model import Transformer
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.weights import weights_as_bytes
-from llm.runtime.files import TEMPORARY, remove_if_possible, write_folder
+from llm.runtime.files import TEMPORARY, remove_folder, remove_if_possible, write_folder
 from llm.runtime.regular_files import IrregularFileError, open_regular, remove
 
 SNAPSHOT = re.compile(r"step_([0-9]{6}|[1-9][0-9]{6,})")
@@ -53,11 +53,7 @@ def snapshot_path(run: Path, step: int) -> Path:
 def save_snapshot(
     run: Path, step: int, model: Transformer, info: dict[str, Any], trainer_state: dict[str, Any], keep_mb: int
 ) -> None:
-    """Store the weights of this step, and the trainer's state in the newest snapshot only.
-
-    Beyond `keep_mb` megabytes, snapshots are removed where they are closest together on a logarithmic scale of steps;
-    the first and the newest always stay.
-    """
+    """Store the weights of this step, the newest, and the trainer's state; then `tidy_snapshots`."""
 
     def fill(folder: Path) -> None:
         (folder / "model.safetensors").write_bytes(weights_as_bytes(model, step))
@@ -67,11 +63,19 @@ def save_snapshot(
         (folder / "trainer.pt").write_bytes(state.getbuffer())
 
     write_folder(snapshot_path(run, step), fill)
-    for unfinished in run.glob(f"{TEMPORARY}step_*"):  # left by a process that was killed while writing
+    tidy_snapshots(run, keep_mb)
+
+
+def tidy_snapshots(run: Path, keep_mb: int) -> None:
+    """Keep the trainer's state in the newest snapshot only, and not much more than `keep_mb` megabytes of snapshots.
+
+    Beyond that, snapshots are removed where they are closest together on a logarithmic scale of steps; the first and
+    the newest always stay.
+    """
+    for unfinished in run.glob(f"{TEMPORARY}step_*"):  # whose removal failed
         remove_if_possible(unfinished)
-    for older in snapshot_steps(run):
-        if older != step:
-            remove(snapshot_path(run, older) / "trainer.pt")
+    for older in snapshot_steps(run)[:-1]:
+        remove(snapshot_path(run, older) / "trainer.pt")
     _thin(run, keep_mb * 1_000_000)
 
 
@@ -117,5 +121,5 @@ def _thin(run: Path, most_bytes: int) -> None:
             steps[i]: math.log((steps[i + 1] + 1) / (steps[i - 1] + 1)) for i in range(1, len(steps) - 1)
         }  # how large a gap would be left by removing this one
         removed = min(gaps, key=lambda step: gaps[step])
-        remove(snapshot_path(run, removed))
+        remove_folder(snapshot_path(run, removed))
         steps.remove(removed)

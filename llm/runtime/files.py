@@ -64,6 +64,20 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     remove_if_possible(replaced)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder that readers see complete or not at all: it loses its name first, then its files."""
+    nameless = _temporary(path)
+    remove(nameless)
+    path.rename(nameless)
+    remove_if_possible(nameless)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes left in this folder that ended while they wrote. Nobody else may be writing there."""
+    for unfinished in folder.glob(f"{TEMPORARY}*"):
+        remove_if_possible(unfinished)
+
+
 def error_text(error: Exception | str) -> str:
     """The message of an error; of one of the file system: the file, where it is known, and the reason."""
     if not isinstance(error, OSError) or error.strerror is None:

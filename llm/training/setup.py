@@ -119,6 +119,7 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
         try:
             check_state(state, trainer.state(), trainer.optimizers, steps[-1])
             folder.truncate_metrics(steps[-1])  # only now: nothing can fail before these rows are written again
+            folder.tidy_snapshots(config.training.max_disk_mb)
             trainer.load_state(state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:  # the right format, but not a trainer state
             path = snapshot_path(folder.path, steps[-1]) / "trainer.pt"

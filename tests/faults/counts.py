@@ -10,6 +10,8 @@ def times(short: int, soak: int) -> pytest.MarkDecorator:
 
 
 KILLS = times(2, 200)  # of each kind of training
+RANDOM_FAULTS = times(2, 200)  # of each kind of training
+EVERY_NTH_OPERATION = times(80, 1)
 MUTATIONS = times(3, 2000)  # of each file
 REQUESTS = times(20, 1000)  # to each route
 TRAININGS = times(3, 30)

@@ -1,5 +1,6 @@
 import json
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -53,6 +54,20 @@ def test_runs_of_one_second_take_the_next_seconds(tmp_path, monkeypatch):
     monkeypatch.setattr("llm.runs.folder.datetime", Stopped)
     ids = [new_run(tmp_path).id for _ in range(4)]
     assert ids == ["20261231235958", "20261231235959", "20270101000000", "20270101000001"]
+
+
+@pytest.mark.parametrize("also_has", ["", "config.json", "status.json", "step_000004", "notes.md"])
+def test_a_folder_whose_creation_was_killed_is_removed_an_hour_later(tmp_path, also_has):
+    path = tmp_path / "20260131120000"
+    path.mkdir()
+    for name in ("tokenizer.json", "text.txt", ".writing-metrics.jsonl-12-34", also_has):
+        (path / (name or "metrics.jsonl")).write_text("text" if name else "")
+    new_run(tmp_path)
+    assert path.exists()
+    an_hour_ago = time.time() - 3601
+    os.utime(path, (an_hour_ago, an_hour_ago))
+    new_run(tmp_path)
+    assert path.exists() == bool(also_has)
 
 
 def test_threads_and_processes_that_start_runs_at_once_get_folders_of_their_own(tmp_path):
