@@ -12,6 +12,7 @@ from components.views.training_run.figures import figures
 from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
 from llm.costs import parameter_count
+from llm.training.resumes import resumes
 
 
 def page() -> None:
@@ -86,6 +87,9 @@ def show_run(folder: RunFolder) -> None:
         f"{config.about(str, 'tokenizer', 'kind') or 'unknown'} tokenizer of {config.model.d_vocab:,} tokens\n"
         f"Reads {config.about(str, 'text', 'name') or 'a text without a name'}{length}"
     )
+    for resume in resumes(config):
+        st.text(f"Resumed at step {resume.step:,} under other conditions, so from there on not bit for bit as without "
+                f"the pause: {'; '.join(resume.changes)}")  # fmt: skip
     here = trainings.get(folder.id)
     state, _ = trainings.state_of(folder)
     controls(folder, here, state)

@@ -17,6 +17,7 @@ from llm.cli.terminal import visible
 
 if TYPE_CHECKING:
     from llm.training.reproduction import Comparison, Difference
+    from llm.training.resumes import Resume
 
 
 def reproduce(flags: ParsedFlags) -> int:
@@ -27,7 +28,7 @@ def reproduce(flags: ParsedFlags) -> int:
     path = run_folder(run, flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
     from llm.runs.folder import RunFolder
     from llm.training import reproduction
-    from llm.training.setup import changed_since_start
+    from llm.training.resumes import changed_since_start, resumes
 
     comparison = None
     with (
@@ -41,11 +42,15 @@ def reproduce(flags: ParsedFlags) -> int:
                 return 128 + stop.received
             bar.update(task, completed=comparison.step, total=comparison.last_step)
     assert comparison is not None
-    changed = changed_since_start(RunFolder(path))
+    config = RunFolder(path).config()
+    changed = changed_since_start(config)
+    # a resume has no part in what came out until its step
+    resumed = [resume for resume in resumes(config) if resume.step < comparison.step]
     if flags.get("json"):
-        print(json.dumps(dataclasses.asdict(comparison) | {"changed_conditions": changed}, ensure_ascii=False))
+        more = {"changed_conditions": changed, "resumed": [dataclasses.asdict(resume) for resume in resumed]}
+        print(json.dumps(dataclasses.asdict(comparison) | more, ensure_ascii=False))
     else:
-        print(visible(_sentences(comparison, changed)))
+        print(visible(" ".join([_sentences(comparison, changed), *map(_resumed, resumed)])))
     return 0 if comparison.difference is None else 1
 
 
@@ -56,6 +61,10 @@ def _sentences(comparison: Comparison, changed: list[str]) -> str:
     if changed:
         return f"{_difference(comparison.difference)} What is different here: {'; '.join(changed)}."
     return f"{_difference(comparison.difference)} The recorded conditions are the same here."
+
+
+def _resumed(resume: Resume) -> str:
+    return f"The run was resumed at step {resume.step:,} under other conditions: {'; '.join(resume.changes)}."
 
 
 def _difference(difference: Difference) -> str:

@@ -27,7 +27,6 @@ from llm.cli.shared_flags import (
 from llm.cli.signals import StopSignals
 from llm.cli.terminal import TrainingView, command_line, console, describe_run, final_loss, print_error, visible
 from llm.config import Implementation, ModelConfig, TrainingConfig
-from llm.costs import memory
 from llm.presets import DESCRIPTIONS, SIZE_DESCRIPTIONS, preset
 
 if TYPE_CHECKING:  # torch is imported once the flags have been checked
@@ -79,11 +78,9 @@ def _new_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
 
     path = Path(flags.get("data", DEFAULT_TEXT))
     text = read_text(path)
-    device = check_machine(training)  # fail before a tokenizer is trained
+    check_machine(training)  # fail before a tokenizer is trained
     tokenizer = train_tokenizer(kind, text, d_vocab)
     model = dataclasses.replace(model, d_vocab=tokenizer.d_vocab)
-    if device.type != "cuda":
-        _require_memory(model, training, flags.get("implementation", "fused"))
     return partial(
         start_run,
         model,
@@ -113,15 +110,15 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
     """Train to the end or until a stop signal, and show the progress."""
     from llm.runtime import compute
     from llm.training.evaluators import sample_prompt
-    from llm.training.setup import changed_since_start
+    from llm.training.resumes import resumes
 
     assert trainer.folder is not None
     screen, path = console(), str(trainer.folder.path)
     describe_run(trainer, screen)
-    if trainer.step > 0 and (changes := changed_since_start(trainer.folder)):
-        screen.print(
-            visible(f"From here on not bit for bit as without the pause: {'; '.join(changes)}"), soft_wrap=True
-        )
+    for resume in resumes(trainer.folder.config()):
+        if resume.step == trainer.step:
+            sentence = f"From here on not bit for bit as without the pause: {'; '.join(resume.changes)}"
+            screen.print(visible(sentence), soft_wrap=True)
     with TrainingView(trainer, screen) as view:
         if not trainer.folder.snapshots():
             view.step(compute.run(trainer.initial_metrics))
@@ -141,20 +138,6 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
         command, code = command_line("infer", checkpoint=path, **prompt, max_new_tokens="200"), 0
     screen.print(visible(summary), f"  {command}", sep="\n", soft_wrap=True)
     return code
-
-
-def _require_memory(model: ModelConfig, training: TrainingConfig, implementation: Implementation) -> None:
-    """Raise ValueError for a model that does not fit into memory, before the attempt makes the machine swap."""
-    from llm.runtime.device import machine_memory, resolved_precision
-
-    # what exists at once: it certainly does not fit, while what the allocator keeps beyond could be swapped out
-    needed = memory(model, training, implementation, resolved_precision(training)).total
-    available = machine_memory()
-    if available is not None and needed > available:
-        raise ValueError(
-            f"Training this model takes about {needed / 1e9:,.1f} GB of memory, and this machine has "
-            f"{available / 1e9:,.1f} GB: choose a smaller size, n_ctx or batch_size"
-        )
 
 
 def command_flags() -> dict[str, Any]:

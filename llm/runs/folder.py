@@ -136,6 +136,10 @@ class RunFolder:
         """config.json, checked. Raises DamagedCheckpointError, or IrregularFileError if it is not a regular file."""
         return read_config(self.path / "config.json")
 
+    def write_config(self, content: dict[str, Any]) -> None:
+        """Replace config.json; whoever calls it holds the run's lock."""
+        write_json(self.path / "config.json", content)
+
     def text(self) -> str:
         """The training text, exactly: no line end is translated. Raises DamagedCheckpointError."""
         path = self.path / "text.txt"

@@ -8,7 +8,7 @@ project says "bit for bit", it means under equal conditions.
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -48,17 +48,25 @@ def current_conditions(device: torch.device, precision: torch.dtype) -> Conditio
     )
 
 
-def changed_conditions(recorded: dict[str, Any] | None, here: Conditions) -> list[str]:
-    """Each condition that differs, in words; a run from before they were recorded has none to compare.
+def changed_conditions(before: dict[str, Any], after: dict[str, Any], word: str) -> list[str]:
+    """Each condition that differs, such as "threads 1, then 2", where `word` is "then".
 
-    `recorded` comes from a file, so its values can be anything.
+    Both hold `conditions` and `code`, as config.json does. They may come from a file, so their values can be anything;
+    what one of them lacks is not compared.
     """
-    now = asdict(here)
-    versions = (recorded or {}).get("versions")
-    then = {name: value for name, value in (recorded or {}).items() if name not in {"versions", *WITHOUT_EFFECT}}
-    then |= versions if isinstance(versions, dict) else {}
-    now |= now.pop("versions")
-    return [f"{name} {then[name]!s:.80}, here {now[name]}" for name in now if name in then and then[name] != now[name]]
+    old, new = _by_name(before), _by_name(after)
+    return [f"{name} {old[name]}, {word} {new[name]}" for name in new if name in old and old[name] != new[name]]
+
+
+def _by_name(recorded: dict[str, Any]) -> dict[str, str]:
+    """Conditions, versions and the commit as short texts."""
+    conditions, code = (part if isinstance(part := recorded.get(name), dict) else {} for name in ("conditions", "code"))
+    versions = conditions.get("versions")
+    named = {name: value for name, value in conditions.items() if name not in {"versions", *WITHOUT_EFFECT}}
+    named |= versions if isinstance(versions, dict) else {}
+    if "commit" in code:
+        named["commit"] = f"{code['commit']!s:.12}{' with changes' if code.get('uncommitted_changes') else ''}"
+    return {name: f"{value!s:.80}" for name, value in named.items()}
 
 
 def _versions() -> dict[str, str]:

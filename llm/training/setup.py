@@ -11,6 +11,7 @@ from typing import Any, get_args
 import torch
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
+from llm.costs import memory
 from llm.data import DATA_ORDER, TextData, split_text, train_tokenizer
 from llm.model import Transformer
 from llm.runs.config import RunConfig
@@ -21,13 +22,20 @@ from llm.runs.snapshots import snapshot_path
 from llm.runs.weights import require_room
 from llm.runtime import compute
 from llm.runtime.code_version import code_version
-from llm.runtime.conditions import changed_conditions, current_conditions
-from llm.runtime.device import choose_device, choose_precision, require_compiler
+from llm.runtime.conditions import current_conditions
+from llm.runtime.device import (
+    choose_device,
+    choose_precision,
+    machine_memory,
+    require_compiler,
+    resolved_precision,
+)
 from llm.runtime.text import normalize_text, readable_name
 from llm.tokenizers import Tokenizer
 from llm.training.baselines import measure_baselines
 from llm.training.evaluators import sample_prompt
 from llm.training.novelty import seen_in_training
+from llm.training.resumes import record_resume
 from llm.training.trainer import Trainer
 from llm.training.trainer_state import check_state
 
@@ -51,7 +59,8 @@ def start_run(
     names. If a `tokenizer` is given, it is used, and none is trained on the text.
 
     Raises:
-        ValueError: a device, tokenizer, text or prompt that cannot work together. Then nothing has been written.
+        ValueError: a device, tokenizer, text or prompt that cannot work together, or more memory than this machine has.
+            Then nothing has been written.
     """
     check_machine(training_config)
     if tokenizer is None:
@@ -60,6 +69,7 @@ def start_run(
     training_config = dataclasses.replace(training_config.for_model(model_config), sample_prompt=prompt)
     tokenizer.encode(prompt)  # unknown characters are reported before a folder is made
     model_config = dataclasses.replace(model_config, d_vocab=tokenizer.d_vocab)
+    require_memory(model_config, training_config, implementation, "choose a smaller size, n_ctx or batch_size")
 
     def build() -> Trainer:
         data = TextData.from_text(text, tokenizer, model_config.n_ctx)
@@ -78,14 +88,14 @@ def resume_run(path: Path | str) -> Trainer:
     """The trainer of this run folder, continued from its newest snapshot.
 
     Steps after that snapshot are taken again: on a CPU bit for bit as before, as long as the conditions are the same
-    (`changed_since_start`). A run that was killed before its first snapshot starts again from its seed. A run that has
+    (`llm.training.resumes`). A run that was killed before its first snapshot starts again from its seed. A run that has
     finished gives a finished trainer. A run from before there was a test part trains on as before; its validation text
     is still the last tenth, from now on measured on passages of it.
 
     Raises:
         FileNotFoundError: there is no such run.
         ValueError: its files are damaged or do not fit together, another process is training it, or its device is not
-            available.
+            available or has too little memory.
     """
     folder = RunFolder(Path(path))
     folder.lock()
@@ -105,6 +115,7 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     steps = folder.snapshots()
     if steps:
         require_room(folder.weights_file(steps[-1]), config.model)
+    require_memory(config.model, config.training, implementation, "resume the run on a machine with more")
     try:
         data = TextData.from_parts(parts, tokenizer, config.model.n_ctx)
         torch.manual_seed(config.training.seed)
@@ -126,6 +137,8 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
             raise DamagedCheckpointError(path, f"it does not hold this run's trainer state ({error})") from None
     else:
         folder.truncate_metrics(-1)
+    if not trainer.finished:
+        record_resume(folder, config, trainer.step)
     return trainer
 
 
@@ -172,22 +185,25 @@ def _original_text(folder: RunFolder, config: RunConfig) -> str:
     return text
 
 
-def changed_since_start(folder: RunFolder) -> list[str]:
-    """Recorded conditions that are different here, in words. If there are any, a resumed run rounds differently."""
-    config = folder.config()
-    device = choose_device(config.training.device)
-    precision = choose_precision(config.training.precision, device)
-    here = compute.run(current_conditions, device, precision)
-    return changed_conditions(config.about(dict, "conditions"), here)
-
-
-def check_machine(config: TrainingConfig) -> torch.device:
-    """The device of a run. Raises ValueError if this machine lacks the device, its precision or a compiler."""
+def check_machine(config: TrainingConfig) -> None:
+    """Raise ValueError if this machine lacks the device of a run, its precision or a compiler."""
     device = choose_device(config.device)
     choose_precision(config.precision, device)
     if config.compile:
         compute.run(require_compiler, device)
-    return device
+
+
+def require_memory(model: ModelConfig, training: TrainingConfig, implementation: Implementation, remedy: str) -> None:
+    """Raise ValueError if training needs more memory than this machine has, before the attempt makes it swap."""
+    if choose_device(training.device).type == "cuda":
+        return  # torch says at once, and in numbers, that a GPU's memory is full
+    needed = memory(model, training, implementation, resolved_precision(training)).resident
+    available = machine_memory()
+    if available is not None and needed > available:
+        raise ValueError(
+            f"Training this model takes about {needed / 1e9:,.1f} GB of memory, and this machine has "
+            f"{available / 1e9:,.1f} GB: {remedy}"
+        )
 
 
 def _describe(

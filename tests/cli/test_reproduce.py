@@ -55,7 +55,7 @@ def test_a_run_that_differs(changed, capsys):
 def test_as_json(trained, changed, capsys):
     assert main(["reproduce", str(trained), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        "step": 3, "last_step": 3, "difference": None, "changed_conditions": [],
+        "step": 3, "last_step": 3, "difference": None, "changed_conditions": [], "resumed": [],
     }  # fmt: skip
     assert main(["reproduce", str(changed), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)

@@ -194,3 +194,16 @@ def test_the_page_says_how_new_the_validation_text_is(home):
     assert f"In this run's text, that is {seen:.0%} of the validation sentences." in texts(
         open_page("train", run=path.name)
     )
+
+
+def test_the_page_says_where_a_run_was_resumed_under_other_conditions(home):
+    path = tiny_run(home)
+    app = open_page("train", run=path.name)
+    assert "Resumed at step" not in texts(app)
+    config = json.loads((path / "config.json").read_text())
+    changed = config["conditions"] | {"processor": "**Z80**"}
+    (path / "config.json").write_text(json.dumps(config | {"resumed": [{"step": 1, "conditions": changed}]}))
+    sentence = (
+        f"Resumed at step 1 .* the pause: processor {re.escape(config['conditions']['processor'])}, then \\*\\*Z80"
+    )
+    assert any(re.match(sentence, text.value) for text in app.run().text)  # as text, not as markup

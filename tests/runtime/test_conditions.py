@@ -37,17 +37,26 @@ def test_conditions_are_those_of_this_process(here):
 
 def test_each_condition_that_matters_is_compared(here):
     same = dataclasses.asdict(here)
-    assert changed_conditions(same, here) == []
-    assert changed_conditions(same | {"interop_threads": 99}, here) == []
+
+    def changes(then: dict, code: object = None) -> list[str]:
+        after = {"conditions": same, "code": {"commit": "ab" * 20, "uncommitted_changes": False}}
+        return changed_conditions({"conditions": then, "code": code}, after, "here")
+
+    assert changes(same) == changes(same | {"interop_threads": 99}) == []
     for name in same.keys() - {"interop_threads", "versions"}:
-        assert changed_conditions(same | {name: "other"}, here) == [f"{name} other, here {same[name]}"]
+        assert changes(same | {name: "other"}) == [f"{name} other, here {same[name]}"]
     versions = {"versions": same["versions"] | {"torch": "1.0"}}
-    assert changed_conditions(same | versions, here) == [f"torch 1.0, here {torch.__version__}"]
+    assert changes(same | versions) == [f"torch 1.0, here {torch.__version__}"]
+    assert changes(same, {"commit": "cd" * 20}) == ["commit cdcdcdcdcdcd, here abababababab"]
+    changed = {"commit": "ab" * 20, "uncommitted_changes": True}
+    assert changes(same, changed) == ["commit abababababab with changes, here abababababab"]
 
 
-@pytest.mark.parametrize("recorded", [None, {}, {"versions": 3}, {"unknown": [1]}])
+@pytest.mark.parametrize("recorded", [None, [], {}, {"versions": 3}, {"unknown": [1]}])
 def test_what_was_not_recorded_is_not_compared(here, recorded):
-    assert changed_conditions(recorded, here) == []
+    now = {"conditions": dataclasses.asdict(here), "code": None}
+    assert changed_conditions({"conditions": recorded, "code": recorded}, now, "here") == []
+    assert changed_conditions({}, now, "here") == []
 
 
 def test_the_commit_of_a_checkout_and_whether_it_was_changed(tmp_path, monkeypatch):

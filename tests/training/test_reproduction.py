@@ -11,7 +11,8 @@ from llm.config import TrainingConfig
 from llm.presets import preset
 from llm.runs.folder import RunFolder
 from llm.training.reproduction import Difference, reproduce
-from llm.training.setup import changed_since_start, resume_run, start_run
+from llm.training.resumes import changed_since_start
+from llm.training.setup import resume_run, start_run
 
 TEXT = "".join(f"the {word} fox saw {count} small birds.\n" for count in range(40) for word in ("red", "old", "shy"))
 SHAPE = {"d_model": 8, "n_layers": 1, "n_heads": 2, "n_ctx": 8, "dropout": 0.1}
@@ -49,7 +50,7 @@ def test_a_run_is_reproduced_and_nothing_of_it_is_touched(run):
     comparisons = list(reproduce(run.path))
     assert [comparison.step for comparison in comparisons] == [0, 1, 2, 3, 4, 5]
     assert all(comparison.last_step == 5 and comparison.difference is None for comparison in comparisons)
-    assert changed_since_start(run) == []
+    assert changed_since_start(run.config()) == []
     assert content(run) == before
 
 
@@ -139,7 +140,7 @@ def test_a_run_from_before_these_records_is_reproduced(run):
     change_config(run.path, as_before)
     change_rows(run.path, lambda rows: [row.pop("well_formed") for row in rows])
     assert outcome(run).difference is None
-    assert changed_since_start(run) == []
+    assert changed_since_start(run.config()) == []
 
 
 def test_where_there_is_nothing_to_compare_with(run):
