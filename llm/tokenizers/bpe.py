@@ -17,12 +17,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import regex
 import tiktoken
 
 from llm.tokenizers.base import Tokenizer, require_valid_unicode
+
+if TYPE_CHECKING:
+    import numpy as np
 
 N_BYTES = 256  # the tokens before any merge: token b is the byte b
 
@@ -166,6 +169,11 @@ class BpeTokenizer(Tokenizer):
         require_valid_unicode(self.kind, text)
         return self._encoding.encode_ordinary(text)
 
+    def encode_array(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        """The same ids; no Python number is made."""
+        require_valid_unicode(self.kind, text)
+        return tiktoken_array(self._encoding, text)
+
     def settings(self) -> dict[str, Any]:
         """The merges, in order, as [left, right, new]."""
         return {"merges": self.merges}
@@ -189,6 +197,11 @@ class BpeTokenizer(Tokenizer):
             if total > MAX_VOCABULARY_BYTES:
                 raise ValueError(f"its tokens are longer than {MAX_VOCABULARY_BYTES} bytes together")
         return cls(Merge(*merge) for merge in merges)
+
+
+def tiktoken_array(encoding: tiktoken.Encoding, text: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """Tiktoken's ids of a text in which nothing is special."""
+    return encoding.encode_to_numpy(text, disallowed_special=()).astype("int32")
 
 
 class StandaloneTokenizer:

@@ -11,13 +11,16 @@ import math
 import threading
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import tiktoken
 from tiktoken_ext.openai_public import r50k_pat_str
 
 from llm.tokenizers.base import Tokenizer, require_valid_unicode
-from llm.tokenizers.bpe import standalone_chunks
+from llm.tokenizers.bpe import standalone_chunks, tiktoken_array
+
+if TYPE_CHECKING:
+    import numpy as np
 
 N_TOKENS = 50_257
 END_OF_TEXT = b"<|endoftext|>"
@@ -70,6 +73,11 @@ class Gpt2Tokenizer(Tokenizer):
         """Ids of the text: its bytes, joined by GPT-2's merges. Any text works; "<|endoftext|>" is plain text."""
         require_valid_unicode(self.kind, text)
         return self._encoding.encode_ordinary(text)
+
+    def encode_array(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        """The same ids; no Python number is made."""
+        require_valid_unicode(self.kind, text)
+        return tiktoken_array(self._encoding, text)
 
     def settings(self) -> dict[str, Any]:
         """Nothing: tokenizer.model holds it all."""

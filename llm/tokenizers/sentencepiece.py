@@ -15,12 +15,16 @@ import math
 import re
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import sentencepiece
 
 from llm.tokenizers.base import Tokenizer, UnknownCharacterError, require_valid_unicode
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Line ends; the package's own separators (NUL, unit separator or, in earlier versions, tab); its symbol for a space, ▁;
 # its symbol for unknown characters, ▅. All other code points up to U+10FFFF were seen to pass unchanged (0.2.3).
@@ -29,6 +33,7 @@ PRIVATE_USE = range(0xF0000, 0xFFFFE)
 # Beyond 1,000 characters (4,000 bytes) a line is cut: the package would leave out longer ones in training, and adds up
 # float32 scores in encoding.
 LONGEST_SENTENCE = 1000
+SENTENCES_AT_ONCE = 1000  # that are encoded: their ids are Python numbers for a moment
 
 
 class SentencePieceTokenizer(Tokenizer):
@@ -101,11 +106,21 @@ class SentencePieceTokenizer(Tokenizer):
 
     def encode(self, text: str) -> list[int]:
         """Ids of the likeliest pieces. Raises UnknownCharacterError for a character that the training text lacks."""
-        unknown = set(text) - self._characters
-        if unknown:
+        return list(self._ids(text))
+
+    def encode_array(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        """The same ids; there are few Python numbers at a time."""
+        import numpy as np
+
+        return np.fromiter(self._ids(text), dtype=np.int32)
+
+    def _ids(self, text: str) -> Iterator[int]:
+        if unknown := set(text) - self._characters:
             raise UnknownCharacterError(self.kind, unknown)
-        sentences = [sentence.translate(self._to_stand_ins) for sentence in _sentences(text)]
-        return [piece - 1 for pieces in self._processor.encode(sentences, num_threads=1) for piece in pieces]
+        sentences = (sentence.translate(self._to_stand_ins) for sentence in _sentences(text))
+        while some := list(islice(sentences, SENTENCES_AT_ONCE)):
+            for pieces in self._processor.encode(some, num_threads=1):
+                yield from (piece - 1 for piece in pieces)
 
     def settings(self) -> dict[str, Any]:
         """The stand-ins of the reserved characters."""

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from llm.data import TextData, split_text
 from llm.passages import Passages
 from llm.tokenizers import build_tokenizer
-from llm.training.baselines import Baselines, discounts, kneser_ney, measure_baselines
+from llm.training.baselines import Baselines, count_n_grams, discounts, kneser_ney, measure_baselines
 
 TEXT = "".join(f"the {word} fox saw {count} small birds.\n" for count in range(40) for word in ("red", "old", "shy"))
 MANY_BYTES = "".join(f"рыжая лиса видела {count} птиц 🐦, 狐狸看见了鸟。\n" for count in range(60))
@@ -118,6 +118,15 @@ def test_probabilities_sum_to_one_after_each_context_and_none_is_zero(train, ord
     for context, row in zip(contexts, found.tolist(), strict=True):
         expected = [slow.probability(context, token) for token in range(d_vocab)]
         assert row == pytest.approx(expected, rel=1e-9)
+
+
+@given(few_kinds, st.integers(1, 3), st.integers(1, 50))
+def test_n_grams_are_counted_in_parts(train, n, part):
+    kinds, counts = count_n_grams(torch.tensor(train, dtype=torch.int32), n, 5, part)
+    expected = Counter(zip(*(train[first:] for first in range(n)), strict=False))
+    numbers = {sum(token * 5**place for place, token in enumerate(reversed(gram))): c for gram, c in expected.items()}
+    assert kinds.tolist() == sorted(numbers)
+    assert dict(zip(kinds.tolist(), counts.tolist(), strict=True)) == numbers
 
 
 def test_discounts_are_those_of_chen_and_goodman():
