@@ -1,0 +1,77 @@
+"""Copying: which head attends, from a repeated token, to the token that followed its earlier occurrence.
+
+Measured on text, unlike the induction score, which is measured on random tokens: a head can copy what a text repeats
+without doing so for everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llm.interpret.attention_patterns import attention_layers
+from llm.interpret.recording import as_batch
+from llm.model import Transformer
+from llm.runtime.stepwise import stepwise
+
+APART = 3  # an occurrence that is no further back than this is not looked up: it may be part of the same word
+BATCH = 8  # windows whose patterns are in memory at once
+
+
+@dataclass(frozen=True)
+class CopyingScores:
+    """One number per head; the score of a head that attends evenly; and the number of positions measured."""
+
+    copying: Float[Tensor, "layer head"]
+    uniform: float
+    positions: int
+
+
+def earlier_occurrences(tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+    """For each position q the latest earlier position p of the same token; −1: there is none, or q − p ≤ 3."""
+    earlier = (tokens[:, :, None] == tokens[:, None, :]).tril(-1)  # [batch, pos, pos]
+    position = torch.arange(tokens.shape[1], device=tokens.device)  # [pos]
+    latest = torch.where(earlier, position, -1).amax(dim=-1)  # [batch, pos]
+    return torch.where(position - latest > APART, latest, -1)
+
+
+@stepwise
+def copying_scores(
+    model: Transformer, inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"], batch_size: int = BATCH
+) -> Generator[None, None, CopyingScores]:
+    """The copying score of every head on windows of text; `targets` are the tokens that follow `inputs`.
+
+    score = mean of A[q, p + 1] over the positions q whose token occurred before, the last time at p, where the token
+    after q is again the one after p, and q − p > 3. For a head that attends evenly: the mean of 1 / (q + 1).
+    A text that repeats nothing scores 0. Yields after each layer of each batch of windows.
+
+    Raises:
+        ValueError: invalid tokens (see `as_batch`), or targets of another shape.
+    """
+    if inputs.shape != targets.shape:
+        raise ValueError(f"inputs {list(inputs.shape)} and targets {list(targets.shape)} must have the same shape")
+    config = model.config
+    total = torch.zeros(config.n_layers, config.n_heads, dtype=torch.float64)  # [layer, head]
+    uniform, positions = 0.0, 0
+    for start in range(0, len(inputs), batch_size):
+        tokens = as_batch(model, inputs[start : start + batch_size])
+        row, query, key = _copied(tokens, targets[start : start + batch_size].to(tokens.device))  # each [position]
+        for index, layer in enumerate(attention_layers(model, tokens)):
+            total[index] += layer.pattern[row, :, query, key].double().sum(dim=0).cpu()  # [head]
+            yield
+        uniform += float((1 / (query + 1).double()).sum())
+        positions += len(query)
+    count = max(1, positions)
+    return CopyingScores((total / count).float(), uniform / count, positions)
+
+
+def _copied(tokens: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"]) -> tuple[Tensor, Tensor, Tensor]:
+    """Row, query position q and key position p + 1 of each position that the score counts."""
+    earlier = earlier_occurrences(tokens)  # [batch, pos]
+    after = tokens.gather(1, (earlier + 1).clamp(min=0))  # [batch, pos]
+    row, query = ((earlier >= 0) & (after == targets)).nonzero().unbind(dim=1)  # each [position]
+    return row, query, earlier[row, query] + 1
