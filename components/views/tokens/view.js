@@ -17,6 +17,9 @@ class Tokens {
    */
   constructor(root, data) {
     this.root = root;
+    root.tabIndex = 0; // many tokens scroll
+    root.setAttribute("role", "group");
+    root.setAttribute("aria-label", "Tokens");
     this.update(data);
   }
 
