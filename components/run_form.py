@@ -64,7 +64,7 @@ def choose_text() -> tuple[str, str]:
         path = select_box("Text", {text: _text_name(text) for text in texts}, Session.TRAIN_TEXT, folders.DEFAULT_TEXT,
                           persist_state="session")  # fmt: skip
     text = read_text(path)
-    st.caption(f"{len(text):,} characters · 90 % for training, 5 % for validation, 5 % for testing. It begins:")
+    st.caption(f"{len(text):,} characters · 90% for training, 5% for validation, 5% for testing. It begins:")
     st.text(_beginning(text))
     return text, path.name
 

@@ -1,6 +1,6 @@
 """Text → token ids → batches of windows.
 
-The text is split once, by characters: the first 90 % for training, the next 5 % for validation, the last 5 % for
+The text is split once, by characters: the first 90% for training, the next 5% for validation, the last 5% for
 testing, at line breaks if there are some near. The model learns only from the training part; so does its tokenizer,
 except for which characters there are. Each part is tokenised separately, so that no token and no window crosses the
 split. A window is a view into the ids, n_ctx inputs and the same shifted by one as targets; the text is never copied

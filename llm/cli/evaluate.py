@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from llm.training.run_evaluation import RunEvaluation
 
 PARTS = {
-    "train": "the first 90 %, from which the model and its tokenizer learned.",
-    "validation": "the next 5 %, on which the best weights were chosen.",
-    "test": "the last 5 %, used neither to train nor to choose the best weights.",
+    "train": "the first 90%, from which the model and its tokenizer learned.",
+    "validation": "the next 5%, on which the best weights were chosen.",
+    "test": "the last 5%, used neither to train nor to choose the best weights.",
 }
 
 
@@ -59,11 +59,11 @@ def _lines(found: RunEvaluation, name: str) -> list[str]:
         f"{measured.tokens:,} tokens in {measured.passages:,} passages",
         f"  loss                {with_error(measured.loss, measured.standard_error)} nats per token",
         f"  perplexity          {measured.perplexity:,.3f}",
-        f"  accuracy            {with_error(100 * measured.accuracy, None if error is None else 100 * error, 1)} %",
+        f"  accuracy            {with_error(100 * measured.accuracy, None if error is None else 100 * error, 1)}%",
         f"  bits per character  {bits}",
     ]
     if found.sentences_seen_in_training is not None:
-        percentage = f"{100 * found.sentences_seen_in_training:.0f} %"
+        percentage = f"{100 * found.sentences_seen_in_training:.0f}%"
         lines.append(f"  sentences           {percentage} occur word for word in the training part")
     lines.append("Loss without a network, on the same text:")
     for order in ("uniform", "unigram", "bigram", "trigram"):

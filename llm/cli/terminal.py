@@ -99,9 +99,9 @@ class TrainingView:
             f"step {metrics.step:,}",
             f"validation loss {with_error(evaluation.loss, evaluation.standard_error)}",
             f"perplexity {evaluation.perplexity:,.1f}",
-            f"accuracy {100 * evaluation.accuracy:.1f} %",
+            f"accuracy {100 * evaluation.accuracy:.1f}%",
             f"{evaluation.bits_per_character:.2f} bits per character",
-            f"{100 * metrics.well_formed:.0f} % of sentences well-formed" if metrics.well_formed is not None else None,
+            f"{100 * metrics.well_formed:.0f}% of sentences well-formed" if metrics.well_formed is not None else None,
             *(() if self.console.is_terminal else self._pace(metrics)),  # on a terminal the bar shows these
         )
         self.console.print(Text(line, style="bold"), soft_wrap=True)

@@ -99,7 +99,7 @@ def test_on_a_terminal_a_bar_runs_and_samples_are_plain_text(trained):
         view.step(metrics)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.file.getvalue())
     assert (
-        "step 2 · validation loss 2.500 ± 0.125 · perplexity 12.2 · accuracy 25.0 % · 3.10 bits per character" in shown
+        "step 2 · validation loss 2.500 ± 0.125 · perplexity 12.2 · accuracy 25.0% · 3.10 bits per character" in shown
     )
     assert "│ [red]fox[/red] \\x1b[31m\\x07 :smile:" in shown and "\x07" not in shown
     assert "step 2/3" in shown and "loss 2.700" in shown and "1,234 tokens/s" in shown and "0:01 left" in shown

@@ -88,7 +88,7 @@ def test_the_command_measures_a_file_at_a_step(path, tmp_path, capsys):
     assert main(["evaluate", str(path), "--step", "0", "--text", str(tmp_path / "other.txt")]) == 0
     shown = capsys.readouterr().out
     assert re.search(rf"step 0, on all of \S+other.txt: {len(OTHER) - 3} characters", shown)
-    assert "0 % occur word for word" in shown and "Skills" not in shown
+    assert "0% occur word for word" in shown and "Skills" not in shown
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def figures(folder: RunFolder, config: RunConfig, state: str) -> None:
         has_test = config.about(int, "text", "test_characters") and folder.has("final")
         measure = has_test and st.toggle(
             "Measure the test part", key=Session.TRAIN_TEST.of(folder.id),
-            help="The last 5 % of the text, used neither to train nor to choose the best weights",
+            help="The last 5% of the text, used neither to train nor to choose the best weights",
         )  # fmt: skip
     if measure:
         _show_test(folder)
@@ -45,11 +45,11 @@ def _show_test(folder: RunFolder) -> None:
     measured = tested.evaluation
     bits = with_error(measured.bits_per_character, measured.bits_per_character_standard_error)
     seen = tested.sentences_seen_in_training
-    new = "" if seen is None else f" {100 * seen:.0f} % of its sentences occur word for word in the training part."
+    new = "" if seen is None else f" {100 * seen:.0f}% of its sentences occur word for word in the training part."
     st.markdown(
         f"**Test loss {with_error(measured.loss, measured.standard_error)}** on all {measured.characters:,} characters "
         f"· trigram line {with_error(tested.baselines.trigram, tested.baselines.trigram_standard_error)} · "
-        f"{bits} bits per character · accuracy {100 * measured.accuracy:.1f} %.{new}"
+        f"{bits} bits per character · accuracy {100 * measured.accuracy:.1f}%.{new}"
     )
 
 

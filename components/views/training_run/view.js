@@ -162,7 +162,7 @@ class LiveRun {
     const { evaluation } = row;
     const loss = evaluation ? ` · validation loss ${withError(evaluation.loss, evaluation.standard_error, 2)}` : "";
     const wellFormed = row.well_formed === null || row.well_formed === undefined ? ""
-      : ` · ${Math.round(100 * row.well_formed)} % of its sentences well-formed`;
+      : ` · ${Math.round(100 * row.well_formed)}% of its sentences well-formed`;
     const when = row.step === 0 ? "Step 0 · untrained" : `Step ${withThousands(row.step)}`;
     entry.append(element("div", "llm-live-when", when + loss + wellFormed), element("p", "llm-live-text", row.sample));
     this.list.append(entry);
@@ -184,7 +184,7 @@ class LiveRun {
       const track = element("div", "llm-live-skill-track");
       track.append(bar);
       this.skillList.append(element("span", "", name.replaceAll("_", " ")), track,
-        element("span", "llm-live-skill-value", `${Math.round(100 * accuracy)} %`),
+        element("span", "llm-live-skill-value", `${Math.round(100 * accuracy)}%`),
         element("span", "llm-live-skill-since", since === null ? "" : `since step ${withThousands(since)}`));
     }
   }
@@ -219,7 +219,7 @@ class LiveRun {
       this.measuredOn.textContent = `on ${final ? "all " : ""}${measuredOn(evaluation)}`;
       this.values.bits.textContent = evaluation.bits_per_character?.toFixed(3) ?? "–";
       const { accuracy } = evaluation;
-      this.values.accuracy.textContent = typeof accuracy === "number" ? `${(100 * accuracy).toFixed(1)} %` : "–";
+      this.values.accuracy.textContent = typeof accuracy === "number" ? `${(100 * accuracy).toFixed(1)}%` : "–";
     }
     if (state !== this.state) {
       this.state = state;

@@ -120,7 +120,7 @@ class Writing {
     if (!token) return;
     this.text.querySelector(".llm-writing-chosen")?.classList.remove("llm-writing-chosen");
     piece.classList.add("llm-writing-chosen");
-    const percent = (/** @type {number} */ probability) => `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`;
+    const percent = (/** @type {number} */ probability) => `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)}%`;
     this.card.replaceChildren();
     const title = element("div", "llm-writing-title");
     title.append("The model gave ", element("code", "", JSON.stringify(token.text)),
