@@ -11,6 +11,7 @@ import pytest
 from app_server import HENS, run_without_questions
 from playwright.sync_api import Page
 
+from components.views import views
 from llm.checkpoints import RunFolder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -32,9 +33,16 @@ PAGES = {  # with what shows that a page is complete
     "generate?run={run}&prompt={markup}": "text=Earlier texts",
     "tokenizer?text={markup}": ".llm-token",
     "code?run={run}&prompt={markup}": ".llm-code-line",
-    "attention?run={run}&prompt={markup}&view=head": "[data-drawn=head]",
-    "inside?run={run}&prompt={markup}&view=lens": "[data-drawn=lens]",
-    "inside?run={run}&prompt={markup}&view=embeddings": "[data-drawn=map]",
+    "attention?run={run}&prompt={markup}": "[data-drawn]",
+    "inside?run={run}&prompt={markup}&clean={part}a&corrupt={part}e&right=a&wrong=e": "[data-drawn]",
+}
+# what is chosen on an open page, by the label of the choice, and what shows that it is complete
+CHOICES = {
+    "code": {"Sampling and training": "[data-path=sampling]"},
+    **{
+        name: {view.label: f".llm-{name}_{view.name}[data-drawn]" for view in views(name).values()}
+        for name in ("attention", "inside")
+    },
 }
 
 
@@ -77,20 +85,28 @@ def test_every_page_shows_texts_as_text_and_asks_only_its_own_server(page: Page,
     page.on("websocket", lambda socket: asked.append(socket.url))
     page.on("console", lambda message: refused.append(message.text) if "Security Policy" in message.text else None)
     own = urlparse(server.url).netloc
-    for address, ready in PAGES.items():
-        page.goto(f"{server.url}/{address.format(run=run.name, markup=quote(MARKUP))}")
-        page.wait_for_selector(ready)
-        for section in page.locator("summary").all() if "run=" in address else ():
-            section.click()
+
+    def check(shown: str) -> None:
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
         page.wait_for_timeout(300)
         made = page.locator(MADE_OF_IT).filter(has_text="leak").or_(page.locator("img[src*=leak]")).all()
-        assert [element.evaluate("element => element.outerHTML.slice(0, 200)") for element in made] == [], address
+        assert [element.evaluate("element => element.outerHTML.slice(0, 200)") for element in made] == [], shown
         elsewhere = {
             url for url in asked if urlparse(url).netloc != own and urlparse(url).scheme not in ("data", "blob")
         }
-        assert elsewhere == set(), address
-        assert refused == [], address  # by the policy of `components.guard`: the pages need nothing that it forbids
+        assert elsewhere == set(), shown
+        assert refused == [], shown  # by the policy of `components.guard`: the pages need nothing that it forbids
+
+    for address, ready in PAGES.items():
+        page.goto(f"{server.url}/{address.format(run=run.name, markup=quote(MARKUP), part=quote(MARKUP[:40]))}")
+        page.wait_for_selector(ready)
+        for section in page.locator("summary").all() if "run=" in address else ():
+            section.click()
+        check(address)
+        for choice, drawn in CHOICES.get(address.partition("?")[0], {}).items():
+            page.get_by_role("radio", name=choice).click()
+            page.wait_for_selector(drawn)
+            check(choice)
     assert len(asked) > 100
 
 
