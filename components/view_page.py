@@ -6,7 +6,7 @@ import streamlit as st
 
 from components.shared import prediction, states
 from components.shared.controls import choose_one
-from components.shared.selection import choose_selection
+from components.shared.selection import choose_prompt, choose_selection
 from components.shared.session import Address, Session, forget
 from components.shared.view import Subject, show
 from components.views import views
@@ -16,7 +16,7 @@ def view_page(name: str, title: str, introduction: str) -> None:
     """Show the page `name`: choose run, step and text, and one of the page's views."""
     st.title(title)
     st.markdown(introduction)
-    selection = choose_selection(title)
+    selection = choose_selection(title, choose_prompt)
     if selection is None:
         return
     known = views(name)

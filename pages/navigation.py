@@ -18,6 +18,7 @@ chosen = st.navigation(
             st.Page("tokenizer.py", title="Tokenizer", icon=":material/text_fields:", url_path="tokenizer"),
             st.Page("code.py", title="Code", icon=":material/code:", url_path="code"),
             st.Page("attention.py", title="Attention", icon=":material/visibility:", url_path="attention"),
+            st.Page("circuit.py", title="Circuit", icon=":material/account_tree:", url_path="circuit"),
             st.Page("inside.py", title="Inside", icon=":material/biotech:", url_path="inside"),
         ],
     }

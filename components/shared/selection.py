@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from llm.runtime.text import normalize_text
 
 END = "end"  # in an address: the weights after the last step
 TOKENS, OWN = "tokens", "own"  # parameters of a route's address that select the text
+HEADS_AND_PIECES = Address.EXAMPLE, Address.PREVIOUS, Address.COPYING, Address.OTHER  # of the page Circuit
 WRITTEN = "written"  # another: when the weights of the end were written
 
 _texts: ResultCache[TextData] = ResultCache(2)
@@ -120,15 +122,15 @@ def run_from_request(request: Request) -> WholeRun:
     return WholeRun(run_id)
 
 
-def choose_selection(page: str) -> Selection | None:
-    """Choose run, step and text. None, with the reason on the page, if there is nothing to show."""
+def choose_selection(page: str, choose_text: Callable[[Run, Selection], Selection | None]) -> Selection | None:
+    """Choose run, step and, by `choose_text`, a text. None, with the reason on the page, if there is none."""
     left, right = st.columns([3, 2])
     with left:
         run = choose_run(f"The {page} page")
     if run is None:
         return None
     if st.session_state.get(Session.SELECTION_RUN, run.id) != run.id:
-        forget(Address.GROWN, Address.LOCKED)  # another model's
+        forget(Address.GROWN, Address.LOCKED, *HEADS_AND_PIECES)  # another model's
     st.session_state[Session.SELECTION_RUN] = run.id
     try:
         with right:
@@ -168,7 +170,7 @@ def one_layer_runs(except_for: str) -> dict[str, str]:
     return labels
 
 
-def choose_text(run: Run, selection: Selection) -> Selection | None:
+def choose_prompt(run: Run, selection: Selection) -> Selection | None:
     """Choose the text that the model reads; tokens predicted by the model can be appended one by one."""
     first = st.query_params.get(Address.PROMPT)
     key = Session.SELECTION_PROMPT.of(selection.run_id)

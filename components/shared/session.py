@@ -71,6 +71,11 @@ class Address(StrEnum):
     AT = "at"
     # neurons
     NEURON = "neuron"
+    # circuit
+    EXAMPLE = "example"  # the number of an example, or the user's own text
+    PREVIOUS = "previous"  # the previous-token head
+    COPYING = "copying"  # the copying head
+    OTHER = "other"  # the piece that replaces the one to be copied
 
 
 class Session(StrEnum):
@@ -140,6 +145,8 @@ class Session(StrEnum):
     INSIDE_PAIR_OF = "inside-pair-of"  # the run whose pair of tokens the address holds
     INSIDE_UNKNOWN = "inside-unknown"  # why a typed token was refused, until it has been shown
     INSIDE_CONTRAST = "inside-contrast"
+
+    CIRCUIT_TEXT = "circuit-text"
 
     def of(self, *parts: str) -> str:
         """One of several keys of this kind, such as the prompt of one run."""

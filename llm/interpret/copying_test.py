@@ -54,17 +54,18 @@ class Experiment:
     heads: tuple[Head, ...] = ()
 
 
-def last_repetition(tokens: Sequence[int]) -> Repetition | None:
+def last_repetition(tokens: Sequence[int], known: bool = False) -> Repetition | None:
     """The longest prompt of a text that ends at a repeated token. None if nothing in it is repeated.
 
-    A token that is not the text's last one counts only if the text repeats what followed it, too.
+    A token that is not the text's last one counts only if the text repeats what followed it, too. With `known`, the
+    last one does not count: the text itself must show that it goes on with the piece.
     """
     if not tokens:
         return None
     earlier = earlier_occurrences(torch.tensor([list(tokens)]))[0].tolist()
     for query in range(len(tokens) - 1, -1, -1):
         last = query == len(tokens) - 1
-        if earlier[query] >= 0 and (last or tokens[query + 1] == tokens[earlier[query] + 1]):
+        if earlier[query] >= 0 and (not known if last else tokens[query + 1] == tokens[earlier[query] + 1]):
             return Repetition(tuple(tokens[: query + 1]), earlier[query])
     return None
 
@@ -76,7 +77,7 @@ def other_pieces(
 
     Sorted by |ln(1 + c(x z)) − ln(1 + c(x y))| of the counts in `train`, then by the same of c(z) and c(y). Pass pieces
     that a text copies elsewhere: what a text never copies, such as a comma, is no fair alternative. Tokens that the
-    prompt contains do not count. Where fewer than two are left, all other tokens take part.
+    prompt contains do not count. Where fewer than two are left, all other tokens take part, or else the prompt's own.
     """
     size = 1 + max(int(train.max()), int(among.max()) if len(among) else 0, *repetition.prompt)
     after = torch.bincount(train[1:][train[:-1] == repetition.prompt[-1]].long(), minlength=size)  # [token]
@@ -86,7 +87,9 @@ def other_pieces(
     )
     unused = [token for token in range(size) if token not in repetition.prompt]
     fitting = sorted({*among.tolist()} & {*unused})
-    candidates = fitting if len(fitting) > 1 else unused
+    candidates = (
+        fitting if len(fitting) > 1 else unused or [token for token in range(size) if token != repetition.piece]
+    )
     return sorted(candidates, key=lambda token: (far_after[token], far_overall[token]))[:count]
 
 

@@ -27,6 +27,11 @@ def test_the_last_repetition_ends_a_prompt():
     assert last_repetition((1, 2, 3, 4)) is None
     assert last_repetition((1, 2, 1)) is None  # too near
     assert last_repetition(()) is None
+    assert last_repetition((*PROMPT, 7)) == Repetition((*PROMPT, 7), 2)
+    assert last_repetition((*PROMPT, 7), known=True) == Repetition(PROMPT, 1)
+    ends_repeated = (1, 2, 3, 4, 5, 6, 1, 2)
+    assert last_repetition(ends_repeated) == Repetition(ends_repeated, 1)
+    assert last_repetition(ends_repeated, known=True) == Repetition(ends_repeated[:-1], 0)
 
 
 def test_another_piece_takes_every_place_from_which_the_piece_could_be_copied():
@@ -44,6 +49,8 @@ def test_other_pieces_are_copied_elsewhere_and_about_as_common_after_the_same_to
     assert other_pieces(TRAIN, repetition, among) == [9, 8, 0, 11, 15]
     assert other_pieces(TRAIN, repetition, among, count=1) == [9]
     assert other_pieces(TRAIN, repetition, among[:0])[:3] == [9, 8, 0]
+    everything = Repetition((0, 1, 2, 3, 0), 0)
+    assert set(other_pieces(torch.tensor([0, 1, 2, 3]), everything, among[:0])) == {0, 2, 3}  # at least not the piece
 
 
 def test_only_the_two_heads_of_the_circuit_matter_and_the_replaced_piece_is_copied():

@@ -1,0 +1,182 @@
+// The circuit through training: its parts at every snapshot, the steps at which they appeared, and a slider.
+
+import { element, shape } from "../../frontend/dom.js";
+import { fetchJson } from "../../frontend/fetching.js";
+import { fixed, quoted, wholePercent, withThousands } from "../../frontend/format.js";
+import { extent, linear, linePath, spreadNames, ticks } from "../../frontend/scales.js";
+
+const CHART = { width: 480, height: 200, left: 40, right: 128, top: 14, bottom: 28 }; // names stand on the right
+const TICK_GAP = 36; // units of the drawing between two ticks
+const LEAST = 0.3; // a score or an accuracy that never gets above this has not appeared
+
+/** @typedef {[name: string, values: (number | null | undefined)[], kind: string]} Line */
+
+/**
+ * The step at which a figure counts as having appeared: the first where it is halfway from its value at the first
+ * snapshot to its highest. None if even the highest is not above `least`.
+ *
+ * @param {number[]} steps
+ * @param {(number | null | undefined)[]} values
+ * @param {number} least
+ * @returns {number | null}
+ */
+export function appearedAt(steps, values, least) {
+  const known = values.filter((value) => typeof value === "number");
+  const highest = Math.max(...known);
+  if (!known.length || highest <= least) return null;
+  const half = (known[0] + highest) / 2;
+  return steps[values.findIndex((value) => typeof value === "number" && value >= half)];
+}
+
+export class Timeline {
+  /**
+   * @param {HTMLElement} body
+   * @param {import("./view.js").Data} data
+   * @param {(step: number) => void} move
+   */
+  constructor(body, data, move) {
+    this.body = body;
+    this.data = data;
+    /** @type {Map<number, any>} by step */
+    this.measured = new Map();
+    /** @type {any} */
+    this.control = null;
+    this.index = Math.max(0, data.steps.indexOf(data.step));
+    if (!data.steps.includes(data.step)) this.index = data.steps.length - 1;
+    this.status = element("p", "llm-part-status", "");
+    this.status.setAttribute("role", "status");
+    this.story = element("div", "llm-circuit-steps");
+    this.slider = element("input");
+    Object.assign(this.slider, { type: "range", min: 0, max: data.steps.length - 1, value: this.index });
+    this.slider.setAttribute("aria-label", "Snapshot");
+    this.slider.addEventListener("input", () => {
+      this.index = Number(this.slider.value);
+      this.draw();
+    });
+    this.slider.addEventListener("change", () => move(this.data.steps[this.index]));
+    this.caption = element("span", "llm-circuit-caption");
+    const row = element("label", "llm-circuit-slider");
+    row.append(this.slider, this.caption);
+    this.charts = element("div", "llm-circuit-charts");
+    this.note = element("p", "llm-part-note");
+    this.all = [element("p", "llm-circuit-say", "No part is there from the start. Move the slider; when you let go, the whole page shows "
+      + "the model as it was at that step."), this.status, this.story, row, this.charts, this.note];
+  }
+
+  /**
+   * All snapshots, the first and the last before the rest.
+   *
+   * @param {() => boolean} stopped
+   */
+  async measure(stopped) {
+    const { steps, sources } = this.data;
+    this.body.replaceChildren(...this.all);
+    if (!steps.length) {
+      this.body.replaceChildren(element("p", "llm-part-note", "This run has kept no snapshots."));
+      return;
+    }
+    try {
+      for (const index of new Set([0, steps.length - 1, ...steps.keys()])) {
+        if (stopped()) return;
+        this.status.textContent = `Measuring the snapshots, ${this.measured.size} of ${steps.length} …`;
+        this.measured.set(steps[index], await fetchJson(sources[`step/${steps[index]}`]));
+        this.draw();
+      }
+      if (sources.control) this.control = await fetchJson(sources.control);
+      this.status.textContent = "";
+    } catch (error) {
+      this.status.textContent = error.message;
+      this.status.classList.add("llm-part-bad");
+    }
+    this.draw();
+  }
+
+  /** @param {string} name */
+  through(name) {
+    return this.data.steps.map((step) => this.measured.get(step)?.[name]);
+  }
+
+  draw() {
+    const { steps, piece, copiesAbove } = this.data;
+    if (!steps.length || !this.measured.size) return;
+    const now = this.measured.get(steps[this.index]);
+    this.caption.textContent = `Step ${withThousands(steps[this.index])}`
+      + (now ? ` · ${quoted(piece)} predicted with ${wholePercent(now.probability)}` : "");
+    const random = this.measured.get(steps[0])?.random ?? 0;
+    const flat = (/** @type {number} */ value) => steps.map(() => value);
+    const [previous, copying, composed, copied, rest, accuracy] = ["previous", "copying", "composition", "copied", "rest", "accuracy"]
+      .map((name) => this.through(name));
+    /** @type {[string, number | null, string][]} */
+    const parts = [
+      ["Previous-token head", appearedAt(steps, previous, LEAST), "previous"],
+      ["Keys that read its note", appearedAt(steps, composed, 1.3 * random), "composed"],
+      ["Copying head", appearedAt(steps, copying, copiesAbove), "copying"],
+      ["Copied pieces predicted right", appearedAt(steps, accuracy, LEAST), "loss"],
+    ];
+    this.story.replaceChildren(...parts.map(([name, step, kind]) => {
+      const chip = element("div", `llm-circuit-chip llm-circuit-chip-${kind}`);
+      const all = this.measured.size === steps.length;
+      chip.append(element("strong", "", !all ? "…" : step === null ? "not yet" : `step ${withThousands(step)}`), element("span", "", name));
+      return chip;
+    }));
+    const control = this.control;
+    this.charts.replaceChildren(
+      this.chart("Best scores of any head", [
+        ...(control ? [/** @type {Line} */ (["one layer, copying", flat(control.copying), "control"])] : []),
+        ["previous token", previous, "previous"], ["copying", copying, "copying"]], 0.2),
+      this.chart("Loss, nats per token", [
+        ...(control && control.copied !== null ? [/** @type {Line} */ (["one layer, copied pieces", flat(control.copied), "control"])] : []),
+        ["other tokens", rest, "rest"], ["copied pieces", copied, "loss"]], 0),
+      this.chart("K-composition of the pair", [["random", flat(random), "control"], ["pair", composed, "composed"]], 3 * random),
+      this.chart("Copied pieces: predicted right; dotted: this example's", [
+        ["this example", this.through("probability"), "example"], ["accuracy", accuracy, "loss"]], 1),
+    );
+    this.note.textContent = "A part counts as having appeared at the first snapshot where it is halfway from its value at the first snapshot to its "
+      + "highest, if that is clearly above chance. What happened between two snapshots, nobody measured.";
+  }
+
+  /**
+   * Lines over the steps, which stand on a logarithmic scale, as the snapshots do.
+   *
+   * @param {string} title
+   * @param {Line[]} lines
+   * @param {number} least the top of the axis at least
+   */
+  chart(title, lines, least) {
+    const { width, height, left, right, top, bottom } = CHART;
+    const { steps } = this.data;
+    const figure = element("figure", "llm-part-figure llm-part-panel");
+    const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "llm-circuit-plot", role: "img" });
+    svg.setAttribute("aria-label", `${title}: ${lines.map(([name, values]) => `${name} ${values.at(-1)?.toFixed(2) ?? "unknown"}`).join(", ")} at the end`);
+    const scaled = (/** @type {number} */ step) => Math.log2(step + 1);
+    const along = linear([0, scaled(steps.at(-1)) || 1], [left, width - right]);
+    const x = (/** @type {number} */ step) => along(scaled(step));
+    const [low, high] = extent(lines.flatMap(([, values]) => values), [0, least]);
+    const y = linear([high, low], [top, height - bottom]);
+    svg.append(shape("line", { x1: left, x2: width - right, y1: y(0), y2: y(0), class: "llm-part-axis" }));
+    for (const value of new Set([0, high])) {
+      svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, fixed(value, 2)));
+    }
+    /** @type {[end: number, name: string][]} */
+    const named = [];
+    for (const [name, values, kind] of lines) {
+      /** @type {[number, number][]} */
+      const points = values.flatMap((value, index) => (typeof value === "number" ? [[x(steps[index]), y(value)]] : []));
+      if (!points.length) continue;
+      svg.append(shape("path", { d: linePath(points), class: `llm-circuit-line llm-circuit-line-${kind}` }));
+      named.push([points.at(-1)[1], `${name} ${values.at(-1)?.toFixed(2) ?? ""}`]);
+    }
+    named.sort(([first], [second]) => first - second);
+    const baselines = spreadNames(named.map(([end]) => end + 4), top + 4, 14);
+    const below = Math.max(0, (baselines.at(-1) ?? 0) - (height - bottom));
+    baselines.forEach((baseline, index) => svg.append(shape("text", { x: width - right + 7, y: baseline - below,
+      class: "llm-circuit-line-name" }, named[index][1])));
+    const now = x(steps[this.index]);
+    svg.append(shape("line", { x1: now, x2: now, y1: top, y2: height - bottom, class: "llm-circuit-now" }));
+    for (const value of ticks(steps.filter((step) => (step & (step - 1)) === 0), steps.at(-1), x, TICK_GAP)) {
+      svg.append(shape("text", { x: x(value), y: height - 8, "text-anchor": "middle" }, withThousands(value)));
+    }
+    figure.append(element("figcaption", "llm-part-title", title), svg);
+    return figure;
+  }
+}

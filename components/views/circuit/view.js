@@ -1,0 +1,130 @@
+// A copying circuit as a story that is read from top to bottom: where two heads look, what they look for and write, how
+// they fit together, what they add, what happens without them, and when they appeared in training.
+
+import { element } from "../../frontend/dom.js";
+import { exportRow, renewExportRow } from "../../frontend/export.js";
+import { fetchJson } from "../../frontend/fetching.js";
+import { mount } from "../../frontend/mount.js";
+import { asSeen } from "../../frontend/picture.js";
+import { breaking, composition, direct, looks, parts } from "./sections.js";
+import { Timeline } from "./timeline.js";
+
+/**
+ * Data from the server.
+ *
+ * @typedef {object} Data
+ * @property {string} title
+ * @property {import("../../frontend/export.js").Links} export
+ * @property {string} guess what the person predicted, or nothing
+ * @property {boolean} [exported] whether this is an exported page
+ * @property {string[]} labels the tokens up to the piece to be predicted
+ * @property {number} earlier where the last token occurred before
+ * @property {number[]} places of the piece, after the same token
+ * @property {string} piece the one to be copied
+ * @property {string} other the one that replaces it
+ * @property {import("./grids.js").Head} previous
+ * @property {import("./grids.js").Head} copying
+ * @property {number} layers
+ * @property {number} heads
+ * @property {number} group heads that use the same keys and values
+ * @property {boolean} rotary
+ * @property {number} copiesAbove
+ * @property {string} control id of a one-layer run
+ * @property {number[]} steps the snapshots
+ * @property {number} step the selected one
+ * @property {Record<string, string>} sources addresses
+ */
+
+/** @typedef {(root: HTMLElement, data: Data, content: any) => Node[]} Section */
+
+/** @type {[name: string, title: string, section: Section][]} */
+const SECTIONS = [
+  ["heads", "Where the two heads look", looks],
+  ["parts", "What the copying head looks for, and what it writes", parts],
+  ["composition", "Do the two heads fit together?", composition],
+  ["direct", "Who votes for the right piece?", direct],
+  ["test", "Now break it", breaking],
+];
+
+class Circuit {
+  static identity = (/** @type {Data} */ data) => data.sources.heads + data.control;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
+   */
+  constructor(root, data, page) {
+    this.root = root;
+    this.data = data;
+    this.stopped = false;
+    /** @type {Map<string, any>} by section */
+    this.contents = new Map();
+    this.bodies = new Map(SECTIONS.map(([name, title], index) => [name, this.section(index + 1, title)]));
+    this.timeline = new Timeline(this.section(SECTIONS.length + 1, "When did it appear?"), data,
+      (step) => page.report("moved", step));
+    root.replaceChildren(...[...this.bodies.values(), this.timeline.body].map((body) => body.parentElement),
+      this.exportRow());
+    this.read();
+  }
+
+  /**
+   * A numbered section; returns its body.
+   *
+   * @param {number} number
+   * @param {string} title
+   */
+  section(number, title) {
+    const section = element("section", "llm-circuit-section");
+    const heading = element("h2", "llm-circuit-heading");
+    heading.append(element("span", "llm-circuit-index", number), title);
+    const body = element("div", "llm-circuit-body");
+    body.append(element("p", "llm-part-status", "Computing …"));
+    section.append(heading, body);
+    return body;
+  }
+
+  exportRow() {
+    return exportRow(this.data.export, () => asSeen(this.root, this.data.title));
+  }
+
+  /** One section after the other, in the order in which they are read. */
+  async read() {
+    for (const [name] of SECTIONS) {
+      if (this.stopped) return;
+      try {
+        const content = await fetchJson(this.data.sources[name]);
+        if (name === "test") content.heldOut = await fetchJson(this.data.sources.heldOut);
+        this.contents.set(name, content);
+      } catch (error) {
+        this.bodies.get(name).replaceChildren(element("p", "llm-part-status llm-part-bad", error.message));
+        if (name === "heads") return;
+      }
+      this.draw(name);
+    }
+    await this.timeline.measure(() => this.stopped);
+    this.root.dataset.drawn = "circuit";
+  }
+
+  /** @param {string} wanted a section's name */
+  draw(wanted) {
+    const content = this.contents.get(wanted);
+    const [, , section] = SECTIONS.find(([name]) => name === wanted);
+    if (content) this.bodies.get(wanted).replaceChildren(...section(this.root, this.data, content));
+  }
+
+  stop() {
+    this.stopped = true;
+  }
+
+  /** @param {Data} data */
+  update(data) {
+    const before = this.data;
+    this.data = this.timeline.data = data;
+    for (const [name] of SECTIONS) this.draw(name);
+    this.timeline.draw();
+    renewExportRow(this.root, before, data, () => this.exportRow());
+  }
+}
+
+export default mount(Circuit);
