@@ -1,4 +1,4 @@
-"""Models for the interpretation tests: random ones, and two whose heads are built by hand."""
+"""Models for the interpretation tests: random ones, and three whose heads are built by hand."""
 
 import torch
 
@@ -69,4 +69,21 @@ def grouped_model() -> Transformer:
         attention.W_Q[:, :, 5:] = key_before * 10
         attention.W_K[0, :, 5:] = torch.eye(12) * 10
         attention.W_K[1, :, 5] = 10
+    return model
+
+
+def rope_head(distance: int, n_kv_heads: int) -> Transformer:
+    """All queries are equal, all keys are equal, their angles differ by `distance`: all heads attend that far back."""
+    config = ModelConfig(
+        d_vocab=8, d_model=16, n_layers=1, n_heads=4, n_kv_heads=n_kv_heads, d_head=8, d_mlp=4, n_ctx=16,
+        positional="rope",
+    )  # fmt: skip
+    model = Transformer(config)
+    attention = model.blocks[0].attention
+    angle = distance * config.rope_theta ** (-torch.arange(0, 8, 2) / 8)
+    with torch.no_grad():
+        attention.W_Q.zero_()
+        attention.W_K.zero_()
+        attention.b_Q.copy_(torch.cat([torch.ones(4), torch.zeros(4)]) * 20)
+        attention.b_K.copy_(torch.cat([angle.cos(), angle.sin()]) * 20)
     return model

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from interpret_models import induction_model, randomised
+from interpret_models import induction_model, randomised, rope_head
 from model_configs import two_or_three_configs
 
 from llm.interpret.copying import copying_scores, earlier_occurrences
@@ -27,7 +27,7 @@ def test_scores_are_the_mean_over_repeated_tokens_taken_one_by_one(config):
             if before and q - before[-1] > 3 and tokens[q + 1] == tokens[before[-1] + 1]:
                 weights.append(torch.stack([pattern[row, :, q, before[-1] + 1] for pattern in recorded.values()]))
                 evenly.append(1 / (q + 1))
-    result = copying_scores(model, inputs, targets)
+    result = copying_scores(model, inputs, targets, batch_size=2)
     assert result.positions == len(weights) > 0
     torch.testing.assert_close(result.copying, torch.stack(weights).mean(dim=0).float())
     assert result.uniform == pytest.approx(sum(evenly) / len(evenly))
@@ -39,6 +39,19 @@ def test_the_hand_built_head_scores_one_and_the_others_as_even_attention():
     result = copying_scores(induction_model(), text[:, :-1], text[:, 1:])
     assert float(result.copying[1, 0]) == pytest.approx(1, abs=0.01)
     assert result.copying[1, 1] == pytest.approx(result.uniform, abs=1e-6)
+
+
+def test_a_head_that_looks_a_fixed_distance_back_scores_near_zero_where_repetitions_vary_in_distance():
+    """With one distance, 5 to the token after, it would score 1: its weight lies on the right token by chance."""
+    fixed = torch.arange(6).repeat(2)[None]
+    result = copying_scores(rope_head(5, 4), fixed[:, :-1], fixed[:, 1:])
+    assert (result.copying > 0.99).all()
+    mixed = torch.tensor(
+        [[0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3], [0, 1, 5, 2, 3, 4, 6, 7, 0, 1, 2]]
+    )
+    result = copying_scores(rope_head(5, 4), mixed[:, :-1], mixed[:, 1:])
+    assert result.positions == 8
+    assert (result.copying < 0.01).all()
 
 
 def test_a_text_without_repetition_scores_zero():

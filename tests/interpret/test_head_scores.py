@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from interpret_models import grouped_model, induction_model, randomised
+from interpret_models import grouped_model, induction_model, randomised, rope_head
 from model_configs import IMPLEMENTATIONS, SIZES, two_or_three_configs
 
 from llm import Transformer
@@ -50,23 +50,6 @@ def test_induction_loss_counts_every_token_of_the_second_copy():
     loss = induction_loss(model, torch.arange(31), length=6, sequences=9)
     assert loss.second == pytest.approx(losses[:, length - 1 :].mean().item())
     assert loss.first == pytest.approx(losses[:, : length - 1].mean().item())
-
-
-def rope_head(distance: int, n_kv_heads: int) -> Transformer:
-    """All queries are equal, all keys are equal, their angles differ by `distance`: all heads attend that far back."""
-    config = ModelConfig(
-        d_vocab=5, d_model=16, n_layers=1, n_heads=4, n_kv_heads=n_kv_heads, d_head=8, d_mlp=4, n_ctx=16,
-        positional="rope",
-    )  # fmt: skip
-    model = Transformer(config)
-    attention = model.blocks[0].attention
-    angle = distance * config.rope_theta ** (-torch.arange(0, 8, 2) / 8)
-    with torch.no_grad():
-        attention.W_Q.zero_()
-        attention.W_K.zero_()
-        attention.b_Q.copy_(torch.cat([torch.ones(4), torch.zeros(4)]) * 20)
-        attention.b_K.copy_(torch.cat([angle.cos(), angle.sin()]) * 20)
-    return model
 
 
 @pytest.mark.parametrize("n_kv_heads", [4, 2, 1])

@@ -7,6 +7,7 @@ from model_configs import SIZES
 
 from llm.config import ModelConfig
 from llm.interpret.activation_patching import Patch, activation_patching
+from llm.interpret.copying import copying_scores
 from llm.interpret.head_scores import head_scores
 from llm.interpret.intervention import Intervention, ablation_effects, greedy_continuation, intervention_effect
 from llm.interpret.logit_lens import logit_lens
@@ -24,6 +25,7 @@ PATCHES = [[Patch("mlp_out", 0, (position,))] for position in range(7)]
     [
         (logit_lens, (TOKENS,), 3),  # the embedding and each layer
         (head_scores, (IDS,), 2),  # each layer
+        (copying_scores, (IDS[None, :16].repeat(3, 1), IDS[None, 1:17].repeat(3, 1), 2), 2 * 2),  # layers of batches
         (ablation_effects, (TOKENS,), 2 * 7),  # each head and MLP
         (intervention_effect, (TOKENS, Intervention()), 1),  # between the two models
         (greedy_continuation, ([1, 2], 5), 5),  # each token
