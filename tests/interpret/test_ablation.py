@@ -87,11 +87,9 @@ def test_the_original_is_never_altered_and_the_copy_recovers():
 def test_an_induction_head_fails_when_its_previous_token_head_is_ablated():
     model, token_ids = induction_model(), torch.arange(20)
     with ablate(model, heads=[(0, 0)]) as altered:
-        assert head_scores(altered, token_ids, length=8).induction[1, 0] < 0.2
+        assert head_scores(altered, token_ids).induction[1, 0] < 0.2
     with ablate(model, heads=[(0, 1)]) as altered:
-        assert torch.equal(
-            head_scores(altered, token_ids, length=8).induction, head_scores(model, token_ids, length=8).induction
-        )
+        assert torch.equal(head_scores(altered, token_ids).induction, head_scores(model, token_ids).induction)
 
 
 def test_an_altered_model_generates_with_a_cache():
