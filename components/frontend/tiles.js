@@ -15,12 +15,14 @@ import { unpack } from "./packing.js";
  * @property {number} group heads that use the same keys and values
  * @property {number} span tokens that a cell stands for
  * @property {Record<string, string>} names the scores' names
+ * @property {number} labelAbove a head is named after a score above this
  */
 
 /**
- * Scores by name, [layer][head], and each head's label: the name and value of a high score, or null.
+ * Scores by name, [layer][head], each head's label: the name and value of a high score, or null; and by name what a head
+ * that attends evenly scores.
  *
- * @typedef {Record<string, number[][]> & { label: ([name: string, value: number] | null)[][], entropy_maximum: number }} Scores
+ * @typedef {Record<string, number[][]> & { label: ([name: string, value: number] | null)[][], uniform: Record<string, number> }} Scores
  */
 
 /**
@@ -170,8 +172,33 @@ export class Tiles {
     const { tile, note } = this.tiles.get(`${layer}.${head}`);
     const [text, labelled] = this.label(layer, head, order);
     note.textContent = text;
+    note.title = this.explanation(layer, head);
     note.classList.toggle("llm-tiles-labelled", labelled);
     return tile;
+  }
+
+  /**
+   * A label's score, the threshold that it is above, and its control.
+   *
+   * @param {number} layer
+   * @param {number} head
+   */
+  explanation(layer, head) {
+    const label = this.scores?.label[layer][head];
+    if (!label) return "";
+    const [name, value] = label;
+    return `${this.data.names[name]}: score ${value.toFixed(2)}, above the threshold ${this.data.labelAbove}; `
+      + `even attention scores ${this.scores.uniform[name].toFixed(2)}`;
+  }
+
+  /**
+   * Frame one head's tile.
+   *
+   * @param {number} layer
+   * @param {number} head
+   */
+  highlight(layer, head) {
+    this.tiles.get(`${layer}.${head}`).tile.classList.add("llm-tiles-best-tile");
   }
 
   /**

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.shared.explanation import Explanation
+from llm.interpret.copying import copying_scores
 from llm.interpret.head_scores import pattern_scores
 from llm.layers.attention import AttentionWithEinops
 from llm.loss import next_token_loss
@@ -54,10 +55,20 @@ INDUCTION_SCORE = Explanation(
     "Induction score",
     "In the second copy: the fraction of attention on the token that followed the same token in the first copy, "
     "which is what it takes to continue a repetition. This needs two layers working together: a one-layer model "
-    "has no induction heads.",
+    "has no induction heads. No token is drawn twice, so a perfect head scores 1; the parts have different lengths, so "
+    "a head that always looks the same distance back scores low.",
     r"\operatorname{mean}_{q \ge L} A_{q,\,q-L+1}",
     (pattern_scores,),
     "Olsson et al. 2022, arXiv:2209.11895",
+)
+
+COPYING_SCORE = Explanation(
+    "Copying score",
+    "On held-out text: where a token occurs again and the same token follows as the last time, the fraction of "
+    "attention on that following token. It is what an induction head does, measured on text instead of random tokens.",
+    r"\operatorname{mean}_q A_{q,\,p+1}, \quad \text{token}_p = \text{token}_q,\ "
+    r"\text{token}_{p+1} = \text{token}_{q+1},\ p < q - 3 \text{ the latest}",
+    (copying_scores,),
 )
 
 FIRST_TOKEN_SCORE = Explanation(
@@ -75,4 +86,11 @@ ENTROPY = Explanation(
     (pattern_scores,),
 )
 
-HEAD_SCORES = (PREVIOUS_TOKEN_SCORE, DUPLICATE_TOKEN_SCORE, INDUCTION_SCORE, FIRST_TOKEN_SCORE, ENTROPY)
+HEAD_SCORES = (
+    PREVIOUS_TOKEN_SCORE,
+    DUPLICATE_TOKEN_SCORE,
+    INDUCTION_SCORE,
+    COPYING_SCORE,
+    FIRST_TOKEN_SCORE,
+    ENTROPY,
+)

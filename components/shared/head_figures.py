@@ -12,22 +12,32 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+import torch
 from numpy.typing import NDArray
 
 from components.shared.packing import pack
 from components.shared.selection import Selection, text_data
 from components.shared.session import Address, control_key
 from components.shared.texts import batch_of_one
+from llm.interpret.attention_in_text import attention_in_text
 from llm.interpret.attention_patterns import attention_layers, pattern_thumbnails, thumbnail_span
+from llm.interpret.copying import CopyingScores, copying_scores
 from llm.interpret.head_arithmetic import HeadArithmetic, head_arithmetic
 from llm.interpret.head_scores import LABEL_ABOVE, LABELS, HeadScores, head_label, head_scores
 from llm.interpret.loss_by_position import in_context_score, loss_by_position
 from llm.runtime import compute
 from llm.runtime.result_cache import ResultCache
 
-SCORES = ("previous", "duplicate", "induction", "first", "entropy")
+SCORES = (*LABELS, "entropy")
 SCORE_NAMES = {**LABELS, "entropy": "entropy"}
-WINDOWS = 32  # of held-out text, on which the loss by position is measured
+WINDOWS = 32  # of held-out text, on which the copying score and the loss by position are measured
+DOES = {
+    "previous": "looks at the token before",
+    "duplicate": "looks at the earlier occurrence of the same token",
+    "induction": "looks at the token that followed the last time the same token occurred",
+    "first": "looks at the first token",
+    "copying": "looks at the token that followed the last time the same token occurred",
+}  # what a head with this label does, in words
 
 _scores: ResultCache[dict[str, Any]] = ResultCache(200)
 _contexts: ResultCache[dict[str, Any]] = ResultCache(200)
@@ -45,25 +55,77 @@ def _thumbnail_layers(selection: Selection) -> Iterator[NDArray[np.uint8]]:
 
 
 def scores_of(selection: Selection) -> dict[str, Any]:
-    """Every head's scores, [layer][head], on random tokens repeated twice, and the label that follows from them."""
+    """Every head's scores, [layer][head], the labels that follow from them, and by score that of even attention.
+
+    On random tokens that are repeated; the copying score on windows of held-out text.
+    """
     run = selection.run()
 
     def compute_scores() -> dict[str, Any]:
-        return _scores_json(compute.finish(head_scores.steps(run.model, text_data(selection).train)))
+        data = text_data(selection)
+        scores = compute.finish(head_scores.steps(run.model, data.train))
+        windows = compute.run(data.evaluation_windows, WINDOWS)
+        return _scores_json(scores, compute.finish(copying_scores.steps(run.model, *windows)))
 
     return _scores.get((run.folder.path, run.step), compute_scores)
 
 
-def _scores_json(scores: HeadScores) -> dict[str, Any]:
-    values: dict[str, Any] = {name: getattr(scores, name).tolist() for name in SCORES}
-    if not all(math.isfinite(score) for row in values["entropy"] for score in row):
+def _scores_json(scores: HeadScores, copying: CopyingScores) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(scores, name).tolist() for name in SCORES if name != "copying"}
+    values["copying"] = copying.copying.tolist()
+    if not all(math.isfinite(score) for name in ("entropy", "copying") for row in values[name] for score in row):
         raise ValueError("Attention patterns contain NaN or infinity: the weights diverged. Choose an earlier step")
     values["label"] = [
-        [head_label(*four) for four in zip(*(values[name][layer] for name in SCORES[:4]), strict=True)]
-        for layer in range(len(scores.entropy))
+        [head_label({name: values[name][layer][head] for name in LABELS}) for head in range(heads)]
+        for layer, heads in enumerate(map(len, values["entropy"]))
     ]
-    values["entropy_maximum"] = scores.entropy_maximum
+    values["uniform"] = scores.uniform | {"copying": copying.uniform}
     return values
+
+
+def best_head(selection: Selection) -> tuple[int, int] | None:
+    """Layer and head with the highest score that gave a label; *first token* counts only if there is no other."""
+    labelled = [
+        (label[0] != "first", label[1], layer, head)
+        for layer, labels in enumerate(scores_of(selection)["label"])
+        for head, label in enumerate(labels)
+        if label is not None
+    ]
+    return max(labelled)[2:] if labelled else None
+
+
+def best_head_in_text(selection: Selection) -> dict[str, Any]:
+    """The best-labelled head, and in a sentence what it does in this text; or what it means that there is none."""
+    scores, best = scores_of(selection), best_head(selection)
+    if best is None:
+        return {"head": None, "sentence": _no_label(scores)}
+    layer, head = best
+    name, _ = scores["label"][layer][head]
+    pattern = torch.from_numpy(head_of(selection, layer, head).pattern)
+    found = attention_in_text(pattern, torch.tensor(selection.tokens), name)
+    if found.positions == 0:
+        sentence = f"Head {layer}.{head} {DOES[name]}; this text repeats no token, so that it finds nothing here."
+    else:
+        sentence = (
+            f"In this text, head {layer}.{head} {DOES[name]}: {found.mean:.2f} of its attention on average; "
+            f"even attention would give {found.uniform:.2f}."
+        )
+    return {"head": best, "sentence": sentence}
+
+
+def _no_label(scores: dict[str, Any]) -> str:
+    value, name, layer, head = max(
+        (value, name, layer, head)
+        for name in LABELS
+        for layer, row in enumerate(scores[name])
+        for head, value in enumerate(row)
+    )
+    return (
+        f"No head has a score above {LABEL_ABOVE}: none gives more than half of its attention to one kind of token. "
+        f"The highest is {LABELS[name]} {value:.2f}, of head {layer}.{head}; even attention would score "
+        f"{scores['uniform'][name]:.2f}. Heads take on their roles in training: train longer, or on a text in which "
+        "names and other things that cannot be guessed occur again."
+    )
 
 
 def context_of(selection: Selection) -> dict[str, Any]:

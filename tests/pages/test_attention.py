@@ -37,7 +37,8 @@ from components.views.attention_head import ARRAYS
 from llm.checkpoints import load_run
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.data import TextData
-from llm.interpret.head_scores import head_scores
+from llm.interpret.copying import copying_scores
+from llm.interpret.head_scores import LABELS, head_scores
 from llm.interpret.loss_by_position import in_context_score, loss_by_position
 from llm.interpret.recording import record
 from llm.runtime import compute
@@ -172,13 +173,40 @@ def test_the_grid_is_every_pattern_in_eight_bits(run):
 def test_scores_are_the_librarys_and_only_high_ones_give_a_name(run):
     loaded = load_run(run)
     expected = head_scores(loaded.model, torch.tensor(loaded.tokenizer.encode(TEXT)))
+    data = TextData.from_text(TEXT, loaded.tokenizer, 16)
+    copying = copying_scores(loaded.model, *data.evaluation_windows(32))
     result = json.loads(ask(run, "scores").body)
     for name in head_figures.SCORES:
-        np.testing.assert_allclose(result[name], getattr(expected, name), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(result[name], getattr(expected, name, copying.copying), rtol=1e-4, atol=1e-6)
+    assert result["uniform"] == pytest.approx(expected.uniform | {"copying": copying.uniform})
     for layer, labels in enumerate(result["label"]):
         for head, label in enumerate(labels):
-            highest = max(result[name][layer][head] for name in head_figures.SCORES[:4])
+            highest = max(result[name][layer][head] for name in LABELS)
             assert (label is not None) == (highest > 0.5)
+
+
+def test_without_a_label_the_page_says_what_that_means(run):
+    best = json.loads(ask(run, "best").body)
+    assert best["head"] is None
+    assert re.match(
+        r"No head has a score above 0\.5: .* of head \d\.\d; even attention would score 0\.", best["sentence"]
+    )
+
+
+def test_the_page_opens_on_the_best_labelled_head_and_says_what_it_does(home, run, monkeypatch):
+    """Heads that were hardly trained have a label only if every score is enough for one."""
+    never_ask(home)
+    monkeypatch.setattr("llm.interpret.head_scores.LABEL_ABOVE", 0.0)
+    scores = head_figures.scores_of(selection_from_request(selection_request("attention", run)))
+    _, layer, head = max(
+        (score, layer, head)
+        for layer, labels in enumerate(scores["label"]) for head, (name, score) in enumerate(labels) if name != "first"
+    )  # fmt: skip
+    app = open_page("attention", run=run.name, view="head")
+    assert (app.query_params["layer"], app.query_params["head"]) == (str(layer), str(head))
+    best = json.loads(ask(run, "best").body)
+    assert best["head"] == [layer, head]
+    assert best["sentence"].startswith((f"In this text, head {layer}.{head} looks at", f"Head {layer}.{head} looks at"))
 
 
 def test_a_heads_arrays_are_named_in_the_answer(run):

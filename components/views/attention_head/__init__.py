@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from components.shared import states
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one, remember_locked, remembered
 from components.shared.explanations import ATTENTION_PATTERN
-from components.shared.head_figures import head_of
+from components.shared.head_figures import best_head, head_of
 from components.shared.packing import pack
 from components.shared.parameters import Query, int_param, parse_indices
 from components.shared.positions import positions_data
+from components.shared.select_box import picked
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address, control_key
 from components.shared.view import Question, Table, View
@@ -35,14 +37,16 @@ ARRAYS = (
 
 
 def choose(selection: Selection) -> tuple[Selection, Query]:
-    """Choose layer and head, and which matrix to show."""
+    """Choose layer and head, at first those of the best-labelled head, and which matrix to show."""
     config = selection.run().config
+    first = _best_head(selection)
     query: dict[str, str] = {}
     row = st.container(horizontal=True, vertical_alignment="bottom")
     with row:
-        for name, count in ((Address.LAYER, config.n_layers), (Address.HEAD, config.n_heads)):
+        counts = (config.n_layers, config.n_heads)
+        for name, count, best in zip((Address.LAYER, Address.HEAD), counts, first, strict=True):
             allowed = [str(index) for index in range(count)]
-            key = remembered("attention", name, "0", allowed)
+            key = remembered("attention", name, str(best), allowed)
             query[name] = st.selectbox(name.capitalize(), allowed, key=key, width=110)
             st.query_params[name] = query[name]
         shown = MATRICES if POSITIONS[config.positional].acts_by_distance else dict(list(MATRICES.items())[:3])
@@ -53,6 +57,14 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
     query[Address.REST] = st.query_params[Address.REST] = str(int(rest))
     query[Address.LOCKED] = st.query_params.get(Address.LOCKED, "")
     return selection, query
+
+
+def _best_head(selection: Selection) -> tuple[int, int]:
+    """The head to begin with. It is measured only if neither the address nor the user has chosen one."""
+    if Address.LAYER in st.query_params or picked(control_key("attention", Address.LAYER)) is not None:
+        return 0, 0
+    with states.loading("Measuring every head"):
+        return best_head(selection) or (0, 0)
 
 
 def data(selection: Selection, query: Query) -> dict[str, Any]:

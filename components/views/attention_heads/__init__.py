@@ -1,4 +1,4 @@
-"""The view *All heads*: the attention pattern of every head of every layer, with its name and scores."""
+"""The view *All heads*: what the best-labelled head does in the text, and every head's pattern, name and scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Any
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one
 from components.shared.explanations import ATTENTION_PATTERN, HEAD_SCORES
-from components.shared.head_figures import SCORE_NAMES, SCORES, grid_bytes, grid_data, open_head, scores_of
+from components.shared.head_figures import (
+    SCORE_NAMES,
+    SCORES,
+    best_head_in_text,
+    grid_bytes,
+    grid_data,
+    open_head,
+    scores_of,
+)
 from components.shared.parameters import Query
 from components.shared.selection import Selection, selection_from_request
 from components.shared.session import Address
@@ -30,6 +38,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "sources": {
             "grid": selection.address("attention/grid"),
             "scores": selection.address("attention/scores"),
+            "best": selection.address("attention/best"),
         },
     }
 
@@ -46,7 +55,7 @@ def table(selection: Selection, query: Query) -> Table:
     group = config.n_heads // config.n_kv_heads
     rows = [
         [layer, head, head // group, (scores["label"][layer][head] or [""])[0],
-         *(scores[name][layer][head] for name in SCORES), scores["entropy_maximum"]]
+         *(scores[name][layer][head] for name in SCORES), scores["uniform"]["entropy"]]
         for layer in range(config.n_layers) for head in range(config.n_heads)
     ]  # fmt: skip
     return Table("heads", ["layer", "head", "kv_head", "name", *SCORES, "entropy_maximum"], rows)
@@ -73,7 +82,12 @@ VIEW = View(
     routes={
         "grid": lambda selection, query: grid_bytes(selection),
         "scores": lambda selection, query: scores_of(selection),
+        "best": lambda selection, query: best_head_in_text(selection),
     },
     table=table,
-    sources=lambda selection, query: {"grid": grid_bytes(selection), "scores": scores_of(selection)},
+    sources=lambda selection, query: {
+        "grid": grid_bytes(selection),
+        "scores": scores_of(selection),
+        "best": best_head_in_text(selection),
+    },
 )

@@ -22,8 +22,7 @@ import { Tiles } from "../../frontend/tiles.js";
  * @property {string} guess what the person predicted, or nothing
  * @property {boolean} [exported] whether this is an exported page
  * @property {string} order by layer or by a score
- * @property {number} labelAbove a head is named after a score above this
- * @property {{ grid: string, scores: string }} sources addresses
+ * @property {{ grid: string, scores: string, best: string }} sources addresses
  */
 
 class AllHeads {
@@ -39,9 +38,10 @@ class AllHeads {
     this.data = data;
     this.status = element("div", "llm-tiles-status", "Computing the patterns …");
     this.status.setAttribute("role", "status");
+    this.best = element("p", "llm-tiles-best");
     this.grid = element("div", "llm-tiles");
     this.tiles = new Tiles(this.grid, data, (layer, head) => page.report("opened", [layer, head]));
-    root.replaceChildren(this.status, this.grid, this.exportRow());
+    root.replaceChildren(this.best, this.status, this.grid, this.exportRow());
     this.read();
   }
 
@@ -58,6 +58,7 @@ class AllHeads {
       this.tiles.setScores(await fetchJson(this.data.sources.scores));
       this.tiles.arrange(this.data.order);
       this.summarise();
+      this.showBest(await fetchJson(this.data.sources.best));
       this.root.dataset.drawn = "scores";
     } catch (error) {
       this.status.textContent = error.message;
@@ -65,11 +66,25 @@ class AllHeads {
     }
   }
 
+  /**
+   * What the best-labelled head does in this text, in a sentence; its tile stands out.
+   *
+   * @param {{ head: [layer: number, head: number] | null, sentence: string }} best
+   */
+  showBest({ head, sentence }) {
+    this.best.textContent = sentence;
+    if (head) this.tiles.highlight(...head);
+  }
+
   summarise() {
-    const labels = this.tiles.scores.label.flat();
-    const named = labels.filter((label) => label !== null).length;
-    this.status.textContent = `${named} of ${labels.length} heads have a score above ${this.data.labelAbove} and are named after it. `
-      + `Entropy is at most ${this.tiles.scores.entropy_maximum.toFixed(2)} nats here. Choose a head for details.`;
+    const { labelAbove, names } = this.data;
+    const { label, uniform } = this.tiles.scores;
+    const labels = label.flat();
+    const named = labels.filter((one) => one !== null).length;
+    const control = Object.keys(names).map((name) => `${names[name]} ${uniform[name].toFixed(2)}`).join(", ");
+    this.status.textContent = `${named} of ${labels.length} heads have a score above ${labelAbove} and are named after it. `
+      + `A head that attends evenly scores: ${control}; its entropy is the greatest possible, ${uniform.entropy.toFixed(2)} nats. `
+      + "Choose a head for details.";
   }
 
   /** @param {Data} data */
