@@ -122,7 +122,11 @@ class TrainingConfig:
         int, Doc("Stop after this many evaluations in a row without a new best validation loss. 0: never.")
     ] = 0
     sample_prompt: Annotated[
-        str, Doc("Text that the sample at each evaluation continues. Empty: the first words of the validation text.")
+        str,
+        Doc(
+            "Text that the sample at each evaluation continues, with another seed each time. Empty: four beginnings of "
+            "paragraphs of the validation text, in turn, with words that do not occur in the training text."
+        ),
     ] = ""
     sample_tokens: Annotated[int, Doc("Tokens of the sample written at each evaluation. 0: no sample.")] = 80
     skill_pairs: Annotated[

@@ -109,7 +109,7 @@ def _resumed_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
 def _drive(trainer: Trainer, stop: StopSignals) -> int:
     """Train to the end or until a stop signal, and show the progress."""
     from llm.runtime import compute
-    from llm.training.evaluators import sample_prompt
+    from llm.training.evaluators import sample_prompts
     from llm.training.resumes import resumes
 
     assert trainer.folder is not None
@@ -133,7 +133,7 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
     else:
         measured = final_loss(trainer.folder)
         summary = f"Finished: {trainer.stop_reason}. {measured}The run is saved in {path}. Generate text with:"
-        start = sample_prompt(trainer.tokenizer, trainer.data, trainer.config)
+        start = sample_prompts(trainer.tokenizer, trainer.data, trainer.config)[0]
         prompt = {"prompt": start} if visible(start) == start.strip() else {}
         command, code = command_line("infer", checkpoint=path, **prompt, max_new_tokens="200"), 0
     screen.print(visible(summary), f"  {command}", sep="\n", soft_wrap=True)

@@ -5,8 +5,12 @@ Evaluators are passed to the trainer, which calls them every `eval_every` steps 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from jaxtyping import Int
+from torch import Tensor
 
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
@@ -16,6 +20,10 @@ from llm.tokenizers import Tokenizer
 from llm.training.evaluation import Autocast, evaluate
 from llm.world import check
 from llm.world.skills import is_world_text, skills
+
+PROMPTS = 4  # that samples take in turn
+PROMPT_CHARACTERS = 24  # of a prompt, about
+PROMPT_SEARCH = 8000  # tokens of the validation text in which beginnings of paragraphs are looked for
 
 # From the model and the number of optimizer steps taken to measures by name, which are fields of `StepMetrics`. The
 # model is in training mode, before and after.
@@ -41,13 +49,17 @@ def whole_validation(data: TextData, config: TrainingConfig, autocast: Autocast)
     return measure
 
 
-def sample(tokenizer: Tokenizer, prompt: str, config: TrainingConfig) -> Evaluator:
-    """`sample`: text that the model generates from a prompt, with the same seed each time."""
-    sampling = SamplingConfig(max_new_tokens=config.sample_tokens, seed=config.seed)
+def sample(tokenizer: Tokenizer, prompts: Sequence[str], config: TrainingConfig) -> Evaluator:
+    """`sample`: text that the model generates; evaluation n takes prompt n, in turn, and the seed `seed` + n.
+
+    So samples differ in more than the model, and yet a resumed run writes the same ones.
+    """
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
+        number = -(-step // config.eval_every)  # of the evaluation, rounded up: the last one can come early
+        sampling = SamplingConfig(max_new_tokens=config.sample_tokens, seed=config.seed + number)
         model.eval()
-        text = generate(model, tokenizer, prompt, sampling)
+        text = generate(model, tokenizer, prompts[number % len(prompts)], sampling)
         model.train()
         return {"sample": text}
 
@@ -95,27 +107,58 @@ def standard_evaluators(
     Raises:
         ValueError: the sample's prompt has characters that the tokenizer does not know.
     """
-    prompt = sample_prompt(tokenizer, data, config)
-    tokenizer.encode(prompt)  # an unknown character is reported now, not at the first evaluation
+    prompts = sample_prompts(tokenizer, data, config)
+    for prompt in prompts:
+        tokenizer.encode(prompt)  # an unknown character is reported now, not at the first evaluation
     of_the_world = is_world_text(tokenizer.decode(data.train[:5000].tolist()))
     evaluators: list[Evaluator] = [validation(data, config, autocast)]
     if config.sample_tokens > 0:
-        sampler = sample(tokenizer, prompt, config)
+        sampler = sample(tokenizer, prompts, config)
         evaluators.append(checked(sampler) if of_the_world else sampler)
     if config.skill_pairs > 0 and of_the_world:
         evaluators.append(world_skills(tokenizer, config))
     return evaluators, [whole_validation(data, config, autocast)]
 
 
-def sample_prompt(tokenizer: Tokenizer, data: TextData, config: TrainingConfig, characters: int = 24) -> str:
-    """Where samples start: the config's prompt, else the beginning of a paragraph of the validation text.
+def sample_prompts(tokenizer: Tokenizer, data: TextData, config: TrainingConfig) -> list[str]:
+    """Where samples start: the config's prompt, else the beginnings of paragraphs of the validation text.
 
-    That is the first complete paragraph if there is one near, cut at a space if there is one: words that the model
-    cannot have memorised.
+    Each has the first words of a paragraph, `PROMPT_CHARACTERS` or more and as many as it takes until they do not occur
+    in the training text: words that the model cannot have memorised. A paragraph that begins with nothing new is left
+    out, unless all do.
     """
     if config.sample_prompt:
-        return config.sample_prompt
-    beginning = tokenizer.decode(data.validation.tokens[:1000].tolist())
-    _, blank_line, next_paragraph = beginning.partition("\n\n")
-    words = (next_paragraph if blank_line else beginning).lstrip()[:characters]
-    return words.rsplit(" ", 1)[0].rstrip() or "\n"
+        return [config.sample_prompt]
+    beginning = tokenizer.decode(data.validation.tokens[:PROMPT_SEARCH].tolist())
+    first, *later = beginning.split("\n\n")
+    paragraphs = [paragraph.strip() for paragraph in later[:-1] or later or [first]]  # the first and last may be cut
+    openings = (_new_opening(paragraph, tokenizer, data.train) for paragraph in paragraphs)
+    unseen = list(itertools.islice((prompt for prompt in openings if prompt), PROMPTS))
+    return unseen or [_opening(paragraphs[0]) or "\n"]
+
+
+def _new_opening(paragraph: str, tokenizer: Tokenizer, train: Int[Tensor, " tokens"]) -> str | None:
+    """The fewest first words of a paragraph that the training text does not contain; None: it has no such words."""
+    for characters in range(PROMPT_CHARACTERS, 3 * PROMPT_CHARACTERS, PROMPT_CHARACTERS // 4):
+        prompt = _opening(paragraph, characters)
+        if prompt and not _occurs(tokenizer.encode(prompt)[1:-1], train):
+            return prompt
+    return None
+
+
+def _opening(paragraph: str, characters: int = PROMPT_CHARACTERS) -> str:
+    """At most so many characters of a paragraph, cut at a space if there is one."""
+    return paragraph[:characters].rsplit(" ", 1)[0].rstrip()
+
+
+def _occurs(tokens: Sequence[int], train: Int[Tensor, " tokens"]) -> bool:
+    """Whether the training tokens contain these in a row, or there are none to look for.
+
+    Without the ends of a prompt, which are encoded differently inside a text.
+    """
+    if not tokens or len(train) < len(tokens):
+        return not tokens
+    (starts,) = (train[: len(train) - len(tokens) + 1] == tokens[0]).nonzero(as_tuple=True)  # [start]
+    for distance, token in enumerate(tokens):
+        starts = starts[train[starts + distance] == token]
+    return len(starts) > 0

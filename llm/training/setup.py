@@ -33,7 +33,7 @@ from llm.runtime.device import (
 from llm.runtime.text import normalize_text, readable_name
 from llm.tokenizers import Tokenizer
 from llm.training.baselines import measure_baselines
-from llm.training.evaluators import sample_prompt
+from llm.training.evaluators import sample_prompts
 from llm.training.novelty import seen_in_training
 from llm.training.resumes import record_resume
 from llm.training.trainer import Trainer
@@ -230,7 +230,7 @@ def _describe(
             "test_characters": len(parts.test),
             "sentences_seen_in_training": {"validation": validation_seen, "test": test_seen},
         },
-        "prompt": sample_prompt(tokenizer, data, training),
+        "prompt": sample_prompts(tokenizer, data, training)[0],
         "baselines": dataclasses.asdict(on_chosen),
         "baselines_of_all": dataclasses.asdict(on_all),
         "data_order": {"scheme": DATA_ORDER, "seed": training.seed},

@@ -15,7 +15,7 @@ from tiny_training import TEXT, TRAINING, start
 from llm.data import split_text
 from llm.training.baselines import measure_baselines
 from llm.training.evaluation import evaluate
-from llm.training.evaluators import sample_prompt
+from llm.training.evaluators import sample_prompts
 from llm.training.setup import resume_run
 from llm.training.trainer import Trainer
 from llm.world import SKILLS, generate
@@ -37,11 +37,12 @@ def test_each_next_is_one_step_and_yields_its_metrics(finished):
 
 def test_evaluations_and_samples_come_at_their_steps_and_at_the_end(finished):
     trainer, metrics = finished
-    prompt = sample_prompt(trainer.tokenizer, trainer.data, trainer.config)
+    prompts = sample_prompts(trainer.tokenizer, trainer.data, trainer.config)
     evaluated = [m.step for m in metrics if m.evaluation is not None]
     assert evaluated == [m.step for m in metrics if m.sample is not None] == [5, 10, 12]
-    assert all(m.sample.startswith(prompt) for m in metrics if m.sample is not None)
-    assert TEXT[-400:].find(prompt) >= 0  # from the validation part
+    samples = [m.sample for m in metrics if m.sample is not None]
+    assert all(text.startswith(prompts[number % len(prompts)]) for number, text in enumerate(samples, start=1))
+    assert all(TEXT[-400:].find(prompt) >= 0 for prompt in prompts)  # from the validation part
 
 
 def test_tokens_per_second_are_a_running_mean(finished):
