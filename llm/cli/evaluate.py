@@ -51,6 +51,8 @@ def evaluate(flags: ParsedFlags) -> int:
 
 
 def _lines(found: RunEvaluation, name: str) -> list[str]:
+    from llm.world.asking import EASY, PLAIN_NAMES
+
     measured, baselines = found.evaluation, found.baselines
     error = measured.accuracy_standard_error
     bits = with_error(measured.bits_per_character, measured.bits_per_character_standard_error)
@@ -70,10 +72,12 @@ def _lines(found: RunEvaluation, name: str) -> list[str]:
         standard_error = getattr(baselines, f"{order}_standard_error", None)
         lines.append(f"  {order:<19} {with_error(getattr(baselines, order), standard_error)}")
     if found.skills:
-        lines.append("Skills, % correct; guessing gives 50:")
+        lines.append("Skills, % correct; guessing gives 50; easy: looking up the last 20 characters suffices:")
+    width = max(map(len, PLAIN_NAMES.values()))
     for skill, score in found.skills.items():
         correct = with_error(100 * score.accuracy, 100 * score.standard_error, 0)
-        lines.append(f"  {skill:<19} {correct} of {score.pairs} pairs")
+        easy = ", easy" if skill in EASY else ""
+        lines.append(f"  {PLAIN_NAMES[skill]:<{width}} {correct} of {score.pairs} pairs{easy}")
     return lines
 
 

@@ -111,7 +111,7 @@ class TrainingView:
             self.console.print(Text.assemble(*parts[:-1]), soft_wrap=True)  # in one call: each print redraws the bar
         if metrics.skills:
             scores = ", ".join(f"{name} {100 * accuracy:.0f}" for name, accuracy in metrics.skills.items())
-            self.console.print(Text(f"{INDENT}skills, % correct: {scores}", style="dim"), soft_wrap=True)
+            self.console.print(Text(f"{INDENT}skills, % correct (guessing: 50): {scores}", style="dim"), soft_wrap=True)
 
     def _pace(self, metrics: StepMetrics) -> tuple[str | None, ...]:
         """Training loss, speed and time left, each None while unknown."""

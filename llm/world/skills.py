@@ -28,8 +28,18 @@ class SkillScore:
     """How many pairs of a skill a model gets right."""
 
     accuracy: float
-    standard_error: float  # √(accuracy · (1 − accuracy) / pairs)
+    standard_error: float  # see `standard_error`
     pairs: int
+
+
+def standard_error(accuracy: float, pairs: int) -> float:
+    """√(a (1 − a) / n) as if two more pairs had been right and two more wrong (Agresti & Coull 1998).
+
+    So it is above 0 even where all pairs were right, and the interval of twice its width is about a 95 % interval.
+    """
+    n = pairs + 4
+    a = (accuracy * pairs + 2) / n
+    return math.sqrt(a * (1 - a) / n)
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,8 @@ def skills(
     for name, pairs_of_name in asked.items():
         right = sum(next(likelihoods) > next(likelihoods) for _ in pairs_of_name)
         accuracy = right / len(pairs_of_name)
-        error = math.sqrt(accuracy * (1 - accuracy) / len(pairs_of_name))
-        scores[name] = SkillScore(accuracy, error, len(pairs_of_name))
+        count_of_name = len(pairs_of_name)
+        scores[name] = SkillScore(accuracy, standard_error(accuracy, count_of_name), count_of_name)
     return scores
 
 

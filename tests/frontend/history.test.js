@@ -63,6 +63,7 @@ test("a skill is learned since the first of the latest steps with nine in ten ri
   assert.equal(history.learnedSince.echo, null);
   history.add(row(5, { skills: { echo: 1 } }));
   assert.equal(history.learnedSince.echo, 5);
+  assert.deepEqual(history.skills.echo, [[1, 0.5], [2, 0.95], [3, 0.9], [4, 0.89], [5, 1]]);
 });
 
 test("the axis of steps grows in powers of two, up to the whole run", () => {

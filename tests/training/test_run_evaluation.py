@@ -80,7 +80,7 @@ def test_the_command_prints_what_was_measured(path, capsys):
     assert f"Run {path.name}, step 1, on all of its test part: {measured['characters']:,} characters" in shown
     assert f"loss                {with_error(measured['loss'], measured['standard_error'])} nats per token\n" in shown
     assert f"trigram             {with_error(baselines['trigram'], baselines['trigram_standard_error'])}\n" in shown
-    assert len(re.findall(r"\n  \w+ +\d+ ± \d+ of 50 pairs", shown)) == len(SKILLS)
+    assert len(re.findall(r"\n  [\w ,]+ \d+ ± [1-9]\d* of 50 pairs", shown)) == len(SKILLS)
 
 
 def test_the_command_measures_a_file_at_a_step(path, tmp_path, capsys):

@@ -7,8 +7,8 @@ from torch import nn
 
 from llm import Transformer, preset
 from llm.tokenizers import CharTokenizer, build_tokenizer
-from llm.world.asking import first_probes
-from llm.world.skills import is_world_text, skills
+from llm.world.asking import EASY, SKILLS, first_probes
+from llm.world.skills import is_world_text, skills, standard_error
 
 TEXT = (Path(__file__).parents[2] / "training.txt").read_text()
 
@@ -43,8 +43,28 @@ def test_accuracy_is_the_fraction_of_pairs_whose_right_side_is_likelier(tokenize
     score = skills(model, tokenizer, count=10, names=["sizes"])["sizes"]
     accuracy = sum(expected) / 10
     assert score.accuracy == accuracy
-    assert score.standard_error == pytest.approx(math.sqrt(accuracy * (1 - accuracy) / 10))
+    adjusted = (sum(expected) + 2) / 14
+    assert score.standard_error == pytest.approx(math.sqrt(adjusted * (1 - adjusted) / 14))
     assert score.pairs == 10
+
+
+def test_all_pairs_right_are_not_certainty():
+    assert standard_error(1.0, 10) == pytest.approx(0.0935, abs=1e-4)
+    assert standard_error(1.0, 50) == pytest.approx(standard_error(0.0, 50)) == pytest.approx(0.0257, abs=1e-4)
+    assert standard_error(0.5, 10**6) == pytest.approx(0.5 / 1000, rel=1e-3)
+
+
+def test_easy_skills_are_those_that_a_look_up_of_the_last_characters_solves():
+    """The twenty characters before the question and each answer, as often as the text has them; none: half a point."""
+    solved = set()
+    for skill in SKILLS:
+        points = 0.0
+        for pair in first_probes(skill, 100):
+            right, wrong = (TEXT.count(pair.context[-20:] + answer) for answer in (pair.right, pair.wrong))
+            points += 0.5 if right == wrong else right > wrong
+        if points / 100 > 0.7:
+            solved.add(skill)
+    assert solved == EASY
 
 
 def test_long_contexts_keep_their_end_and_training_mode_comes_back(tokenizer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -16,9 +17,13 @@ from components.shared.plotly import PLOTLY_URL
 from components.shared.session import Session
 from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunConfig, RunFolder
+from llm.config import TrainingConfig
+from llm.runtime import compute
+from llm.world.asking import EASY, PLAIN_NAMES, SKILLS, first_probes
 
 _live = BrowserComponent("live", "views/training_run/view.js")
 
+EXAMPLE_CHARACTERS = 160  # of a context
 BASELINES = {
     "uniform": "every token equally likely",
     "unigram": "how often each token occurs",
@@ -40,6 +45,14 @@ def watch(run_id: str, config: RunConfig, state: str) -> None:
             "plotly": PLOTLY_URL,
             "steps": config.training.steps,
             "state": state,
+            "skills": {
+                "pairs": config.training.skill_pairs,
+                "examples": "/live/skills/examples",
+                "about": {
+                    skill: {"name": PLAIN_NAMES[skill], "about": about, "easy": skill in EASY}
+                    for skill, about in SKILLS.items()
+                },
+            },
             "baselines": [
                 {"name": name, "label": f"{name}: {BASELINES[name]}", "loss": loss}
                 for name, loss in measured.items()
@@ -76,10 +89,23 @@ def progress(request: Request) -> JSONResponse:
     )
 
 
+def examples(request: Request) -> JSONResponse:
+    """Two pairs of each skill, with the end of their context."""
+    return JSONResponse(
+        {
+            skill: [
+                dataclasses.asdict(dataclasses.replace(pair, context=pair.context[-EXAMPLE_CHARACTERS:]))
+                for pair in compute.run(first_probes, skill, TrainingConfig.skill_pairs)[:2]
+            ]
+            for skill in SKILLS
+        }
+    )
+
+
 def _finite(value: Any) -> Any:
     """None in place of infinity, which JSON lacks."""
     numbers = value.values() if isinstance(value, dict) else [value]
     return None if any(type(number) is float and math.isinf(number) for number in numbers) else value
 
 
-LIVE = {"run": progress}
+LIVE = {"run": progress, "skills": examples}

@@ -58,6 +58,8 @@ export class RunHistory {
     this.final = null;
     /** @type {Record<string, number | null>} by skill: since which step it has been learned */
     this.learnedSince = {};
+    /** @type {Record<string, [step: number, accuracy: number][]>} by skill: every measurement */
+    this.skills = {};
   }
 
   get empty() {
@@ -93,6 +95,7 @@ export class RunHistory {
     }
     if (row.final_evaluation) this.final = row;
     for (const [skill, accuracy] of Object.entries(row.skills ?? {})) {
+      (this.skills[skill] ??= []).push([row.step, accuracy]);
       this.learnedSince[skill] = accuracy < LEARNED ? null : (this.learnedSince[skill] ?? row.step);
     }
   }

@@ -7,6 +7,7 @@ import { mount } from "../../frontend/mount.js";
 import { loadPlotly } from "../../frontend/plotly.js";
 import { drawLosses, drawRates } from "./charts.js";
 import { measuredOn, RunHistory } from "./history.js";
+import { Skills } from "./skills.js";
 
 /**
  * Data from the server.
@@ -17,6 +18,7 @@ import { measuredOn, RunHistory } from "./history.js";
  * @property {number} steps of the whole run
  * @property {string} state
  * @property {import("./charts.js").Baseline[]} baselines
+ * @property {import("./skills.js").SkillsData} skills
  */
 
 const TILES = [
@@ -102,12 +104,8 @@ class LiveRun {
     more.append(this.small);
     more.addEventListener("toggle", () => this.drawSmall());
     this.more = more;
-    this.skills = element("details", "llm-live-more");
-    this.skills.hidden = true;
-    this.skills.append(element("summary", "", "Skills of the story world"));
-    this.skillList = element("div", "llm-live-skills");
-    this.skills.append(this.skillList);
-    charts.append(this.chart, more, this.skills);
+    this.skills = new Skills(this.data.skills);
+    charts.append(this.chart, more, this.skills.root);
     const samples = element("section", "llm-live-samples");
     samples.setAttribute("aria-label", "Samples");
     this.list = element("div", "llm-live-list");
@@ -148,7 +146,7 @@ class LiveRun {
     for (const row of rows) {
       this.history.add(row);
       if (row.sample) this.addSample(row);
-      if (row.skills) this.addSkills(row);
+      if (row.skills) this.skills.show(this.history);
     }
     this.hasUndrawnRows ||= rows.length > 0;
   }
@@ -167,26 +165,6 @@ class LiveRun {
     entry.append(element("div", "llm-live-when", when + loss + wellFormed), element("p", "llm-live-text", row.sample));
     this.list.append(entry);
     if (atEnd) this.list.scrollTop = this.list.scrollHeight;
-  }
-
-  /**
-   * Each skill's latest accuracy as a bar that starts at one half, the accuracy of guessing.
-   *
-   * @param {import("./history.js").Row} row
-   */
-  addSkills(row) {
-    this.skills.hidden = false;
-    this.skillList.replaceChildren();
-    for (const [name, accuracy] of Object.entries(row.skills)) {
-      const since = this.history.learnedSince[name];
-      const bar = element("div", "llm-live-skill-bar");
-      bar.style.width = `${Math.max(0, 200 * (accuracy - 0.5))}%`;
-      const track = element("div", "llm-live-skill-track");
-      track.append(bar);
-      this.skillList.append(element("span", "", name.replaceAll("_", " ")), track,
-        element("span", "llm-live-skill-value", `${Math.round(100 * accuracy)}%`),
-        element("span", "llm-live-skill-since", since === null ? "" : `since step ${withThousands(since)}`));
-    }
   }
 
   /**
