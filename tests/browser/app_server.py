@@ -63,6 +63,7 @@ class Server:
                     shutil.copyfile(source, copy)
 
     def start(self) -> None:
+        self.cold = True  # until a file's tests have asked it for pages
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -101,11 +102,11 @@ class Server:
 
 
 def assert_accessible_and_fitting(page: Page, name: str, within: str = ".stMain") -> None:
-    """Light on a wide screen and dark on a narrow one: nothing scrolls sideways, and axe finds nothing serious.
+    """Dark on a narrow screen and light on a wide one: nothing scrolls sideways, and axe finds nothing serious.
 
     Only in what this project draws `within` the page. The open page changes its look: loading it costs seconds.
     """
-    for width, scheme in (1440, "light"), (800, "dark"):
+    for width, scheme in (800, "dark"), (1440, "light"):
         page.set_viewport_size({"width": width, "height": 1000})
         page.emulate_media(color_scheme=scheme)
         page.wait_for_timeout(600)  # everything is drawn anew

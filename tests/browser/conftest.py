@@ -1,5 +1,6 @@
 """A real server, a real Chromium, and a tab in it."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -8,6 +9,11 @@ from app_server import CHROMIUM, FLAGS, PATIENCE, Server
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 expect.set_options(timeout=PATIENCE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The test of a cold server comes first: it need not start another one."""
+    items.sort(key=lambda item: item.path.name != "test_cold_start.py")
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +33,14 @@ def server(_running_server: Server, request: pytest.FixtureRequest) -> Iterator[
     failed_before = request.session.testsfailed
     _running_server.reset()
     yield _running_server
+    _running_server.cold = False
     if request.session.testsfailed > failed_before:  # stops what a failed test left running
         _running_server.stop()
         _running_server.start()
     assert _running_server.errors == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -41,9 +48,9 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """What the tabs of a file share: its cache, so that only the first tab downloads and compiles the scripts."""
+    """What all tabs share: its cache, so that only the first tab downloads and compiles the scripts."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     context.set_default_timeout(PATIENCE)
     yield context
@@ -52,13 +59,32 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(server: Server, context: BrowserContext) -> Iterator[Page]:
-    """A tab without cookies and without anything stored; an error in a script on the page fails the test."""
+    """A tab without cookies and without anything stored."""
+    with _new_tab(context) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def tab(server: Server, context: BrowserContext) -> Iterator[Page]:
+    """One tab for several tests of a file: each goes on where the one before stopped, as loading a page takes seconds.
+
+    Each test begins by going where it wants to be.
+    """
+    with _new_tab(context) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def _new_tab(context: BrowserContext) -> Iterator[Page]:
+    """An error in a script on the page fails the test."""
+    others = list(context.pages)
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     yield page
     for tab in context.pages:
-        tab.evaluate("localStorage.clear(), sessionStorage.clear()")
-        tab.close()
+        if tab not in others:  # also those that the test opened
+            tab.evaluate("localStorage.clear(), sessionStorage.clear()")
+            tab.close()
     context.clear_cookies()
     assert problems == []

@@ -25,13 +25,37 @@ def run(server) -> Path:
 
 
 DRAWN = {"heads": "scores", "head": "head", "training": "training"}
+LABELS = {"heads": "All heads", "head": "One head", "training": "Through training"}
+
+
+@pytest.fixture
+def page(tab) -> Page:
+    """The tab of all tests here."""
+    return tab
 
 
 def open_view(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
-    """Open a view and wait until it is drawn."""
+    """Load a view and wait until it is drawn."""
     more = "".join(f"&{name}={value}" for name, value in query.items())
     page.goto(f"{server.url}/attention?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
     page.wait_for_selector(f"[data-drawn={DRAWN[view]}]")
+
+
+def select_view(page: Page, server, run: Path, view: str, prompt: str = PROMPT) -> None:
+    """Select a view of the page that is open; if it shows another text, load it with this one."""
+    if address(page).get("prompt") == prompt and "/attention" in page.url:
+        if address(page)["view"] != view:
+            page.get_by_role("radio", name=LABELS[view]).click()
+        page.wait_for_selector(f"[data-drawn={DRAWN[view]}]")
+        idle(page)
+    else:
+        open_view(page, server, run, view, prompt)
+
+
+def idle(page: Page) -> None:
+    """Wait until the page's script has run: it may put the strip under the pointer anew."""
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.wait_for_timeout(300)
 
 
 def test_a_head_is_opened_from_the_overview(page, server, run):
@@ -43,24 +67,6 @@ def test_a_head_is_opened_from_the_overview(page, server, run):
     page.locator(".llm-tiles-tile").nth(5).click()
     page.wait_for_selector("[data-drawn=head]")
     assert (address(page)["view"], address(page)["layer"], address(page)["head"]) == ("head", "1", "1")
-
-
-def test_heads_are_sorted_by_a_score(page, server, run):
-    open_view(page, server, run, "heads")
-    page.get_by_role("radio", name="entropy").click()
-    page.wait_for_function("() => document.querySelectorAll('.llm-tiles-group').length === 0")
-    notes = page.locator(".llm-tiles-note").all_inner_texts()
-    entropies = [float(note.removeprefix("entropy ")) for note in notes]
-    assert len(entropies) == 8 and entropies == sorted(entropies)
-    assert address(page)["order"] == "entropy"
-    offline = page.get_by_role("link", name="Page that works offline")
-    assert "order=entropy" in offline.get_attribute("href")  # what is exported is what is seen
-
-
-def idle(page):
-    """Wait until the page's script has run: it may put the strip under the pointer anew."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    page.wait_for_timeout(300)
 
 
 def point_at(page, token, title, wanted: str) -> None:
@@ -75,8 +81,7 @@ def point_at(page, token, title, wanted: str) -> None:
 
 
 def test_a_click_selects_a_token_and_another_clears_it(page, server, run):
-    open_view(page, server, run, "head")
-    idle(page)
+    select_view(page, server, run, "head")
     tokens, title = page.locator(".llm-strip-token"), page.locator(".llm-head-ranking .llm-head-title").first
     name = tokens.nth(4).inner_text()
     point_at(page, tokens.nth(4), title, f"{name} attends to")
@@ -94,7 +99,8 @@ def test_a_click_selects_a_token_and_another_clears_it(page, server, run):
 
 
 def test_the_text_can_be_navigated_with_the_keyboard(page, server, run):
-    open_view(page, server, run, "head")
+    select_view(page, server, run, "head")
+    page.locator(".llm-strip-token").last.hover()  # from there on
     page.locator(".llm-strip").focus()
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
@@ -121,34 +127,20 @@ def test_a_cells_arithmetic_has_the_models_real_numbers(page, server, run):
 
 def test_the_first_token_can_be_hidden(page, server, run):
     """Without the first token the second can attend only to itself."""
-    open_view(page, server, run, "head", locked="1.0")
+    select_view(page, server, run, "head")
+    page.locator(".llm-strip-token").nth(1).click()
     seen = page.locator(".llm-head-ranking").first.locator(".llm-head-line")
     expect(seen).to_have_count(2)
     page.get_by_text("Hide the first token").click()
     expect(seen).to_have_count(1)
     expect(seen).to_have_text(re.compile(r"h11\.00$"))
     assert address(page)["rest"] == "1"
-
-
-def test_a_long_text_is_seen_through_a_window_that_the_map_moves(page, server, run):
-    open_view(page, server, run, "head", prompt=TEXT[:400])
-    page.locator(".llm-matrix-map").click(position={"x": 20, "y": 60})
-    page.locator(".llm-matrix-marks").hover(position={"x": 110, "y": 300})
-    title = page.locator(".llm-head-panel .llm-head-title").first.inner_text()
-    query, key = map(int, re.findall(r"\((\d+)\)", title))
-    assert key < 60 < query + 60  # the window now begins near the first keys
-
-
-def test_tokens_grow_one_by_one(page, server, run):
-    open_view(page, server, run, "head")
-    before = page.locator(".llm-strip-token").count()
-    page.get_by_role("button", name="Append the next token").click()
-    expect(page.locator(".llm-strip-token")).to_have_count(before + 1)
-    expect(page.locator(".llm-strip-own")).to_have_count(1)
+    page.get_by_text("Hide the first token").click()
+    expect(seen).to_have_count(2)
 
 
 def test_the_slider_moves_patterns_scores_and_loss(page, server, run):
-    open_view(page, server, run, "training")
+    select_view(page, server, run, "training")
     where, first = page.locator(".llm-training-step"), page.locator(".llm-tiles-canvas").first
     expect(where).to_contain_text(
         re.compile(r"Step 2 · validation loss \d\.\d{3} on \d+ windows · in-context score −?\d\.\d{3}")
@@ -165,6 +157,41 @@ def test_the_slider_moves_patterns_scores_and_loss(page, server, run):
     page.locator(".llm-tiles-tile").nth(3).click()
     page.wait_for_selector("[data-drawn=head]")
     assert (address(page)["view"], address(page)["head"], address(page)["step"]) == ("head", "3", "0")
+
+
+def test_heads_are_sorted_by_a_score(page, server, run):
+    select_view(page, server, run, "heads")
+    page.get_by_role("radio", name="entropy").click()
+    page.wait_for_function("() => document.querySelectorAll('.llm-tiles-group').length === 0")
+    notes = page.locator(".llm-tiles-note").all_inner_texts()
+    entropies = [float(note.removeprefix("entropy ")) for note in notes]
+    assert len(entropies) == 8 and entropies == sorted(entropies)
+    assert address(page)["order"] == "entropy"
+    offline = page.get_by_role("link", name="Page that works offline")
+    assert "order=entropy" in offline.get_attribute("href")  # what is exported is what is seen
+
+
+def test_views_are_accessible_and_fit(page, server, run):
+    for view in ("heads", "head", "training"):
+        select_view(page, server, run, view)
+        assert_accessible_and_fitting(page, view)
+
+
+def test_tokens_grow_one_by_one(page, server, run):
+    select_view(page, server, run, "head")
+    before = page.locator(".llm-strip-token").count()
+    page.get_by_role("button", name="Append the next token").click()
+    expect(page.locator(".llm-strip-token")).to_have_count(before + 1)
+    expect(page.locator(".llm-strip-own")).to_have_count(1)
+
+
+def test_a_long_text_is_seen_through_a_window_that_the_map_moves(page, server, run):
+    open_view(page, server, run, "head", prompt=TEXT[:400])
+    page.locator(".llm-matrix-map").click(position={"x": 20, "y": 60})
+    page.locator(".llm-matrix-marks").hover(position={"x": 110, "y": 300})
+    title = page.locator(".llm-head-panel .llm-head-title").first.inner_text()
+    query, key = map(int, re.findall(r"\((\d+)\)", title))
+    assert key < 60 < query + 60  # the window now begins near the first keys
 
 
 def likeness(picture: Path, view: Locator) -> float:
@@ -190,9 +217,20 @@ def same_parts(picture: Path, view: Locator) -> None:
 
 
 @pytest.mark.parametrize("view", ["heads", "head", "training"])
-def test_a_view_is_exported_as_picture_table_and_page(page, server, run, view, tmp_path):
+def test_a_hostile_text_is_plain_text_in_a_view_and_its_exports(page, server, run, view, tmp_path):
     page.set_viewport_size({"width": 1440, "height": 2000})  # the whole view at once
-    open_view(page, server, run, view, prompt=HOSTILE)
+    select_view(page, server, run, view, prompt=HOSTILE)
+    if view == "heads":
+        page.locator(".llm-tiles-canvas").first.hover(position={"x": 4, "y": 100})
+        expect(page.locator(".llm-tiles-tip")).to_be_visible()
+    elif view == "head":
+        shown = "".join(page.locator(".llm-strip-token").all_text_contents())
+        for part in ("<img", "onerror", "␇", "‹202e›", "‹2066›", "🦊"):
+            assert part in shown
+        assert not re.search("[\u0000-\u001f\u202a-\u202e\u2066-\u2069]", shown)
+        for token in page.locator(".llm-strip-token").all()[::7]:
+            token.hover()
+        page.mouse.move(1, 1)
 
     def exported(name: str) -> Path:
         with page.expect_download() as download:
@@ -217,7 +255,9 @@ def test_a_view_is_exported_as_picture_table_and_page(page, server, run, view, t
     alone.on("request", lambda request: requests.append(request.url))
     alone.goto(offline_page.as_uri())
     alone.wait_for_selector(f"[data-drawn={DRAWN[view]}]")
-    assert alone.evaluate("window.broken") is None
+    for one in (page, alone):
+        assert one.evaluate("window.broken") is None
+        assert one.locator(f".llm-attention_{view} img, img[src=x]").count() == 0
     assert alone.locator("img").count() == 0
     if view == "head":
         alone.locator(".llm-strip-token").nth(6).click()
@@ -227,30 +267,7 @@ def test_a_view_is_exported_as_picture_table_and_page(page, server, run, view, t
     other.close()
 
 
-@pytest.mark.parametrize("view", ["heads", "head"])
-def test_a_hostile_text_is_shown_as_plain_text(page, server, run, view):
-    open_view(page, server, run, view, prompt=HOSTILE)
-    if view == "heads":
-        page.locator(".llm-tiles-canvas").first.hover(position={"x": 4, "y": 100})
-        expect(page.locator(".llm-tiles-tip")).to_be_visible()
-    else:
-        shown = "".join(page.locator(".llm-strip-token").all_text_contents())
-        for part in ("<img", "onerror", "␇", "‹202e›", "‹2066›", "🦊"):
-            assert part in shown
-        assert not re.search("[\u0000-\u001f\u202a-\u202e\u2066-\u2069]", shown)
-        for token in page.locator(".llm-strip-token").all()[::7]:
-            token.hover()
-    assert page.evaluate("window.broken") is None
-    assert page.locator(".llm-attention_heads img, .llm-attention_head img, img[src=x]").count() == 0
-
-
 def test_an_error_of_the_server_is_shown_in_its_place(page, server, run):
     page.route("**/attention/grid*", lambda route: route.fulfill(status=400, body="The weights are <b>gone</b>."))
     page.goto(f"{server.url}/attention?run={run.name}&view=heads&prompt={quote(PROMPT)}")
     expect(page.locator(".llm-tiles-status")).to_have_text("The weights are <b>gone</b>.")
-
-
-def test_views_are_accessible_and_fit(page, server, run):
-    for view in ("heads", "head", "training"):
-        open_view(page, server, run, view)
-        assert_accessible_and_fitting(page, view)

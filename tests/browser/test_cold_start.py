@@ -11,8 +11,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 def test_a_cold_deep_link_shows_its_page_with_the_whole_navigation(server: Server, page):
     run = finished_run(server, HENS * 60, d_model=8, n_heads=1, n_ctx=16)
-    server.stop()
-    server.start()
+    if not server.cold:
+        server.stop()
+        server.start()
     page.goto(f"{server.url}/generate?run={run.name}")
     expect(page.get_by_role("heading", name="Generate", exact=True)).to_be_visible(timeout=90_000)
     for link in ("Home", "Train", "Generate", "Tokenizer"):

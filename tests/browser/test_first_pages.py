@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from app_server import assert_accessible_and_fitting
+from app_server import HOSTILE
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import RunFolder
@@ -16,8 +16,25 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CYRILLIC = "Лиса сидела у реки и ждала. Мельник спал, а колесо стояло. Кто придёт утром? Никто не знал.\n" * 300
 
 
+@pytest.fixture
+def page(tab) -> Page:
+    """The tab of all tests here."""
+    return tab
+
+
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
+
+
+def new_run(page: Page, server) -> None:
+    """Open the form for a new run, as a user who has just done something else."""
+    if page.url == "about:blank":
+        page.goto(f"{server.url}/train?new=1")
+    elif "/train" in page.url:
+        press(page, "New run")
+    else:
+        page.get_by_role("link", name="Train", exact=True).click()
+    page.get_by_role("button", name="Start", exact=True).wait_for()
 
 
 def run_id(page: Page) -> str:
@@ -71,7 +88,7 @@ def test_one_press_on_the_home_page_trains_a_model_that_writes(page, server):
 
 @pytest.mark.parametrize("architecture", ["LLaMA", "OLMo"])
 def test_each_other_preset_is_chosen_and_trains(page, server, architecture):
-    page.goto(f"{server.url}/train?new=1")
+    new_run(page, server)
     press(page, f"Choose {architecture}")
     page.get_by_text(f"{architecture} small").wait_for()
     press(page, "Start")
@@ -82,7 +99,7 @@ def test_each_other_preset_is_chosen_and_trains(page, server, architecture):
 
 
 def test_a_run_trains_pauses_steps_resumes_survives_a_refresh_and_writes(page, server):
-    page.goto(f"{server.url}/train?new=1")
+    new_run(page, server)
     press(page, "Start")
     state(page, "Training")
     reach(page, 2)
@@ -124,27 +141,27 @@ def test_a_run_trains_pauses_steps_resumes_survives_a_refresh_and_writes(page, s
     expect(page.locator(".llm-writing-text")).to_have_text(written, use_inner_text=True)
 
 
-def test_a_second_tab_and_a_page_switch_see_the_same_run(page, server):
-    page.goto(f"{server.url}/train?new=1")
-    press(page, "Start")
+def test_another_tab_and_a_page_switch_see_the_same_run(page, server):
+    starter = page.context.new_page()
+    new_run(starter, server)
+    press(starter, "Start")
+    state(starter, "Training")
+    run = run_id(starter)
+    page.get_by_role("link", name="Train", exact=True).click()  # it finds the run that is under way
     state(page, "Training")
-    run = run_id(page)
-    other = page.context.new_page()
-    other.goto(f"{server.url}/train")  # it finds the run that is under way
-    state(other, "Training")
-    assert run_id(other) == run
-    other.get_by_role("link", name="Tokenizer").click()
-    other.get_by_role("heading", name="bpe").wait_for()
-    page.close()  # the tab that started it
+    assert run_id(page) == run
+    page.get_by_role("link", name="Tokenizer").click()
+    page.get_by_role("heading", name="bpe").wait_for()
+    starter.close()
     before = rows(server, run)[-1]
-    other.get_by_role("link", name="Train", exact=True).click()
-    state(other, "Training")
-    reach(other, before + 2)
-    stop(other)
+    page.get_by_role("link", name="Train", exact=True).click()
+    state(page, "Training")
+    reach(page, before + 2)
+    stop(page)
 
 
 def test_an_edited_source_file_loses_nothing(page, server):
-    page.goto(f"{server.url}/train?new=1")
+    new_run(page, server)
     press(page, "Start")
     state(page, "Training")
     reach(page, 2)
@@ -166,9 +183,17 @@ def test_an_edited_source_file_loses_nothing(page, server):
     assert steps == list(range(steps[-1] + 1))
 
 
+def test_a_binary_file_is_refused_with_a_message(page, server):
+    new_run(page, server)
+    page.locator("input[type=file]").set_input_files(
+        {"name": "picture.txt", "mimeType": "text/plain", "buffer": b"\xff\xd8\xff\xe0" * 100}
+    )
+    expect(page.get_by_text("picture.txt is not UTF-8 text: byte 0xff at offset 0")).to_be_visible()
+
+
 def test_a_text_in_another_script_is_uploaded_trained_on_and_continued(page, server):
-    page.goto(f"{server.url}/train?new=1")
-    page.get_by_role("button", name="Start").wait_for()
+    if "new=1" not in page.url:
+        new_run(page, server)
     page.locator("input[type=file]").set_input_files(
         {"name": "лиса.txt", "mimeType": "text/plain", "buffer": CYRILLIC.encode()}
     )
@@ -186,35 +211,19 @@ def test_a_text_in_another_script_is_uploaded_trained_on_and_continued(page, ser
     assert (server.home / "uploads" / "лиса.txt").read_text("utf-8") == CYRILLIC
 
 
-def test_a_binary_file_is_refused_with_a_message(page, server):
-    page.goto(f"{server.url}/train?new=1")
-    page.get_by_role("button", name="Start").wait_for()
-    page.locator("input[type=file]").set_input_files(
-        {"name": "picture.txt", "mimeType": "text/plain", "buffer": b"\xff\xd8\xff\xe0" * 100}
-    )
-    expect(page.get_by_text("picture.txt is not UTF-8 text: byte 0xff at offset 0")).to_be_visible()
-
-
-def test_a_hostile_text_is_shown_as_plain_text(page, server):
-    hostile = '<img src=x onerror="window.broken = 1"> <script>window.broken = 1</script> **b** \u202eabc\u0007 🦊'
-    runs = sorted((server.home / "checkpoints").iterdir())
-    page.goto(f"{server.url}/tokenizer")
-    page.get_by_role("textbox", name="Text").fill(hostile)
+def test_characters_that_a_tokenizer_does_not_know_are_reported(page):
+    page.get_by_role("link", name="Tokenizer").click()
+    page.get_by_role("textbox", name="Text").fill(HOSTILE)
     page.get_by_role("textbox", name="Text").press("Control+Enter")
     expect(page.get_by_text("The char tokenizer does not know")).to_be_visible()
-    page.goto(f"{server.url}/generate?run={runs[0].name}")
-    page.get_by_role("textbox", name="Prompt").fill(hostile)
-    page.get_by_role("textbox", name="Prompt").press("Control+Enter")
-    press(page, "Generate")
-    expect(page.locator(".llm-writing-status")).to_contain_text("Finished", timeout=90_000)
-    assert page.locator(".llm-writing-prompt").inner_text().startswith("<img src=x")
     assert page.evaluate("window.broken") is None
-    assert page.locator("img[src=x]").count() == 0
 
 
-def test_a_text_can_be_stopped_and_is_kept(page, server):
+def test_a_text_after_a_hostile_prompt_can_be_stopped_and_is_kept(page, server):
     run = sorted((server.home / "checkpoints").iterdir())[0].name
     page.goto(f"{server.url}/generate?run={run}")
+    page.get_by_role("textbox", name="Prompt").fill(HOSTILE)
+    page.get_by_role("textbox", name="Prompt").press("Control+Enter")
     amount = page.get_by_role("spinbutton", name="`max_new_tokens`")
     amount.fill("5000")
     amount.press("Enter")
@@ -224,20 +233,8 @@ def test_a_text_can_be_stopped_and_is_kept(page, server):
     press(page, "Stop")
     expect(page.locator(".llm-writing-status")).to_contain_text("Stopped")
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    assert page.locator(".llm-writing-prompt").inner_text().startswith("<img src=x")
     written = page.locator(".llm-writing-text").inner_text().split("\n")[0]
     expect(page.get_by_test_id("stExpanderDetails").get_by_text(written[:60]).first).to_be_visible()
-
-
-def test_pages_are_accessible_and_fit(page, server):
-    run = sorted((server.home / "checkpoints").iterdir())[0].name
-    for path, ready in [
-        ("", ".llm-pathway-stage"),
-        ("train?new=1", "text=All model settings"),
-        (f"train?run={run}", ".llm-live-chart .annotation-text"),
-        (f"generate?run={run}", "text=More sampling settings"),
-        ("tokenizer", ".llm-token"),
-    ]:
-        page.goto(f"{server.url}/{path}")
-        page.wait_for_selector(ready)
-        page.wait_for_timeout(500)
-        assert_accessible_and_fitting(page, path)
+    assert page.evaluate("window.broken") is None
+    assert page.locator("img[src=x]").count() == 0

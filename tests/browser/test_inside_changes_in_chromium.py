@@ -26,11 +26,20 @@ def run(server) -> Path:
     return run_without_questions(server, n_ctx=192, text=f"{HOSTILE}\n" + HENS * 100)
 
 
+@pytest.fixture
+def page(tab) -> Page:
+    """The tab of all tests here."""
+    return tab
+
+
 def open_view(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
-    """Open a view and wait until it is drawn."""
-    query = (OWN if view == "patching" else {}) | query
-    more = "".join(f"&{name}={quote(value)}" for name, value in query.items())
-    page.goto(f"{server.url}/inside?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
+    """Open a view and wait until it is drawn: in the page that is open, if it shows this text."""
+    if address(page).get("prompt") == prompt and not query:
+        if address(page)["view"] != view:
+            page.get_by_role("radio", name=view.capitalize()).click()
+    else:
+        more = "".join(f"&{name}={quote(value)}" for name, value in (OWN | query).items())
+        page.goto(f"{server.url}/inside?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
     wait_for(page, view)
 
 
@@ -44,7 +53,7 @@ def read(text: str) -> float:
 
 
 def test_parts_are_switched_off_and_the_loss_follows(page, server, run):
-    open_view(page, server, run, "intervene", scale="0")
+    open_view(page, server, run, "intervene", scale="0", layer="1", neuron="3")
     loss = page.locator(".llm-change-number").first
     before, after = map(read, loss.inner_text().split(" → "))
     assert before == after
@@ -86,6 +95,9 @@ def test_patches_are_shown_layer_by_layer_and_a_cell_is_selected(page, server, r
     page.get_by_role("textbox", name="Corrupted text", exact=True).fill("The foxes sat")
     page.keyboard.press("Enter")
     expect(page.get_by_text("The clean text has 12 tokens and the corrupted one 14")).to_be_visible()
+    page.get_by_role("textbox", name="Corrupted text", exact=True).fill(OWN["corrupt"])
+    page.keyboard.press("Enter")
+    wait_for(page, "patching")
 
 
 def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, server, run):
@@ -116,7 +128,8 @@ def test_a_token_is_found_by_name_and_its_neighbours_are_the_librarys(page, serv
 
 
 def test_neurons_are_browsed_with_the_keyboard(page, server, run):
-    open_view(page, server, run, "neurons", layer="1", neuron="3")
+    open_view(page, server, run, "neurons")
+    page.wait_for_selector("[data-drawn='1.3']")
     page.get_by_role("button", name="Next ›").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("[data-drawn='1.4']")
@@ -127,9 +140,18 @@ def test_neurons_are_browsed_with_the_keyboard(page, server, run):
     assert [read(peak) for peak in peaks] == values
 
 
+def test_views_are_accessible_and_fit(page, server, run):
+    for view in VIEWS:
+        open_view(page, server, run, view)
+        assert_accessible_and_fitting(page, view)
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_of_a_hostile_text_is_exported_as_picture_table_and_page(page, server, run, view, tmp_path):
-    open_view(page, server, run, view, prompt=HOSTILE, gaze="token", key="5")
+    if address(page).get("prompt") == HOSTILE:
+        open_view(page, server, run, view, prompt=HOSTILE)
+    else:
+        open_view(page, server, run, view, prompt=HOSTILE, gaze="token", key="5")
     shown = "".join(page.locator(".llm-change-token, .llm-neuron-token, .llm-part-token").all_text_contents())
     for part in ("<img", "onerror", "␇", "‹202e›", "‹2066›", "🦊") if view == "intervene" else ():
         assert part in shown
@@ -159,11 +181,3 @@ def test_a_view_of_a_hostile_text_is_exported_as_picture_table_and_page(page, se
     assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert problems == []
     other.close()
-
-
-def test_views_are_accessible_and_fit(page, server, run):
-    open_view(page, server, run, "intervene", off="0.1,1.m", chosen="3", **OWN)
-    for view in VIEWS:
-        page.get_by_role("radio", name=view.capitalize()).click()
-        wait_for(page, view)
-        assert_accessible_and_fitting(page, view)

@@ -24,11 +24,20 @@ def run(server) -> Path:
     return run_without_questions(server, n_ctx=512)
 
 
+@pytest.fixture
+def page(tab) -> Page:
+    """The tab of all tests here."""
+    return tab
+
+
 def open_view(page: Page, server, run: Path, view: str, prompt: str = PROMPT, **query: str) -> None:
-    """Open a view and wait until it is drawn."""
-    more = "".join(f"&{name}={value}" for name, value in query.items())
-    page.goto(f"{server.url}/inside?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
-    wait_for(page, view)
+    """Open a view and wait until it is drawn: in the page that is open, if it shows this text."""
+    if address(page).get("prompt") == prompt and not query:
+        select_view(page, view)
+    else:
+        more = "".join(f"&{name}={value}" for name, value in query.items())
+        page.goto(f"{server.url}/inside?run={run.name}&view={view}&prompt={quote(prompt)}{more}")
+        wait_for(page, view)
 
 
 def wait_for(page: Page, view: str) -> None:
@@ -37,7 +46,9 @@ def wait_for(page: Page, view: str) -> None:
 
 
 def select_view(page: Page, view: str) -> None:
-    page.get_by_role("radio", name=VIEWS[view]).click()
+    """Select a view of the page that is open."""
+    if address(page)["view"] != view:
+        page.get_by_role("radio", name=VIEWS[view]).click()
     wait_for(page, view)
 
 
@@ -89,7 +100,7 @@ def test_a_hover_shows_the_five_most_likely_tokens_and_a_click_selects_them(page
 
 
 def test_bars_sum_to_the_models_own_difference_for_any_pair(page, server, run):
-    open_view(page, server, run, "attribution", position="6")
+    open_view(page, server, run, "attribution", position="6")  # a link to a position
     model, ids = load_run(run).model, load_run(run).tokenizer.encode(PROMPT)
     logits = model(torch.tensor([ids])).detach()[0]
 
@@ -124,12 +135,18 @@ def test_bars_sum_to_the_models_own_difference_for_any_pair(page, server, run):
     check(9, ids[10], other)
 
 
+def test_views_are_accessible_and_fit(page, server, run):
+    open_view(page, server, run, "lens")
+    for view in VIEWS:
+        select_view(page, view)
+        assert_accessible_and_fitting(page, view)
+
+
 def test_a_hostile_text_is_plain_text_in_every_view_and_its_export(page, server, run, tmp_path):
     open_view(page, server, run, "lens", prompt=HOSTILE)
     away = page.context.browser.new_context(offline=True)
     for view in VIEWS:
-        if view != "lens":
-            select_view(page, view)
+        select_view(page, view)
         root = page.locator(f".llm-inside_{view}")
         if view != "attribution":
             page.locator(".llm-grid-cells").click(position=cell(page, view, 1, HOSTILE.index("\u202e")))
@@ -189,11 +206,3 @@ def test_an_error_of_the_server_is_shown_in_its_place(page, server, run):
     page.route("**/inside/lens?*", lambda route: route.fulfill(status=400, body="The weights are <b>gone</b>."))
     page.goto(f"{server.url}/inside?run={run.name}&view=lens&prompt={quote(PROMPT)}")
     expect(page.locator(".llm-part-bad")).to_have_text("The weights are <b>gone</b>.")
-
-
-def test_views_are_accessible_and_fit(page, server, run):
-    open_view(page, server, run, "lens")
-    for view in VIEWS:
-        if view != "lens":
-            select_view(page, view)
-        assert_accessible_and_fitting(page, view)

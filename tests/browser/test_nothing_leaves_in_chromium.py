@@ -1,4 +1,7 @@
-"""A walk over every page of a run that someone else made: all of it is shown as text, and no request goes elsewhere."""
+"""A walk over every page of a run that someone else made.
+
+All of it is shown as text, fits the screen and is accessible, and no request goes elsewhere.
+"""
 
 import contextlib
 import json
@@ -8,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlparse
 
 import pytest
-from app_server import HENS, run_without_questions
+from app_server import HENS, assert_accessible_and_fitting, run_without_questions
 from playwright.sync_api import Page
 
 from components.views import views
@@ -79,7 +82,7 @@ def as_markup(value: Any) -> Any:
     return MARKUP if isinstance(value, str) else value
 
 
-def test_every_page_shows_texts_as_text_and_asks_only_its_own_server(page: Page, server, run):
+def test_every_page_shows_texts_as_text_fits_and_asks_only_its_own_server(page: Page, server, run):
     asked, refused = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda socket: asked.append(socket.url))
@@ -103,6 +106,8 @@ def test_every_page_shows_texts_as_text_and_asks_only_its_own_server(page: Page,
         for section in page.locator("summary").all() if "run=" in address else ():
             section.click()
         check(address)
+        if address.partition("?")[0] not in CHOICES:  # the views of the others are looked at in their own tests
+            assert_accessible_and_fitting(page, address)
         for choice, drawn in CHOICES.get(address.partition("?")[0], {}).items():
             page.get_by_role("radio", name=choice).click()
             page.wait_for_selector(drawn)
