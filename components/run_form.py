@@ -25,6 +25,10 @@ from llm.tokenizers import REGISTRY as TOKENIZERS
 
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
 MAX_NAME_BYTES = 255  # on nearly every file system
+TEXT_HELP = (
+    "training.txt: short stories of one village. strangers.txt: the same, but half of them are about strangers whose "
+    "names are in no other story, so that a model has to look them up: train on it for the page *Circuit*."
+)
 TITLES = {"gpt": "GPT", "llama": "LLaMA", "olmo": "OLMo"}
 
 
@@ -43,7 +47,7 @@ class NewRun:
 
 
 def choose_text() -> tuple[str, str]:
-    """Choose a text; returns it and its name: the default text, an earlier upload, or a new one, which is stored.
+    """Choose a text; returns it and its name: a built-in text, an earlier upload, or a new one, which is stored.
 
     Raises ValueError for a file that is empty or not UTF-8.
     """
@@ -60,9 +64,9 @@ def choose_text() -> tuple[str, str]:
         st.session_state[Session.TRAIN_UPLOADED] = upload.file_id
         st.session_state[Session.TRAIN_TEXT] = _store(upload.name, upload.getvalue())
     with left:
-        texts = [folders.DEFAULT_TEXT, *sorted(folders.uploads().glob("*"))]
+        texts = [*folders.BUILT_IN_TEXTS, *sorted(folders.uploads().glob("*"))]
         path = select_box("Text", {text: _text_name(text) for text in texts}, Session.TRAIN_TEXT, folders.DEFAULT_TEXT,
-                          persist_state="session")  # fmt: skip
+                          help=TEXT_HELP, persist_state="session")  # fmt: skip
     text = read_text(path)
     st.caption(f"{len(text):,} characters · 90% for training, 5% for validation, 5% for testing. It begins:")
     st.text(_beginning(text))
@@ -70,8 +74,8 @@ def choose_text() -> tuple[str, str]:
 
 
 def _text_name(path: Path) -> str:
-    """A text's name in the list: an upload can be called as the default text is."""
-    clash = path.name == folders.DEFAULT_TEXT.name and path != folders.DEFAULT_TEXT
+    """A text's name in the list: an upload can be called as a built-in text is."""
+    clash = path not in folders.BUILT_IN_TEXTS and path.name in [text.name for text in folders.BUILT_IN_TEXTS]
     name = readable_name(path.name)
     return f"{name} (uploaded)" if clash else name
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 DEFAULT_TEXT = PROJECT / "training.txt"
+STRANGERS_TEXT = PROJECT / "strangers.txt"
+BUILT_IN_TEXTS = (DEFAULT_TEXT, STRANGERS_TEXT)
 
 
 def home() -> Path:

@@ -1,4 +1,4 @@
-"""`uv run llm world`: generate stories like those of training.txt."""
+"""`uv run llm world`: generate stories like those of training.txt and strangers.txt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def world(flags: ParsedFlags) -> int:
         raise ValueError(f"output must be a file in a folder that exists, got {str(output)!r}")
     if output is not None:
         require_replaceable(output, "output")
-    text = generate(flags.get("seed", DEFAULT_SEED), flags.get("size", DEFAULT_SIZE))
+    text = generate(flags.get("seed", DEFAULT_SEED), flags.get("size", DEFAULT_SIZE), flags.get("strangers", False))
     if output is None:
         write(text)
     else:
@@ -32,6 +32,7 @@ def command_flags() -> dict[str, Any]:
     return {
         "seed": flag(int, "Seed of every random choice.", DEFAULT_SEED),
         "size": flag(int, "Maximum number of bytes to write.", DEFAULT_SIZE),
+        "strangers": flag(bool, "Half of the stories are about people whose names are in no other story.", False),
         "output": flag(str, "File to write.", "standard output"),
     }
 

@@ -3,6 +3,7 @@
 It is derived from the plots themselves. A `Listener` is a story that records every frame offered to it, chosen or not,
 and the sources of its roles; each plot is run with listeners until no new frame appears. The candidates for a role are
 the bits of an integer, one per row of its source, so that "she" keeps only women and "the mill" keeps only Tom.
+A stranger can have any invented name: its candidates are bits, too, one per name.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from typing import NamedTuple
 
 from llm.world.chance import Chance
 from llm.world.frames import Choice, Hole, Part, joined, parse
-from llm.world.plots import PLOTS
+from llm.world.names import INVENTED, SIGN, name_number
+from llm.world.plots import ALL_PLOTS
 from llm.world.sentences import split_sentences, without_articles
 from llm.world.telling import Source, Story
-from llm.world.words import WORD, Being, Thing
+from llm.world.words import WORD, Being, Stranger, Thing
 
 _SENTENCE_MARK = re.compile(r"[.?!]")
 _QUIET_TELLINGS = 40  # a plot is complete when this many runs bring no new frame
@@ -94,12 +96,23 @@ def _read(parts: Sequence[str | Slot], index: int, text: str, place: int, found:
     assert isinstance(slot, Slot)
     before = found.get(slot.draw, -1)
     for word, candidates in slot.words:
-        if before & candidates and text.startswith(word, place):
-            yield from _read(parts, index + 1, text, place + len(word), {**found, slot.draw: before & candidates})
+        end = place + len(word)
+        if word == SIGN:
+            name = INVENTED.match(text, place)
+            if name is None:
+                continue
+            candidates, end = 1 << name_number(name), name.end()
+        elif not text.startswith(word, place):
+            continue
+        if before & candidates:
+            yield from _read(parts, index + 1, text, end, {**found, slot.draw: before & candidates})
 
 
 def agree(found: Candidates, sources: dict[str, Source], fixed: Sequence[str]) -> bool:
     """Whether a cast is possible: nobody plays two roles, and pronouns differ where the plot requires it."""
+    strangers = [bit for draw, bit in found.items() if draw in sources and _is_stranger(sources[draw])]
+    if len(set(strangers)) < len(strangers):
+        return False
     known: dict[str, list[Being | Thing]] = {}
     for draw, candidates in found.items():
         source = sources.get(draw)
@@ -118,6 +131,10 @@ def agree(found: Candidates, sources: dict[str, Source], fixed: Sequence[str]) -
     return True
 
 
+def _is_stranger(source: Source) -> bool:
+    return not source.column and isinstance(source.pool[0], Stranger)
+
+
 def _is_fixed(source: Source) -> bool:
     return len(source.pool) == 1 and isinstance(source.pool[0], Being)
 
@@ -126,7 +143,7 @@ def _is_fixed(source: Source) -> bool:
 def grammar() -> tuple[Pattern, ...]:
     """Every sentence that the plots can produce, as patterns."""
     patterns: dict[Pattern, None] = {}
-    for plot in PLOTS:
+    for plot in ALL_PLOTS:
         heard: dict[object, Heard] = {}
         redrawn: set[str] = set()
         quiet = 0
@@ -158,7 +175,7 @@ def _patterns(heard: Heard, redrawn: set[str]) -> Iterator[Pattern]:
                 text = joined(text, part)
                 continue
             slot = _slot(part, sources, capital=joined(text, "x").endswith("X"), tag=len(slots))
-            capitals = {word[0].isupper() for word, _ in slot.words}
+            capitals = {word[0].isupper() or word == SIGN for word, _ in slot.words}
             sign = chr((0xF000 if capitals == {True} else 0xE000) + len(slots))
             slots.append(slot)
             text += sign

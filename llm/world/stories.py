@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from llm.world.chance import Chance
-from llm.world.plots import FAVOURITES, PLOTS, Plot
+from llm.world.plots import FAVOURITES, PLOTS, WITH_STRANGERS, Plot
 from llm.world.telling import Story
 
 DEFAULT_SEED = 1
@@ -14,13 +14,16 @@ DEFAULT_SIZE = 1_200_000
 _PLOTS_BEFORE_A_REPEAT = 6  # stories before a plot may be repeated, so that neighbouring stories differ
 _REMEMBERED = 60  # stories within which no two of the same plot have more than half of their frames in common
 _ATTEMPTS = 100  # to tell such a story; a plot with few alternatives may fail
+_NAMES_BEFORE_A_REPEAT = 20_000  # of 27,000
+_STRANGERS_PROBABILITY = 0.5  # of a story about strangers, in a text that has them
 _FAVOURITES_PROBABILITY = 0.955  # of a frequent plot; the others are rare, and stay difficult longer
 
 
-def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
+def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE, strangers: bool = False) -> str:
     """Stories separated by a blank line: as many as fit into `size` bytes, and always at least one.
 
-    A larger size continues the text of a smaller one. Raises ValueError for a negative seed or a size below 1.
+    With `strangers`, half of them are about people whose names are in no other story, as in strangers.txt. A larger
+    size continues the text of a smaller one. Raises ValueError for a negative seed or a size below 1.
     """
     if seed < 0:
         raise ValueError(f"seed must be an integer of 0 or more, got {seed}")
@@ -28,7 +31,7 @@ def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE) -> str:
         raise ValueError(f"size must be at least 1 byte, got {size}")
     told: list[str] = []
     length = 0
-    for story in tell_stories(Chance(seed)):
+    for story in tell_stories(Chance(seed), strangers):
         length += len(story.text) + (2 if told else 1)  # a blank line between stories, a line break at the end
         if told and length > size:
             break
@@ -42,22 +45,33 @@ def draw_plot(chance: Chance, without: Sequence[Plot] = ()) -> Plot:
     return chance.pick([plot for plot in plots if plot not in without])
 
 
-def tell_stories(chance: Chance) -> Iterator[Story]:
-    """An endless stream of stories, each with a different plot than those shortly before it, and with varied frames."""
+def tell_stories(chance: Chance, strangers: bool = False) -> Iterator[Story]:
+    """An endless stream of stories, each with a different plot than those shortly before it, and with varied frames.
+
+    A stranger's name is in one story only, until most names have been used.
+    """
     recent: list[tuple[Plot, set[str]]] = []
+    names: set[str] = set()  # of earlier stories
     while True:
-        plot = draw_plot(chance, [plot for plot, _ in recent[-_PLOTS_BEFORE_A_REPEAT:]])
-        story = _tell_anew(plot, chance, [frames for other, frames in recent if other is plot])
+        told = [plot for plot, _ in recent[-_PLOTS_BEFORE_A_REPEAT:]]
+        if strangers and chance.happens(_STRANGERS_PROBABILITY):
+            plot = chance.pick([plot for plot in WITH_STRANGERS if plot not in told[-2:]])
+        else:
+            plot = draw_plot(chance, told)
+        story = _tell_anew(plot, chance, [frames for other, frames in recent if other is plot], names)
+        if len(names) > _NAMES_BEFORE_A_REPEAT:
+            names.clear()
+        names |= story.names
         recent = [*recent, (plot, story.frames)][-_REMEMBERED:]
         yield story
 
 
-def _tell_anew(plot: Plot, chance: Chance, before: Sequence[set[str]]) -> Story:
+def _tell_anew(plot: Plot, chance: Chance, before: Sequence[set[str]], names: Collection[str]) -> Story:
     """A story that has at most half of its frames in common with each earlier one of the same plot."""
     bits = chance.bits
     for _ in range(_ATTEMPTS):
         chance.bits = bits  # a discarded story does not count
-        story = Story(chance)
+        story = Story(chance, taken=names)
         plot(story)
         if all(2 * len(story.frames & other) <= (len(story.frames) + len(other)) / 2 for other in before):
             break

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TypeVar
@@ -17,8 +17,9 @@ from typing import TypeVar
 from llm.world.chance import Chance, Item
 from llm.world.facts import FACTS, WHEN
 from llm.world.frames import Choice, Hole, joined, parse
+from llm.world.names import invent
 from llm.world.tables import Row, Table
-from llm.world.words import ADULTS, ANIMALS, CHILDREN, PEOPLE, THINGS, Animal, Being, Person, Thing
+from llm.world.words import ADULTS, ANIMALS, CHILDREN, PEOPLE, THINGS, Animal, Being, Person, Stranger, Thing
 
 BeingKind = TypeVar("BeingKind", bound=Being)
 
@@ -57,16 +58,18 @@ class Question:
 
 
 class Story:
-    """A story being told. With `asking`, it also collects the questions of this skill."""
+    """A story being told, in which nobody has a name of `taken`. With `asking`, it collects this skill's questions."""
 
-    def __init__(self, chance: Chance, asking: str = "") -> None:
+    def __init__(self, chance: Chance, asking: str = "", taken: Collection[str] = ()) -> None:
         self.chance = chance
+        self.names: set[str] = set()  # invented for this story
         self.roles: dict[str, object] = {}
         self.sources: dict[str, Source] = {"when": WHEN_SOURCE}
         self.redrawn: set[str] = set()  # draws made more than once, so not fixed for the whole story
         self.questions: list[Question] = []
         self.frames: set[str] = set()  # the frames told so far
         self._asking = asking
+        self._taken = taken
         self._chosen: dict[str, tuple[Sequence[object], object]] = {}  # draw → the options and the choice
         self._told: dict[str, list[tuple[Hole, str]]] = {}  # draw → the holes that it filled, with their columns
         self._lines: list[list[str]] = [[]]
@@ -125,6 +128,12 @@ class Story:
     def child(self, role: str, unlike: str = "") -> Person:
         """Cast a child; see `person`."""
         return self._cast(role, unlike, CHILDREN)
+
+    def stranger(self, role: str) -> None:
+        """Cast someone with a name that is invented for this story."""
+        name = invent(self.chance, self._taken, self.names)
+        self.names.add(name)
+        self._note(role, Stranger(name), Source(role, (Stranger(),)))
 
     def animal(self, role: str, unlike: str = "", pool: Sequence[Animal] = ANIMALS) -> Animal:
         """Cast an animal; see `person`."""

@@ -1,6 +1,7 @@
 """Who and what there is in the village of Pebbleby: people, animals, places and things, with their facts.
 
-Everything here holds in every story: Ada is always the baker, the mill always stands by the river.
+Everything here holds in every story: Ada is always the baker, the mill always stands by the river. Only strangers are
+never the same.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
+
+from llm.world.names import SIGN
 
 WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?|[0-9]+")
 _PRONOUNS = {"he": ("him", "his", "himself"), "she": ("her", "her", "herself")}
@@ -115,6 +118,16 @@ class Person(Being):
     def full(self) -> str:
         """The full name, as a story introduces them: "Ada the baker", "little Pip"."""
         return f"little {self.name}" if self.parent else f"{self.name} the {self.trade}"
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """Someone from elsewhere, of whom nothing is known but a name, which is invented for one story."""
+
+    name: str = SIGN
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True)

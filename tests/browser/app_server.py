@@ -23,7 +23,7 @@ from llm.presets import preset
 from llm.training.setup import start_run
 
 PROJECT = Path(__file__).parents[2]
-SOURCES = ("main.py", "training.txt", ".streamlit", "pages", "components", "llm")
+SOURCES = ("main.py", "training.txt", "strangers.txt", ".streamlit", "pages", "components", "llm")
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import llm.world
 from llm.world.checker import check
 from llm.world.grammar import grammar, reader
+from llm.world.names import INVENTED
 from llm.world.sentences import split_sentences, split_stories
 from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate
 from llm.world.words import WORD
@@ -19,7 +20,9 @@ SAMPLES = 2_000
 
 @pytest.fixture(scope="module")
 def sentences() -> list[str]:
-    return [sentence for story in split_stories(generate(7, 200_000)) for sentence in split_sentences(story)]
+    return [
+        sentence for story in split_stories(generate(7, 200_000, strangers=True)) for sentence in split_sentences(story)
+    ]
 
 
 def test_every_sentence_of_the_training_text_is_accepted():
@@ -31,18 +34,21 @@ def test_every_sentence_of_the_training_text_is_accepted():
 
 @pytest.mark.parametrize("seed", OTHER_SEEDS)
 def test_every_sentence_of_another_seed_is_accepted_and_no_story_contradicts_itself(seed):
-    found = check(generate(seed, SIZE))
+    found = check(generate(seed, SIZE, strangers=seed % 2 == 0))
     assert [sentence.text for sentence in found.sentences if not sentence.well_formed] == []
     assert found.contradictions == ()
 
 
 def one_word_replaced(sentence: str, chance: random.Random, words: list[str]) -> str:
-    """The sentence with a random word replaced by a random word of the text."""
+    """The sentence with a random word replaced by a random word of the text; an invented name not by another one."""
     match = chance.choice(list(WORD.finditer(sentence)))
+    if INVENTED.fullmatch(match[0]):
+        words = [word for word in chance.sample(words, 100) if not INVENTED.fullmatch(word)]
     return sentence[: match.start()] + chance.choice(words) + sentence[match.end() :]
 
 
 def two_words_swapped(sentence: str, chance: random.Random, neighbours: bool) -> str:
+    """The sentence with two words exchanged; not two invented names, which are as good the other way round."""
     places = list(WORD.finditer(sentence))
     if len(places) < 2:
         return sentence
@@ -51,6 +57,8 @@ def two_words_swapped(sentence: str, chance: random.Random, neighbours: bool) ->
         first, second = places[index], places[index + 1]
     else:
         first, second = sorted(chance.sample(places, 2), key=lambda place: place.start())
+    if INVENTED.fullmatch(first[0]) and INVENTED.fullmatch(second[0]):
+        return sentence
     middle = sentence[first.end() : second.start()]
     return sentence[: first.start()] + second[0] + middle + first[0] + sentence[second.end() :]
 
@@ -125,6 +133,29 @@ def test_the_reason_of_a_contradiction_names_both_values():
     (first, *_) = check(story).contradictions
     assert first.sentence == "He wrote 15 - 3 = 12 in the sand with his stick."
     assert "15" in first.reason
+
+
+STRANGERS = 'There were four guests at the inn: Zobula, Kusmobel, Dantorki and Velsanfi. "More, please," said {name}.\n'
+
+
+def test_a_stranger_can_have_any_name_but_only_one():
+    assert check(STRANGERS.format(name="Kusmobel")).contradictions == ()
+    found = check(STRANGERS.format(name="Kusmolo"))  # another guest's name with another end
+    assert found.well_formed_fraction == 1
+    assert [one.sentence for one in found.contradictions] == ['"More, please," said Kusmolo.']
+
+
+@pytest.mark.parametrize("name", ["Zobu", "Zobulabel", "zobula", "Ada", "Zoxula"])
+def test_what_is_no_invented_name_is_rejected(name):
+    assert check(STRANGERS.format(name=name)).well_formed_fraction == 0.5
+
+
+def test_two_strangers_do_not_share_a_name():
+    assert check('"I am Zobula," said Zobula.').well_formed_fraction == 1
+    assert check('"I am Zobula," said Kusmobel.').well_formed_fraction == 0
+    assert (
+        check("Four strangers came over the bridge: Zobula, Zobula, Dantorki and Velsanfi.").well_formed_fraction == 0
+    )
 
 
 def test_an_open_quotation_mark_is_a_contradiction():

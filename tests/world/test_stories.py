@@ -9,7 +9,8 @@ import pytest
 from llm.world import plots
 from llm.world.chance import Chance
 from llm.world.grammar import reader
-from llm.world.sentences import split_sentences
+from llm.world.names import INVENTED, SYLLABLES
+from llm.world.sentences import split_sentences, split_stories
 from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate, tell_stories
 from llm.world.telling import Story
 
@@ -24,8 +25,13 @@ def text() -> str:
 
 
 @pytest.fixture(scope="module")
+def with_strangers() -> str:
+    return generate(DEFAULT_SEED, DEFAULT_SIZE, strangers=True)
+
+
+@pytest.fixture(scope="module")
 def stories(text: str) -> list[str]:
-    return (text + "\n" + generate(OTHER_SEED, SIZE)).strip().split("\n\n")
+    return (text + "\n" + generate(OTHER_SEED, SIZE, strangers=True)).strip().split("\n\n")
 
 
 def sentences(story: str) -> list[str]:
@@ -35,6 +41,10 @@ def sentences(story: str) -> list[str]:
 
 def test_training_text_is_the_default_text_byte_for_byte(text):
     assert TRAINING_TEXT.read_bytes() == text.encode("ascii")
+
+
+def test_strangers_text_is_generated_too(with_strangers):
+    assert TRAINING_TEXT.with_name("strangers.txt").read_bytes() == with_strangers.encode("ascii")
 
 
 def test_same_seed_gives_the_same_text_and_another_seed_another():
@@ -99,6 +109,18 @@ def test_a_stands_before_consonants_and_an_before_vowels(stories):
         assert not re.search(r"\b[Aa]n (?!hour\b|honest\b)[^aeiouAEIOU]", story), story
 
 
+def test_a_strangers_name_is_in_one_story_only_and_in_no_other_word(text, with_strangers):
+    told = [Counter(name[0] for name in INVENTED.finditer(story)) for story in split_stories(with_strangers)]
+    assert max(Counter(itertools.chain.from_iterable(told)).values()) == 1
+    counts = [count for names in told for count in names.values()]
+    assert len(counts) > 3_000
+    assert min(counts) >= 2  # each is written at least once more: it has to be looked up
+    syllable = "|".join(SYLLABLES)
+    names = set(re.findall(rf"\b(?:{syllable}){{3}}\b", with_strangers.lower()))
+    assert {name.lower() for story in told for name in story} == names
+    assert not INVENTED.search(text)
+
+
 def test_written_sums_are_right():
     sums = re.findall(r"(\d+) ([+-]) (\d+) = (\d+)", generate(size=5_000_000))  # they are rare
     assert len(sums) > 10
@@ -139,7 +161,7 @@ def test_stories_are_short(stories):
         assert len(story) < 1_800
 
 
-@pytest.mark.parametrize("plot", plots.PLOTS, ids=lambda plot: plot.__name__)
+@pytest.mark.parametrize("plot", plots.ALL_PLOTS, ids=lambda plot: plot.__name__)
 def test_each_plot_is_told_in_many_ways(plot):
     told = set()
     for seed in range(60):

@@ -62,8 +62,8 @@ function warning(data, best, uniform) {
   const later = data.step < data.steps.at(-1);
   return paragraph(`No head copies ${later ? "yet at this step" : "in this model"}: the best copying score is ${best.toFixed(2)}, `
     + `and even attention would have ${uniform.toFixed(2)}. ${later ? "Choose a later step, at the top. " : ""}`
-    + "What brings a copying head about: more training steps, and a text in which something must be looked up, such as stories "
-    + "that each invent their own names. Normalised queries and keys (qk_norm) help.", "llm-circuit-warning");
+    + "What brings a copying head about: a text in which something must be looked up, such as strangers.txt on the page Train, "
+    + "whose stories invent names of their own, and 3,000 steps. Normalised queries and keys (qk_norm) help.", "llm-circuit-warning");
 }
 
 /**

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llm.world.plots import animals, children, games, meetings, numbers, objects, passing, seasons, talk
+from llm.world.plots import animals, children, games, meetings, numbers, objects, passing, seasons, strangers, talk
 from llm.world.telling import Story
 
 Plot = Callable[[Story], None]
@@ -30,3 +30,9 @@ PLOTS: tuple[Plot, ...] = (
     passing.tidy_house, games.before_the_fair, games.long_stairs, games.pumpkin_show,
     games.what_we_ate, games.rhyming_game, games.then_and_now, games.swapped_work,
 )  # fmt: skip
+
+# In the text of strangers.txt only: names that are in one story and have to be looked up there.
+WITH_STRANGERS: tuple[Plot, ...] = (
+    strangers.over_the_bridge, strangers.at_the_inn, strangers.band, strangers.race_on_the_ice,
+)  # fmt: skip
+ALL_PLOTS = (*PLOTS, *WITH_STRANGERS)
