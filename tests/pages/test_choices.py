@@ -116,7 +116,7 @@ def test_a_page_switch_forgets_nothing_of_the_form(home):
     (home / "uploads" / "hens.txt").write_text(TEXT)
     app = open_page("train", new="1")
     button(app, "train-choose-llama").click().run()
-    box(app, "Text").select_index(1).run()
+    box(app, "Text").select_index(2).run()
     control(app, "button_group", "Size").set_value("medium").run()
     control(app, "button_group", "Tokenizer").set_value("bpe").run()
     edits = {
@@ -167,14 +167,17 @@ def test_a_page_switch_keeps_the_sampling_settings(home):
     assert control(app, "number_input", "`temperature`").value == 0.3
 
 
-def test_an_upload_named_as_the_default_text_is_told_apart(home):
+def test_an_upload_named_as_a_built_in_text_is_told_apart(home):
     (home / "uploads").mkdir()
-    (home / "uploads" / "training.txt").write_text(TEXT)
-    for index, folder in enumerate((PROJECT, home / "uploads")):
-        app = open_page("train", new="1")
-        box(app, "Text").select_index(index)
-        app.run()
-        assert box(app, "Text").value == folder / "training.txt"
+    for name in ("strangers.txt", "training.txt"):
+        (home / "uploads" / name).write_text(TEXT)
+    app = open_page("train", new="1")
+    names = ["training.txt", "strangers.txt"]
+    assert box(app, "Text").options == [*names, "strangers.txt (uploaded)", "training.txt (uploaded)"]
+    paths = [PROJECT / name for name in names] + [home / "uploads" / name for name in reversed(names)]
+    for index, path in enumerate(paths):
+        box(app, "Text").select_index(index).run()
+        assert box(app, "Text").value == path
 
 
 def test_on_a_server_for_several_people_each_tab_has_its_own_answers(home, monkeypatch):
