@@ -20,15 +20,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class OneServerScheduling(LoadFileScheduling):
-    """Each file in one process, and all files of the browser in the same: they share a server and a Chromium."""
+class TwoServersScheduling(LoadFileScheduling):
+    """Each file in one process, and the browser's files in two: each has a server and a Chromium for all its files.
+
+    In one process they would take longer than everything else together, and each other process would wait for them.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+        if not nodeid.startswith("tests/browser/"):
+            return super()._split_scope(nodeid)
+        return "tests/browser, a to e" if nodeid < "tests/browser/test_f" else "tests/browser, f to z"
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneServerScheduling:
-    return OneServerScheduling(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TwoServersScheduling:
+    return TwoServersScheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
