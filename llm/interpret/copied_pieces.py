@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from llm.interpret.copying import earlier_occurrences
+from llm.interpret.copying import repeated_pairs
 from llm.interpret.recording import record
 from llm.loss import token_losses
 from llm.model import Transformer
@@ -54,13 +54,11 @@ def copied_pieces(
     inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"], train: Int[Tensor, " tokens"], d_vocab: int
 ) -> CopiedPieces:
     """The copied pieces among `targets`, the tokens that follow `inputs`; pairs are counted in `train` (Kneser-Ney)."""
-    earlier = earlier_occurrences(inputs)  # [batch, pos]
-    after = inputs.gather(1, (earlier + 1).clamp(min=0))  # [batch, pos]
-    row, query = ((earlier >= 0) & (after == targets)).nonzero().unbind(dim=1)
-    pairs = torch.stack([inputs[row, query], targets[row, query]], dim=1).cpu()  # [piece, 2]
-    bigram = kneser_ney(train[:COUNTED].long(), pairs, d_vocab) if len(pairs) else torch.zeros(0)
+    row, query, earlier = repeated_pairs(inputs, targets)  # each [pair]
+    pairs = torch.stack([inputs[row, query], targets[row, query]], dim=1).cpu()  # [pair, 2]
+    bigram = kneser_ney(train[:COUNTED], pairs, d_vocab) if len(pairs) else torch.zeros(0)
     hard = (bigram < GIVEN_AWAY).nonzero()[:, 0]
-    return CopiedPieces(row[hard], query[hard], earlier[row, query][hard], bigram[hard])
+    return CopiedPieces(row[hard], query[hard], earlier[hard], bigram[hard])
 
 
 @stepwise

@@ -39,6 +39,16 @@ def earlier_occurrences(tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch 
     return torch.where(position - latest > APART, latest, -1)
 
 
+def repeated_pairs(
+    inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"]
+) -> tuple[Int[Tensor, " pair"], Int[Tensor, " pair"], Int[Tensor, " pair"]]:
+    """Row, position q and its `earlier_occurrences` p, wherever the token after q is again the one after p."""
+    earlier = earlier_occurrences(inputs)  # [batch, pos]
+    after = inputs.gather(1, (earlier + 1).clamp(min=0))  # [batch, pos]
+    row, query = ((earlier >= 0) & (after == targets)).nonzero().unbind(dim=1)  # each [pair]
+    return row, query, earlier[row, query]
+
+
 @stepwise
 def copying_scores(
     model: Transformer, inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"], batch_size: int = BATCH
@@ -59,19 +69,12 @@ def copying_scores(
     uniform, positions = 0.0, 0
     for start in range(0, len(inputs), batch_size):
         tokens = as_batch(model, inputs[start : start + batch_size])
-        row, query, key = _copied(tokens, targets[start : start + batch_size].to(tokens.device))  # each [position]
+        following = targets[start : start + batch_size].to(tokens.device)  # [batch, pos]
+        row, query, earlier = repeated_pairs(tokens, following)  # each [position]
         for index, layer in enumerate(attention_layers(model, tokens)):
-            total[index] += layer.pattern[row, :, query, key].double().sum(dim=0).cpu()  # [head]
+            total[index] += layer.pattern[row, :, query, earlier + 1].double().sum(dim=0).cpu()  # [head]
             yield
         uniform += float((1 / (query + 1).double()).sum())
         positions += len(query)
     count = max(1, positions)
     return CopyingScores((total / count).float(), uniform / count, positions)
-
-
-def _copied(tokens: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"]) -> tuple[Tensor, Tensor, Tensor]:
-    """Row, query position q and key position p + 1 of each position that the score counts."""
-    earlier = earlier_occurrences(tokens)  # [batch, pos]
-    after = tokens.gather(1, (earlier + 1).clamp(min=0))  # [batch, pos]
-    row, query = ((earlier >= 0) & (after == targets)).nonzero().unbind(dim=1)  # each [position]
-    return row, query, earlier[row, query] + 1

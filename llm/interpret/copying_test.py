@@ -85,8 +85,8 @@ def other_pieces(
     far_after, far_overall = (
         ((1.0 + counts).log() - (1.0 + counts[repetition.piece]).log()).abs().tolist() for counts in (after, overall)
     )
-    unused = [token for token in range(size) if token not in repetition.prompt]
-    fitting = sorted({*among.tolist()} & {*unused})
+    unused = sorted({*range(size)} - {*repetition.prompt})
+    fitting = sorted({*among.tolist()} - {*repetition.prompt})
     candidates = (
         fitting if len(fitting) > 1 else unused or [token for token in range(size) if token != repetition.piece]
     )

@@ -4,8 +4,7 @@ A program opens files, connects, or starts other programs by system calls. Linux
 own system calls (seccomp) that it can never remove, without any privileges. This one allows the few calls that
 computing takes: memory, locks, time, random numbers, and writing to what is already open. Everything else fails with
 "Operation not permitted", also what later kernels add, and also for code that calls the C library or the kernel
-directly. CPU time and memory are limited, and `end_with_parent` makes the
-process end with the thread that started it.
+directly. CPU time and memory are limited, and `end_with_parent` makes the process end with the thread that started it.
 """
 
 from __future__ import annotations

@@ -14,14 +14,14 @@ SYLLABLES = (
     "bel", "bo", "bu", "dan", "dor", "fi", "gel", "gus", "ka", "ki", "kus", "la", "lo", "mer", "mi", "mo", "nor", "nu",
     "pan", "pe", "rel", "ru", "san", "so", "tim", "tor", "tus", "va", "vel", "zo",
 )  # fmt: skip
-SIGN = "\u2606"  # stands for the name of someone who has none yet
+SIGN = "\u2606"  # stands for any invented name
 _ANY = "|".join(SYLLABLES)
 INVENTED = re.compile(rf"\b({'|'.join(map(str.capitalize, SYLLABLES))})({_ANY})({_ANY})\b")
 _ATTEMPTS = 1_000  # to find a name that is not taken
 
 
 def invent(chance: Chance, *taken: Collection[str]) -> str:
-    """A name of three syllables that is in none of `taken`."""
+    """A name of three syllables that is in none of `taken`, as long as there are many others."""
     bits = chance.bits
     for _ in range(_ATTEMPTS):
         chance.bits = bits  # a name that is taken does not count

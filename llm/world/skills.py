@@ -35,7 +35,7 @@ class SkillScore:
 def standard_error(accuracy: float, pairs: int) -> float:
     """√(a (1 − a) / n) as if two more pairs had been right and two more wrong (Agresti & Coull 1998).
 
-    So it is above 0 even where all pairs were right, and the interval of twice its width is about a 95 % interval.
+    So it is above 0 even where all pairs were right, and the interval of twice its width is about a 95% interval.
     """
     n = pairs + 4
     a = (accuracy * pairs + 2) / n
@@ -81,9 +81,9 @@ def skills(
     scores = {}
     for name, pairs_of_name in asked.items():
         right = sum(next(likelihoods) > next(likelihoods) for _ in pairs_of_name)
-        accuracy = right / len(pairs_of_name)
-        count_of_name = len(pairs_of_name)
-        scores[name] = SkillScore(accuracy, standard_error(accuracy, count_of_name), count_of_name)
+        tested = len(pairs_of_name)
+        accuracy = right / tested
+        scores[name] = SkillScore(accuracy, standard_error(accuracy, tested), tested)
     return scores
 
 

@@ -16,6 +16,7 @@ _REMEMBERED = 60  # stories within which no two of the same plot have more than 
 _ATTEMPTS = 100  # to tell such a story; a plot with few alternatives may fail
 _NAMES_BEFORE_A_REPEAT = 20_000  # of 27,000
 _STRANGERS_PROBABILITY = 0.5  # of a story about strangers, in a text that has them
+_STRANGERS_BEFORE_A_REPEAT = 2  # of their four plots
 _FAVOURITES_PROBABILITY = 0.955  # of a frequent plot; the others are rare, and stay difficult longer
 
 
@@ -55,7 +56,7 @@ def tell_stories(chance: Chance, strangers: bool = False) -> Iterator[Story]:
     while True:
         told = [plot for plot, _ in recent[-_PLOTS_BEFORE_A_REPEAT:]]
         if strangers and chance.happens(_STRANGERS_PROBABILITY):
-            plot = chance.pick([plot for plot in WITH_STRANGERS if plot not in told[-2:]])
+            plot = chance.pick([plot for plot in WITH_STRANGERS if plot not in told[-_STRANGERS_BEFORE_A_REPEAT:]])
         else:
             plot = draw_plot(chance, told)
         story = _tell_anew(plot, chance, [frames for other, frames in recent if other is plot], names)
