@@ -57,7 +57,7 @@ def _thumbnail_layers(selection: Selection) -> Iterator[NDArray[np.uint8]]:
 def scores_of(selection: Selection) -> dict[str, Any]:
     """Every head's scores, [layer][head], the labels that follow from them, and by score that of even attention.
 
-    On random tokens that are repeated; the copying score on windows of held-out text.
+    On random tokens that are repeated; the copying score on windows of held-out text, at `copied` positions.
     """
     run = selection.run()
 
@@ -80,6 +80,7 @@ def _scores_json(scores: HeadScores, copying: CopyingScores) -> dict[str, Any]:
         for layer, heads in enumerate(map(len, values["entropy"]))
     ]
     values["uniform"] = scores.uniform | {"copying": copying.uniform}
+    values["copied"] = copying.positions
     return values
 
 

@@ -12,7 +12,7 @@ import torch
 from components.shared import states
 from components.shared.browser import BrowserComponent
 from components.shared.controls import escape_token, remembered
-from components.shared.explanations import PREVIOUS_TOKEN_SCORE
+from components.shared.explanations import COPYING_SCORE, PREVIOUS_TOKEN_SCORE
 from components.shared.head_figures import scores_of
 from components.shared.parameters import Query
 from components.shared.select_box import select_box
@@ -30,10 +30,10 @@ from components.views.circuit import figures, held_out
 from components.views.circuit.choices import Choices, choices_from
 from components.views.circuit.explanations import (
     ABLATED_LOSS,
+    CIRCUIT_PAIR,
     CIRCUIT_PARTS,
     COMPOSITION,
     COPIED_PIECES,
-    COPYING_SCORE,
     COPYING_TEST,
     DIRECT_EFFECT,
 )
@@ -60,7 +60,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
     assert repetition is not None  # `choose_example` offers no other text
     with states.loading("Measuring every head on held-out text"):
         end = selection.at(None)
-        scores = torch.tensor(scores_of(end)["previous"]), held_out.copying_of(end).copying
+        scores = [torch.tensor(scores_of(end)[name]) for name in ("previous", "copying")]
         first, second = (f"{layer}.{head}" for layer, head in circuit_pair(*scores))
         others = other_pieces(text_data(selection).train, repetition, held_out.copied_tokens(selection))
     if not others:
@@ -187,8 +187,8 @@ VIEW = View(
     events={"moved": _move_to_step},
     measured=None,
     explained=(
-        COPYING_SCORE, PREVIOUS_TOKEN_SCORE, CIRCUIT_PARTS, COMPOSITION, DIRECT_EFFECT, COPYING_TEST, ABLATED_LOSS,
-        COPIED_PIECES,
+        COPYING_SCORE, PREVIOUS_TOKEN_SCORE, CIRCUIT_PAIR, CIRCUIT_PARTS, COMPOSITION, DIRECT_EFFECT, COPYING_TEST,
+        ABLATED_LOSS, COPIED_PIECES,
     ),
     footer=None,
     routes={f"circuit-{name}": partial(figure, name) for name in FIGURES} | {

@@ -6,21 +6,18 @@ from components.shared.explanation import Explanation
 from llm.interpret.ablation import ablate
 from llm.interpret.composition import composition, random_composition
 from llm.interpret.copied_pieces import copied_pieces, copying_loss
-from llm.interpret.copying import copying_scores
 from llm.interpret.copying_circuit import circuit_pair, matched_tokens, own_ranks, written_tokens
 from llm.interpret.copying_examples import copying_examples
 from llm.interpret.copying_test import answer_probabilities, copying_losses_without
 from llm.interpret.direct_logit_attribution import direct_logit_attribution
 
-COPYING_SCORE = Explanation(
-    "Copying score",
-    "On held-out text: the fraction of its attention that a head gives, at a token that occurred before, to the token "
-    "that followed it there, where the text indeed repeats that token. Beside it: what even attention would score. "
-    "The page starts with the pair of heads whose previous-token score times copying score is the greatest, the "
-    "copying head in the later layer.",
-    r"\operatorname{mean}_q A_{q,\,p+1}, \quad \text{token}_p = \text{token}_q, \; "
-    r"\text{token}_{p+1} = \text{token}_{q+1}, \; q - p > 3",
-    (copying_scores, circuit_pair),
+CIRCUIT_PAIR = Explanation(
+    "The pair of heads",
+    "The page starts with the two heads whose previous-token score times copying score is the greatest, the copying "
+    "head in the later layer.",
+    r"\max_{\text{layer}_1 < \text{layer}_2} \text{previous}[\text{layer}_1, \text{head}_1] \cdot "
+    r"\text{copying}[\text{layer}_2, \text{head}_2]",
+    (circuit_pair,),
 )
 
 CIRCUIT_PARTS = Explanation(

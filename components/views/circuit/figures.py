@@ -13,7 +13,7 @@ from components.shared.selection import Selection
 from components.shared.texts import batch_of_one, token_texts
 from components.shared.view import require_finite
 from components.views.circuit.choices import Choices
-from components.views.circuit.held_out import copied_tokens, copying_of, loss_of, pieces_of, windows_of
+from components.views.circuit.held_out import copied_tokens, loss_of, pieces_of, windows_of
 from llm.interpret.ablation import Head
 from llm.interpret.attention_patterns import attention_layers
 from llm.interpret.composition import composition
@@ -32,7 +32,7 @@ _figures: ResultCache[Any] = ResultCache(128)
 def heads_json(selection: Selection, choices: Choices) -> dict[str, Any]:
     """Both scores of every head, and where the two heads look on this text."""
     run, repetition = selection.run(), choices.repetition
-    copying, previous = copying_of(selection), scores_of(selection)["previous"]
+    scores = scores_of(selection)
 
     def compute_rows() -> dict[Head, Tensor]:
         layers = compute.iterate(attention_layers(run.model, batch_of_one(selection.tokens)))
@@ -47,10 +47,10 @@ def heads_json(selection: Selection, choices: Choices) -> dict[str, Any]:
     require_finite("Attention patterns", *rows.values())
     (unchanged,) = probabilities_of(selection, choices, {"unchanged": Experiment(repetition.prompt)}).values()
     return {
-        "previous": previous,
-        "copying": copying.copying.tolist(),
-        "uniform": copying.uniform,
-        "positions": copying.positions,
+        "previous": scores["previous"],
+        "copying": scores["copying"],
+        "uniform": scores["uniform"]["copying"],
+        "positions": scores["copied"],
         "previousRow": rows[choices.previous][repetition.earlier + 1].tolist(),
         "copyingRow": rows[choices.copying][-1].tolist(),
         "probabilities": unchanged,
@@ -181,11 +181,12 @@ def _one_layer(
 
 def _unlabelled(selection: Selection, choices: Choices) -> Head:
     """The head with the least of both scores, in the copying head's layer where there is another one."""
-    previous, copying = scores_of(selection)["previous"], copying_of(selection).copying
+    scores = scores_of(selection)
+    previous, copying = scores["previous"], scores["copying"]
     heads = [(layer, head) for layer, row in enumerate(previous) for head in range(len(row))
              if (layer, head) not in (choices.previous, choices.copying)]  # fmt: skip
     heads = [head for head in heads if head[0] == choices.copying[0]] or heads
-    return min(heads, key=lambda head: previous[head[0]][head[1]] + float(copying[head]))
+    return min(heads, key=lambda head: previous[head[0]][head[1]] + copying[head[0]][head[1]])
 
 
 def _other_position(choices: Choices) -> int | None:
@@ -201,13 +202,13 @@ def _other_position(choices: Choices) -> int | None:
 
 def step_json(selection: Selection, choices: Choices) -> dict[str, Any]:
     """One snapshot: the best of both scores, the pair's K-composition, the loss on copied pieces, this example."""
-    previous, loss = scores_of(selection)["previous"], loss_of(selection)
+    scores, loss = scores_of(selection), loss_of(selection)
     composed = composition_json(selection, choices)
     (unchanged,) = probabilities_of(selection, choices, {"": Experiment(choices.repetition.prompt)}).values()
     empty = not len(pieces_of(selection).query)
     return {
-        "previous": max(map(max, previous)),
-        "copying": float(copying_of(selection).copying.max()),
+        "previous": max(map(max, scores["previous"])),
+        "copying": max(map(max, scores["copying"])),
         "composition": composed["kinds"]["K"][choices.previous[1]][choices.copying[1]],
         "random": composed["random"],
         "copied": None if empty else loss.copied,
@@ -222,6 +223,6 @@ def control_json(selection: Selection, choices: Choices) -> dict[str, Any]:
     control = choices.control_selection(selection)
     empty = not len(pieces_of(control).query)
     return {
-        "copying": float(copying_of(control).copying.max()),
+        "copying": max(map(max, scores_of(control)["copying"])),
         "copied": None if empty else loss_of(control).copied,
     }

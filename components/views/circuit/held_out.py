@@ -1,4 +1,4 @@
-"""What is measured over held-out text: copying scores, copied pieces, and the loss with and without each head."""
+"""What is measured over held-out text: copied pieces, and the loss with and without each head."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from components.shared.selection import Selection, text_data
-from components.shared.view import require_finite
 from components.views.circuit.choices import Choices
 from llm.interpret.ablation import Head
 from llm.interpret.copied_pieces import CopiedPieces, CopyingLoss, copied_pieces, copying_loss
-from llm.interpret.copying import CopyingScores, copying_scores
 from llm.interpret.copying_test import copying_losses_without
 from llm.runtime import compute
 from llm.runtime.result_cache import ResultCache
@@ -19,7 +17,6 @@ from llm.runtime.result_cache import ResultCache
 MEASURED = 4096  # tokens of held-out text, in windows of n_ctx
 ABLATED = 48  # heads that are ablated one by one; in a model with more, those of the pair's layers
 
-_scores: ResultCache[CopyingScores] = ResultCache(200)
 _pieces: ResultCache[CopiedPieces] = ResultCache(4)
 _losses: ResultCache[CopyingLoss] = ResultCache(200)
 _held_out: ResultCache[list[CopyingLoss]] = ResultCache(8)
@@ -29,18 +26,6 @@ def windows_of(selection: Selection) -> tuple[Tensor, Tensor]:
     """Windows of the run's held-out text, and the tokens that follow."""
     count = max(2, MEASURED // selection.run().config.n_ctx)
     return compute.run(text_data(selection).evaluation_windows, count)
-
-
-def copying_of(selection: Selection) -> CopyingScores:
-    """The copying score of every head."""
-    run = selection.run()
-
-    def compute_scores() -> CopyingScores:
-        scores = compute.finish(copying_scores.steps(run.model, *windows_of(selection)))
-        require_finite("Attention patterns", scores.copying)
-        return scores
-
-    return _scores.get((run.folder.path, run.step), compute_scores)
 
 
 def pieces_of(selection: Selection) -> CopiedPieces:
