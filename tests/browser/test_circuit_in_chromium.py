@@ -34,8 +34,8 @@ def test_a_learner_guesses_reads_breaks_and_goes_back_in_training(page, server, 
     headings = page.locator(".llm-circuit-heading").all_inner_texts()
     assert [heading.split("\n")[-1] for heading in headings] == [
         "Where the two heads look", "What the copying head looks for, and what it writes",
-        "Do the two heads fit together?",
-        "Who votes for the right piece?", "Now break it", "When did it appear?",
+        "Does the copying head read what the other one writes?",
+        "Which heads raise the logit of the right piece?", "Now break it", "When did it appear?",
     ]  # fmt: skip
     expect(page.locator(".llm-circuit-warning")).to_contain_text("No head copies")  # after two steps
     expect(page.locator(".llm-circuit-outcome")).to_contain_text("You expected: the piece that it now reads there")

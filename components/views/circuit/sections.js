@@ -133,10 +133,10 @@ export function composition(root, data, content) {
   }
   const key = content.kinds.K[previous[1]][copying[1]];
   return [
-    paragraph(`Heads speak through the residual stream. How much of what a head of layer ${previous[0]} (rows) writes can enter what a `
+    paragraph(`A later head reads from the residual stream what earlier heads wrote there. How much of what a head of layer ${previous[0]} (rows) writes can enter what a `
       + `head of layer ${copying[0]} (columns) reads? For the pair, K-composition is ${key.toFixed(2)}, ${(key / content.random).toFixed(1)} times `
       + `what random matrices of these shapes have, ${content.random.toFixed(2)}: the note of the earlier head ${key > 1.3 * content.random
-        ? "is what the later one's keys read." : "is hardly more in its keys than chance would have it."}`),
+        ? "is what the later one's keys read." : "is hardly more in its keys than by chance."}`),
     box,
     note("‖W_OV · W‖ / (‖W_OV‖ · ‖W‖), Frobenius norms, W_OV of the earlier head, W = W_QKᵀ (K), W_QK (Q) or W_OV (V) of the later one. "
       + `Positions (rotary angles, ALiBi) and norms are outside of this product.${data.group > 1 ? " Query heads of one group share keys and values." : ""}`),
@@ -266,7 +266,7 @@ function heldOut(root, data, content) {
   const box = element("div", "llm-part-columns");
   box.append(grid(`Loss on ${content.pieces} copied pieces, without the head`, 0), grid("Loss on all other tokens, without the head", 1));
   return [
-    paragraph(`One example is a story. Over held-out text, the model predicts ${wholePercent(content.accuracy)} of ${content.pieces} copied pieces right, `
+    paragraph(`One example proves little. Over held-out text, the model predicts ${wholePercent(content.accuracy)} of ${content.pieces} copied pieces right, `
       + `at a loss of ${content.loss.toFixed(2)} nats. Switch off one head at a time: which one costs copied pieces more than all else?`),
     box,
     note(`Growth of the loss in nats. As it is: ${content.loss.toFixed(2)} on copied pieces, ${content.rest.toFixed(2)} on other tokens.`),

@@ -132,7 +132,7 @@ export class Timeline {
         ["this example", this.through("probability"), "example"], ["accuracy", accuracy, "loss"]], 1),
     );
     this.note.textContent = "A part counts as having appeared at the first snapshot where it is halfway from its value at the first snapshot to its "
-      + "highest, if that is clearly above chance. What happened between two snapshots, nobody measured.";
+      + "highest, if that is clearly above chance. Between two snapshots nothing was measured.";
   }
 
   /**

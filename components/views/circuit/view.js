@@ -41,8 +41,8 @@ import { Timeline } from "./timeline.js";
 const SECTIONS = [
   ["heads", "Where the two heads look", looks],
   ["parts", "What the copying head looks for, and what it writes", parts],
-  ["composition", "Do the two heads fit together?", composition],
-  ["direct", "Who votes for the right piece?", direct],
+  ["composition", "Does the copying head read what the other one writes?", composition],
+  ["direct", "Which heads raise the logit of the right piece?", direct],
   ["test", "Now break it", breaking],
 ];
 
