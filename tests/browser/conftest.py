@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name != "test_cold_start.py")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _running_server(tmp_path_factory) -> Iterator[Server]:
     """Starting a server takes longer than most tests here."""
     if CHROMIUM is None:
@@ -40,15 +40,16 @@ def server(_running_server: Server, request: pytest.FixtureRequest) -> Iterator[
     assert _running_server.errors == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Playwright runs an event loop in this thread; it must end before other tests of the process need one."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """What all tabs share: its cache, so that only the first tab downloads and compiles the scripts."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
