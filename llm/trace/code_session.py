@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from llm.layers import kind_of
@@ -73,12 +74,17 @@ class ExampleCode:
 
 
 class CodeSession:
-    """Code and a text that it runs on. Each piece is traced on first request; the traces of the last few are kept."""
+    """Code and a text that it runs on. Each piece is traced on first request; the traces of the last few are kept.
 
-    def __init__(self, text: TracedText, code: Code, key: str = "") -> None:
+    `sources` are the files that the code was imported from. Once one of them is edited, its text no longer is that of
+    the code that runs, and the session is out of date.
+    """
+
+    def __init__(self, text: TracedText, code: Code, key: str = "", sources: Sequence[Path] = ()) -> None:
         self.key = key
         self.text = text
         self.code = code
+        self._sources = modification_times(sources)
         self._traces: dict[str, dict[str, LayerTrace]] = {}
 
     def trace_steps(self, path: str, implementation: str) -> Generator[Any, None, LayerTrace]:
@@ -97,6 +103,16 @@ class CodeSession:
         """One piece of code in one implementation. Raises ValueError for an unknown path or implementation."""
         return finish(self.trace_steps(path, implementation))
 
+    def edited_source(self) -> Path | None:
+        """A source file that was edited after the session was opened; None if all are as they were."""
+        now = modification_times(list(self._sources))
+        return next((file for file, time in self._sources.items() if now[file] != time), None)
+
     def clear_traces(self) -> None:
         """Free the tensors of all traces; a trace that is requested again is made again."""
         self._traces.clear()
+
+
+def modification_times(files: Sequence[Path]) -> dict[Path, int | None]:
+    """When each file was last written, in nanoseconds; None for a file that does not exist (any more)."""
+    return {file: file.stat().st_mtime_ns if file.exists() else None for file in files}

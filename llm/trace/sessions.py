@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llm.checkpoints import RunFolder, load_run
 from llm.runtime.process import process_wide
-from llm.trace.code_session import CodeSession, LayerCode
+from llm.trace.code_session import CodeSession, LayerCode, modification_times
 from llm.trace.forward_pass import source_files
 from llm.trace.stale_modules import drop_modules, stale_files
 from llm.trace.traced_text import TracedText
@@ -34,12 +34,13 @@ def open_session(run: Path | str, step: int | None, text: str) -> CodeSession:
 
 def open_imported(run: Path | str, step: int | None, text: str) -> CodeSession:
     """`open_session` with the code as it was imported."""
-    key = session_key(run, step, text, source_files())
+    sources = source_files()
+    key = session_key(run, step, text, sources)
 
     def make() -> CodeSession:
         loaded = load_run(run, step)
         traced = TracedText(loaded.model, loaded.tokenizer, text)
-        return CodeSession(traced, LayerCode(traced), key)
+        return CodeSession(traced, LayerCode(traced), key, sources)
 
     return keep_session(key, make)
 
@@ -50,8 +51,8 @@ def session_key(run: Path | str, step: int | None, text: str, files: Sequence[Pa
     Raises FileNotFoundError: there are no such weights.
     """
     weights = RunFolder(run).weights_version(step)
-    modification_times = [(str(file), file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(repr((*weights, text, modification_times)).encode()).hexdigest()[:24]
+    sources = [(str(file), time) for file, time in modification_times(files).items()]
+    return hashlib.sha256(repr((*weights, text, sources)).encode()).hexdigest()[:24]
 
 
 def keep_session(key: str, make: Callable[[], CodeSession]) -> CodeSession:

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from app_server import HENS, assert_accessible_and_fitting, finished_run
-from playwright.sync_api import Page, expect
+from app_server import HENS, address, assert_accessible_and_fitting, finished_run
+from playwright.sync_api import Locator, Page, Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -14,14 +14,37 @@ def run(server) -> str:
     return finished_run(server, HENS * 60, d_model=16, n_heads=2, n_ctx=64, d_mlp=600).name
 
 
-def open_code(page: Page, server, run: str, **query: str) -> None:
-    asked = "".join(f"&{name}={value}" for name, value in query.items())
-    page.goto(f"{server.url}/code?run={run}&prompt=The%20hen%20sat{asked}")
+@pytest.fixture
+def page(tab) -> Page:
+    """The tab of all tests here."""
+    return tab
+
+
+def open_code(page: Page, server, run: str, layer: str = "blocks.0.attention") -> None:
+    """Open a layer at its first tensor: in the page that is open, if it shows this forward pass."""
+    shown = address(page)
+    if shown.get("run") == run and shown.get("read") == "forward":
+        for path in layer.rpartition(".")[0], layer:  # a layer has its box once its block is open
+            page.locator(f"[data-path='{path}']").click()
+            wait_for_code(page)
+        for toggle in "Backward", "Shapes quiz":
+            if button(page, toggle).get_attribute("aria-pressed") == "true":
+                press(page, toggle)
+    else:
+        page.goto(f"{server.url}/code?run={run}&prompt=The%20hen%20sat&layer={layer}")
+        wait_for_code(page)
+
+
+def wait_for_code(page: Page) -> None:
     expect(page.locator(".llm-code-status")).to_contain_text("step", timeout=90_000)
 
 
+def button(page: Page, name: str) -> Locator:
+    return page.locator(".llm-code").get_by_role("button", name=name, exact=True)
+
+
 def press(page: Page, name: str) -> None:
-    page.locator(".llm-code").get_by_role("button", name=name, exact=True).click()
+    button(page, name).click()
 
 
 def current_line(page: Page) -> int:
@@ -85,7 +108,7 @@ def test_a_clicked_cell_says_where_it_came_from(page, server, run):
 
 
 def test_a_large_tensor_is_seen_through_a_window_that_moves(page, server, run):
-    open_code(page, server, run, layer="blocks.0.mlp")
+    open_code(page, server, run, "blocks.0.mlp")
     canvas, origin = page.locator(".llm-code-canvas"), page.locator(".llm-code-origin")
     expect(canvas).to_have_attribute("aria-label", re.compile("11 by 512, d_mlp 0 to 511 of 600"))
     page.evaluate("document.querySelector('.llm-code').llmView.view.choose([0, 511])")
@@ -119,8 +142,24 @@ def test_boxes_and_breadcrumbs_navigate_the_model(page, server, run):
     expect(page.locator(".llm-code-proof")).to_contain_text("gradient by")
     page.locator(".llm-code-crumb", has_text="The model").click()
     expect(page.locator("[data-implementation=einops] .llm-code-file")).to_contain_text("llm/model.py")
-    press(page, "Step ▶")
     page.wait_for_url(re.compile("layer=model"))
+
+
+def test_what_is_clicked_while_another_layer_opens_belongs_to_the_layer_that_is_shown(page, server, run):
+    open_code(page, server, run, "blocks.0.mlp")
+    canvas, origin = page.locator(".llm-code-canvas"), page.locator(".llm-code-origin")
+    page.evaluate("document.querySelector('.llm-code').llmView.view.choose([1, 2])")
+    expect(origin).to_contain_text("pre[0, 1, 2]")
+    held: list[Route] = []
+    page.route(re.compile("/layer[?]"), lambda route: held.append(route))
+    page.locator("[data-path='blocks.0.attention']").click()
+    expect(page.locator(".llm-code-status")).to_have_text("Tracing …")
+    page.locator("[data-implementation=einops] .llm-code-ran", has_text="gate = self.hook_gate").click()
+    expect(canvas).to_have_attribute("aria-label", re.compile("Heat map of gate"))
+    expect(origin).to_contain_text("gate[0, 1, 2]")
+    held[0].continue_()
+    page.unroute_all()
+    expect(page.locator("[data-implementation=einops] .llm-code-file")).to_contain_text("AttentionWithEinops")
 
 
 def test_the_quiz_hides_shapes_and_counts_right_guesses(page, server, run):
@@ -138,7 +177,7 @@ def test_the_quiz_hides_shapes_and_counts_right_guesses(page, server, run):
 
 
 def test_an_edit_is_tried_in_a_separate_process_and_reported(page, server, run):
-    open_code(page, server, run, layer="blocks.0.attention")
+    open_code(page, server, run)
     page.get_by_text("Change a line, and see what breaks").click()
     page.get_by_role("button", name="Swap two axes").click()
     box = page.get_by_role("textbox", name="Code")
@@ -178,8 +217,15 @@ def test_sampling_and_training_code_can_be_stepped_too(page, server, run):
     page.wait_for_url(re.compile("read=training"))
 
 
+def test_the_page_is_accessible_and_fits(page, server, run):
+    open_code(page, server, run)
+    page.wait_for_selector(".llm-code-canvas")
+    assert_accessible_and_fitting(page, "code", ".llm-code")
+
+
 def test_an_edited_source_file_shows_its_new_text(page, server, run):
-    open_code(page, server, run, layer="blocks.0.mlp")
+    open_code(page, server, run, "blocks.0.mlp")
+    page.wait_for_url(re.compile("layer=blocks.0.mlp"))
     file = server.folder / "llm" / "layers" / "mlp" / "gated.py"
     before = file.read_text()
     renamed = before.replace(
@@ -187,15 +233,12 @@ def test_an_edited_source_file_shows_its_new_text(page, server, run):
     )
     assert renamed != before
     file.write_text(renamed)
-    page.wait_for_timeout(2000)  # the server notices
+    page.evaluate("document.querySelector('.llm-code').llmView.view.choose([0, 0])")
+    expect(page.locator(".llm-code-status")).to_have_text(
+        "gated.py was edited after this page was opened: reload the page"
+    )
     page.reload()
     expect(page.locator("[data-implementation=einops]")).to_contain_text("opened = gate", timeout=90_000)
     page.locator("[data-implementation=einops] .llm-code-ran", has_text="opened = gate").click()
     expect(page.locator(".llm-code-variable", has_text="opened")).to_be_visible()
     file.write_text(before)
-
-
-def test_the_page_is_accessible_and_fits(page, server, run):
-    open_code(page, server, run)
-    page.wait_for_selector(".llm-code-canvas")
-    assert_accessible_and_fitting(page, "code", ".llm-code")

@@ -1,5 +1,7 @@
 """Sessions: only the last requested traces are kept, and work is done in parts."""
 
+import os
+
 import pytest
 from model_configs import BASE
 
@@ -39,6 +41,19 @@ def test_cleared_traces_are_made_again_and_equal(session):
     before = describe_code(session, "blocks.0.attention")
     session.clear_traces()
     assert describe_code(session, "blocks.0.attention") == before
+
+
+def test_a_session_is_out_of_date_once_a_source_is_edited_or_gone(tmp_path):
+    source = tmp_path / "layer.py"
+    source.write_text("y = x")
+    text = traced_text("ABCDE")
+    session = CodeSession(text, LayerCode(text), sources=[source])
+    assert session.edited_source() is None
+    source.write_text("y = x + 1")
+    os.utime(source, ns=(0, 0))
+    assert session.edited_source() == source
+    source.unlink()
+    assert session.edited_source() == source
 
 
 def test_a_description_takes_a_part_for_each_trace_and_a_stage_for_each_part_of_the_forward_pass(session):

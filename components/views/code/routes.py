@@ -25,6 +25,8 @@ def _answer(what: Answer, request: Request) -> Response:
     session = find_session(request.path_params["key"])
     if session is None:
         raise HTTPException(404, "This forward pass is no longer in memory: reload the page")
+    if (edited := session.edited_source()) is not None:
+        raise HTTPException(409, f"{edited.name} was edited after this page was opened: reload the page")
     try:
         return what(session, request)
     except Exception as error:  # any line of an edited file can fail: its error is shown

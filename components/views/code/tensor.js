@@ -12,7 +12,13 @@ import { TensorWindow, WINDOW } from "./window.js";
 
 /** @typedef {import("../../frontend/selection.js").Cell} Cell */
 
-/** @typedef {(what: string, parameters: Record<string, string | number>) => Promise<Response>} Ask */
+/**
+ * Requests to the server about a variable of the layer that is shown; null where it refuses, which the page then says.
+ *
+ * @typedef {object} Ask
+ * @property {(parameters: Record<string, string | number>) => Promise<ArrayBuffer | null>} array two of its axes
+ * @property {(parameters: Record<string, string | number>) => Promise<import("./origin.js").Origin | null>} cell
+ */
 
 /**
  * A tensor, or its gradient, and what made it.
@@ -34,7 +40,7 @@ export class TensorView {
    */
   constructor(root, ask) {
     this.root = root;
-    this.ask = ask; // (what, parameters) => Promise of a Response
+    this.ask = ask;
     this.turn = 0;
     /** @type {Cell | null} */
     this.cell = null;
@@ -62,6 +68,12 @@ export class TensorView {
     await this.load();
   }
 
+  /** Show nothing. */
+  clear() {
+    this.turn += 1;
+    this.root.replaceChildren();
+  }
+
   async load() {
     const turn = ++this.turn;
     const { variable, gradient, implementation, step } = this.wanted;
@@ -71,10 +83,14 @@ export class TensorView {
         `No gradient flows through ${variable.name}: the loss does not depend on it, or not in this text.`));
       return;
     }
-    const response = await this.ask("array", { implementation, step, name: variable.name, gradient: gradient ? 1 : 0,
+    const packed = await this.ask.array({ implementation, step, name: variable.name, gradient: gradient ? 1 : 0,
       rows: this.window.rows, columns: this.window.columns, index: this.window.first.join(",") });
-    const { shape: [height, width], values } = unpack(await response.arrayBuffer()).window;
     if (turn !== this.turn) return; // another was asked for meanwhile
+    if (!packed) {
+      this.clear();
+      return;
+    }
+    const { shape: [height, width], values } = unpack(packed).window;
     this.numbers = values;
     this.height = height;
     this.width = width;
@@ -237,9 +253,8 @@ export class TensorView {
   async explain() {
     const turn = this.turn;
     const { variable, implementation, step } = this.wanted;
-    const response = await this.ask("cell", { implementation, step, name: variable.name,
+    const origin = await this.ask.cell({ implementation, step, name: variable.name,
       index: this.window.indexOf(this.cell).join(",") });
-    const described = await response.json();
-    if (turn === this.turn) drawOrigin(this.origin, variable.name, this.window.indexOf(this.cell), described);
+    if (origin && turn === this.turn) drawOrigin(this.origin, variable.name, this.window.indexOf(this.cell), origin);
   }
 }

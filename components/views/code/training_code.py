@@ -44,7 +44,7 @@ def open_training_code(path: Path, step: int | None, text: str) -> CodeSession:
     def make() -> CodeSession:
         run = load_run(path, step)
         traced = TracedText(run.model, run.tokenizer, text)
-        return CodeSession(traced, ExampleCode(traced, _examples(run, len(traced.token_ids))), key)
+        return CodeSession(traced, ExampleCode(traced, _examples(run, len(traced.token_ids))), key, files)
 
     return keep_session(key, make)
 

@@ -2,6 +2,7 @@
 // Stepping happens here in the browser; only what is selected is reported to the page, for its address.
 
 import { element } from "../../frontend/dom.js";
+import { fetchBytes, fetchJson } from "../../frontend/fetching.js";
 import { mount } from "../../frontend/mount.js";
 import { drawEquation } from "./equation.js";
 import { drawCrumbs, drawMap } from "./map.js";
@@ -110,22 +111,28 @@ class CodeReader {
     this.status = element("span", "llm-code-status");
     this.status.setAttribute("role", "status");
     this.toolbar.append(this.status);
-    this.view = new TensorView(this.tensor, (what, parameters) => this.ask(what, parameters));
+    this.view = new TensorView(this.tensor, {
+      array: (parameters) => this.ask(fetchBytes, "array", this.path, parameters),
+      cell: (parameters) => this.ask(fetchJson, "cell", this.path, parameters),
+    });
   }
 
   /**
+   * What the server answers; null if it refuses, and the reason then stands beside the buttons.
+   *
+   * @template Answer
+   * @param {(address: string) => Promise<Answer>} fetchAnswer
    * @param {string} what
-   * @param {Record<string, string | number>} parameters
+   * @param {string} path of a layer
+   * @param {Record<string, string | number>} [parameters]
    */
-  async ask(what, parameters) {
-    const query = new URLSearchParams({ path: this.path, ...parameters });
-    const response = await fetch(`${this.data.url}/${what}?${query}`);
-    if (!response.ok) {
-      const problem = await response.text();
-      this.status.textContent = problem;
-      throw new Error(problem);
+  async ask(fetchAnswer, what, path, parameters) {
+    try {
+      return await fetchAnswer(`${this.data.url}/${what}?${new URLSearchParams({ path, ...parameters })}`);
+    } catch (error) {
+      this.status.textContent = error.message;
+      return null;
     }
-    return response;
   }
 
   /**
@@ -135,18 +142,15 @@ class CodeReader {
    */
   async open(path, implementation = this.implementation, line = null) {
     this.stop();
-    this.path = path;
+    this.opening = path; // the layer that is shown stays `this.path` until this one's code is here
     const { layers } = this.data;
     drawMap(this.map, layers, path, (other) => this.open(other));
     drawCrumbs(this.crumbs, layers, path, (other) => this.open(other));
     this.status.textContent = "Tracing …";
-    let described;
-    try {
-      described = /** @type {DescribedLayer} */ (await (await this.ask("layer", {})).json());
-    } catch {
-      return; // what went wrong stands beside the buttons
-    }
-    if (this.path !== path) return;
+    const described = /** @type {DescribedLayer | null} */ (await this.ask(fetchJson, "layer", path));
+    if (!described || this.opening !== path) return;
+    this.path = path;
+    const fromAddress = !this.described; // the first one: there is nothing to report
     this.described = described;
     const names = Object.keys(described.implementations);
     this.implementation = names.includes(implementation) ? implementation : names[0];
@@ -166,7 +170,7 @@ class CodeReader {
     this.variables.forget();
     const { kind } = layers.find((layer) => layer.path === path);
     drawEquation(this.equation, this.data.equations[kind], (name) => this.goTo(name));
-    this.go(Math.max(0, at), this.implementation, false);
+    this.go(Math.max(0, at), this.implementation, !fromAddress);
     this.prove(path);
   }
 
@@ -249,13 +253,10 @@ class CodeReader {
 
   /** @param {import("./variables.js").Entry | null} entry whose tensor is shown; null: none */
   select(entry) {
-    if (!entry) {
-      this.tensor.replaceChildren();
-      return;
-    }
-    const wanted = { variable: entry.variable, gradient: this.gradient, implementation: this.implementation,
-      step: entry.index, tokens: this.described.tokens };
-    this.view.show(wanted).catch((error) => (this.status.textContent = error.message));
+    if (entry) {
+      this.view.show({ variable: entry.variable, gradient: this.gradient, implementation: this.implementation,
+        step: entry.index, tokens: this.described.tokens });
+    } else this.view.clear();
   }
 
   /**
@@ -285,15 +286,8 @@ class CodeReader {
   /** @param {string} path */
   async prove(path) {
     this.proof.textContent = "Comparing the implementations …";
-    let compared;
-    try {
-      compared = await (await this.ask("comparison", {})).json();
-    } catch {
-      this.proof.textContent = "";
-      return;
-    }
-    if (this.path !== path) return;
-    drawProof(this.proof, compared);
+    const compared = await this.ask(fetchJson, "comparison", path);
+    if (this.path === path) drawProof(this.proof, compared ?? []);
   }
 }
 
