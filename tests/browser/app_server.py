@@ -6,6 +6,7 @@ The server runs on a copy of the sources, so that a test may edit it.
 import filecmp
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -99,6 +100,18 @@ class Server:
     @property
     def _log_path(self) -> Path:
         return self.folder / "server.log"
+
+
+def exported(page: Page, name: str, folder: Path) -> Path:
+    """The file behind the button `name` of the row *Export*, saved in `folder`.
+
+    With the keyboard: when the page is laid out anew just then, a click begins on the button and ends beside it.
+    """
+    with page.expect_download() as download:
+        page.locator(".llm-export-button", has_text=re.compile(f"^{name}$")).press("Enter")
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
 
 
 def assert_accessible_and_fitting(page: Page, name: str, within: str = ".stMain") -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 import torch
-from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, run_without_questions
+from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, exported, run_without_questions
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
@@ -232,21 +232,14 @@ def test_a_hostile_text_is_plain_text_in_a_view_and_its_exports(page, server, ru
             token.hover()
         page.mouse.move(1, 1)
 
-    def exported(name: str) -> Path:
-        with page.expect_download() as download:
-            page.locator(".llm-export-button", has_text=re.compile(f"^{name}$")).click()
-        path = tmp_path / download.value.suggested_filename
-        download.value.save_as(path)
-        return path
-
-    assert likeness(exported("PNG"), page.locator(f".llm-attention_{view}")) > 0.85
-    same_parts(exported("SVG"), page.locator(f".llm-attention_{view}"))
+    assert likeness(exported(page, "PNG", tmp_path), page.locator(f".llm-attention_{view}")) > 0.85
+    same_parts(exported(page, "SVG", tmp_path), page.locator(f".llm-attention_{view}"))
     assert (
-        exported("CSV")
+        exported(page, "CSV", tmp_path)
         .read_text()
         .startswith({"heads": "layer,head", "head": "query_pos", "training": "step,layer"}[view])
     )
-    offline_page = exported("Page that works offline")
+    offline_page = exported(page, "Page that works offline", tmp_path)
     assert offline_page.suffix == ".html"
     other = page.context.browser.new_context(offline=True)
     alone = other.new_page()

@@ -1,12 +1,11 @@
 """The Circuit page in a real Chromium: the learner's walk from a guess to the step at which the parts appeared."""
 
 import random
-import re
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from app_server import HOSTILE, address, assert_accessible_and_fitting, finished_run
+from app_server import HOSTILE, address, assert_accessible_and_fitting, exported, finished_run
 from playwright.sync_api import Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -51,11 +50,8 @@ def test_a_learner_guesses_reads_breaks_and_goes_back_in_training(page, server, 
         name: before[name] for name in ("example", "previous", "copying")
     }
     expect(page.locator(".llm-circuit-caption")).to_contain_text("Step 0")
-    with page.expect_download() as download:
-        page.locator(".llm-export-button", has_text=re.compile("^Page that works offline$")).click()
     alone = page.context.browser.new_context(offline=True).new_page()
-    download.value.save_as(tmp_path / "circuit.html")
-    alone.goto((tmp_path / "circuit.html").as_uri())
+    alone.goto(exported(page, "Page that works offline", tmp_path).as_uri())
     alone.wait_for_selector(DRAWN)
     for selector in (".llm-circuit-heading", ".llm-circuit-grid td", ".llm-circuit-value", ".llm-part-number"):
         assert alone.locator(selector).all_inner_texts() == page.locator(selector).all_inner_texts()

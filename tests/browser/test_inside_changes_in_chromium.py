@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 import torch
-from app_server import HENS, HOSTILE, PROMPT, address, assert_accessible_and_fitting, run_without_questions
+from app_server import HENS, HOSTILE, PROMPT, address, assert_accessible_and_fitting, exported, run_without_questions
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import load_run
@@ -157,17 +157,13 @@ def test_a_view_of_a_hostile_text_is_exported_as_picture_table_and_page(page, se
         assert part in shown
     assert not re.search("[\u0000-\u001f\u202a-\u202e\u2066-\u2069]", shown)
 
-    def export(name: str) -> Path:
-        with page.expect_download() as download:
-            page.locator(".llm-export-button", has_text=re.compile(f"^{name}$")).click()
-        path = tmp_path / download.value.suggested_filename
-        download.value.save_as(path)
-        return path
-
-    assert export("PNG").read_bytes().startswith(b"\x89PNG")
-    assert len(list(ElementTree.parse(export("SVG")).getroot().iter("{http://www.w3.org/2000/svg}text"))) > 3
-    assert export("CSV").read_text().startswith(FIRST_COLUMNS[view])
-    offline_page = export("Page that works offline")
+    assert exported(page, "PNG", tmp_path).read_bytes().startswith(b"\x89PNG")
+    assert (
+        len(list(ElementTree.parse(exported(page, "SVG", tmp_path)).getroot().iter("{http://www.w3.org/2000/svg}text")))
+        > 3
+    )
+    assert exported(page, "CSV", tmp_path).read_text().startswith(FIRST_COLUMNS[view])
+    offline_page = exported(page, "Page that works offline", tmp_path)
     other = page.context.browser.new_context(offline=True)
     alone = other.new_page()
     problems, requests = [], []

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 import torch
-from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, run_without_questions
+from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, exported, run_without_questions
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import load_run
@@ -168,21 +168,14 @@ def test_a_hostile_text_is_plain_text_in_every_view_and_its_export(page, server,
 def export(page: Page, away, view: str, folder: Path) -> Page:
     """Picture, table and page of a view; the page, opened without a network, draws the same."""
 
-    def file(name: str) -> Path:
-        with page.expect_download() as download:
-            page.locator(".llm-export-button", has_text=re.compile(f"^{name}$")).click()
-        path = folder / download.value.suggested_filename
-        download.value.save_as(path)
-        return path
-
-    assert ElementTree.parse(file("SVG")).getroot().tag.endswith("svg")
-    assert file("PNG").read_bytes().startswith(b"\x89PNG")
-    assert file("CSV").read_text().startswith(FIRST_COLUMNS[view])
+    assert ElementTree.parse(exported(page, "SVG", folder)).getroot().tag.endswith("svg")
+    assert exported(page, "PNG", folder).read_bytes().startswith(b"\x89PNG")
+    assert exported(page, "CSV", folder).read_text().startswith(FIRST_COLUMNS[view])
     alone = away.new_page()
     problems, requests = [], []
     alone.on("pageerror", lambda error: problems.append(str(error)))
     alone.on("request", lambda request: requests.append(request.url))
-    alone.goto(file("Page that works offline").as_uri())
+    alone.goto(exported(page, "Page that works offline", folder).as_uri())
     drawing = f".llm-inside_{view}[data-drawn={view}]"
     alone.wait_for_selector(drawing)
     assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from app_server import assert_accessible_and_fitting, run_without_questions
+from app_server import assert_accessible_and_fitting, exported, run_without_questions
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import RunFolder
@@ -43,14 +43,9 @@ def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, brow
     chart = page.locator("[data-drawn=gradient_norms]")
     expect(chart.locator(".scatterlayer .js-line")).to_have_count(len(norms(run)[0]))
     expect(page.get_by_text("You expected: the first block.")).to_be_visible()
-    with page.expect_download() as table:
-        page.get_by_role("link", name="CSV").click()
-    rows = list(csv.DictReader(io.StringIO(table.value.path().read_text())))
+    rows = list(csv.DictReader(io.StringIO(exported(page, "CSV", tmp_path).read_text())))
     assert [float(row["block 0"]) for row in rows] == [row["block 0"] for row in norms(run)]
-    with page.expect_download() as offline:
-        page.get_by_role("link", name="Page that works offline").click()
-    offline_page = tmp_path / "offline.html"
-    offline.value.save_as(offline_page)
+    offline_page = exported(page, "Page that works offline", tmp_path)
     context = browser.new_context(offline=True)
     alone, requests, problems = context.new_page(), [], []
     alone.on("request", lambda request: requests.append(request.url))
