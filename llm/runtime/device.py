@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -102,6 +105,8 @@ def machine_memory() -> int | None:
 def require_compiler(device: torch.device) -> None:
     """Compile and run a small function. Raises ValueError, with the reason, if torch.compile cannot do that here."""
     try:
+        if device.type == "cpu":
+            _require_cpp_compiler()
         torch.compile(torch.neg)(torch.ones(8, device=device))
     except Exception as error:  # of another type for each thing that can be missing
         cause = getattr(error, "inner_exception", error)
@@ -110,3 +115,17 @@ def require_compiler(device: torch.device) -> None:
             f"compile=True is not possible on this machine: torch.compile failed ({reason:.200}). "
             "Install a C++ compiler, such as g++, or leave compile off"
         ) from None
+
+
+def _require_cpp_compiler() -> None:
+    """Raise FileNotFoundError if the compiler that torch.compile uses on a CPU is not there.
+
+    torch itself says so too, but only after seconds of imports.
+    """
+    if "TORCH_INDUCTOR_INSTALL_GXX" in os.environ:
+        return  # torch installs one
+    windows = sys.platform == "win32"
+    compiler = os.environ.get("CXX", "cl" if windows else "clang++" if sys.platform == "darwin" else "g++")
+    command = [compiler] if windows else shlex.split(compiler)
+    if not command or shutil.which(command[0]) is None:
+        raise FileNotFoundError(f"there is no C++ compiler {compiler!r:.80}")

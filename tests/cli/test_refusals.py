@@ -51,6 +51,15 @@ def test_invalid_training_flags_are_one_clear_sentence_and_leave_nothing(words, 
     assert left == before
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="it compiles for the GPU")
+def test_compiling_without_a_compiler_is_refused_before_a_folder_is_made(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    sentence = said_by(capsys, ["train", "--data", "foxes.txt", "--tokenizer", "char", *TINY, "--compile"], 2)
+    assert sentence.startswith("llm: compile=True is not possible on this machine") and "g++" in sentence
+    assert not Path("checkpoints").exists()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what the test expects to lack")
 @pytest.mark.parametrize("command", [["train", "--data", "foxes.txt"], ["infer", "--checkpoint", "RUN"]])
 def test_a_missing_device_is_named(command, trained, capsys):
