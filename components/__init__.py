@@ -1,1 +1,18 @@
-"""What the app is made of: views, forms and page states, and the read-only routes that feed them."""
+"""What the app is made of: views, forms and page states, and the read-only routes that feed them.
+
+Every page imports this package, so this is where a server without the guard is refused: `streamlit run pages/train.py`
+would answer whoever the guard turns away.
+"""
+
+import threading
+
+import streamlit as st
+
+from llm.runtime.process import process_wide
+
+GUARDED = process_wide("guarded", threading.Event)  # set by `components.guard`
+
+if st.runtime.exists() and not GUARDED.is_set():
+    st.error("A page alone is not protected from other sites and machines. Start the app with "
+             "`uv run streamlit run main.py`.")  # fmt: skip
+    st.stop()

@@ -22,6 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from components import GUARDED
 from components.shared.visitors import PASSWORD, is_loopback, password
 
 MIN_PASSWORD = 12  # characters: nothing else limits how many passwords someone can try
@@ -46,6 +47,7 @@ def guard() -> Middleware:
     """The middleware for `st.App`. Ends the program with a sentence if the settings would let anyone in."""
     if (problem := problem_of_settings()) is not None:
         raise SystemExit(problem)
+    GUARDED.set()
     return Middleware(Guard)
 
 

@@ -1,6 +1,8 @@
 """Who is answered: by the name asked for, the page that asks, the machine, and the password."""
 
 import base64
+import sys
+from pathlib import Path
 
 import pytest
 import streamlit as st
@@ -9,13 +11,16 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from streamlit.testing.v1 import AppTest
 
+from components import GUARDED
 from components.guard import COOKIE, Guard, guard
 from components.routes import ROUTES
 from components.shared.visitors import PASSWORD, only_this_machine
 
 SECRET = "twelve words or so"
 PAGE = "/source/llm/model.py"
+PAGES = sorted((Path(__file__).parents[2] / "pages").glob("*.py"))
 
 
 async def stream(websocket: WebSocket) -> None:
@@ -202,3 +207,19 @@ def test_what_only_this_machine_may_do_is_off_where_others_are_expected(settings
     assert only_this_machine()
     monkeypatch.setenv(PASSWORD, SECRET)
     assert not only_this_machine()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_that_is_served_without_the_guard_shows_one_sentence(page, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "components"]:
+        monkeypatch.delitem(sys.modules, name)  # as in a server that has just started
+    GUARDED.clear()
+    app = AppTest.from_file(page).run()
+    assert [error.value for error in app.error] == [app.main[0].value] and "streamlit run main.py" in app.error[0].value
+    assert len(app.main) == 1 and not app.exception and not app.query_params
+
+
+def test_the_guard_says_that_it_is_there():
+    GUARDED.clear()
+    guard()
+    assert GUARDED.is_set()
