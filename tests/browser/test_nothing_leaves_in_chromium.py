@@ -37,6 +37,7 @@ PAGES = {  # with what shows that a page is complete
     "tokenizer?text={markup}": ".llm-token",
     "code?run={run}&prompt={markup}": ".llm-code-line",
     "attention?run={run}&prompt={markup}": "[data-drawn]",
+    "circuit?run={run}&example=own&prompt={markup}": "[data-drawn=circuit]",
     "inside?run={run}&prompt={markup}&clean={part}a&corrupt={part}e&right=a&wrong=e": "[data-drawn]",
 }
 # what is chosen on an open page, by the label of the choice, and what shows that it is complete
