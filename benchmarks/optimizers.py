@@ -1,7 +1,7 @@
 """Validation loss after a fixed number of steps, for each optimizer at several learning rates, and each scale of Muon.
 
     uv run python benchmarks/optimizers.py [--architectures llama] [--sizes small] [--widths 128 384 …] [--steps 200]
-        [--seeds 0] [--only muon adamw …] [--rates 0.001 0.002 …]
+        [--batch-size 16] [--seeds 0] [--only muon adamw …] [--rates 0.001 0.002 …]
 
 Trains presets at their own width, or at the given widths with heads of 32, on the default text with the page's defaults
 except for the optimizer. The loss does not depend on the speed of the machine. The scales of a Muon step: that of its
@@ -15,6 +15,7 @@ import argparse
 import math
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from unittest import mock
@@ -37,26 +38,18 @@ RATES = {"muon": (0.01, 0.02, 0.04), "muon-unscaled": (0.01, 0.02, 0.04), "muon-
 HEAD = 32  # d_head of the small preset, in every width
 
 
-def final_loss(model: ModelConfig, name: str, rate: float, steps: int, seed: int, text: str,
+def final_loss(model: ModelConfig, training: TrainingConfig, name: str, rate: float, text: str,
                tokenizer: Tokenizer) -> float:  # fmt: skip
-    """The validation loss at the end of one run."""
+    """The validation loss at the end of one run with this optimizer at this rate."""
     rates = {"optimizer": "adamw", "learning_rate": rate} if name == "adamw" else {"muon_learning_rate": rate}
-    training = TrainingConfig(
-        steps=steps,
-        eval_every=steps,
-        sample_tokens=0,
-        skill_pairs=0,
-        seed=seed,
-        device="cpu",
-        **rates,
-    )
+    training = replace(training, **rates)
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch("llm.training.optimizers.muon.step_scale", SCALES.get(name, step_scale)),
     ):
         trainer = start_run(model, training, "bpe", text, "training.txt", Path(folder), tokenizer=tokenizer)
         for metrics in trainer:
-            if metrics.step == steps and metrics.evaluation is not None:
+            if metrics.step == training.steps and metrics.evaluation is not None:
                 return float(metrics.evaluation.loss)
     return math.inf
 
@@ -76,16 +69,19 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["small"])
     parser.add_argument("--widths", nargs="*", type=int, default=[])
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--batch-size", type=int, default=TrainingConfig.batch_size)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--only", nargs="+", default=list(RATES), choices=list(RATES))
     parser.add_argument("--rates", nargs="*", type=float, default=[])
     arguments = parser.parse_args()
     text = read_text(PROJECT / "training.txt")
     tokenizer = train_tokenizer("bpe", text)
+    training = TrainingConfig(steps=arguments.steps, batch_size=arguments.batch_size, eval_every=arguments.steps,
+                              sample_tokens=0, skill_pairs=0, device="cpu")  # fmt: skip
     for title, model in models(arguments.architectures, arguments.sizes, arguments.widths):
         for name in arguments.only:
             for rate in arguments.rates or RATES[name]:
-                losses = [final_loss(model, name, rate, arguments.steps, seed, text, tokenizer)
+                losses = [final_loss(model, replace(training, seed=seed), name, rate, text, tokenizer)
                           for seed in arguments.seeds]  # fmt: skip
                 print(f"{title:26} {name:16} {rate:<7g} {' '.join(f'{loss:.3f}' for loss in losses)}", flush=True)
 
