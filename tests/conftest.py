@@ -15,6 +15,9 @@ settings.load_profile("untimed")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Tensors are so small here that a second thread costs more than it brings, in this process and in those it starts.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 # A shell's background jobs ignore Ctrl-C, and so would the processes that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -36,17 +39,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TwoServer
     return TwoServersScheduling(config, log)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Tensors are so small here that a second thread costs more than it brings."""
-    import torch  # here and below: the process that only hands out tests need not wait for it
-
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(autouse=True)
 def fixed_seed() -> None:
     """The same random numbers in every test, whichever runs first."""
-    import torch
+    import torch  # here: the process that only hands out tests need not wait for it
 
     torch.manual_seed(0)

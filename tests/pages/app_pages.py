@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from components.routes import selection as selection_route
@@ -27,6 +28,9 @@ PROJECT = Path(__file__).parents[2]
 TEXT = "The hen sat on the gate.\nThe fox sat under it & waited.\n\n" * 60
 HEN = "The hen sat on t"
 SOON = 30  # seconds: far more than any of these need
+# Before each run of a page AppTest reads the metadata of every installed package: once is enough.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
+
 ORIGINALS = tempfile.TemporaryDirectory(prefix="llm-runs-")  # removed when the process ends
 
 
