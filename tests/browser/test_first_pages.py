@@ -78,12 +78,21 @@ def test_one_press_on_the_home_page_trains_a_model_that_writes(page, server):
     expect(page.locator(".llm-live-sample").first).to_contain_text("untrained")
     expect(page.locator(".llm-live-chart .annotation-text").first).to_contain_text("uniform")
     assert page.locator(".llm-live-chart .annotation-text").count() == 4
+    stop(page)
+    for width, height in (1440, "400"), (800, "320"), (1440, "400"):  # nothing but the new size has it drawn again
+        page.set_viewport_size({"width": width, "height": 1000})
+        expect(page.locator(".llm-live-chart .main-svg").first).to_have_attribute("height", height)
+        assert_nothing_overlaps(page)
+
+
+def assert_nothing_overlaps(page: Page) -> None:
+    """The legend is above all labels of lines, and these are one above the other."""
     labels = sorted(
         (label.bounding_box() for label in page.locator(".llm-live-chart .annotation-text").all()),
         key=lambda box: box["y"],
     )
-    assert all(upper["y"] + upper["height"] <= lower["y"] for upper, lower in itertools.pairwise(labels))
-    stop(page)
+    legend = page.locator(".llm-live-chart .legend").bounding_box()
+    assert all(upper["y"] + upper["height"] <= lower["y"] for upper, lower in itertools.pairwise([legend, *labels]))
 
 
 @pytest.mark.parametrize("architecture", ["LLaMA", "OLMo"])

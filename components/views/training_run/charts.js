@@ -12,19 +12,21 @@ import { axisEnd, measuredOn } from "./history.js";
 const LABEL_HEIGHT = 15;
 const AROUND_PLOT = 90; // pixels that legend, margins and the axis' title take at most
 
-const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
+const CONFIG = { displaylogo: false, displayModeBar: false };
 
 /**
- * @param {Element} parent an element in the theme
+ * @param {HTMLElement} chart the element that is drawn in
+ * @param {HTMLElement} parent an element in the theme
  * @param {number} height
  * @param {string} title of the vertical axis
  * @param {number} revision another one where the lists, which grow in place, have changed
  */
-function layoutOf(parent, height, title, revision) {
+function layoutOf(chart, parent, height, title, revision) {
   const quiet = colour(parent, "quiet");
   const grid = colour(parent, "line");
   const axis = { gridcolor: grid, linecolor: grid, zeroline: false, automargin: true, tickfont: { size: 11 } };
   return {
+    width: chart.clientWidth, // whoever draws draws again when it changes, as heights and margins depend on it
     height,
     margin: { l: 44, r: 12, t: 8, b: 40 },
     paper_bgcolor: "rgba(0,0,0,0)",
@@ -94,7 +96,7 @@ export function drawLosses(plotly, chart, root, history, steps, baselines, revis
   ];
   const losses = [...history.evaluationLosses, history.losses[0] ?? 0, ...baselines.map(({ loss }) => loss)];
   const highest = Math.max(...losses) * 1.08;
-  const layout = layoutOf(root, root.clientWidth < 700 ? 320 : 400, "Loss, nats per token", revision);
+  const layout = layoutOf(chart, root, root.clientWidth < 700 ? 320 : 400, "Loss, nats per token", revision);
   const shifts = labelShifts(baselines.map(({ loss }) => loss), (layout.height - AROUND_PLOT) / highest);
   plotly.react(chart, traces, {
     ...layout,
@@ -117,7 +119,7 @@ export function drawLosses(plotly, chart, root, history, steps, baselines, revis
  */
 export function drawRates(plotly, chart, root, history, revision) {
   const [accent, grey] = ["accent", "baseline"].map((name) => colour(root, name));
-  const layout = layoutOf(root, 200, "Learning rate", revision);
+  const layout = layoutOf(chart, root, 200, "Learning rate", revision);
   const axis = { ...layout.yaxis, rangemode: "tozero" };
   const traces = [
     { x: history.steps, y: history.learningRates, name: "learning rate", mode: "lines",

@@ -58,6 +58,7 @@ class LiveRun {
     this.state = "";
     this.hasUndrawnRows = false; // whether there are rows that the chart does not show yet
     this.nextDrawing = 0;
+    this.drawnWidth = 0; // of the root, in pixels
     this.forget();
     this.build();
     this.plotly = null;
@@ -65,6 +66,8 @@ class LiveRun {
       this.plotly = plotly;
       this.draw();
     }, (error) => this.showMessage(error.message, true));
+    this.resized = new ResizeObserver(() => root.clientWidth !== this.drawnWidth && this.draw());
+    this.resized.observe(root);
     this.halt = poll(() => this.ask());
   }
 
@@ -208,6 +211,7 @@ class LiveRun {
   draw() {
     if (!this.plotly || !this.chart.isConnected || this.history.empty) return;
     const started = performance.now();
+    this.drawnWidth = this.root.clientWidth;
     this.chart.querySelector(".llm-live-loading")?.remove();
     drawLosses(this.plotly, this.chart, this.root, this.history, this.data.steps, this.data.baselines, this.offset);
     this.drawSmall();
@@ -234,6 +238,7 @@ class LiveRun {
 
   stop() {
     this.halt();
+    this.resized.disconnect();
     this.plotly?.purge(this.chart);
     this.plotly?.purge(this.small);
   }
