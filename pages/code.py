@@ -7,7 +7,8 @@ import streamlit as st
 from components.shared import states
 from components.shared.checkpoint_choice import choose_checkpoint
 from components.shared.help import explain
-from components.shared.session import Address, Session, forget, remember_text
+from components.shared.session import Address, Session, forget
+from components.shared.text_box import text_box
 from components.views.code import SELECTED, code_reader
 from components.views.code.editor import editor
 from components.views.code.explanations import GRADIENT_OF_TENSOR, TRACE
@@ -15,7 +16,6 @@ from components.views.code.training_code import open_training_code
 from llm.checkpoints import RunFolder, RunSummary
 from llm.interop.standalone import standalone_script
 from llm.runtime import compute
-from llm.runtime.text import normalize_text
 from llm.trace.code_session import CodeSession
 from llm.trace.forward_pass import IMPLEMENTATIONS
 from llm.trace.layer_trace import LayerTrace, locate_code
@@ -73,12 +73,11 @@ def choose_subject() -> str:
 
 def choose_text(run: RunSummary) -> str:
     """The text that the model reads; by default the start of its training text."""
-    default = st.query_params.get(Address.PROMPT)
-    if default is None:
-        default = RunFolder(run.path).text().strip().split("\n")[0][:DEFAULT_TEXT_LENGTH]
-    text = normalize_text(st.text_input("Text", default, key=Session.CODE_TEXT.of(run.id)))
-    remember_text(Address.PROMPT, text)
-    return text
+
+    def beginning() -> str:
+        return RunFolder(run.path).text().strip().split("\n")[0][:DEFAULT_TEXT_LENGTH]
+
+    return text_box(st.text_input, "Text", Address.PROMPT, Session.CODE_TEXT.of(run.id), beginning)
 
 
 def record(text: TracedText) -> None:

@@ -10,7 +10,8 @@ from components.shared import forms, states
 from components.shared.checkpoint_choice import choose_checkpoint
 from components.shared.explanations import PROBABILITY
 from components.shared.help import explain
-from components.shared.session import Address, Session, remember_text
+from components.shared.session import Address, Session
+from components.shared.text_box import text_box
 from components.views.writing import writing
 from components.views.writing.explanations import SAMPLING_FILTERS
 from llm.background import generations
@@ -38,10 +39,11 @@ def page() -> None:
     if chosen is None:
         return
     run, step = chosen
-    first = st.query_params.get(Address.PROMPT, RunFolder(run.path).config().about(str, "prompt") or "")
-    prompt = st.text_area("Prompt", first, key=Session.GENERATE_PROMPT.of(run.id), height=90,
-                          help="The text to continue. Leave it empty to start without one")  # fmt: skip
-    remember_text(Address.PROMPT, prompt)
+    prompt = text_box(
+        st.text_area, "Prompt", Address.PROMPT, Session.GENERATE_PROMPT.of(run.id),
+        lambda: RunFolder(run.path).config().about(str, "prompt") or "", height=90,
+        help="The text to continue. Leave it empty to start without one",
+    )  # fmt: skip
     try:
         config = choose_sampling()
     except ValueError as error:

@@ -5,12 +5,12 @@ import streamlit as st
 from components.shared import folders, states
 from components.shared.help import explain
 from components.shared.select_box import select_box
-from components.shared.session import Address, Session, remember_text
+from components.shared.session import Address, Session
+from components.shared.text_box import text_box
 from components.views.tokens import strip
 from components.views.tokens.explanations import TOKENS
 from llm.checkpoints import list_runs
 from llm.data import read_text, train_tokenizer
-from llm.runtime.text import normalize_text
 from llm.tokenizers import DEFAULT_D_VOCAB, REGISTRY, Tokenizer, load_tokenizer, with_a_size
 
 EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
@@ -37,9 +37,7 @@ def page() -> None:
         "A language model reads numbers. A tokenizer splits text into pieces, its *tokens*, and gives each piece a "
         "number. Type something, in any language, and compare."
     )
-    typed = st.text_area("Text", st.query_params.get(Address.TEXT, EXAMPLE), key=Session.TOKENIZER_TEXT, height=100)
-    text = normalize_text(typed)
-    remember_text(Address.TEXT, text)
+    text = text_box(st.text_area, "Text", Address.TEXT, Session.TOKENIZER_TEXT, lambda: EXAMPLE, height=100)
     left, right = st.columns(2)
     with left:
         d_vocab = st.select_slider(

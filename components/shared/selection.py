@@ -14,7 +14,8 @@ from starlette.requests import Request
 from components.shared import folders, states
 from components.shared.checkpoint_choice import choose_run, pick_step
 from components.shared.parameters import int_param, parse_natural
-from components.shared.session import Address, Session, forget, remember_text
+from components.shared.session import Address, Session, forget
+from components.shared.text_box import text_box
 from components.shared.texts import MAX_TOKENS, opening, token_texts
 from llm.background.opened import open_run
 from llm.checkpoints import RUN_ID, Run, RunFolder, list_runs
@@ -22,7 +23,6 @@ from llm.data import TextData
 from llm.interpret.intervention import greedy_continuation
 from llm.runtime import compute
 from llm.runtime.result_cache import ResultCache
-from llm.runtime.text import normalize_text
 
 END = "end"  # in an address: the weights after the last step
 TOKENS, OWN = "tokens", "own"  # parameters of a route's address that select the text
@@ -172,14 +172,10 @@ def one_layer_runs(except_for: str) -> dict[str, str]:
 
 def choose_prompt(run: Run, selection: Selection) -> Selection | None:
     """Choose the text that the model reads; tokens predicted by the model can be appended one by one."""
-    first = st.query_params.get(Address.PROMPT)
-    key = Session.SELECTION_PROMPT.of(selection.run_id)
-    if first is None and key not in st.session_state:
-        first = opening(run)
     forget_grown = partial(forget, Address.GROWN)
-    typed = st.text_area("Text that the model reads", first, key=key, height=80, on_change=forget_grown)
-    prompt = normalize_text(typed or "")
-    remember_text(Address.PROMPT, prompt)
+    key = Session.SELECTION_PROMPT.of(selection.run_id)
+    prompt = text_box(st.text_area, "Text that the model reads", Address.PROMPT, key, lambda: opening(run), height=80,
+                      on_change=forget_grown)  # fmt: skip
     longest = min(MAX_TOKENS, run.config.n_ctx)
     ids = run.tokenizer.encode(prompt)
     parts = [parse_natural(part) for part in st.query_params.get(Address.GROWN, "").split(".")]

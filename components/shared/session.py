@@ -8,11 +8,8 @@ declared in that view's folder instead.
 from __future__ import annotations
 
 from enum import StrEnum
-from urllib.parse import quote
 
 import streamlit as st
-
-MOST_OF_TEXT = 4000  # characters of an address for one text: all of a page's stay within what servers accept
 
 
 class Address(StrEnum):
@@ -162,12 +159,3 @@ def forget(*names: str) -> None:
     """Remove these names from the address."""
     for name in names:
         st.query_params.pop(name, None)
-
-
-def remember_text(name: str, text: str) -> None:
-    """Keep a text in the address; one that is too long for it only in its control, and the page says so."""
-    if len(quote(text)) <= MOST_OF_TEXT:
-        st.query_params[name] = text
-    else:
-        forget(name)
-        st.caption("This text is too long for the address: after a reload, and by a link, the page opens without it.")

@@ -215,6 +215,31 @@ def test_an_address_stays_short_enough_for_a_server_and_the_long_text_stays_on_t
     assert sum(len(quote(str(value))) for value in app.query_params.values()) < 8000
     app.run()
     assert text_box().value == long
+    app.query_params.clear()  # as the sidebar does
+    app.switch_page("train.py").run()
+    app.switch_page(f"{page}.py").run()
+    assert text_box().value == long
     text_box().set_value("The hen").run()
     assert "The hen" in app.query_params.values()
     assert "too long for the address" not in texts(app)
+
+
+@pytest.mark.parametrize("page", TEXT_BOXES)
+def test_a_text_outlasts_a_visit_to_another_page_and_a_link_has_the_last_word(home, page):
+    never_ask(home)
+    name = "text" if page == "tokenizer" else "prompt"
+    path = run_named(home, FIRST)
+    app = open_page(page, run=path.name, **{name: "The hen"})
+
+    def text_box():
+        return next(box for box in [*app.text_area, *app.text_input] if box.label == TEXT_BOXES[page])
+
+    assert text_box().value == "The hen"
+    text_box().set_value("The fox").run()
+    app.query_params.clear()
+    app.switch_page("home.py").run()
+    app.switch_page(f"{page}.py").run()
+    assert text_box().value == "The fox" and "The fox" in app.query_params.values()
+    app.query_params[name] = "The hen sat"
+    app.run()
+    assert text_box().value == "The hen sat"

@@ -10,7 +10,8 @@ from components.shared import states
 from components.shared.controls import escape_token, remembered
 from components.shared.select_box import select_box
 from components.shared.selection import Selection, text_data
-from components.shared.session import Address, Session, forget, remember_text
+from components.shared.session import Address, Session, forget
+from components.shared.text_box import text_box
 from components.shared.texts import MAX_TOKENS, opening
 from components.views.circuit.choices import NO_REPETITION
 from llm.checkpoints import Run
@@ -18,7 +19,6 @@ from llm.interpret.copying_examples import CopyingExample, copying_examples
 from llm.interpret.copying_test import last_repetition
 from llm.runtime import compute
 from llm.runtime.result_cache import ResultCache
-from llm.runtime.text import normalize_text
 
 OWN = "own"
 SEARCHED = 60  # texts in which examples are looked for
@@ -61,10 +61,8 @@ def choose_example(run: Run, selection: Selection) -> Selection | None:
 
 def _choose_own(run: Run, selection: Selection) -> Selection | None:
     key = Session.CIRCUIT_TEXT.of(selection.run_id)
-    first = None if key in st.session_state else st.query_params.get(Address.PROMPT, opening(run, OPENING))
-    typed = st.text_area("Your text: write a name, something else, and then the name again", first, key=key, height=80)
-    text = normalize_text(typed or "")
-    remember_text(Address.PROMPT, text)
+    label = "Your text: write a name, something else, and then the name again"
+    text = text_box(st.text_area, label, Address.PROMPT, key, lambda: opening(run, OPENING), height=80)
     if not text:
         st.caption("Type a few words to see something here.")
         return None

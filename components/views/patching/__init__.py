@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import streamlit as st
@@ -17,7 +18,8 @@ from components.shared.controls import choose_one, remember_locked
 from components.shared.parameters import Query, check_choice, int_param, parse_indices
 from components.shared.select_box import picked, select_box
 from components.shared.selection import Selection, selection_from_request
-from components.shared.session import Address, Session, remember_text
+from components.shared.session import Address, Session
+from components.shared.text_box import text_box
 from components.shared.texts import MAX_TOKENS, token_texts
 from components.shared.view import Question, Table, View, require_finite
 from components.views.patching.explanations import ACTIVATION_PATCHING
@@ -128,9 +130,7 @@ def _choose_contrast(selection: Selection) -> Contrast:
     typed = {}
     for name, title in FIELDS.items():
         key = Session.INSIDE_CONTRAST.of(name)
-        st.session_state.setdefault(key, st.query_params.get(name, getattr(FIRST, name)))
-        typed[name] = next(columns).text_input(title, key=key)
-        remember_text(name, typed[name])
+        typed[name] = text_box(next(columns).text_input, title, name, key, partial(getattr, FIRST, name))
     return Contrast(**typed)
 
 
