@@ -214,7 +214,11 @@ def test_a_page_that_is_served_without_the_guard_shows_one_sentence(page, monkey
     for name in [name for name in sys.modules if name.partition(".")[0] == "components"]:
         monkeypatch.delitem(sys.modules, name)  # as in a server that has just started
     GUARDED.clear()
-    app = AppTest.from_file(page).run()
+    assert not AppTest.from_string("import components").run().error
+    app = AppTest.from_file(page)
+    monkeypatch.delitem(sys.modules, "components")
+    monkeypatch.delitem(sys.modules, "streamlit.testing.v1.app_test")
+    app.run()
     assert [error.value for error in app.error] == [app.main[0].value] and "streamlit run main.py" in app.error[0].value
     assert len(app.main) == 1 and not app.exception and not app.query_params
 
