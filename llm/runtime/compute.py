@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
+from llm.runtime.allocator import keep_freed_memory
 from llm.runtime.process import process_wide
 
 P = ParamSpec("P")
@@ -66,6 +67,7 @@ def finish(steps: Generator[Any, None, T]) -> T:
 
 
 def _start() -> ThreadPoolExecutor:
+    keep_freed_memory()
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix=_THREAD_NAME, initializer=_prepare_torch)
 
 

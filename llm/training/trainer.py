@@ -25,6 +25,7 @@ from llm.loss import next_token_loss
 from llm.model import Transformer
 from llm.runs.folder import RunFolder
 from llm.runs.snapshots import snapshot_due
+from llm.runtime.allocator import give_back_freed_memory
 from llm.runtime.device import (
     attention_kernel,
     autocast,
@@ -172,6 +173,7 @@ class Trainer(Iterator[StepMetrics]):
             self.initial_metrics()
         self._check_weights()
         self._writer.interrupt(self, state, message)
+        give_back_freed_memory()
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on, except the weights: numbers and tensors only."""
@@ -256,6 +258,8 @@ class Trainer(Iterator[StepMetrics]):
         self.stop_reason = ending
         if self._writer is not None:
             self._writer.record(self, metrics)
+        if self.finished:
+            give_back_freed_memory()
         self.elapsed += time.perf_counter() - started
 
     def _ending(self) -> str | None:
