@@ -43,7 +43,7 @@ def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE, strangers: bool
 def draw_plot(chance: Chance, without: Sequence[Plot] = ()) -> Plot:
     """A random plot, with the frequencies of the text, except those in `without`."""
     plots = FAVOURITES if chance.happens(_FAVOURITES_PROBABILITY) else PLOTS[len(FAVOURITES) :]
-    return chance.pick([plot for plot in plots if plot not in without])
+    return chance.pick([plot for plot in plots if plot not in without] if without else plots)
 
 
 def tell_stories(chance: Chance, strangers: bool = False) -> Iterator[Story]:

@@ -60,7 +60,10 @@ def test_easy_skills_are_those_that_a_look_up_of_the_last_characters_solves():
     for skill in SKILLS:
         points = 0.0
         for pair in first_probes(skill, 100):
-            right, wrong = (TEXT.count(pair.context[-20:] + answer) for answer in (pair.right, pair.wrong))
+            before = pair.context[-20:]
+            right = wrong = 0
+            if before in TEXT:  # far faster than to count both answers, of which there are mostly none
+                right, wrong = (TEXT.count(before + answer) for answer in (pair.right, pair.wrong))
             points += 0.5 if right == wrong else right > wrong
         if points / 100 > 0.7:
             solved.add(skill)
