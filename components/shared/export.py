@@ -34,6 +34,7 @@ THEME = """
 body { max-width: 1180px; margin: 2rem auto; padding: 0 1rem; background: var(--st-background-color);
   color: var(--st-text-color); font-family: var(--st-font); line-height: 1.5; }
 h1 { font-family: var(--st-heading-font); } code { font-family: var(--st-code-font); }
+math { overflow-x: auto; margin: 0.4rem 0; }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; }
 """
 
@@ -49,7 +50,7 @@ def standalone(
     literal = json.dumps({**data, "sources": held}, ensure_ascii=True).replace("<", "\\u003c")
     notes = "".join(
         f"<dt><strong>{html.escape(explanation.title)}</strong></dt><dd>{html.escape(explanation.words)} "
-        f"<code>{html.escape(explanation.equation)}</code> Computed in "
+        f"{mathml(explanation.equation)} Computed in "
         f"<code>{html.escape('; '.join(map(str, locations(explanation))))}</code>.</dd>"
         for explanation in explained
     )
@@ -65,6 +66,14 @@ def standalone(
 draw({{ data: {literal}, parentElement: document.getElementById("view"), setStateValue: () => {{}} }});
 </script></body></html>"""
     return page.encode()
+
+
+def mathml(latex: str) -> str:
+    """An equation as MathML, which browsers draw without a script or a font from elsewhere."""
+    from latex2mathml.converter import convert  # here: only an export needs it
+
+    markup: str = convert(latex, display="block")
+    return markup
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

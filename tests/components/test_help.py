@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from starlette.applications import Starlette
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 from components.routes import ROUTES
 from components.shared.explanation import Explanation, locations
 from components.shared.explanations import LOSS
+from components.shared.export import mathml
 from components.shared.source import source_url
 
 PROJECT = Path(__file__).parents[2]
@@ -20,6 +22,11 @@ MODULES = [
     ".".join(path.relative_to(PROJECT).with_suffix("").parts)
     for path in (PROJECT / "components").rglob("explanations.py")
 ]
+MATHML = "{http://www.w3.org/1998/Math/MathML}"
+ELEMENTS = {
+    "math", "mfrac", "mi", "mn", "mo", "mover", "mrow", "mspace", "msqrt", "mstyle", "msub", "msubsup", "msup",
+    "mtable", "mtd", "mtext", "mtr", "munder", "munderover",
+}  # fmt: skip
 EXPLANATIONS = {
     name: value
     for module in map(importlib.import_module, MODULES)
@@ -40,6 +47,16 @@ def test_the_line_that_an_explanation_names_defines_the_function(name):
     for place in places:
         line = (PROJECT / place.file).read_text("utf-8").splitlines()[place.line - 1]
         assert re.match(rf"\s*(def|class) {place.name.rpartition('.')[2]}\b", line), place
+
+
+@pytest.mark.parametrize("name", EXPLANATIONS)
+def test_every_equation_becomes_mathematics(name):
+    """An unknown command would be left as its LaTeX source, and an unknown environment would run its rows together."""
+    equation = EXPLANATIONS[name].equation
+    math = ElementTree.fromstring(mathml(equation))
+    assert math.tag == f"{MATHML}math" and {element.tag.removeprefix(MATHML) for element in math.iter()} <= ELEMENTS
+    assert "\\" not in "".join(math.itertext())
+    assert len(math.findall(f".//{MATHML}mtr")) == (equation.count(r"\\ ") + 1 if r"\\ " in equation else 0)
 
 
 @pytest.fixture

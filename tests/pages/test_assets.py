@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from components.shared import assets
 from components.shared.browser import BrowserComponent
 from components.shared.export import standalone
+from components.views.lens.explanations import LOGIT_LENS
 
 VIEW = "views/lens/view.js"
 
@@ -110,7 +111,9 @@ def test_every_import_of_every_script_leads_to_a_file_that_is_served():
 def test_an_exported_page_runs_only_scripts_with_its_own_nonce():
     component = BrowserComponent("inside_lens", VIEW)
     hostile = "</script><script>alert(1)</script>"
-    page = standalone(component, hostile, hostile, {"labels": [hostile]}, {"lens": b"{}"}, ()).decode()
+    page = standalone(component, hostile, hostile, {"labels": [hostile]}, {"lens": b"{}"}, [LOGIT_LENS]).decode()
+    assert '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">' in page
+    assert LOGIT_LENS.equation not in page
     [policy] = re.findall(r'Content-Security-Policy" content="([^"]+)"', page)
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     nonce = directives["script-src"].removeprefix("'nonce-").removesuffix("'")

@@ -13,8 +13,8 @@ EMBEDDING_MAP = Explanation(
     "Each token of the vocabulary is a vector of d_model numbers. The map shows them along the directions in which "
     "they vary most, the principal components. Explained variance is the fraction of all variance along an axis. "
     "What the axes leave out is invisible here, so two tokens that are close on the map need not be similar.",
-    r"\begin{gathered} (W_E - \overline{W_E}) \, V, \quad V: \text{leading eigenvectors of the covariance} \\ "
-    r"\text{explained}_i = \lambda_i \,\big/\, \sum_j \lambda_j \end{gathered}",
+    r"\begin{array}{c} (W_E - \overline{W_E}) \, V, \quad V: \text{leading eigenvectors of the covariance} \\ "
+    r"\text{explained}_i = \lambda_i \,\big/\, \sum_j \lambda_j \end{array}",
     (embedding_map,),
     "Pearson 1901",
 )

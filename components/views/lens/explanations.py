@@ -9,7 +9,7 @@ LOGIT_LENS = Explanation(
     "Logit lens",
     "What the model would predict if it stopped after a layer: that layer's vector, read as if it were the last. "
     "The norm's statistics are recomputed at each layer, so that the last row is the model's own output.",
-    r"\text{lens}_l = \text{unembed}(\text{final\_norm}(\text{resid after layer } l))",
+    r"\text{lens}_l = \text{unembed}(\text{final norm}(\text{resid after layer } l))",
     (logit_lens,),
     "nostalgebraist 2020, interpreting GPT: the logit lens",
 )

@@ -25,8 +25,8 @@ BASELINES = Explanation(
     "uses more than one token of context. A network can get below the trigram line with two tokens, because it "
     "also learns which tokens are alike. Older runs have no trigram line, and a bigram line with one added to each "
     "count: too high.",
-    r"\begin{gathered} p(w \mid h) = \frac{\max(c(h w) - D, 0)}{c(h)} + \gamma(h)\, p(w \mid h') \\ "
-    r"h' = h \text{ without its oldest token} \end{gathered}",
+    r"\begin{array}{c} p(w \mid h) = \dfrac{\max(c(h w) - D, 0)}{c(h)} + \gamma(h)\, p(w \mid h') \\ "
+    r"h' = h \text{ without its oldest token} \end{array}",
     (kneser_ney, measure_baselines),
     "Kneser & Ney 1995; Chen & Goodman 1999",
 )
@@ -75,9 +75,9 @@ LEARNING_RATE = Explanation(
     "How far each step moves the weights: AdamW moves each weight by about the learning rate at most, Muon all "
     "directions of a matrix about equally far. It rises during warm-up and later falls, so that the model settles. The "
     "chart shows AdamW's; Muon's has the same shape and its own peak.",
-    r"\begin{gathered} \text{AdamW: } \theta \leftarrow \theta - \eta_t \, \frac{\hat m}{\sqrt{\hat v} + \epsilon} \\ "
+    r"\begin{array}{c} \text{AdamW: } \theta \leftarrow \theta - \eta_t \, \dfrac{\hat m}{\sqrt{\hat v} + \epsilon} \\ "
     r"\text{Muon: } W \leftarrow W - \eta_t \sqrt{\max(1, \text{fan}_\text{out} / \text{fan}_\text{in})} \, O \\ "
-    r"\text{with } O \approx AB^\top \text{, where } A \Sigma B^\top \text{ is the mean gradient} \end{gathered}",
+    r"\text{with } O \approx AB^\top \text{, where } A \Sigma B^\top \text{ is the mean gradient} \end{array}",
     (learning_rate_multiplier, adamw_step, muon_step),
     "Loshchilov & Hutter 2019, arXiv:1711.05101; Jordan 2024, kellerjordan.github.io/posts/muon",
 )
