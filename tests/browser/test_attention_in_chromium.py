@@ -153,7 +153,8 @@ def test_the_slider_moves_patterns_scores_and_loss(page, server, run):
         "picture => document.querySelector('.llm-tiles-canvas').toDataURL() !== picture", arg=picture
     )
     page.wait_for_function("() => location.search.includes('step=0')")
-    expect(page.locator(".llm-training-figure").first.locator("path")).to_have_count(9)  # 8 heads and the untrained
+    scores = page.locator(".llm-training-charts figure").first
+    expect(scores.locator("path")).to_have_count(9)  # 8 heads and the untrained
     page.locator(".llm-tiles-tile").nth(3).click()
     page.wait_for_selector("[data-drawn=head]")
     assert (address(page)["view"], address(page)["head"], address(page)["step"]) == ("head", "3", "0")

@@ -1,12 +1,12 @@
 // Through training: one slider moves patterns, scores and loss; the chart shows every head's score at every snapshot.
 
-import { element, shape } from "../../frontend/dom.js";
+import { element } from "../../frontend/dom.js";
 import { exportRow, renewExportRow } from "../../frontend/export.js";
 import { fetchBytes, fetchJson } from "../../frontend/fetching.js";
 import { fixed, withThousands } from "../../frontend/format.js";
+import { lineChart } from "../../frontend/lines.js";
 import { mount } from "../../frontend/mount.js";
 import { asSeen } from "../../frontend/picture.js";
-import { extent, linear, linePath, spreadNames, ticks } from "../../frontend/scales.js";
 import { Tiles } from "../../frontend/tiles.js";
 
 /**
@@ -43,10 +43,7 @@ import { Tiles } from "../../frontend/tiles.js";
 
 /** @typedef {import("../../frontend/tiles.js").Scores} Scores */
 
-/** @typedef {[name: string, values: (number | undefined)[], kind: string]} Line */
-
-const CHART = { width: 440, height: 190, left: 44, right: 14, top: 12, bottom: 28 };
-const TICK_GAP = 36; // units of the drawing between two ticks
+/** @typedef {import("../../frontend/lines.js").Line} Line */
 
 const LEAST_SCORE = 0.2; // the top of the score axis at least, so that noise near 0 does not look like a bump
 
@@ -151,10 +148,9 @@ class ThroughTraining {
     /** @type {(name: "loss" | "score") => (number | undefined)[]} */
     const through = (name) => steps.map((each) => this.measured.get(each)?.context?.[name]);
     this.charts.replaceChildren(
-      this.chart(`Every head's score: ${names[score] ?? "entropy"}`, steps, this.headLines(score), score === "entropy" ? 0 : LEAST_SCORE),
-      this.chart("Validation loss, nats per token", steps, [["", through("loss"), "llm-line-loss"]]),
-      this.chart("In-context learning score, nats; below 0: it uses its context", steps,
-        [["", through("score"), "llm-line-chosen"]]),
+      this.chart(`Every head's score: ${names[score] ?? "entropy"}`, this.headLines(score), score === "entropy" ? 0 : LEAST_SCORE),
+      this.chart("Validation loss, nats per token", [["", through("loss"), "loss"]]),
+      this.chart("In-context learning score, nats; below 0: it uses its context", [["", through("score"), "chosen"]]),
       this.positions(context),
     );
   }
@@ -167,8 +163,8 @@ class ThroughTraining {
   positions(context) {
     const untrained = this.measured.get(0)?.context?.by_position ?? [];
     const losses = context?.by_position ?? [];
-    return this.chart("Loss by position at this snapshot, nats", [...Array(this.data.context).keys()],
-      [["untrained", untrained, "llm-line-control"], ["", losses, "llm-line-loss"]], 0, false);
+    return lineChart("Loss by position at this snapshot, nats", [...Array(this.data.context).keys()],
+      [["untrained", untrained, "control"], ["", losses, "loss"]], { steps: false });
   }
 
   /**
@@ -183,13 +179,13 @@ class ThroughTraining {
     for (let layer = 0; layer < layers; layer++) {
       for (let head = 0; head < heads; head++) {
         const values = steps.map((step) => this.measured.get(step)?.scores?.[score][layer][head]);
-        lines.push([`layer ${layer} head ${head}`, values, "llm-line"]);
+        lines.push([`layer ${layer} head ${head}`, values, "faint"]);
       }
     }
     const best = lines.reduce((first, second) => ((second[1].at(-1) ?? -1) > (first[1].at(-1) ?? -1) ? second : first));
-    best[2] = "llm-line-chosen";
+    best[2] = "chosen";
     /** @type {(label: string, scores: number[][]) => Line} */
-    const flat = (label, scores) => [`${label}, highest`, steps.map(() => Math.max(...scores.flat())), "llm-line-control"];
+    const flat = (label, scores) => [`${label}, highest`, steps.map(() => Math.max(...scores.flat())), "control"];
     const untrained = this.measured.get(0)?.scores;
     return [
       ...lines.filter((line) => line !== best),
@@ -201,71 +197,11 @@ class ThroughTraining {
 
   /**
    * @param {string} title
-   * @param {number[]} xs
    * @param {Line[]} lines
    * @param {number} [least]
-   * @param {boolean} [overSteps]
    */
-  chart(title, xs, lines, least = 0, overSteps = true) {
-    const box = element("figure", "llm-training-figure");
-    box.append(element("figcaption", "llm-head-title", title), this.plot(title, xs, lines, least, overSteps));
-    return box;
-  }
-
-  /**
-   * Lines of [name, values, class] over `xs`. Steps stand on a logarithmic scale, as the snapshots do.
-   *
-   * @param {string} title
-   * @param {number[]} xs
-   * @param {Line[]} lines
-   * @param {number} least
-   * @param {boolean} overSteps
-   */
-  plot(title, xs, lines, least, overSteps) {
-    const { width, height, left, right, top, bottom } = CHART;
-    const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "llm-training-plot", role: "img" });
-    svg.setAttribute("aria-label", title);
-    /** @type {(value: number) => number} */
-    const scaled = overSteps ? (value) => Math.log2(value + 1) : (value) => value;
-    const along = linear([0, scaled(xs.at(-1))], [left, width - right]);
-    const x = (/** @type {number} */ value) => along(scaled(value));
-    const [low, high] = extent(lines.flatMap(([, line]) => line), [0, least]);
-    const y = linear([high, low], [top, height - bottom]);
-    svg.append(shape("line", { x1: left, x2: width - right, y1: y(0), y2: y(0), class: "llm-line-zero" }));
-    for (const value of new Set([low, 0, high])) {
-      svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, fixed(value, 2)));
-    }
-    /** @type {[end: number, name: string][]} */
-    const named = [];
-    for (const [name, line, kind] of lines) {
-      /** @type {[x: number, y: number][]} */
-      const points = line.flatMap((value, index) => (value === undefined ? [] : [[x(xs[index]), y(value)]]));
-      if (!points.length) continue;
-      const path = shape("path", { d: linePath(points), class: kind });
-      if (name) path.append(shape("title", {}, name));
-      svg.append(path);
-      if (name && kind !== "llm-line") named.push([points.at(-1)[1], `${name} ${line.at(-1)?.toFixed(2) ?? ""}`]);
-    }
-    named.sort(([first], [second]) => first - second);
-    spreadNames(named.map(([end]) => end - 5), top + 4, 13).forEach((baseline, index) => svg.append(shape("text",
-      { x: width - right - 4, y: baseline, "text-anchor": "end", class: "llm-line-name" }, named[index][1])));
-    const now = x(this.data.steps[this.index]);
-    if (overSteps) svg.append(shape("line", { x1: now, x2: now, y1: top, y2: height - bottom, class: "llm-line-now" }));
-    this.ticks(svg, xs, x, overSteps);
-    return svg;
-  }
-
-  /**
-   * @param {SVGSVGElement} svg
-   * @param {number[]} xs
-   * @param {(value: number) => number} x
-   * @param {boolean} overSteps
-   */
-  ticks(svg, xs, x, overSteps) {
-    const wanted = overSteps ? xs.filter((step) => (step & (step - 1)) === 0) : [xs[0], xs[xs.length >> 1]];
-    for (const value of ticks(wanted, xs.at(-1), x, TICK_GAP)) {
-      svg.append(shape("text", { x: x(value), y: CHART.height - 8, "text-anchor": "middle" }, withThousands(value)));
-    }
+  chart(title, lines, least) {
+    return lineChart(title, this.data.steps, lines, { least, now: this.data.steps[this.index] });
   }
 
   /** @param {Data} data */

@@ -1,15 +1,14 @@
 // The circuit through training: its parts at every snapshot, the steps at which they appeared, and a slider.
 
-import { element, shape } from "../../frontend/dom.js";
+import { element } from "../../frontend/dom.js";
 import { fetchJson } from "../../frontend/fetching.js";
-import { fixed, quoted, wholePercent, withThousands } from "../../frontend/format.js";
-import { extent, linear, linePath, spreadNames, ticks } from "../../frontend/scales.js";
+import { quoted, wholePercent, withThousands } from "../../frontend/format.js";
+import { lineChart } from "../../frontend/lines.js";
 
-const CHART = { width: 480, height: 200, left: 40, right: 128, top: 14, bottom: 28 }; // names stand on the right
-const TICK_GAP = 36; // units of the drawing between two ticks
+const NAMES = 154; // units of a chart for the names beside its lines
 const LEAST = 0.3; // a score or an accuracy that never gets above this has not appeared
 
-/** @typedef {[name: string, values: (number | null | undefined)[], kind: string]} Line */
+/** @typedef {import("../../frontend/lines.js").Line} Line */
 
 /**
  * The step at which a figure counts as having appeared: the first where it is halfway from its value at the first
@@ -136,47 +135,12 @@ export class Timeline {
   }
 
   /**
-   * Lines over the steps, which stand on a logarithmic scale, as the snapshots do.
-   *
    * @param {string} title
    * @param {Line[]} lines
    * @param {number} least the top of the axis at least
    */
   chart(title, lines, least) {
-    const { width, height, left, right, top, bottom } = CHART;
     const { steps } = this.data;
-    const figure = element("figure", "llm-part-figure llm-part-panel");
-    const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "llm-circuit-plot", role: "img" });
-    svg.setAttribute("aria-label", `${title}: ${lines.map(([name, values]) => `${name} ${values.at(-1)?.toFixed(2) ?? "unknown"}`).join(", ")} at the end`);
-    const scaled = (/** @type {number} */ step) => Math.log2(step + 1);
-    const along = linear([0, scaled(steps.at(-1)) || 1], [left, width - right]);
-    const x = (/** @type {number} */ step) => along(scaled(step));
-    const [low, high] = extent(lines.flatMap(([, values]) => values), [0, least]);
-    const y = linear([high, low], [top, height - bottom]);
-    svg.append(shape("line", { x1: left, x2: width - right, y1: y(0), y2: y(0), class: "llm-part-axis" }));
-    for (const value of new Set([0, high])) {
-      svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, fixed(value, 2)));
-    }
-    /** @type {[end: number, name: string][]} */
-    const named = [];
-    for (const [name, values, kind] of lines) {
-      /** @type {[number, number][]} */
-      const points = values.flatMap((value, index) => (typeof value === "number" ? [[x(steps[index]), y(value)]] : []));
-      if (!points.length) continue;
-      svg.append(shape("path", { d: linePath(points), class: `llm-circuit-line llm-circuit-line-${kind}` }));
-      named.push([points.at(-1)[1], `${name} ${values.at(-1)?.toFixed(2) ?? ""}`]);
-    }
-    named.sort(([first], [second]) => first - second);
-    const baselines = spreadNames(named.map(([end]) => end + 4), top + 4, 14);
-    const below = Math.max(0, (baselines.at(-1) ?? 0) - (height - bottom));
-    baselines.forEach((baseline, index) => svg.append(shape("text", { x: width - right + 7, y: baseline - below,
-      class: "llm-circuit-line-name" }, named[index][1])));
-    const now = x(steps[this.index]);
-    svg.append(shape("line", { x1: now, x2: now, y1: top, y2: height - bottom, class: "llm-circuit-now" }));
-    for (const value of ticks(steps.filter((step) => (step & (step - 1)) === 0), steps.at(-1), x, TICK_GAP)) {
-      svg.append(shape("text", { x: x(value), y: height - 8, "text-anchor": "middle" }, withThousands(value)));
-    }
-    figure.append(element("figcaption", "llm-part-title", title), svg);
-    return figure;
+    return lineChart(title, steps, lines, { least, now: steps[this.index], room: NAMES });
   }
 }
