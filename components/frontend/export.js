@@ -1,6 +1,6 @@
 // The row of buttons that export a view: as a picture, as a table, as a standalone page.
 
-import { element } from "./dom.js";
+import { contextOf, element } from "./dom.js";
 
 /**
  * The file name without extension, and the addresses of the server's files; an exported page has none.
@@ -34,7 +34,7 @@ async function rasterised(svg) {
   const canvas = document.createElement("canvas");
   canvas.width = 2 * Number(svg.getAttribute("width"));
   canvas.height = 2 * Number(svg.getAttribute("height"));
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  contextOf(canvas).drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 

@@ -1,7 +1,7 @@
 // Rows × positions under token labels. A long text is seen through a window, moved on a small map of the whole text.
 
 import { CellColours, colour } from "./colours.js";
-import { element } from "./dom.js";
+import { contextOf, element } from "./dom.js";
 import { escapeToken, truncate } from "./format.js";
 import { arrowStep, stepped, windowAround, windowAt, windowShowing } from "./selection.js";
 
@@ -166,7 +166,7 @@ export class Grid {
     const [width, height] = [beside + this.shown * this.cell, this.top + this.rows.length * this.size.height + 2];
     Object.assign(this.canvas, { width: width * sharp, height: height * sharp });
     Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
-    const brush = this.canvas.getContext("2d");
+    const brush = contextOf(this.canvas);
     brush.scale(sharp, sharp);
     this.colours = new CellColours(this.root, this.more);
     this.mapped = null;
@@ -236,7 +236,7 @@ export class Grid {
     this.map.hidden = this.hint.hidden = this.shown === this.labels.length;
     if (this.map.hidden) return;
     const [width, height] = [this.labels.length, this.rows.length];
-    const brush = this.map.getContext("2d", { willReadFrequently: true });
+    const brush = contextOf(this.map, { willReadFrequently: true });
     if (!this.mapped) {
       Object.assign(this.map, { width, height });
       for (let row = 0; row < height; row++) {

@@ -1,7 +1,7 @@
 // A view as a picture: everything in it is drawn again as SVG, where and as the browser drew it.
 
 import { colour } from "./colours.js";
-import { shape, SVG } from "./dom.js";
+import { contextOf, shape, SVG } from "./dom.js";
 
 /**
  * The visible part of `root` as one SVG with a title.
@@ -25,7 +25,7 @@ class Redrawing {
     "text-anchor", "font-family", "font-size", "font-weight"];
 
   constructor() {
-    this.brush = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    this.brush = contextOf(document.createElement("canvas"), { willReadFrequently: true });
     this.colours = new Map();
   }
 

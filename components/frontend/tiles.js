@@ -1,7 +1,7 @@
 // Every head's pattern as a small picture in a tile, with its name and score; a tooltip describes each cell.
 
 import { channels, mixed } from "./colours.js";
-import { element } from "./dom.js";
+import { contextOf, element } from "./dom.js";
 import { escapeToken } from "./format.js";
 import { unpack } from "./packing.js";
 
@@ -125,7 +125,7 @@ export class Tiles {
           pixels[query * cells + key] = ramp[this.grid[start + query * cells + key]];
         }
       }
-      canvas.getContext("2d").putImageData(image, 0, 0);
+      contextOf(canvas).putImageData(image, 0, 0);
     }
   }
 

@@ -1,7 +1,7 @@
 // A matrix of queries × keys with token labels. Long ones are seen through a window, which a small map moves.
 
 import { channels, colour, mixed } from "../../frontend/colours.js";
-import { element } from "../../frontend/dom.js";
+import { contextOf, element } from "../../frontend/dom.js";
 import { escapeToken, truncate } from "../../frontend/format.js";
 import { largestMagnitude } from "../../frontend/scales.js";
 import { windowAround, windowAt, windowShowing } from "../../frontend/selection.js";
@@ -138,11 +138,11 @@ export class Matrix {
       canvas.height = height * sharp;
       canvas.style.width = `${width}px`;
       canvas.style.height = `${height}px`;
-      canvas.getContext("2d").scale(sharp, sharp);
+      contextOf(canvas).scale(sharp, sharp);
     }
     this.size = [width, height];
     const colourOf = this.ramp();
-    const brush = this.base.getContext("2d");
+    const brush = contextOf(this.base);
     const hatch = this.hatch(brush);
     for (let row = 0; row < this.shown; row++) {
       for (let column = 0; column < this.shown; column++) {
@@ -169,7 +169,7 @@ export class Matrix {
   hatch(brush) {
     const tile = document.createElement("canvas");
     tile.width = tile.height = 8;
-    const lines = tile.getContext("2d");
+    const lines = contextOf(tile);
     lines.strokeStyle = colour(this.root, "line");
     for (const shift of [-8, 0, 8]) {
       lines.moveTo(shift, 8);
@@ -205,7 +205,7 @@ export class Matrix {
   /** @param {(value: number) => number[]} colourOf */
   drawMap(colourOf) {
     if (!this.map) return;
-    const brush = this.map.getContext("2d");
+    const brush = contextOf(this.map);
     const key = `${this.signed}${colourOf(1)}`;
     if (this.mapped !== this.values || this.mapColours !== key) {
       this.image = new ImageData(this.count, this.count);
@@ -228,7 +228,7 @@ export class Matrix {
    */
   mark(cell) {
     this.marked = cell;
-    const brush = this.marks.getContext("2d");
+    const brush = contextOf(this.marks);
     if (!this.size) return;
     brush.clearRect(0, 0, this.size[0], this.size[1]);
     if (!cell) return;

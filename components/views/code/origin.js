@@ -1,7 +1,7 @@
 // The origin of a cell: the line that computed it, the numbers that the line read as bars, and intermediate results.
 
 import { colour } from "../../frontend/colours.js";
-import { element } from "../../frontend/dom.js";
+import { contextOf, element } from "../../frontend/dom.js";
 import { significant } from "../../frontend/format.js";
 
 /**
@@ -73,7 +73,7 @@ function bars(parent, numbers) {
   canvas.height = 36;
   const finite = numbers.filter((value) => isFinite(value));
   const greatest = Math.max(...finite.map(Math.abs), 1e-30);
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   const [up, down] = [colour(parent, "positive"), colour(parent, "negative")];
   const wide = canvas.width / numbers.length;
   numbers.forEach((value, index) => {

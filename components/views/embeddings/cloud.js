@@ -1,7 +1,7 @@
 // Points on a plane or in space, each of a colour and a shape. Space is turned by dragging, or with the arrow keys.
 
 import { colour } from "../../frontend/colours.js";
-import { element, oncePerFrame } from "../../frontend/dom.js";
+import { contextOf, element, oncePerFrame } from "../../frontend/dom.js";
 import { clamp } from "../../frontend/scales.js";
 import { arrowStep } from "../../frontend/selection.js";
 
@@ -169,7 +169,7 @@ export class Cloud {
     this.size = { width, height: Math.min(560, Math.round(0.8 * width)) };
     Object.assign(this.canvas, { width: width * sharp, height: this.size.height * sharp });
     this.canvas.style.height = `${this.size.height}px`;
-    const brush = this.canvas.getContext("2d");
+    const brush = contextOf(this.canvas);
     brush.scale(sharp, sharp);
     this.drawAxes(brush);
     const count = this.points.length / 3;

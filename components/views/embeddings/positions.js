@@ -1,7 +1,7 @@
 // Positions: the cosines of their vectors, or, where a score depends on distance, the effect of distance alone.
 
 import { channels, colour, mixed } from "../../frontend/colours.js";
-import { element, shape } from "../../frontend/dom.js";
+import { contextOf, element, shape } from "../../frontend/dom.js";
 import { fixed } from "../../frontend/format.js";
 import { extent, linear, linePath } from "../../frontend/scales.js";
 
@@ -77,7 +77,7 @@ export class Positions {
     this.canvas.setAttribute("aria-label", `Cosines of ${context} by ${context} positions`);
     const image = new ImageData(context, context);
     this.numbers.forEach((value, index) => image.data.set([...mixed(none, value < 0 ? less : more, Math.min(1, Math.abs(value))), 255], 4 * index));
-    const brush = this.canvas.getContext("2d");
+    const brush = contextOf(this.canvas);
     brush.putImageData(image, 0, 0);
     brush.fillStyle = colour(this.root, "--st-text-color");
     brush.fillRect(0, this.position, context, Math.max(1, context / 300));

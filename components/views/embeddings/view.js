@@ -1,7 +1,7 @@
 // Embeddings: the vocabulary as a map on fixed axes, a slider over the snapshots, a token and its nearest neighbours.
 
 import { channels, colour, mixed } from "../../frontend/colours.js";
-import { element } from "../../frontend/dom.js";
+import { contextOf, element } from "../../frontend/dom.js";
 import { exportRow } from "../../frontend/export.js";
 import { fetchBytes, fetchJson } from "../../frontend/fetching.js";
 import { escapeToken, fixed, withThousands } from "../../frontend/format.js";
@@ -209,7 +209,7 @@ class Embeddings {
       const key = element("span", "llm-embed-key");
       const sample = element("canvas");
       [sample.width, sample.height] = [14, 14];
-      const brush = sample.getContext("2d");
+      const brush = contextOf(sample);
       brush.fillStyle = kindColours[index];
       brush.beginPath();
       SHAPES[index](brush, 7, 7, 4.5);
