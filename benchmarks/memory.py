@@ -6,16 +6,15 @@ Each row is a separate process, which first trains a tiny model, so that librari
 resident memory (VmHWM) of a later training step with its evaluation and snapshot, less what was resident before the
 model was built. `tensors` is the estimate of what exists at once, `resident` that of what the process takes.
 
-Freed memory is not free for everything: the C library keeps blocks below 32 MB, and a hole fits only what is smaller.
-With --trim it returns every block above 256 kB at once (MALLOC_MMAP_THRESHOLD_), which is slower and shows what exists.
-Linux only.
+Freed memory is not free for everything: blocks below 32 MB stay with the process, and a hole fits only what is smaller.
+With --trim every block above 256 kB goes back at once (`llm/runtime/allocator.py` with other numbers), which is slower
+and shows what exists. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import os
 import subprocess
 import sys
 import tempfile
@@ -50,10 +49,12 @@ def estimate(row: list[str]) -> Memory:
     return memory(preset(architecture, size, d_vocab=int(d_vocab)), training, implementation, precision)  # type: ignore[arg-type]
 
 
-def measure(row: list[str], steps: int) -> int:
+def measure(row: list[str], steps: int, trim: bool) -> int:
     """The most bytes that training takes in this process, beyond what it had before."""
-    from llm.runtime import compute
+    from llm.runtime import allocator, compute
 
+    if trim:
+        allocator.IN_HEAP, allocator.HEAP_KEEPS = 2**18, 0
     compute.run(_train, ["gpt", "small", "1", *row[3:6], "30"], 2, d_model=16, n_heads=1, n_ctx=8)
     gc.collect()
     before = _status("VmRSS")
@@ -99,16 +100,15 @@ def main() -> None:
     parser.add_argument("--row", nargs=7, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.row:
-        print(measure(arguments.row, arguments.steps))
+        print(measure(arguments.row, arguments.steps, arguments.trim))
         return
-    environment = os.environ | ({"MALLOC_MMAP_THRESHOLD_": "262144"} if arguments.trim else {})
     print(f"{'MB':52} tensors resident measured")
     for line in ROWS.strip().splitlines():
         row = line.split()
         if arguments.only not in line:
             continue
-        command = [sys.executable, __file__, "--steps", str(arguments.steps), "--row", *row]
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        command = [sys.executable, __file__, *sys.argv[1:], "--row", *row]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
         needed, measured = estimate(row), int(ran.stdout)
         expected = needed.total if arguments.trim else needed.resident
         print(f"{' '.join(row):52} {needed.total / 1e6:7.0f} {needed.resident / 1e6:8.0f} {measured / 1e6:8.0f} "
