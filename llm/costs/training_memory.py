@@ -10,8 +10,8 @@ from llm.costs.parameters import attention_weights, mlp_weights, parameter_count
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.registry import registry
 
-# What a process takes for each byte that its tensors have at once: the C library keeps freed blocks, and reuses them
-# only for what fits. Measured: 1.25 to 1.75, once 2 (benchmarks/memory.py).
+# What a process takes for each byte that its tensors have at once: freed blocks stay with it, and are used again only
+# for what fits (llm/runtime/allocator.py). Measured: 1.25 to 1.75 (docs/memory.md).
 RESIDENT = 1.5
 
 
