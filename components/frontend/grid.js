@@ -44,6 +44,9 @@ export class Grid {
     this.rows = rows;
     this.size = size;
     this.handlers = handlers;
+    /** @type {Paint | null} until there is something to show */
+    this.paint = null;
+    this.more = "accent";
     this.start = 0; // the first position in the window
     /** @type {import("./selection.js").Cell | null} */
     this.focus = null;
@@ -82,7 +85,7 @@ export class Grid {
     this.canvas.addEventListener("click", onCell((row, position) => this.handlers.choose(row, position)));
     this.root.addEventListener("keydown", (event) => {
       const step = arrowStep(event.key);
-      if (step && this.focus) this.step(step);
+      if (step && this.focus) this.step(this.focus, step);
       else if (event.key === "Enter" && this.focus) this.handlers.choose(...this.focus);
       else if (event.key === "Escape") this.handlers.clear();
       else return;
@@ -97,9 +100,12 @@ export class Grid {
     this.map.addEventListener("pointermove", move);
   }
 
-  /** @param {import("./selection.js").Cell} step */
-  step(step) {
-    const cell = stepped(this.focus, step, [this.rows.length, this.labels.length]);
+  /**
+   * @param {import("./selection.js").Cell} focus
+   * @param {import("./selection.js").Cell} step
+   */
+  step(focus, step) {
+    const cell = stepped(focus, step, [this.rows.length, this.labels.length]);
     this.handlers.hover(...cell);
     this.reveal(cell[1]);
   }
@@ -156,7 +162,8 @@ export class Grid {
   }
 
   draw() {
-    if (!this.paint || !this.width) return;
+    const { paint } = this;
+    if (!paint || !this.width) return;
     const beside = GRID_LEFT + (this.slanted ? SLANT : 2);
     const room = this.width - beside;
     this.shown = Math.min(this.labels.length, Math.max(1, Math.floor(room / this.size.width)));
@@ -168,31 +175,32 @@ export class Grid {
     Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
     const brush = contextOf(this.canvas);
     brush.scale(sharp, sharp);
-    this.colours = new CellColours(this.root, this.more);
+    const colours = new CellColours(this.root, this.more);
     this.mapped = null;
     for (let row = 0; row < this.rows.length; row++) {
-      for (let position = this.start; position < this.start + this.shown; position++) this.fill(brush, row, position);
+      for (let position = this.start; position < this.start + this.shown; position++) {
+        this.fill(brush, colours, paint(row, position), this.corner(row, position));
+      }
     }
     this.write(brush);
-    this.drawMap();
+    this.drawMap(paint, colours);
     this.mark(this.focus, this.selected);
   }
 
   /**
    * @param {CanvasRenderingContext2D} brush
-   * @param {number} row
-   * @param {number} position
+   * @param {CellColours} colours
+   * @param {ReturnType<Paint>} painted
+   * @param {number[]} corner
    */
-  fill(brush, row, position) {
-    const [value, ...lines] = this.paint(row, position);
-    const [x, y] = this.corner(row, position);
+  fill(brush, colours, [value, ...lines], [x, y]) {
     if (!Number.isNaN(value)) {
-      brush.fillStyle = this.colours.background(value);
+      brush.fillStyle = colours.background(value);
       brush.fillRect(x, y, this.cell - 1, this.size.height - 1);
     }
     brush.textAlign = "center";
     brush.textBaseline = "middle";
-    brush.fillStyle = this.colours.text(value);
+    brush.fillStyle = colours.text(value);
     lines.forEach((line, index) => {
       const small = index > 0 || this.slanted;
       brush.font = small ? "10px sans-serif" : "12px ui-monospace, monospace";
@@ -231,8 +239,13 @@ export class Grid {
     return this.top > 24;
   }
 
-  /** The map: all positions, a pixel each, drawn once for each figure, under the window's frame. */
-  drawMap() {
+  /**
+   * The map: all positions, a pixel each, drawn once for each figure, under the window's frame.
+   *
+   * @param {Paint} paint
+   * @param {CellColours} colours
+   */
+  drawMap(paint, colours) {
     this.map.hidden = this.hint.hidden = this.shown === this.labels.length;
     if (this.map.hidden) return;
     const [width, height] = [this.labels.length, this.rows.length];
@@ -241,8 +254,8 @@ export class Grid {
       Object.assign(this.map, { width, height });
       for (let row = 0; row < height; row++) {
         for (let position = 0; position < width; position++) {
-          const [value] = this.paint(row, position);
-          brush.fillStyle = this.colours.background(Number.isNaN(value) ? 0 : value);
+          const [value] = paint(row, position);
+          brush.fillStyle = colours.background(Number.isNaN(value) ? 0 : value);
           brush.fillRect(position, row, 1, 1);
         }
       }

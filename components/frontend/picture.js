@@ -147,7 +147,7 @@ class Redrawing {
     const [value, low, high] = [seen.value, seen.min, seen.max].map(Number);
     const fraction = (value - low) / (high - low || 1);
     const [x, y] = [left + 8 + fraction * (width - 16), top + height / 2];
-    const paint = (/** @type {string} */ name) => colour(seen.parentElement, name);
+    const paint = (/** @type {string} */ name) => colour(seen.parentElement ?? seen, name);
     target.append(
       shape("line", { x1: left, x2: left + width, y1: y, y2: y, "stroke-width": 4, stroke: paint("line") }),
       shape("circle", { cx: x, cy: y, r: 8, fill: paint("accent") }),

@@ -184,11 +184,12 @@ export class Tiles {
    * @param {number} head
    */
   explanation(layer, head) {
-    const label = this.scores?.label[layer][head];
-    if (!label) return "";
+    const { scores } = this;
+    const label = scores?.label[layer][head];
+    if (!scores || !label) return "";
     const [name, value] = label;
     return `${this.data.names[name]}: score ${value.toFixed(2)}, above the threshold ${this.data.labelAbove}; `
-      + `even attention scores ${this.scores.uniform[name].toFixed(2)}`;
+      + `even attention scores ${scores.uniform[name].toFixed(2)}`;
   }
 
   /**
@@ -198,7 +199,7 @@ export class Tiles {
    * @param {number} head
    */
   highlight(layer, head) {
-    this.tiles.get(`${layer}.${head}`).tile.classList.add("llm-tiles-best-tile");
+    this.tiles.get(`${layer}.${head}`)?.tile.classList.add("llm-tiles-best-tile");
   }
 
   /**
@@ -231,9 +232,10 @@ export class Tiles {
     const box = /** @type {Element} */ (event.target).getBoundingClientRect();
     const query = Math.min(cells - 1, Math.floor(((event.clientY - box.top) / box.height) * cells));
     const key = Math.min(cells - 1, Math.floor(((event.clientX - box.left) / box.width) * cells));
-    this.tip.hidden = key > query || query < 0 || key < 0 || !this.grid;
-    if (this.tip.hidden) return;
-    const byte = this.grid[((layer * data.heads + head) * cells + query) * cells + key];
+    const { grid } = this;
+    this.tip.hidden = key > query || query < 0 || key < 0 || !grid;
+    if (this.tip.hidden || !grid) return;
+    const byte = grid[((layer * data.heads + head) * cells + query) * cells + key];
     const weight = ((byte / 255) ** 2).toFixed(2);
     const from = this.tokens(query);
     const to = this.tokens(key);

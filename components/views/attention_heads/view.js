@@ -55,9 +55,11 @@ class AllHeads {
       this.tiles.arrange("layer");
       this.status.textContent = "Measuring every head on random tokens repeated twice …";
       this.root.dataset.drawn = "patterns";
-      this.tiles.setScores(await fetchJson(this.data.sources.scores));
+      /** @type {import("../../frontend/tiles.js").Scores} */
+      const scores = await fetchJson(this.data.sources.scores);
+      this.tiles.setScores(scores);
       this.tiles.arrange(this.data.order);
-      this.summarise();
+      this.summarise(scores);
       this.showBest(await fetchJson(this.data.sources.best));
       this.root.dataset.drawn = "scores";
     } catch (error) {
@@ -76,9 +78,9 @@ class AllHeads {
     if (head) this.tiles.highlight(...head);
   }
 
-  summarise() {
+  /** @param {import("../../frontend/tiles.js").Scores} scores */
+  summarise({ label, uniform }) {
     const { labelAbove, names } = this.data;
-    const { label, uniform } = this.tiles.scores;
     const labels = label.flat();
     const named = labels.filter((one) => one !== null).length;
     const control = Object.keys(names).map((name) => `${names[name]} ${uniform[name].toFixed(2)}`).join(", ");

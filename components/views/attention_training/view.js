@@ -58,7 +58,6 @@ class ThroughTraining {
   constructor(root, data, page) {
     this.root = root;
     this.data = data;
-    this.page = page;
     /** @type {Map<number, { scores?: Scores, context?: ContextLosses }>} by step */
     this.measured = new Map();
     /** @type {Map<number, ArrayBuffer>} by step */
@@ -66,26 +65,22 @@ class ThroughTraining {
     /** @type {Scores | null} */
     this.control = null;
     this.index = Math.max(0, data.steps.indexOf(data.step));
-    this.build();
-    this.measure();
-    this.move(this.index);
-  }
-
-  build() {
     this.status = element("div", "llm-tiles-status");
     this.status.setAttribute("role", "status");
     const row = element("label", "llm-training-slider");
     this.slider = element("input");
-    Object.assign(this.slider, { type: "range", min: 0, max: this.data.steps.length - 1, value: this.index });
+    Object.assign(this.slider, { type: "range", min: 0, max: data.steps.length - 1, value: this.index });
     this.slider.setAttribute("aria-label", "Snapshot");
     this.slider.addEventListener("input", () => this.move(Number(this.slider.value)));
-    this.slider.addEventListener("change", () => this.page.report("moved", this.data.steps[this.index]));
+    this.slider.addEventListener("change", () => page.report("moved", this.data.steps[this.index]));
     this.caption = element("span", "llm-training-step");
     row.append(this.slider, this.caption);
     this.charts = element("div", "llm-training-charts");
     this.grid = element("div", "llm-tiles");
-    this.tiles = new Tiles(this.grid, this.data, (layer, head) => this.page.report("opened", [this.data.steps[this.index], layer, head]));
-    this.root.replaceChildren(row, this.status, this.charts, this.grid, this.exportRow());
+    this.tiles = new Tiles(this.grid, data, (layer, head) => page.report("opened", [this.data.steps[this.index], layer, head]));
+    root.replaceChildren(row, this.status, this.charts, this.grid, this.exportRow());
+    this.measure();
+    this.move(this.index);
   }
 
   exportRow() {
@@ -128,12 +123,12 @@ class ThroughTraining {
     const step = this.data.steps[index];
     this.draw();
     try {
-      if (!this.grids.has(step)) this.grids.set(step, await fetchBytes(this.data.sources[`grid/${step}`]));
+      const grid = this.grids.get(step) ?? await fetchBytes(this.data.sources[`grid/${step}`]);
+      this.grids.set(step, grid);
+      if (this.data.steps[this.index] === step) this.tiles.setGrid(grid);
     } catch (error) {
       this.fail(error);
-      return;
     }
-    if (this.data.steps[this.index] === step) this.tiles.setGrid(this.grids.get(step));
   }
 
   draw() {

@@ -59,7 +59,7 @@ export function looks(root, data, content) {
  * @param {number} uniform
  */
 function warning(data, best, uniform) {
-  const later = data.step < data.steps.at(-1);
+  const later = data.step < Math.max(...data.steps);
   return paragraph(`No head copies ${later ? "yet at this step" : "in this model"}: the best copying score is ${best.toFixed(2)}, `
     + `and even attention would have ${uniform.toFixed(2)}. ${later ? "Choose a later step, at the top. " : ""}`
     + "What brings a copying head about: a text in which something must be looked up, such as strangers.txt on the page Train, "

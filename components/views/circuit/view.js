@@ -35,9 +35,19 @@ import { Timeline } from "./timeline.js";
  * @property {Record<string, string>} sources addresses
  */
 
-/** @typedef {(root: HTMLElement, data: Data, content: any) => Node[]} Section */
+/** @typedef {(root: HTMLElement, data: Data, content: any) => Node[]} Draw */
 
-/** @type {[name: string, title: string, section: Section][]} */
+/**
+ * A section of the page, and what the server said it shows.
+ *
+ * @typedef {object} Section
+ * @property {string} name
+ * @property {HTMLElement} body
+ * @property {Draw} draw
+ * @property {any} [content] once it is here
+ */
+
+/** @type {[name: string, title: string, draw: Draw][]} */
 const SECTIONS = [
   ["heads", "Where the two heads look", looks],
   ["parts", "What the copying head looks for, and what it writes", parts],
@@ -58,18 +68,17 @@ class Circuit {
     this.root = root;
     this.data = data;
     this.stopped = false;
-    /** @type {Map<string, any>} by section */
-    this.contents = new Map();
-    this.bodies = new Map(SECTIONS.map(([name, title], index) => [name, this.section(index + 1, title)]));
+    root.replaceChildren();
+    /** @type {Section[]} */
+    this.sections = SECTIONS.map(([name, title, draw], index) => ({ name, body: this.section(index + 1, title), draw }));
     this.timeline = new Timeline(this.section(SECTIONS.length + 1, "When did it appear?"), data,
       (step) => page.report("moved", step));
-    root.replaceChildren(...[...this.bodies.values(), this.timeline.body].map((body) => body.parentElement),
-      this.exportRow());
+    root.append(this.exportRow());
     this.read();
   }
 
   /**
-   * A numbered section; returns its body.
+   * Adds a numbered section to the page; returns its body.
    *
    * @param {number} number
    * @param {string} title
@@ -81,6 +90,7 @@ class Circuit {
     const body = element("div", "llm-circuit-body");
     body.append(element("p", "llm-part-status", "Computing …"));
     section.append(heading, body);
+    this.root.append(section);
     return body;
   }
 
@@ -90,27 +100,26 @@ class Circuit {
 
   /** One section after the other, in the order in which they are read. */
   async read() {
-    for (const [name] of SECTIONS) {
+    for (const section of this.sections) {
       if (this.stopped) return;
+      const { name } = section;
       try {
         const content = await fetchJson(this.data.sources[name]);
         if (name === "test") content.heldOut = await fetchJson(this.data.sources.heldOut);
-        this.contents.set(name, content);
+        section.content = content;
       } catch (error) {
-        this.bodies.get(name).replaceChildren(element("p", "llm-part-status llm-part-bad", error.message));
+        section.body.replaceChildren(element("p", "llm-part-status llm-part-bad", error.message));
         if (name === "heads") return;
       }
-      this.draw(name);
+      this.draw(section);
     }
     await this.timeline.measure(() => this.stopped);
     this.root.dataset.drawn = "circuit";
   }
 
-  /** @param {string} wanted a section's name */
-  draw(wanted) {
-    const content = this.contents.get(wanted);
-    const [, , section] = SECTIONS.find(([name]) => name === wanted);
-    if (content) this.bodies.get(wanted).replaceChildren(...section(this.root, this.data, content));
+  /** @param {Section} section */
+  draw({ body, draw, content }) {
+    if (content) body.replaceChildren(...draw(this.root, this.data, content));
   }
 
   stop() {
@@ -121,7 +130,7 @@ class Circuit {
   update(data) {
     const before = this.data;
     this.data = this.timeline.data = data;
-    for (const [name] of SECTIONS) this.draw(name);
+    for (const section of this.sections) this.draw(section);
     this.timeline.draw();
     renewExportRow(this.root, before, data, () => this.exportRow());
   }

@@ -125,7 +125,8 @@ class Patching {
   /** @param {import("../../frontend/selection.js").Cell | null} cell */
   setSelection(cell) {
     this.selected = cell;
-    this.select(cell ?? this.grid.focus);
+    const shown = cell ?? this.grid.focus;
+    if (shown) this.select(shown);
     this.report(cell);
   }
 
