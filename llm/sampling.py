@@ -21,8 +21,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from llm.config import SamplingConfig
+from llm.decoding import DecodeStep, decode_step, evaluating
 from llm.layers.cache import KeyValueCache
 from llm.model import Transformer
+from llm.stop_strings import StopStrings
 from llm.tokenizers import TextDecoder, Tokenizer
 
 ALTERNATIVES = 8
@@ -154,7 +156,7 @@ def generate(
     model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool = True
 ) -> str:
     """Generate a continuation; returns prompt and continuation. See `stream`."""
-    return prompt + "".join(token.text for token in stream(model, tokenizer, prompt, config, use_cache))
+    return prompt + "".join(drawn.text for drawn in _draws(model, tokenizer, prompt, config, use_cache))
 
 
 def stream(
@@ -172,12 +174,25 @@ def stream(
         UnknownCharacterError: (a ValueError) the tokenizer cannot encode the prompt; raised at once.
         NonFiniteLogitsError: (a ValueError) the logits contain NaN or infinity, because the weights diverged.
     """
-    return _continue(_Reader(model, use_cache), tokenizer, _first_tokens(tokenizer, prompt), config)
+    return (_described(drawn, tokenizer) for drawn in _draws(model, tokenizer, prompt, config, use_cache))
 
 
-def _continue(
-    reader: _Reader, tokenizer: Tokenizer, tokens: list[int], config: SamplingConfig
-) -> Iterator[GeneratedToken]:
+class _Drawn(NamedTuple):
+    token: int
+    text: str  # as in `GeneratedToken`
+    probabilities: Float[Tensor, " d_vocab"]  # after all filters
+    logits: Float[Tensor, " d_vocab"]  # the model's own
+
+
+def _draws(
+    model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool
+) -> Iterator[_Drawn]:
+    tokens = _first_tokens(tokenizer, prompt)
+    reader = _Reader(model, use_cache, len(tokens) + config.max_new_tokens)
+    return _continue(reader, tokenizer, tokens, config)
+
+
+def _continue(reader: _Reader, tokenizer: Tokenizer, tokens: list[int], config: SamplingConfig) -> Iterator[_Drawn]:
     generator = torch.Generator()
     if config.seed is None:
         generator.seed()
@@ -186,27 +201,32 @@ def _continue(
     decoder, stops = TextDecoder(tokenizer), StopStrings(config.stop)
     for remaining in reversed(range(config.max_new_tokens)):
         logits = reader.next_logits(tokens)  # [d_vocab]
-        model_probabilities = logits.softmax(dim=-1)  # [d_vocab]
         probabilities = apply_filters(logits, tokens, config).softmax(dim=-1)  # [d_vocab]
         token = draw(probabilities, generator)
         tokens.append(token)
         text = stops.push(decoder.push(token))
         if remaining == 0:
             text += stops.push(decoder.flush()) + stops.flush()
-        top = model_probabilities.topk(min(ALTERNATIVES, len(model_probabilities)))
-        yield GeneratedToken(
-            id=token,
-            text=text,
-            probability=probabilities[token].item(),
-            model_probability=model_probabilities[token].item(),
-            rank=int((model_probabilities > model_probabilities[token]).sum()) + 1,
-            alternatives=tuple(
-                Alternative(other, tokenizer.token_text(other), probability)
-                for other, probability in zip(top.indices.tolist(), top.values.tolist(), strict=True)
-            ),
-        )
+        yield _Drawn(token, text, probabilities, logits)
         if stops.stopped:
             return
+
+
+def _described(drawn: _Drawn, tokenizer: Tokenizer) -> GeneratedToken:
+    """The token beside the model's own probabilities: half of the time of a token, which only `stream` takes."""
+    token, model_probabilities = drawn.token, drawn.logits.softmax(dim=-1)  # [d_vocab]
+    top = model_probabilities.topk(min(ALTERNATIVES, len(model_probabilities)))
+    return GeneratedToken(
+        id=token,
+        text=drawn.text,
+        probability=drawn.probabilities[token].item(),
+        model_probability=model_probabilities[token].item(),
+        rank=int((model_probabilities > model_probabilities[token]).sum()) + 1,
+        alternatives=tuple(
+            Alternative(other, tokenizer.token_text(other), probability)
+            for other, probability in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        ),
+    )
 
 
 def _first_tokens(tokenizer: Tokenizer, prompt: str) -> list[int]:
@@ -219,65 +239,59 @@ def _first_tokens(tokenizer: Tokenizer, prompt: str) -> list[int]:
 
 
 class _Reader:
-    """Computes logits for a growing text, of which the model reads the part from `window_start` on."""
+    """Computes logits for a growing text, of which the model reads the part from `window_start` on.
 
-    def __init__(self, model: Transformer, use_cache: bool) -> None:
+    The model reads the first tokens of each window; the following ones are read by its `DecodeStep`, if it has one.
+    """
+
+    def __init__(self, model: Transformer, use_cache: bool, length: int | None = None) -> None:
+        """`length`: the most tokens that the text will have, if that is known."""
+        n_ctx = model.config.n_ctx
         self.model = model
         self.use_cache = use_cache
+        self.length = n_ctx if length is None else min(length, n_ctx)
         self.start = 0
-        self.cache: KeyValueCache | None = None
+        self.cached = 0  # positions of the window whose keys and values are kept
+        self.cache = KeyValueCache(model.config)
+        self.step: DecodeStep | None = None
+        self.step_wanted = use_cache
 
     @torch.no_grad()
     def next_logits(self, tokens: list[int]) -> Float[Tensor, " d_vocab"]:
         """Logits for the token after `tokens`, on the CPU in float64. Since the last call `tokens` has only grown."""
         start = window_start(len(tokens), self.model.config.n_ctx)
-        if self.use_cache and (self.cache is None or start != self.start):
-            self.start, self.cache = start, KeyValueCache(self.model.config)
-        cached = self.cache.length if self.cache is not None else 0
-        device = self.model.embed.W_E.device
-        unread = torch.tensor([tokens[start + cached :]], device=device)  # [1, pos]
-        training = self.model.training
-        if training:  # switching modes costs as much as one token of a small model
-            self.model.eval()
-        try:
-            logits = self.model(unread, self.cache)[0, -1]  # [d_vocab]
-        finally:
-            if training:
-                self.model.train()
+        if self.step is not None and self.step.stale:
+            # something trains the model, which reads the text itself from now on
+            self.step, self.step_wanted, self.cached = None, False, 0
+        one_is_new = len(tokens) == self.start + self.cached + 1
+        if start != self.start or not self.use_cache or not one_is_new:
+            self.start, self.cached = start, 0
+        unread = tokens[start + self.cached :]
+        step = self._step() if self.cached else None
+        if step is None:
+            logits = self._ask_model(unread)  # [d_vocab]
+        else:
+            logits = step(unread, [self.cached])[0]  # [d_vocab]
+        self.cached += len(unread)
         if not logits.isfinite().all():
             raise NonFiniteLogitsError(
                 "The model's logits contain NaN or infinity, so no token can be drawn: its weights diverged"
             )
         return logits.cpu().double()
 
+    def _step(self) -> DecodeStep | None:
+        """The step, which has taken over what the model has cached; None: it cannot read this model's text."""
+        if self.step_wanted and self.step is None:
+            self.step = decode_step(self.model, 1, self.length)
+            self.step_wanted = self.step is not None
+        if self.step is not None and self.cached == self.cache.length:
+            self.step.load(self.cache, [0])
+        return self.step
 
-class StopStrings:
-    """Passes text through until the first stop string, and holds back what may be the beginning of one."""
-
-    def __init__(self, stops: Sequence[str]) -> None:
-        self.stops = stops
-        self.stopped = False
-        self._held = ""
-
-    def push(self, text: str) -> str:
-        """Add new text; returns the text that certainly precedes any stop string."""
-        if self.stopped:
-            return ""
-        text = self._held + text
-        matches = [(start + len(stop), start) for stop in self.stops if (start := text.find(stop)) >= 0]
-        if matches:  # the first complete one wins, so that the result does not depend on how the text was split
-            self.stopped, self._held = True, ""
-            return text[: min(matches)[1]]
-        held = max((_overlap(text, stop) for stop in self.stops), default=0)
-        self._held = text[len(text) - held :]
-        return text[: len(text) - held]
-
-    def flush(self) -> str:
-        """The text still held back, at the end of the text."""
-        held, self._held = self._held, ""
-        return held
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Length of the longest suffix of `text` that is a prefix of `stop`, but not all of it."""
-    return next(length for length in range(min(len(text), len(stop) - 1), -1, -1) if text.endswith(stop[:length]))
+    def _ask_model(self, unread: list[int]) -> Float[Tensor, " d_vocab"]:
+        if self.cached == 0:
+            self.cache = KeyValueCache(self.model.config)
+        with evaluating(self.model):
+            tokens = torch.tensor([unread], device=self.model.embed.W_E.device)  # [1, pos]
+            logits: Tensor = self.model(tokens, self.cache if self.use_cache else None)[0, -1]  # [d_vocab]
+            return logits

@@ -1,0 +1,272 @@
+"""The decode step: one new token for each sequence of a batch, in as few operators as possible.
+
+`Transformer` with its key/value cache computes the same. But for one token of a small model nearly all of its time is
+Python and the start of each operator, hardly any arithmetic. Here everything that does not depend on the token is
+prepared once per generation from the model's weights:
+
+- one matrix for queries, keys and values, one for the MLP's gate and input;
+- vectors added at each position, as a table, and rotations at each position, as matrices [d_head, d_head]. Both are
+  read off the position layer itself, from what it does to a zero vector and to unit vectors;
+- buffers that are written in place, and caches of full length.
+
+Norms, activations and biases on scores are the model's own layers. What the step assumes of the rest (the order of the
+parts, that positions add or rotate) may be wrong for a part that somebody registered or edited. So `decode_step`
+compares it with the model on a whole window before anything relies on it, and gives none if they differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from llm.layers.cache import KeyValueCache
+from llm.model import Transformer
+from llm.products import attend, product, rotate
+
+MAX_TABLE = 2**24  # numbers in one table of rotations or score biases
+LEAST_COMPARED = 256  # positions: shorter windows are compared completely
+
+_compared: WeakKeyDictionary[nn.Module, tuple[list[int], int, int]] = WeakKeyDictionary()
+
+
+class _Layer:
+    """One block: its weights in the layout of the step, and its keys and values."""
+
+    def __init__(self, block: Any, batch_size: int, n_ctx: int) -> None:
+        attention, mlp = block.attention, block.mlp
+        self.pre_norm = block.pre_norm
+        self.norm_attention: Callable[[Tensor], Tensor] = block.norm_attention.forward
+        self.norm_mlp: Callable[[Tensor], Tensor] = block.norm_mlp.forward
+        self.norms = (attention.norm_query, attention.norm_key) if len([*attention.norm_query.parameters()]) else None
+        self.activation = mlp.activation
+        gated = hasattr(mlp, "W_gate")
+        like = attention.W_O
+        heads, kv_heads, d_head = attention.n_heads, attention.n_kv_heads, attention.d_head
+        qkv = (attention.W_Q, attention.W_K, attention.W_V)
+        self.W_QKV = torch.cat([weight.flatten(end_dim=1) for weight in qkv]).T.contiguous()  # [d_model, qkv]
+        self.W_O = attention.W_O.flatten(end_dim=1)  # [head·d_head, d_model]
+        self.W_hidden = (
+            torch.cat([mlp.W_gate, mlp.W_in], dim=1) if gated else mlp.W_in.detach()
+        )  # [d_model, d_mlp or twice]
+        self.W_out = mlp.W_out.detach()
+        self.b_QKV = self.b_O = self.b_hidden = self.b_out = None
+        if attention.b_O is not None:
+            self.b_QKV = torch.cat([bias.flatten() for bias in (attention.b_Q, attention.b_K, attention.b_V)])
+            self.b_hidden = torch.cat([mlp.b_gate, mlp.b_in]) if gated else mlp.b_in
+            self.b_O, self.b_out = attention.b_O, mlp.b_out
+
+        self.written = like.new_zeros(batch_size, like.shape[2])  # [batch, d_model]
+        self.qkv = like.new_zeros(batch_size, (heads + 2 * kv_heads) * d_head)
+        per_head = self.qkv.view(batch_size, heads + 2 * kv_heads, d_head)
+        self.query_and_key = per_head[:, : heads + kv_heads]
+        self.query, self.key, self.value = per_head.split([heads, kv_heads, kv_heads], dim=1)
+        self.rotated = like.new_zeros(batch_size, heads + kv_heads, d_head)
+        self.rotated_query, self.rotated_key = self.rotated.split([heads, kv_heads], dim=1)
+        self.hidden = like.new_zeros(batch_size, self.W_hidden.shape[1])
+        self.pre: Tensor | None
+        self.gate, self.pre = self.hidden.chunk(2, dim=1) if gated else (self.hidden, None)
+        self.group = attention.group
+        self.slots = [like.new_zeros(batch_size * n_ctx, kv_heads, d_head) for _ in range(2)]
+        self.keys, self.values = (
+            slots.view(batch_size, n_ctx, kv_heads, d_head).transpose(1, 2) for slots in self.slots
+        )  # [batch, kv_head, n_ctx, d_head]
+
+    def step(
+        self,
+        resid: Float[Tensor, "batch d_model"],
+        slot: Int[Tensor, " batch"],
+        rotation: Float[Tensor, "batch d_head d_head"] | None,
+        bias: Tensor | None,
+        length: int,
+    ) -> Float[Tensor, "batch d_model"]:
+        read = self.norm_attention(resid) if self.pre_norm else resid
+        product(self.qkv, read, self.W_QKV, self.b_QKV)
+        if self.norms is not None:
+            self.query.copy_(self.norms[0].forward(self.query))
+            self.key.copy_(self.norms[1].forward(self.key))
+        query, key = self.query, self.key
+        if rotation is not None:
+            rotate(self.rotated, self.query_and_key, rotation)
+            query, key = self.rotated_query, self.rotated_key
+        self.slots[0].index_copy_(0, slot, key)
+        self.slots[1].index_copy_(0, slot, self.value)
+        keys, values = self.keys.narrow(2, 0, length), self.values.narrow(2, 0, length)
+        mixed = attend(query.unsqueeze(2), keys, values, bias, self.group)  # [batch, head, 1, d_head]
+        product(self.written, mixed.flatten(start_dim=1), self.W_O, self.b_O)
+        resid = resid + self.written
+        if not self.pre_norm:
+            resid = self.norm_attention(resid)
+        read = self.norm_mlp(resid) if self.pre_norm else resid
+        product(self.hidden, read, self.W_hidden, self.b_hidden)
+        hidden = self.activation(self.gate)
+        if self.pre is not None:
+            hidden = hidden * self.pre
+        product(self.written, hidden, self.W_out, self.b_out)
+        resid = resid + self.written
+        return resid if self.pre_norm else self.norm_mlp(resid)
+
+
+class DecodeStep:
+    """Logits for the next token of each sequence, from its newest token and the cached ones.
+
+    Sequence `row` keeps the keys and values of its position `pos` in slot `row · n_ctx + pos`, so that sequences of
+    different lengths share a batch and each can start a new window by itself.
+
+    Raises:
+        AttributeError, TypeError, ValueError: the model has parts that the step does not know.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: Transformer, batch_size: int) -> None:
+        self.batch_size, self.n_ctx = batch_size, model.config.n_ctx
+        self.weights = [*model.parameters()]  # to look for them takes longer than a small layer
+        self.versions = _versions(self.weights)
+        self.layers = [_Layer(block, batch_size, self.n_ctx) for block in model.blocks]
+        self.embedding = model.embed.W_E
+        self.final_norm: Callable[[Tensor], Tensor] = model.final_norm.forward
+        self.W_U = model.unembed.matrix().detach().contiguous()  # [d_model, d_vocab]
+        self.positions = _position_vectors(model)
+        self.rotations = _rotations(model)
+        self.score_bias = _score_bias(model)
+        device = self.embedding.device
+        self.first_slots = torch.arange(batch_size, device=device) * self.n_ctx  # [batch]
+        self.key_positions = torch.arange(self.n_ctx, device=device)  # [key_pos]
+        self.masked = self.embedding.new_full((), -torch.inf)
+        self.visible = self.embedding.new_zeros(())
+
+    @property
+    def stale(self) -> bool:
+        """Whether the model's weights have changed since."""
+        return self.versions != _versions(self.weights)
+
+    @torch.no_grad()
+    def load(self, cache: KeyValueCache, rows: Sequence[int]) -> None:
+        """Take over cached keys and values as those of these sequences."""
+        for layer, cached in zip(self.layers, cache.layers, strict=True):
+            assert cached.keys is not None and cached.values is not None
+            layer.keys[list(rows), :, : cached.length] = cached.keys[:, :, : cached.length]
+            layer.values[list(rows), :, : cached.length] = cached.values[:, :, : cached.length]
+
+    @torch.inference_mode()
+    def __call__(self, tokens: Sequence[int], positions: Sequence[int]) -> Float[Tensor, "batch d_vocab"]:
+        """Read one token of each sequence at this position of its window; its earlier positions are cached."""
+        token, position = torch.tensor([tokens, positions], device=self.embedding.device).unbind()  # [batch] each
+        length = max(positions) + 1
+        resid = self.embedding.index_select(0, token)  # [batch, d_model]
+        if self.positions is not None:
+            resid.add_(self.positions.index_select(0, position))
+        rotation = None if self.rotations is None else self.rotations.index_select(0, position)
+        bias = self._bias(position, length)
+        slot = self.first_slots + position  # [batch]
+        for layer in self.layers:
+            resid = layer.step(resid, slot, rotation, bias, length)
+        logits = resid.new_empty(self.batch_size, self.W_U.shape[1])  # [batch, d_vocab]
+        product(logits, self.final_norm(resid), self.W_U)
+        return logits
+
+    def _bias(self, position: Int[Tensor, " batch"], length: int) -> Tensor | None:
+        """What is added to the scores [batch, head or 1, 1, key_pos]: −∞ for positions that a sequence lacks."""
+        bias = None
+        if self.score_bias is not None:
+            bias = self.score_bias[:, :, :length].index_select(1, position).transpose(0, 1).unsqueeze(2)
+        if self.batch_size > 1:
+            there = self.key_positions[:length] <= position.unsqueeze(1)  # [batch, key_pos]
+            mask = torch.where(there, self.visible, self.masked)[:, None, None]  # [batch, 1, 1, key_pos]
+            bias = mask if bias is None else bias + mask
+        return bias
+
+
+def decode_step(model: Transformer, batch_size: int, length: int) -> DecodeStep | None:
+    """The step for this model as it is, or None if the two might differ within `length` positions.
+
+    None for a model with hooks, and for one whose logits differ from the step's. They are compared with these weights
+    on a window of random tokens, once for each state of the weights.
+    """
+    if length < 2 or any(module._forward_hooks or module._forward_pre_hooks for module in model.modules()):
+        return None
+    try:
+        step = DecodeStep(model, batch_size)
+        rows = min(batch_size, 2)
+        versions, compared_length, compared_rows = _compared.get(model, ([], 0, 0))
+        if versions != step.versions or compared_length < length or compared_rows != rows:
+            length = min(model.config.n_ctx, max(length, LEAST_COMPARED))
+            if not _agree(model, DecodeStep(model, rows) if rows < batch_size else step, length):
+                return None
+            _compared[model] = (step.versions, length, rows)
+    except (AttributeError, TypeError, ValueError, RuntimeError):  # another structure than the step assumes
+        return None
+    return step
+
+
+@torch.no_grad()
+def _agree(model: Transformer, step: DecodeStep, length: int) -> bool:
+    """Whether step and model give the same logits: at the last position, and for a second sequence in the middle."""
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(model.config.d_vocab, (step.batch_size, length), generator=generator)  # [batch, pos]
+    positions = [length - 1, length // 2][: step.batch_size]
+    cache = KeyValueCache(model.config)
+    with evaluating(model):
+        logits = model(tokens.to(step.embedding.device), cache)  # [batch, pos, d_vocab]
+    step.load(cache, range(step.batch_size))
+    rows = range(step.batch_size)
+    expected = torch.stack([logits[row, positions[row]] for row in rows])  # [batch, d_vocab]
+    found = step([int(tokens[row, positions[row]]) for row in rows], positions)
+    tolerance = math.sqrt(torch.finfo(logits.dtype).eps) * expected.abs().max()
+    return bool((found - expected).abs().max() <= tolerance)  # not if any is NaN
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Dropout is off, and the model is then in the mode in which it was."""
+    training = model.training
+    if training:  # switching modes costs as much as one token of a small model
+        model.eval()
+    try:
+        yield
+    finally:
+        if training:
+            model.train()
+
+
+def _versions(weights: Sequence[Tensor]) -> list[int]:
+    """A number for each parameter that grows whenever it is changed in place."""
+    return [weight._version for weight in weights]
+
+
+def _position_vectors(model: Transformer) -> Float[Tensor, "n_ctx d_model"] | None:
+    if model.positions is None:
+        return None
+    zeros = model.embed.W_E.new_zeros(1, model.config.n_ctx, model.config.d_model)
+    vectors: Tensor = model.positions.forward(zeros)[0]
+    return vectors
+
+
+def _rotations(model: Transformer) -> Float[Tensor, "n_ctx d_head d_head"] | None:
+    attention: Any = model.blocks[0].attention
+    rotation, d_head, n_ctx = attention.rotation, model.config.d_head, model.config.n_ctx
+    if rotation is None:
+        return None
+    if n_ctx * d_head**2 > MAX_TABLE:
+        raise ValueError(f"n_ctx={n_ctx} is too long for a table of rotations [{d_head}, {d_head}]")
+    unit = torch.eye(d_head, dtype=model.embed.W_E.dtype, device=model.embed.W_E.device)
+    # each unit vector as a head of its own, at every position
+    turned = rotation.forward(unit[None, :, None].expand(1, -1, n_ctx, -1))  # [1, d_head, n_ctx, d_head]
+    return turned[0].transpose(0, 1).contiguous()
+
+
+def _score_bias(model: Transformer) -> Float[Tensor, "head n_ctx n_ctx"] | None:
+    attention: Any = model.blocks[0].attention
+    score_bias, heads, n_ctx = attention.score_bias, model.config.n_heads, model.config.n_ctx
+    if score_bias is None:
+        return None
+    if heads * n_ctx**2 > MAX_TABLE:
+        raise ValueError(f"n_ctx={n_ctx} is too long for a table of the score biases of {heads} heads")
+    table: Tensor = score_bias.forward(n_ctx, n_ctx).to(model.embed.W_E.dtype)
+    return table
