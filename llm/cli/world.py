@@ -9,7 +9,7 @@ from llm.cli.flags import Command, ParsedFlags, flag
 from llm.cli.terminal import write
 from llm.runtime.files import write_bytes
 from llm.runtime.regular_files import require_replaceable
-from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate
+from llm.world import DEFAULT_SEED, DEFAULT_SIZE
 
 
 def world(flags: ParsedFlags) -> int:
@@ -19,6 +19,8 @@ def world(flags: ParsedFlags) -> int:
         raise ValueError(f"output must be a file in a folder that exists, got {str(output)!r}")
     if output is not None:
         require_replaceable(output, "output")
+    from llm.world import generate
+
     text = generate(flags.get("seed", DEFAULT_SEED), flags.get("size", DEFAULT_SIZE), flags.get("strangers", False))
     if output is None:
         write(text)

@@ -4,7 +4,7 @@
     llm.world.check(text)               which sentences of a text the world could have produced
     llm.world.probes(skill, seed)       minimal pairs for each of llm.world.SKILLS
 
-The names are imported when first used.
+The names are imported when first used: the command line shows the defaults without any plot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _MODULES = {
     "probes": "llm.world.asking",
 }
 
-__all__ = ["SKILLS", "check", "generate", "probes"]
+DEFAULT_SEED = 1
+DEFAULT_SIZE = 1_200_000  # bytes, of training.txt and strangers.txt
+
+__all__ = ["DEFAULT_SEED", "DEFAULT_SIZE", "SKILLS", "check", "generate", "probes"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+from llm.world import DEFAULT_SEED
 from llm.world.chance import Chance
-from llm.world.stories import DEFAULT_SEED, tell_stories
+from llm.world.stories import tell_stories
 
 
 @dataclass(frozen=True)

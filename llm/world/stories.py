@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from llm.world import DEFAULT_SEED, DEFAULT_SIZE
 from llm.world.chance import Chance
 from llm.world.plots import FAVOURITES, PLOTS, WITH_STRANGERS, Plot
 from llm.world.telling import Story
-
-DEFAULT_SEED = 1
-DEFAULT_SIZE = 1_200_000
 
 _PLOTS_BEFORE_A_REPEAT = 6  # stories before a plot may be repeated, so that neighbouring stories differ
 _REMEMBERED = 60  # stories within which no two of the same plot have more than half of their frames in common

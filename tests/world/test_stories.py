@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from llm.world import plots
+from llm.world import DEFAULT_SEED, DEFAULT_SIZE, plots
 from llm.world.chance import Chance
 from llm.world.grammar import reader
 from llm.world.names import INVENTED, SYLLABLES
 from llm.world.sentences import split_sentences, split_stories
-from llm.world.stories import DEFAULT_SEED, DEFAULT_SIZE, generate, tell_stories
+from llm.world.stories import generate, tell_stories
 from llm.world.telling import Story
 
 TRAINING_TEXT = Path(__file__).parents[2] / "training.txt"
