@@ -31,8 +31,12 @@ def open_code(page: Page, server, run: str, layer: str = "blocks.0.attention") -
             if button(page, toggle).get_attribute("aria-pressed") == "true":
                 press(page, toggle)
     else:
-        page.goto(f"{server.url}/code?run={run}&prompt=The%20hen%20sat&layer={layer}")
-        wait_for_code(page)
+        load_code(page, server, run, layer)
+
+
+def load_code(page: Page, server, run: str, layer: str) -> None:
+    page.goto(f"{server.url}/code?run={run}&prompt=The%20hen%20sat&layer={layer}")
+    wait_for_code(page)
 
 
 def wait_for_code(page: Page) -> None:
@@ -177,7 +181,8 @@ def test_the_quiz_hides_shapes_and_counts_right_guesses(page, server, run):
 
 
 def test_an_edit_is_tried_in_a_separate_process_and_reported(page, server, run):
-    open_code(page, server, run)
+    load_code(page, server, run, "blocks.0.attention")  # a layer that is chosen changes the editor a little later
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.get_by_text("Change a line, and see what breaks").click()
     page.get_by_role("button", name="Swap two axes").click()
     box = page.get_by_role("textbox", name="Code")
