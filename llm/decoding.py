@@ -17,8 +17,7 @@ compares it with the model on a whole window before anything relies on it, and g
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -29,6 +28,7 @@ from torch import Tensor, nn
 from llm.layers.cache import KeyValueCache
 from llm.model import Transformer
 from llm.products import attend, product, rotate
+from llm.runtime.evaluation_mode import evaluating
 
 MAX_TABLE = 2**24  # numbers in one table of rotations or score biases
 LEAST_COMPARED = 256  # positions: shorter windows are compared completely
@@ -222,19 +222,6 @@ def _agree(model: Transformer, step: DecodeStep, length: int) -> bool:
     return bool((found - expected).abs().max() <= tolerance)  # not if any is NaN
 
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Dropout is off, and the model is then in the mode in which it was."""
-    training = model.training
-    if training:  # switching modes costs as much as one token of a small model
-        model.eval()
-    try:
-        yield
-    finally:
-        if training:
-            model.train()
-
-
 def _versions(weights: Sequence[Tensor]) -> list[int]:
     """A number for each parameter that grows whenever it is changed in place."""
     return [weight._version for weight in weights]
@@ -253,8 +240,7 @@ def _rotations(model: Transformer) -> Float[Tensor, "n_ctx d_head d_head"] | Non
     rotation, d_head, n_ctx = attention.rotation, model.config.d_head, model.config.n_ctx
     if rotation is None:
         return None
-    if n_ctx * d_head**2 > MAX_TABLE:
-        raise ValueError(f"n_ctx={n_ctx} is too long for a table of rotations [{d_head}, {d_head}]")
+    _require_room(n_ctx * d_head**2)
     unit = torch.eye(d_head, dtype=model.embed.W_E.dtype, device=model.embed.W_E.device)
     # each unit vector as a head of its own, at every position
     turned = rotation.forward(unit[None, :, None].expand(1, -1, n_ctx, -1))  # [1, d_head, n_ctx, d_head]
@@ -266,7 +252,11 @@ def _score_bias(model: Transformer) -> Float[Tensor, "head n_ctx n_ctx"] | None:
     score_bias, heads, n_ctx = attention.score_bias, model.config.n_heads, model.config.n_ctx
     if score_bias is None:
         return None
-    if heads * n_ctx**2 > MAX_TABLE:
-        raise ValueError(f"n_ctx={n_ctx} is too long for a table of the score biases of {heads} heads")
+    _require_room(heads * n_ctx**2)
     table: Tensor = score_bias.forward(n_ctx, n_ctx).to(model.embed.W_E.dtype)
     return table
+
+
+def _require_room(numbers: int) -> None:
+    if numbers > MAX_TABLE:
+        raise ValueError(f"a table of {numbers:,} numbers is too large, the limit is {MAX_TABLE:,}")

@@ -21,9 +21,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from llm.config import SamplingConfig
-from llm.decoding import DecodeStep, decode_step, evaluating
+from llm.decoding import DecodeStep, decode_step
 from llm.layers.cache import KeyValueCache
 from llm.model import Transformer
+from llm.runtime.evaluation_mode import evaluating
 from llm.stop_strings import StopStrings
 from llm.tokenizers import TextDecoder, Tokenizer
 

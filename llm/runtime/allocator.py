@@ -1,4 +1,4 @@
-"""Freed memory is kept for the next tensors, as long as a training runs.
+"""Freed memory is kept for the next tensors, until a training ends or pauses.
 
 A training step allocates and frees the same blocks again and again. The C library of most Linux systems, glibc, gives
 what is free at the end of its heap back to the system; the next step asks for it again, and the system fills each page

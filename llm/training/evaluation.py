@@ -28,6 +28,7 @@ from torch.nn.functional import pad
 from llm.loss import token_losses
 from llm.model import Transformer
 from llm.passages import Passages
+from llm.runtime.evaluation_mode import evaluating
 from llm.runtime.stepwise import stepwise
 
 Autocast = Callable[[], AbstractContextManager[object]]
@@ -66,12 +67,8 @@ def evaluate(
 ) -> Generator[None, None, Evaluation]:
     """Measure `model` on the `chosen` passages, or on all of them. Yields after each batch of windows."""
     chosen = passages.evenly_spaced(len(passages)) if chosen is None else chosen
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         nats, right = yield from _token_measures(model, passages.tokens, passages.mask(chosen), batch_size, autocast)
-    finally:
-        model.train(was_training)
     tokens, characters = passages.starts.diff()[chosen], passages.characters[chosen]  # [chosen]
     total_nats, total_right = passages.sums(nats)[chosen], passages.sums(right)[chosen]  # [chosen]
     loss, accuracy = ratio(total_nats, tokens), ratio(total_right, tokens)

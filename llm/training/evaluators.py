@@ -15,6 +15,7 @@ from torch import Tensor
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
 from llm.model import Transformer
+from llm.runtime.evaluation_mode import evaluating
 from llm.sampling import generate
 from llm.tokenizers import Tokenizer
 from llm.training.evaluation import Autocast, evaluate
@@ -58,10 +59,8 @@ def sample(tokenizer: Tokenizer, prompts: Sequence[str], config: TrainingConfig)
     def measure(model: Transformer, step: int) -> dict[str, Any]:
         number = -(-step // config.eval_every)  # of the evaluation, rounded up: the last one can come early
         sampling = SamplingConfig(max_new_tokens=config.sample_tokens, seed=config.seed + number)
-        model.eval()
-        text = generate(model, tokenizer, prompts[number % len(prompts)], sampling)
-        model.train()
-        return {"sample": text}
+        with evaluating(model):  # once, not for each token
+            return {"sample": generate(model, tokenizer, prompts[number % len(prompts)], sampling)}
 
     return measure
 

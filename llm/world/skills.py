@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from llm.loss import token_losses
+from llm.runtime.evaluation_mode import evaluating
 from llm.tokenizers import Tokenizer
 from llm.world.asking import SKILLS, Probe, first_probes
 from llm.world.checker import check
@@ -113,9 +114,7 @@ def _log_likelihoods(model: nn.Module, wanted: Sequence[_Continuation]) -> list[
         indices_of.setdefault(continuation.inputs, []).append(index)
     rows = sorted(indices_of, key=len)
     result = [0.0] * len(wanted)
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         for first in range(0, len(rows), _ROWS):
             batch = rows[first : first + _ROWS]
             width = len(batch[-1])
@@ -130,6 +129,4 @@ def _log_likelihoods(model: nn.Module, wanted: Sequence[_Continuation]) -> list[
             losses = token_losses(logits[row_indices, positions], torch.tensor(targets)).tolist()  # [token]
             for (_, index, _, _), loss in zip(elements, losses, strict=True):
                 result[index] -= loss
-    finally:
-        model.train(was_training)
     return result
