@@ -67,8 +67,8 @@ def _train(row: list[str], steps: int, **fields: int) -> None:
     import torch
 
     from llm.data import TextData
+    from llm.data.passages import Passages
     from llm.model import Transformer
-    from llm.passages import Passages
     from llm.runs.folder import RunFolder
     from llm.tokenizers.char import CharTokenizer
     from llm.training.trainer import Trainer

@@ -10,10 +10,10 @@ from torch.utils._pytree import tree_leaves
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.data import TextData
+from llm.data.passages import Passages
 from llm.layers.attention import set_attend
 from llm.loss import next_token_loss
 from llm.model import Transformer
-from llm.passages import Passages
 from llm.runtime.device import attention_kernel, autocast
 from llm.tokenizers.char import CharTokenizer
 from llm.training.trainer import Trainer

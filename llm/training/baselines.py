@@ -34,7 +34,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from llm.passages import Passages
+from llm.data.passages import Passages
 from llm.training.evaluation import ratio
 
 

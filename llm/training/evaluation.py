@@ -1,8 +1,8 @@
 """How good a model is on a text, and how far chance may have moved the figures.
 
 The windows are laid end to end over the whole text, n_ctx tokens each, so every token but the first is predicted once,
-from those before it in its window. What is measured are passages of that text (`llm.passages`): some, evenly spaced,
-while a model trains, and all at the end.
+from those before it in its window. What is measured are passages of that text (`llm.data.passages`): some, evenly
+spaced, while a model trains, and all at the end.
 
 Every figure but perplexity, exp(loss), is a ratio of two sums over passages, R = Σ y / Σ x, such as nats per token.
 With n passages its standard error is that of the ratio estimator (Cochran 1977, Sampling Techniques, chapter 6):
@@ -25,9 +25,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from llm.data.passages import Passages
 from llm.loss import token_losses
 from llm.model import Transformer
-from llm.passages import Passages
 from llm.runtime.evaluation_mode import evaluating
 from llm.runtime.stepwise import stepwise
 

@@ -11,8 +11,8 @@ from typing import Literal
 import torch
 
 from llm.checkpoints import Run
+from llm.data.passages import Passages
 from llm.layers.attention import set_attend
-from llm.passages import Passages
 from llm.runtime.device import attention_kernel, autocast, choose_precision
 from llm.runtime.stepwise import stepwise
 from llm.training.baselines import Baselines, measure_baselines

@@ -8,8 +8,8 @@ import torch
 
 from llm.config import TrainingConfig
 from llm.data import TextData
+from llm.data.passages import Passages
 from llm.model import Transformer
-from llm.passages import Passages
 from llm.presets import preset
 from llm.runtime.allocator import give_back_freed_memory, keep_freed_memory
 from llm.tokenizers.char import CharTokenizer

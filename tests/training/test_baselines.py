@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from llm.data import TextData, split_text
-from llm.passages import Passages
+from llm.data.passages import Passages
 from llm.tokenizers import build_tokenizer
 from llm.training.baselines import Baselines, count_n_grams, discounts, kneser_ney, measure_baselines
 

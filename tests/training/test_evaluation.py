@@ -7,7 +7,7 @@ from model_configs import BASE
 
 from llm import Transformer, preset
 from llm.data import TextData, split_text
-from llm.passages import Passages
+from llm.data.passages import Passages
 from llm.runtime import stepwise
 from llm.tokenizers import build_tokenizer
 from llm.tokenizers.char import CharTokenizer

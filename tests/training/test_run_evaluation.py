@@ -9,7 +9,7 @@ from llm.checkpoints import RunFolder, load_run
 from llm.cli import main
 from llm.config import TrainingConfig
 from llm.data import TextData, split_text
-from llm.passages import Passages
+from llm.data.passages import Passages
 from llm.presets import preset
 from llm.runtime.text import with_error
 from llm.training.baselines import measure_baselines

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from llm import data, sampling
+from llm import sampling
 from llm.checkpoints import Run, load_run
 from llm.config import SamplingConfig, TrainingConfig
-from llm.data import TextData
+from llm.data import TextData, windows
 from llm.loss import next_token_loss
 from llm.tokenizers import bpe
 from llm.tokenizers.bpe import N_BYTES, train_merges
@@ -38,7 +38,7 @@ def open_training_code(path: Path, step: int | None, text: str) -> CodeSession:
         ValueError: the text is empty, or the tokenizer cannot encode it.
     """
     optimizers = (import_module(shown.module) for entry in OPTIMIZERS.values() for shown in entry.steps)
-    files = [_file(code) for code in (data, sampling, bpe, schedule, next_token_loss, *optimizers)]
+    files = [_file(code) for code in (windows, sampling, bpe, schedule, next_token_loss, *optimizers)]
     key = session_key(path, step, text, files)
 
     def make() -> CodeSession:
@@ -103,7 +103,7 @@ def _windows(run: Run) -> CodeExample:
         text_data.batch(WINDOWS, 0, 0, torch.device("cpu"))
 
     axes = {"windows": ("batch", "pos + 1")}
-    return CodeExample("Data windows", _file(data), ("batch", "_windows"), batch, axes)
+    return CodeExample("Data windows", _file(windows), ("batch", "_windows"), batch, axes)
 
 
 def _bpe(run: Run) -> CodeExample:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from components.shared.explanation import Explanation
 from llm.checkpoints import RunConfig
-from llm.passages import Passages
+from llm.data.passages import Passages
 from llm.training.baselines import kneser_ney, measure_baselines
 from llm.training.evaluation import evaluate, ratio
 from llm.training.gradients import gradient_norms

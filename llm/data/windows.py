@@ -1,86 +1,24 @@
-"""Text → token ids → batches of windows.
+"""Token ids → batches of windows.
 
-The text is split once, by characters: the first 90% for training, the next 5% for validation, the last 5% for
-testing, at line breaks if there are some near. The model learns only from the training part; so does its tokenizer,
-except for which characters there are. Each part is tokenised separately, so that no token and no window crosses the
-split. A window is a view into the ids, n_ctx inputs and the same shifted by one as targets; the text is never copied
-per window.
+Each part of a text is tokenised separately, so that no token and no window crosses the split. A window is a view into
+the ids, n_ctx inputs and the same shifted by one as targets; the text is never copied per window.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from llm.passages import Passages, evenly_spaced
-from llm.runtime.text import decode_utf8
-from llm.tokenizers import Tokenizer, build_tokenizer
+from llm.data.passages import Passages, evenly_spaced
+from llm.data.text import Parts, split_text
+from llm.tokenizers import Tokenizer
 
-TRAIN_FRACTION = 0.9
-VALIDATION_FRACTION = 0.05
 GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
 DATA_ORDER = "window k starts at the fraction (u + k · golden ratio) mod 1 of the training part, u drawn from the seed"
-
-
-def read_text(path: Path | str) -> str:
-    """The text of a UTF-8 file, without a byte order mark and with every line break a single newline.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is a folder, empty, or not UTF-8.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: give the path of a text file")
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}: check the path")
-    return decode_text(path.read_bytes(), str(path))
-
-
-def decode_text(content: bytes, name: str) -> str:
-    """The text in the bytes of a file called `name`; see `read_text`."""
-    text = decode_utf8(content, name)
-    if not text.strip():
-        raise ValueError(f"{name} is empty: training needs a text of at least a few thousand characters")
-    return text
-
-
-class Parts(NamedTuple):
-    """The parts of a text."""
-
-    train: str
-    validation: str
-    test: str
-
-
-def split_text(text: str, with_test: bool = True) -> Parts:
-    """The parts, each cut after a line break if there is one just before.
-
-    Without a test part, as runs had before there was one, everything after the training part is for validation.
-    """
-    train_end = _cut(text, TRAIN_FRACTION)
-    validation_end = _cut(text, TRAIN_FRACTION + VALIDATION_FRACTION) if with_test else len(text)
-    return Parts(text[:train_end], text[train_end:validation_end], text[validation_end:])
-
-
-def _cut(text: str, fraction: float) -> int:
-    cut = int(len(text) * fraction)
-    line_break = text.rfind("\n", cut - len(text) // 100, cut)
-    return line_break + 1 if line_break >= 0 else cut
-
-
-def train_tokenizer(kind: str, text: str, d_vocab: int | None = None) -> Tokenizer:
-    """A tokenizer that learns from the training part of a text, and can encode all of it.
-
-    Of the other parts it learns only which characters there are. Raises as `build_tokenizer`.
-    """
-    return build_tokenizer(kind, split_text(text).train or text, d_vocab, "".join(sorted(set(text))))
 
 
 @dataclass(frozen=True)

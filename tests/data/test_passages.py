@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm.passages import Passages, passage_cuts
+from llm.data.passages import Passages, passage_cuts
 from llm.tokenizers import build_tokenizer
 
 LETTERS = "ab .\n狐é🦊"

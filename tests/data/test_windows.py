@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm.data import Parts, TextData, decode_text, read_text, split_text, train_tokenizer
-from llm.passages import Passages
+from llm.data.passages import Passages
 from llm.tokenizers import build_tokenizer
 from llm.tokenizers.char import CharTokenizer
 
