@@ -13,7 +13,7 @@ model continues from there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -21,18 +21,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from llm.config import SamplingConfig
-from llm.decoding import DecodeStep, decode_step
-from llm.layers.cache import KeyValueCache
+from llm.decoding import decode_step
 from llm.model import Transformer
-from llm.runtime.evaluation_mode import evaluating
+from llm.reading import BatchReader, NonFiniteLogitsError, Reader
 from llm.stop_strings import StopStrings
 from llm.tokenizers import TextDecoder, Tokenizer
 
+__all__ = ["NonFiniteLogitsError", "apply_filters", "draw", "generate", "generate_batch", "stream"]
+
 ALTERNATIVES = 8
-
-
-class NonFiniteLogitsError(ValueError):
-    """The model's logits contain NaN or infinity: its weights diverged."""
+AT_ONCE = 32  # texts of a batch that are generated side by side
 
 
 class Alternative(NamedTuple):
@@ -136,21 +134,17 @@ def draw(probabilities: Float[Tensor, " d_vocab"], generator: torch.Generator) -
     The probabilities, laid end to end, make a line from 0 to 1; the number is a point on it. (Where rounding makes the
     line a little shorter or longer, the number is stretched to it.)
     """
-    ends = probabilities.double().cumsum(dim=-1)  # [d_vocab]
-    point = torch.rand((), dtype=torch.float64, generator=generator) * ends[-1]
-    return int(torch.searchsorted(ends, point, right=True))  # right: a token of probability 0 has no point
+    return draw_each(probabilities.unsqueeze(0), [generator])[0]
 
 
-def window_start(length: int, n_ctx: int) -> int:
-    """The index of the first of `length` tokens that the model still reads.
-
-    A text of at most n_ctx tokens is read completely. Each time it would grow longer, the oldest half of a window is
-    dropped and the rest is read again from position 0: positions stay in the range seen in training, whatever the
-    scheme, and at least half a window of context remains. (Dropping one token at a time would mean reading the whole
-    window again for every token, because all positions shift, and keys and values with them.)
-    """
-    half = (n_ctx + 1) // 2
-    return -(-max(0, length - n_ctx) // half) * half
+def draw_each(probabilities: Float[Tensor, "batch d_vocab"], generators: Sequence[torch.Generator]) -> list[int]:
+    """The same for each row, with one random number from its own generator."""
+    ends = probabilities.double().cumsum(dim=-1)  # [batch, d_vocab]
+    numbers = [torch.rand((), dtype=torch.float64, generator=generator) for generator in generators]
+    points = torch.stack(numbers).unsqueeze(1) * ends[:, -1:]  # [batch, 1]
+    # right: a token of probability 0 has no point
+    tokens: list[int] = torch.searchsorted(ends, points, right=True).flatten().tolist()
+    return tokens
 
 
 def generate(
@@ -178,6 +172,58 @@ def stream(
     return (_described(drawn, tokenizer) for drawn in _draws(model, tokenizer, prompt, config, use_cache))
 
 
+def generate_batch(
+    model: Transformer, tokenizer: Tokenizer, prompts: Sequence[str], config: SamplingConfig
+) -> list[str]:
+    """Generate a continuation of each prompt, many at once; returns each prompt and its continuation.
+
+    Text `number` is the one that `generate` gives for its prompt alone with the seed `config.seed + number`: equal
+    prompts continue differently. (Sums are rounded otherwise for several texts than for one, by less than a millionth;
+    where that moves a random number across the end of a token's probability, the texts differ from there on.) Each text
+    ends by itself, and the next prompt takes its row. Raises as `stream`, before anything is generated.
+    """
+    seeds = [None if config.seed is None else config.seed + number for number in range(len(prompts))]
+    texts = [_Text(tokenizer, prompt, replace(config, seed=seed)) for prompt, seed in zip(prompts, seeds, strict=True)]
+    longest = max((len(text.tokens) for text in texts), default=0) + config.max_new_tokens
+    step = decode_step(model, min(AT_ONCE, len(texts)), min(longest, model.config.n_ctx)) if len(texts) > 1 else None
+    if step is not None:
+        _continue_together(BatchReader(model, step), texts, config)
+    else:  # a single text, or a model that only reads texts by itself
+        for text in texts:
+            for _ in _continue(Reader(model, True, longest), text, config):
+                pass
+    return [prompt + text.new for prompt, text in zip(prompts, texts, strict=True)]
+
+
+class _Text:
+    """A text that is being generated: its tokens, its random numbers, and what of it can be shown."""
+
+    def __init__(self, tokenizer: Tokenizer, prompt: str, config: SamplingConfig) -> None:
+        self.tokens = _first_tokens(tokenizer, prompt)
+        self.new = ""
+        self.remaining = config.max_new_tokens
+        self.generator = torch.Generator()
+        if config.seed is None:
+            self.generator.seed()
+        else:
+            self.generator.manual_seed(config.seed)
+        self._decoder, self._stops = TextDecoder(tokenizer), StopStrings(config.stop)
+
+    @property
+    def finished(self) -> bool:
+        return self.remaining == 0 or self._stops.stopped
+
+    def push(self, token: int) -> str:
+        """Add a token; returns the new text that can be shown."""
+        self.tokens.append(token)
+        self.remaining -= 1
+        text = self._stops.push(self._decoder.push(token))
+        if self.remaining == 0:
+            text += self._stops.push(self._decoder.flush()) + self._stops.flush()
+        self.new += text
+        return text
+
+
 class _Drawn(NamedTuple):
     token: int
     text: str  # as in `GeneratedToken`
@@ -188,29 +234,38 @@ class _Drawn(NamedTuple):
 def _draws(
     model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool
 ) -> Iterator[_Drawn]:
-    tokens = _first_tokens(tokenizer, prompt)
-    reader = _Reader(model, use_cache, len(tokens) + config.max_new_tokens)
-    return _continue(reader, tokenizer, tokens, config)
+    text = _Text(tokenizer, prompt, config)
+    return _continue(Reader(model, use_cache, len(text.tokens) + config.max_new_tokens), text, config)
 
 
-def _continue(reader: _Reader, tokenizer: Tokenizer, tokens: list[int], config: SamplingConfig) -> Iterator[_Drawn]:
-    generator = torch.Generator()
-    if config.seed is None:
-        generator.seed()
-    else:
-        generator.manual_seed(config.seed)
-    decoder, stops = TextDecoder(tokenizer), StopStrings(config.stop)
-    for remaining in reversed(range(config.max_new_tokens)):
-        logits = reader.next_logits(tokens)  # [d_vocab]
-        probabilities = apply_filters(logits, tokens, config).softmax(dim=-1)  # [d_vocab]
-        token = draw(probabilities, generator)
-        tokens.append(token)
-        text = stops.push(decoder.push(token))
-        if remaining == 0:
-            text += stops.push(decoder.flush()) + stops.flush()
-        yield _Drawn(token, text, probabilities, logits)
-        if stops.stopped:
+def _continue(reader: Reader, text: _Text, config: SamplingConfig) -> Iterator[_Drawn]:
+    while not text.finished:
+        logits = reader.next_logits(text.tokens)  # [d_vocab]
+        probabilities = apply_filters(logits, text.tokens, config).softmax(dim=-1)  # [d_vocab]
+        token = draw(probabilities, text.generator)
+        yield _Drawn(token, text.push(token), probabilities, logits)
+
+
+def _continue_together(reader: BatchReader, texts: Sequence[_Text], config: SamplingConfig) -> None:
+    waiting = iter([text for text in texts if not text.finished])
+    rows: dict[int, _Text] = {}
+    while True:
+        for row in set(range(reader.step.batch_size)) - rows.keys():
+            if (text := next(waiting, None)) is not None:
+                rows[row] = text
+                reader.begin(row)
+        if not rows:
             return
+        logits = reader.next_logits({row: text.tokens for row, text in rows.items()})  # [text, d_vocab]
+        if config.repetition_penalty != 1:  # the one filter that depends on the text
+            texts_filtered = zip(logits, rows.values(), strict=True)
+            filtered = torch.stack([apply_filters(own, text.tokens, config) for own, text in texts_filtered])
+        else:
+            filtered = apply_filters(logits, (), config)  # [text, d_vocab]
+        tokens = draw_each(filtered.softmax(dim=-1), [text.generator for text in rows.values()])
+        for text, token in zip(rows.values(), tokens, strict=True):
+            text.push(token)
+        rows = {row: text for row, text in rows.items() if not text.finished}
 
 
 def _described(drawn: _Drawn, tokenizer: Tokenizer) -> GeneratedToken:
@@ -237,62 +292,3 @@ def _first_tokens(tokenizer: Tokenizer, prompt: str) -> list[int]:
         return tokenizer.encode("\n") or [0]
     except ValueError:  # a text without line breaks
         return [0]
-
-
-class _Reader:
-    """Computes logits for a growing text, of which the model reads the part from `window_start` on.
-
-    The model reads the first tokens of each window; the following ones are read by its `DecodeStep`, if it has one.
-    """
-
-    def __init__(self, model: Transformer, use_cache: bool, length: int | None = None) -> None:
-        """`length`: the most tokens that the text will have, if that is known."""
-        n_ctx = model.config.n_ctx
-        self.model = model
-        self.use_cache = use_cache
-        self.length = n_ctx if length is None else min(length, n_ctx)
-        self.start = 0
-        self.cached = 0  # positions of the window whose keys and values are kept
-        self.cache = KeyValueCache(model.config)
-        self.step: DecodeStep | None = None
-        self.step_wanted = use_cache
-
-    @torch.no_grad()
-    def next_logits(self, tokens: list[int]) -> Float[Tensor, " d_vocab"]:
-        """Logits for the token after `tokens`, on the CPU in float64. Since the last call `tokens` has only grown."""
-        start = window_start(len(tokens), self.model.config.n_ctx)
-        if self.step is not None and self.step.stale:
-            # something trains the model, which reads the text itself from now on
-            self.step, self.step_wanted, self.cached = None, False, 0
-        one_is_new = len(tokens) == self.start + self.cached + 1
-        if start != self.start or not self.use_cache or not one_is_new:
-            self.start, self.cached = start, 0
-        unread = tokens[start + self.cached :]
-        step = self._step() if self.cached else None
-        if step is None:
-            logits = self._ask_model(unread)  # [d_vocab]
-        else:
-            logits = step(unread, [self.cached])[0]  # [d_vocab]
-        self.cached += len(unread)
-        if not logits.isfinite().all():
-            raise NonFiniteLogitsError(
-                "The model's logits contain NaN or infinity, so no token can be drawn: its weights diverged"
-            )
-        return logits.cpu().double()
-
-    def _step(self) -> DecodeStep | None:
-        """The step, which has taken over what the model has cached; None: it cannot read this model's text."""
-        if self.step_wanted and self.step is None:
-            self.step = decode_step(self.model, 1, self.length)
-            self.step_wanted = self.step is not None
-        if self.step is not None and self.cached == self.cache.length:
-            self.step.load(self.cache, [0])
-        return self.step
-
-    def _ask_model(self, unread: list[int]) -> Float[Tensor, " d_vocab"]:
-        if self.cached == 0:
-            self.cache = KeyValueCache(self.model.config)
-        with evaluating(self.model):
-            tokens = torch.tensor([unread], device=self.model.embed.W_E.device)  # [1, pos]
-            logits: Tensor = self.model(tokens, self.cache if self.use_cache else None)[0, -1]  # [d_vocab]
-            return logits

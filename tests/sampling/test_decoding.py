@@ -8,7 +8,7 @@ import toy_variants
 from model_configs import component_configs, config_name
 from sampling_models import CONFIG, TOKENIZER, randomised
 
-from llm import preset, sampling
+from llm import preset
 from llm.config import SamplingConfig
 from llm.decoding import decode_step
 from llm.layers.attention import AttentionFused
@@ -16,6 +16,7 @@ from llm.layers.cache import KeyValueCache
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.presets import ARCHITECTURES
+from llm.reading import Reader
 from llm.sampling import generate
 
 PRESETS = [preset(name, d_vocab=30, d_model=24, n_heads=6, n_layers=2, n_ctx=8) for name in ARCHITECTURES]
@@ -43,13 +44,13 @@ def test_the_step_finds_the_models_logits_for_texts_of_different_lengths(config,
 
 def asked(monkeypatch, model):
     """How many tokens the model itself read, of a prompt of 3 and 6 new tokens."""
-    counts, ask = [], sampling._Reader._ask_model
+    counts, ask = [], Reader._ask_model
 
     def count(self, unread):
         counts.append(len(unread))
         return ask(self, unread)
 
-    monkeypatch.setattr(sampling._Reader, "_ask_model", count)
+    monkeypatch.setattr(Reader, "_ask_model", count)
     generate(model, TOKENIZER, "fox", SamplingConfig(max_new_tokens=6, seed=0))
     return counts
 
@@ -81,7 +82,7 @@ def test_a_forward_pass_that_was_edited_is_left_to_the_model(monkeypatch):
 
 def test_weights_that_change_between_two_tokens_are_the_new_ones():
     model, tokens = randomised(), [3, 4, 5, 6, 7]
-    reader = sampling._Reader(model, use_cache=True)
+    reader = Reader(model, use_cache=True)
     reader.next_logits(tokens[:3])
     reader.next_logits(tokens[:4])
     with torch.no_grad():

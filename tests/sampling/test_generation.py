@@ -13,15 +13,10 @@ from hypothesis import strategies as st
 from model_configs import IMPLEMENTATIONS, config_name
 from sampling_models import CONFIG, CONFIGS, TOKENIZER, randomised, scripted, softmax
 
-from llm import sampling
 from llm.config import SamplingConfig
 from llm.layers.cache import KeyValueCache
-from llm.sampling import (
-    draw,
-    generate,
-    stream,
-    window_start,
-)
+from llm.reading import Reader, window_start
+from llm.sampling import draw, generate, stream
 from llm.tokenizers import UnknownCharacterError
 from llm.tokenizers.char import CharTokenizer
 
@@ -79,7 +74,7 @@ def test_the_window_fits_the_context_and_keeps_half_of_it(n_ctx, length):
 def test_the_cache_changes_no_score_within_or_beyond_the_context(config):
     model = randomised(config)
     tokens = torch.randint(30, (3 * config.n_ctx + 3,)).tolist()
-    cached, uncached = (sampling._Reader(model, use_cache) for use_cache in (True, False))
+    cached, uncached = (Reader(model, use_cache) for use_cache in (True, False))
     for length in range(3, len(tokens) + 1):
         found = cached.next_logits(tokens[:length])
         window = torch.tensor([tokens[window_start(length, config.n_ctx) : length]])
