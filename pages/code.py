@@ -15,7 +15,9 @@ from components.views.code.explanations import GRADIENT_OF_TENSOR, TRACE
 from components.views.code.training_code import open_training_code
 from llm.checkpoints import RunFolder, RunSummary
 from llm.interop.standalone import standalone_script
+from llm.runs.corpus import run_corpus
 from llm.runtime import compute
+from llm.tokenizers import load_tokenizer
 from llm.trace.code_session import CodeSession
 from llm.trace.forward_pass import IMPLEMENTATIONS
 from llm.trace.layer_trace import LayerTrace, locate_code
@@ -23,6 +25,7 @@ from llm.trace.sessions import open_session
 from llm.trace.traced_text import TracedText
 
 DEFAULT_TEXT_LENGTH = 70  # characters of the run's training text, which its tokenizer can always encode
+SEARCHED = 10_000  # characters in which the first line that is not empty is looked for
 SUBJECTS = {"forward": "The forward pass", "training": "Sampling and training"}
 
 
@@ -75,7 +78,8 @@ def choose_text(run: RunSummary) -> str:
     """The text that the model reads; by default the start of its training text."""
 
     def beginning() -> str:
-        return RunFolder(run.path).text().strip().split("\n")[0][:DEFAULT_TEXT_LENGTH]
+        text = run_corpus(RunFolder(run.path), load_tokenizer(run.path)).beginning(SEARCHED)
+        return text.strip().split("\n")[0][:DEFAULT_TEXT_LENGTH]
 
     return text_box(st.text_input, "Text", Address.PROMPT, Session.CODE_TEXT.of(run.id), beginning)
 

@@ -12,6 +12,7 @@ from components.views.training_run.figures import figures
 from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
 from llm.costs import parameter_count
+from llm.runs.corpus import text_limits
 from llm.training.resumes import resumes
 
 
@@ -80,12 +81,11 @@ def show_run(folder: RunFolder) -> None:
     """One run: what its folder says of it (as plain text, since it may be markup), its controls, charts and views."""
     config = folder.config()
     name = " ".join(part for part in (config.about(str, "architecture"), config.about(str, "size")) if part)
-    characters = config.about(int, "text", "characters")
-    length = "" if characters is None else f": {characters:,} characters"
+    length = f": {characters:,} characters" if (characters := config.about(int, "text", "characters")) else ""
     st.text(
         f"{name or 'custom model'} with {parameter_count(config.model).total:,} parameters · run {folder.id} · "
         f"{config.about(str, 'tokenizer', 'kind') or 'unknown'} tokenizer of {config.model.d_vocab:,} tokens\n"
-        f"Reads {config.about(str, 'text', 'name') or 'a text without a name'}{length}"
+        f"Reads {config.about(str, 'text', 'name') or 'a text without a name'}{length}\n{text_limits(config)}".rstrip()
     )
     for resume in resumes(config):
         st.text(f"Resumed at step {resume.step:,} under other conditions, so from there on not bit for bit as without "

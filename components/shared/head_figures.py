@@ -63,7 +63,7 @@ def scores_of(selection: Selection) -> dict[str, Any]:
 
     def compute_scores() -> dict[str, Any]:
         data = text_data(selection)
-        scores = compute.finish(head_scores.steps(run.model, data.train))
+        scores = compute.finish(head_scores.steps(run.model, data.counted))
         windows = compute.run(data.evaluation_windows, WINDOWS)
         return _scores_json(scores, compute.finish(copying_scores.steps(run.model, *windows)))
 

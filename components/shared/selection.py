@@ -21,6 +21,7 @@ from llm.background.opened import open_run
 from llm.checkpoints import RUN_ID, Run, RunFolder, list_runs
 from llm.data import TextData
 from llm.interpret.intervention import greedy_continuation
+from llm.runs.corpus import run_corpus
 from llm.runtime import compute
 from llm.runtime.result_cache import ResultCache
 
@@ -94,7 +95,7 @@ class WholeRun:
 def text_data(selection: Selection) -> TextData:
     """The token ids of the run's training text."""
     run = selection.run()
-    return _texts.get(run.folder.path, lambda: TextData.from_parts(run.folder.parts(), run.tokenizer, run.config.n_ctx))
+    return _texts.get(run.folder.path, lambda: run_corpus(run.folder, run.tokenizer).data(run.config.n_ctx))
 
 
 def selection_from_request(request: Request) -> Selection:

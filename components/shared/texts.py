@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from llm.checkpoints import Run
-from llm.data import split_text
+from llm.runs.corpus import run_corpus
 from llm.tokenizers import Tokenizer
 
 MAX_TOKENS = 512  # at most, in a view
@@ -17,7 +17,7 @@ MAX_TOKENS = 512  # at most, in a view
 
 def opening(run: Run, tokens: int = 32) -> str:
     """The first words of the run's held-out text, about this many tokens: the default input."""
-    start = split_text(run.folder.text())[1][: 20 * tokens]
+    start = run_corpus(run.folder, run.tokenizer).excerpt("validation", 20 * tokens)
     ids = run.tokenizer.encode(start)[: min(tokens, run.config.n_ctx)]
     words = run.tokenizer.decode(ids)
     return words.rsplit(" ", 1)[0] if " " in words.strip() else words

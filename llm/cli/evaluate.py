@@ -34,6 +34,7 @@ def evaluate(flags: ParsedFlags) -> int:
 
     from llm.checkpoints import load_run
     from llm.data import read_text
+    from llm.runs.corpus import text_limits
     from llm.runtime import compute
     from llm.runtime.device import choose_device
     from llm.training.run_evaluation import evaluate_run
@@ -41,12 +42,16 @@ def evaluate(flags: ParsedFlags) -> int:
     text = read_text(flags["text"]) if "text" in flags else None
     run = compute.run(load_run, path, flags.get("step"), "fused", choose_device(flags.get("device", "auto")))
     found = compute.finish(evaluate_run.steps(run, part, text))
+    limits = text_limits(run.folder.config())
+    all_of = "the beginning of" if limits and text is None else "all of"
     name = f"its {part} part" if text is None else readable_name(flags["text"])
     if flags.get("json"):
         measured_on = {"text": name} if text is not None else {"part": part}
         print(json.dumps(measured_on | dataclasses.asdict(found), ensure_ascii=False))
     else:
-        print(visible("\n".join(_lines(found, name))))
+        print(visible("\n".join(_lines(found, f"{all_of} {name}"))))
+        if limits:
+            print(limits)
     return 0
 
 
@@ -57,7 +62,7 @@ def _lines(found: RunEvaluation, name: str) -> list[str]:
     error = measured.accuracy_standard_error
     bits = with_error(measured.bits_per_character, measured.bits_per_character_standard_error)
     lines = [
-        f"Run {found.run}, step {found.step:,}, on all of {name}: {measured.characters:,} characters, "
+        f"Run {found.run}, step {found.step:,}, on {name}: {measured.characters:,} characters, "
         f"{measured.tokens:,} tokens in {measured.passages:,} passages",
         f"  loss                {with_error(measured.loss, measured.standard_error)} nats per token",
         f"  perplexity          {measured.perplexity:,.3f}",

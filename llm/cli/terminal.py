@@ -144,6 +144,7 @@ def describe_run(trainer: Trainer, console: Console) -> None:
 
 def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """The model's name, and facts by title."""
+    from llm.runs.corpus import text_limits
     from llm.runtime.device import resolved_precision
 
     model, training, text, baselines = trainer.model.config, trainer.config, about["text"], about["baselines"]
@@ -151,6 +152,7 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
     validation = trainer.data.validation
     measured = min(training.eval_windows, len(validation))
     seen = (text.get("sentences_seen_in_training") or {}).get("validation")  # older runs lack it
+    limits = text_limits(trainer.folder.config()) if trainer.folder else ""
     needed = memory(model, training, trainer.model.implementation, resolved_precision(training)).resident
     name = " ".join(filter(None, (about["architecture"], about["size"])))
     return f"{name}, {trainer.tokenizer.kind} tokenizer", {
@@ -171,6 +173,7 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
             for kind in ("uniform", "unigram", "bigram", "trigram")
             if kind in baselines  # older runs have no trigram
         ),
+        **({"large text": limits} if limits else {}),
     }
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from llm import tokenizers
 from llm.cli.flags import Command, ParsedFlags, config_flags, fields_of, flag, reject_combination
+from llm.cli.large_text import is_large, make_token_cache, remake_token_cache
 from llm.cli.shared_flags import (
     DEFAULT_CHECKPOINTS_DIR,
     DEFAULT_TEXT,
@@ -30,6 +31,7 @@ from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.presets import DESCRIPTIONS, SIZE_DESCRIPTIONS, preset
 
 if TYPE_CHECKING:  # torch is imported once the flags have been checked
+    from llm.data.token_cache import TokenCache
     from llm.training.trainer import Trainer
 
 
@@ -76,10 +78,17 @@ def _new_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
     from llm.data import read_text, train_tokenizer
     from llm.training.setup import check_machine, start_run
 
-    path = Path(flags.get("data", DEFAULT_TEXT))
-    text = read_text(path)
-    check_machine(training)  # fail before a tokenizer is trained
-    tokenizer = train_tokenizer(kind, text, d_vocab)
+    paths = [Path(name) for name in flags.get("data", [DEFAULT_TEXT])]
+    checkpoints_dir = Path(flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
+    text: str | TokenCache
+    if len(paths) == 1 and not is_large(paths[0]):
+        text, text_name = read_text(paths[0]), paths[0].name
+        check_machine(training)  # fail before a tokenizer is trained
+        tokenizer = train_tokenizer(kind, text, d_vocab)
+    else:
+        check_machine(training)
+        text = make_token_cache(paths, kind, d_vocab, checkpoints_dir)
+        text_name, tokenizer = text.about["name"], text.tokenizer
     model = dataclasses.replace(model, d_vocab=tokenizer.d_vocab)
     return partial(
         start_run,
@@ -87,8 +96,8 @@ def _new_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
         training,
         kind,
         text,
-        path.name,
-        flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR),
+        text_name,
+        checkpoints_dir,
         d_vocab,
         architecture,
         size,
@@ -103,6 +112,7 @@ def _resumed_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
 
     from llm.training.setup import resume_run
 
+    remake_token_cache(path)
     return partial(resume_run, path)
 
 
@@ -143,7 +153,12 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
 def command_flags() -> dict[str, Any]:
     """The flags of the command."""
     return {
-        "data": flag(str, "Text to train on: a UTF-8 file.", DEFAULT_TEXT),
+        "data": flag(
+            tuple[str, ...],
+            "Text to train on: a UTF-8 file, or several, each a document. Several, and a large one, are tokenised "
+            "once, into the folder tokens beside the runs.",
+            DEFAULT_TEXT,
+        ),
         "architecture": choice("Preset of the components.", DESCRIPTIONS, "gpt"),
         "size": choice("Preset of widths and depth.", SIZE_DESCRIPTIONS, "small"),
         "tokenizer": tokenizer_flag(),

@@ -8,6 +8,7 @@ cut. The first word belongs to no passage, since a model predicts no token witho
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -38,11 +39,28 @@ class Passages:
     @classmethod
     def from_text(cls, text: str, tokenizer: Tokenizer) -> Passages:
         """Cut and tokenise. Raises UnknownCharacterError for a character that the tokenizer does not know."""
-        cuts = passage_cuts(text)
-        parts = [tokenizer.encode(text[start:end]) for start, end in pairwise([0, *cuts])]
+        return cls.from_documents([text], tokenizer)
+
+    @classmethod
+    def from_documents(cls, texts: Sequence[str], tokenizer: Tokenizer) -> Passages:
+        """The passages of texts that follow each other; the end-of-text token between two belongs to the first.
+
+        Raises as `from_text`.
+        """
+        parts: list[list[int]] = []
+        lengths: list[int] = []
+        for number, text in enumerate(texts):
+            cuts = passage_cuts(text)
+            if number:  # its first word comes after others
+                cuts = [0, *(cuts[1:] or [len(text)])]
+                if tokenizer.end_of_text is not None:
+                    parts[-1].append(tokenizer.end_of_text)
+            bounds = cuts if number else [0, *cuts]
+            parts += [tokenizer.encode(text[start:end]) for start, end in pairwise(bounds)]
+            lengths += [end - start for start, end in pairwise(cuts)]
         tokens = [token for part in parts for token in part]
         starts = torch.tensor([len(part) for part in parts]).cumsum(0)
-        return cls(torch.tensor(tokens, dtype=torch.int32), starts, torch.tensor(cuts).diff())
+        return cls(torch.tensor(tokens, dtype=torch.int32), starts, torch.tensor(lengths, dtype=torch.int64))
 
     def __len__(self) -> int:
         return len(self.characters)

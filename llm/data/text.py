@@ -8,13 +8,15 @@ which characters there are.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from llm.runtime.text import decode_utf8
 from llm.tokenizers import Tokenizer, build_tokenizer
 
 TRAIN_FRACTION = 0.9
 VALIDATION_FRACTION = 0.05
+PartName = Literal["train", "validation", "test"]
+PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
 def read_text(path: Path | str) -> str:
@@ -60,8 +62,14 @@ def split_text(text: str, with_test: bool = True) -> Parts:
 
 def _cut(text: str, fraction: float) -> int:
     cut = int(len(text) * fraction)
-    line_break = text.rfind("\n", cut - len(text) // 100, cut)
-    return line_break + 1 if line_break >= 0 else cut
+    found = cut_after_line_break(text, cut - len(text) // 100, cut)
+    return cut if found is None else found
+
+
+def cut_after_line_break(text: str, low: int, high: int) -> int | None:
+    """Where to cut a text: after its last line break from `low` on and before `high`; None if there is none."""
+    line_break = text.rfind("\n", low, high)
+    return line_break + 1 if line_break >= 0 else None
 
 
 def train_tokenizer(kind: str, text: str, d_vocab: int | None = None) -> Tokenizer:

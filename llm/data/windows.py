@@ -7,6 +7,7 @@ the ids, n_ctx inputs and the same shifted by one as targets; the text is never 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,11 +24,18 @@ DATA_ORDER = "window k starts at the fraction (u + k · golden ratio) mod 1 of t
 
 @dataclass(frozen=True)
 class TextData:
-    """The tokens that a model is trained on (int32, on the CPU), windows into them, and the text for validation."""
+    """The tokens that a model is trained on (on the CPU), windows into them, and the text for validation."""
 
     train: Int[Tensor, " tokens"]
     validation: Passages
     n_ctx: int
+    count_limit: int | None = None  # of `counted`
+    check: Callable[[Tensor], None] | None = None  # called with the tokens of each batch that was read
+
+    @property
+    def counted(self) -> Int[Tensor, " counted"]:
+        """The training tokens on which figures are computed that count them: all, or the beginning of a large text."""
+        return self.train[: self.count_limit]
 
     @classmethod
     def from_text(cls, text: str, tokenizer: Tokenizer, n_ctx: int) -> TextData:
@@ -43,15 +51,24 @@ class TextData:
         """
         train = torch.from_numpy(tokenizer.encode_array(parts.train))
         validation = Passages.from_text(parts.validation, tokenizer)
-        for name, tokens, needed in (("training", len(train), n_ctx + 1), ("validation", len(validation.tokens), 2)):
+        data = cls(train, validation, n_ctx)
+        data.require_long_enough()
+        return data
+
+    def require_long_enough(self) -> None:
+        """Raise ValueError if the training part is shorter than a window, or validation has nothing to predict."""
+        needed_tokens = (
+            ("training", len(self.train), self.n_ctx + 1),
+            ("validation", len(self.validation.tokens), 2),
+        )
+        for name, tokens, needed in needed_tokens:
             if tokens < needed:
                 raise ValueError(
-                    f"The text is too short: its {name} part has {tokens} tokens, and with n_ctx={n_ctx} it needs "
+                    f"The text is too short: its {name} part has {tokens} tokens, and with n_ctx={self.n_ctx} it needs "
                     f"{needed}. Use a longer text or a smaller n_ctx"
                 )
-        if not len(validation):  # one character can be several tokens
+        if not len(self.validation):  # one character can be several tokens
             raise ValueError("The text is too short: its validation part has one character, and it needs two")
-        return cls(train, validation, n_ctx)
 
     def batch(
         self, batch_size: int, number: int, seed: int, device: torch.device
@@ -87,6 +104,8 @@ class TextData:
         device: torch.device,
     ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
         windows = ids.unfold(0, length + 1, 1)[starts].long()  # [batch, pos + 1], from views
+        if self.check is not None:
+            self.check(windows)
         if device.type == "cuda":
             windows = windows.pin_memory().to(device, non_blocking=True)
         else:

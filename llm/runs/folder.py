@@ -3,7 +3,7 @@
     checkpoints/20260131120000/
       config.json                model, training, tokenizer, text, baselines, seed, versions
       tokenizer.json …           the tokenizer (`llm.tokenizers`)
-      text.txt                   the training text, so that a run can be resumed
+      text.txt                   the training text, so that a run can be resumed (`llm.runs.corpus`: or a token cache)
       metrics.jsonl              one line for each optimizer step, only ever appended to
       status.json                running, paused, finished, stopped or failed, and why
       training.lock              locked by the process that trains the run
@@ -26,7 +26,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from llm.data import Parts, split_text
 from llm.model import Transformer
 from llm.runs import metrics, snapshots, status
 from llm.runs.config import RunConfig, read_config
@@ -77,8 +76,13 @@ class RunFolder:
         return self.path.name
 
     @classmethod
-    def create(cls, checkpoints_dir: Path | str, config: dict[str, Any], tokenizer: Tokenizer, text: str) -> RunFolder:
-        """Make the folder of a new run, named after the current time, or the next free second."""
+    def create(
+        cls, checkpoints_dir: Path | str, config: dict[str, Any], tokenizer: Tokenizer, text: str | None
+    ) -> RunFolder:
+        """Make the folder of a new run, named after the current time, or the next free second.
+
+        Without a text, config.json refers to a token cache (`llm.runs.corpus`).
+        """
         Path(checkpoints_dir).mkdir(parents=True, exist_ok=True)
         _remove_abandoned(Path(checkpoints_dir))
         moment = datetime.now()
@@ -91,7 +95,8 @@ class RunFolder:
                 moment += timedelta(seconds=1)
         try:
             tokenizer.save(path)
-            write_bytes(path / "text.txt", text.encode())
+            if text is not None:
+                write_bytes(path / "text.txt", text.encode())
             write_bytes(path / "metrics.jsonl", b"")
             write_json(path / "config.json", config)  # last: without it the folder is no run yet
             folder = cls(path)
@@ -149,16 +154,6 @@ class RunFolder:
             raise DamagedCheckpointError(path, "it is missing, and without it training cannot continue") from None
         except UnicodeDecodeError as error:
             raise DamagedCheckpointError(path, f"it is not UTF-8 ({error})") from None
-
-    def parts(self, text: str | None = None) -> Parts:
-        """The parts of the training text, which is read unless it is given.
-
-        An older run has no test part: its best weights were chosen on all that it was not trained on.
-
-        Raises DamagedCheckpointError.
-        """
-        with_test = self.config().about(int, "text", "test_characters") is not None
-        return split_text(self.text() if text is None else text, with_test)
 
     def write_status(self, state: str, message: str, step: int) -> None:
         """Replace the run's status. A state other than running and paused ends its training, so it unlocks the run."""

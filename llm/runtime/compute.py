@@ -77,10 +77,10 @@ def _prepare_torch() -> None:
     from llm.runtime.device import use_exact_products
 
     use_exact_products()
-    torch.set_num_threads(min(torch.get_num_threads(), _allowed_cores()))
+    torch.set_num_threads(min(torch.get_num_threads(), allowed_cores()))
 
 
-def _allowed_cores() -> int:
+def allowed_cores() -> int:
     """Cores that this process may use: a container's quota counts, which torch does not read (cgroup v2's cpu.max)."""
     cores = os.cpu_count() or 1
     quota_file = Path("/sys/fs/cgroup/cpu.max")

@@ -147,6 +147,8 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
         entry = _entry(settings.get("kind"))
         model = read_regular(model_path, MAX_FILE_BYTES) if os.path.lexists(model_path) else b""
         tokenizer = entry.restore(settings, model)
+        if "end_of_text" in settings:
+            tokenizer.add_end_of_text()
         if tokenizer.d_vocab != settings.get("d_vocab"):
             raise ValueError(f"it says d_vocab={settings.get('d_vocab')!r:.80} but has {tokenizer.d_vocab} tokens")
     except (ValueError, RecursionError) as error:  # RecursionError: JSON nested too deeply

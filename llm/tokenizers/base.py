@@ -16,6 +16,7 @@ from llm.runtime.files import write_bytes
 if TYPE_CHECKING:
     import numpy as np
 
+END_OF_TEXT = b"<|endoftext|>"
 SETTINGS_FILE = "tokenizer.json"
 MODEL_FILE = "tokenizer.model"
 
@@ -46,6 +47,13 @@ class Tokenizer(ABC):
     def __init__(self, vocabulary: list[bytes]) -> None:
         """`vocabulary[id]` is the exact bytes that token `id` stands for; they need not be whole characters."""
         self._vocabulary = vocabulary
+        self.end_of_text: int | None = None  # the token between documents, which no text is encoded to
+
+    def add_end_of_text(self) -> None:
+        """Append the token between documents to the vocabulary, unless there is one."""
+        if self.end_of_text is None:
+            self._vocabulary = [*self._vocabulary, END_OF_TEXT]
+            self.end_of_text = self.d_vocab - 1
 
     @property
     def d_vocab(self) -> int:
@@ -92,6 +100,8 @@ class Tokenizer(ABC):
         if model is not None:
             write_bytes(Path(folder) / MODEL_FILE, model)
         settings = {"kind": self.kind, "d_vocab": self.d_vocab, **self.settings()}
+        if self.end_of_text is not None:
+            settings["end_of_text"] = self.end_of_text
         write_bytes(Path(folder) / SETTINGS_FILE, json.dumps(settings, ensure_ascii=False).encode())
 
     @abstractmethod

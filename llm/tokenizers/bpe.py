@@ -213,6 +213,8 @@ class StandaloneTokenizer:
         self.vocabulary = [bytes([byte]) for byte in range(256)]
         for left, right, _ in settings["merges"]:
             self.vocabulary.append(self.vocabulary[left] + self.vocabulary[right])
+        if "end_of_text" in settings:
+            self.vocabulary.append(b"<|endoftext|>")
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text."""

@@ -47,7 +47,7 @@ class CharTokenizer(Tokenizer):
         import numpy as np
 
         table = np.full(sys.maxunicode + 1, -1, dtype=np.int32)
-        table[[ord(character) for character in self._characters]] = range(self.d_vocab)
+        table[[ord(character) for character in self._characters]] = range(len(self._characters))
         ids = np.empty(len(text), dtype=np.int32)
         for start in range(0, len(text), 2**20):  # in parts: all code points at once would take as much memory again
             part = text[start : start + 2**20].encode("utf-32-le", errors="surrogatepass")
@@ -74,7 +74,7 @@ class StandaloneTokenizer:
 
     def __init__(self, folder: Path) -> None:
         settings = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-        self.characters = settings["characters"]
+        self.characters = [*settings["characters"], *(["<|endoftext|>"] if "end_of_text" in settings else [])]
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text."""

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 import tiktoken
 from tiktoken_ext.openai_public import r50k_pat_str
 
-from llm.tokenizers.base import Tokenizer, require_valid_unicode
+from llm.tokenizers.base import END_OF_TEXT, Tokenizer, require_valid_unicode
 from llm.tokenizers.bpe import standalone_chunks, tiktoken_array
 
 if TYPE_CHECKING:
     import numpy as np
 
 N_TOKENS = 50_257
-END_OF_TEXT = b"<|endoftext|>"
 TIMEOUT_SECONDS = 20.0
 
 
@@ -37,6 +36,7 @@ class Gpt2Tokenizer(Tokenizer):
         if not set(tokens) >= {bytes([byte]) for byte in range(256)} or len(set(tokens)) < len(tokens):
             raise ValueError("its tokens lack some byte or contain a duplicate")
         super().__init__([*tokens, END_OF_TEXT])
+        self.end_of_text = self.d_vocab - 1
         self._encoding = tiktoken.Encoding(
             name="gpt2",
             pat_str=r50k_pat_str,

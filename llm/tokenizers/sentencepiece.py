@@ -166,7 +166,7 @@ class StandaloneTokenizer:
         pieces = [dict(_fields(entry)) for field, entry in entries if field == 1][1:]  # the first stands for "unknown"
         texts = [piece[1].decode().translate(str.maketrans(original)) for piece in pieces]
         scores = [struct.unpack("<f", piece[2])[0] for piece in pieces]
-        self.vocabulary = texts
+        self.vocabulary = texts + (["<|endoftext|>"] if "end_of_text" in settings else [])
         self.pieces = {text: (token, scores[token]) for token, text in enumerate(texts)}
         self.longest = max(map(len, texts))
 

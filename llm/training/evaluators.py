@@ -123,15 +123,15 @@ def sample_prompts(tokenizer: Tokenizer, data: TextData, config: TrainingConfig)
     """Where samples start: the config's prompt, else the beginnings of paragraphs of the validation text.
 
     Each has the first words of a paragraph, `PROMPT_CHARACTERS` or more and as many as it takes until they do not occur
-    in the training text: words that the model cannot have memorised. A paragraph that begins with nothing new is left
-    out, unless all do.
+    in the training text (`TextData.counted`): words that the model cannot have memorised. A paragraph that begins with
+    nothing new is left out, unless all do.
     """
     if config.sample_prompt:
         return [config.sample_prompt]
     beginning = tokenizer.decode(data.validation.tokens[:PROMPT_SEARCH].tolist())
     first, *later = beginning.split("\n\n")
     paragraphs = [paragraph.strip() for paragraph in later[:-1] or later or [first]]  # the first and last may be cut
-    openings = (_new_opening(paragraph, tokenizer, data.train) for paragraph in paragraphs)
+    openings = (_new_opening(paragraph, tokenizer, data.counted) for paragraph in paragraphs)
     unseen = list(itertools.islice((prompt for prompt in openings if prompt), PROMPTS))
     return unseen or [_opening(paragraphs[0]) or "\n"]
 

@@ -12,7 +12,9 @@ import torch
 
 from llm.checkpoints import Run
 from llm.data.passages import Passages
+from llm.data.whole_text import WholeText
 from llm.layers.attention import set_attend
+from llm.runs.corpus import run_corpus
 from llm.runtime.device import attention_kernel, autocast, choose_precision
 from llm.runtime.stepwise import stepwise
 from llm.training.baselines import Baselines, measure_baselines
@@ -31,7 +33,7 @@ class RunEvaluation:
     step: int
     evaluation: Evaluation
     baselines: Baselines  # on the same text
-    sentences_seen_in_training: float | None  # fraction; None: the text has no sentence
+    sentences_seen_in_training: float | None  # fraction; None: the text has no sentence, or it trained on a token cache
     skills: dict[str, SkillScore]  # on the story world's text, else empty
 
 
@@ -41,23 +43,25 @@ def evaluate_run(
 ) -> Generator[None, None, RunEvaluation]:
     """Measure a run's model on all of a part of its text, or on all of `text`, in the number format it trained in.
 
+    Of a token cache, the beginning of the part is measured, and baselines are counted in the beginning of the training
+    part (`llm.data.token_cache`).
+
     Yields after each batch.
 
     Raises:
         ValueError: the run has no such part, the text is too short, or has characters that the tokenizer does not know.
     """
-    parts = run.folder.parts()
-    measured = getattr(parts, part) if text is None else text
-    if text is None and not measured:
+    corpus = run_corpus(run.folder, run.tokenizer)
+    if text is None and not corpus.excerpt(part, 1):
         raise ValueError(
             f"run {run.folder.id} has no {part} part: it is from before runs had one, and its best weights were chosen "
             "on all that it did not train on. Measure its validation part, or another text"
         )
-    passages = Passages.from_text(measured, run.tokenizer)
+    passages = corpus.passages(part) if text is None else Passages.from_text(text, run.tokenizer)
     if not len(passages):
         raise ValueError("the text is too short: it needs at least two characters")
     yield
-    train = torch.from_numpy(run.tokenizer.encode_array(parts.train))
+    train = corpus.train_tokens()
     every = passages.evenly_spaced(len(passages))
     [baselines] = measure_baselines(train, passages, [every], run.tokenizer.d_vocab)
     yield
@@ -70,7 +74,8 @@ def evaluate_run(
     evaluation = yield from evaluate.steps(
         model, passages, every, training.batch_size, partial(autocast, device, precision)
     )
-    [seen] = seen_in_training(parts.train, measured)
+    measured = corpus.excerpt(part) if text is None else text
+    [seen] = seen_in_training(corpus.parts.train, measured) if isinstance(corpus, WholeText) else [None]
     of_the_world = skill_pairs > 0 and is_world_text(measured)
     scores = skills(model, run.tokenizer, skill_pairs) if of_the_world else {}
     return RunEvaluation(run.folder.id, run.step, evaluation, baselines, seen, scores)

@@ -12,9 +12,12 @@ import torch
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.costs import memory
-from llm.data import DATA_ORDER, TextData, split_text, train_tokenizer
+from llm.data import DATA_ORDER, TextData, train_tokenizer
+from llm.data.token_cache import COUNTED_TOKENS, MEASURED_CHARACTERS, TokenCache
+from llm.data.whole_text import Corpus, WholeText
 from llm.model import Transformer
 from llm.runs.config import RunConfig
+from llm.runs.corpus import run_corpus
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
 from llm.runs.loading import fitting_tokenizer
@@ -31,7 +34,7 @@ from llm.runtime.device import (
     resolved_precision,
 )
 from llm.runtime.text import normalize_text, readable_name
-from llm.tokenizers import Tokenizer
+from llm.tokenizers import Tokenizer, load_tokenizer
 from llm.training.baselines import measure_baselines
 from llm.training.evaluators import sample_prompts
 from llm.training.novelty import seen_in_training
@@ -44,7 +47,7 @@ def start_run(
     model_config: ModelConfig,
     training_config: TrainingConfig,
     tokenizer_kind: str,
-    text: str,
+    text: str | TokenCache,
     text_name: str,
     checkpoints_dir: Path | str = "checkpoints",
     d_vocab_requested: int | None = None,
@@ -56,15 +59,18 @@ def start_run(
     """A trainer at step 0 with a new run folder.
 
     The model's d_vocab is the tokenizer's, whatever `model_config` says; architecture and size are only recorded as
-    names. If a `tokenizer` is given, it is used, and none is trained on the text.
+    names. If a `tokenizer` is given, it is used, and none is trained on the text; a token cache has its own.
 
     Raises:
         ValueError: a device, tokenizer, text or prompt that cannot work together, or more memory than this machine has.
             Then nothing has been written.
     """
     check_machine(training_config)
-    if tokenizer is None:
-        tokenizer = train_tokenizer(tokenizer_kind, text, d_vocab_requested)
+    if not isinstance(text, str):
+        corpus: Corpus = text
+    else:
+        corpus = WholeText(text, tokenizer or train_tokenizer(tokenizer_kind, text, d_vocab_requested))
+    tokenizer = corpus.tokenizer
     prompt = normalize_text(training_config.sample_prompt)
     training_config = dataclasses.replace(training_config.for_model(model_config), sample_prompt=prompt)
     tokenizer.encode(prompt)  # unknown characters are reported before a folder is made
@@ -72,13 +78,13 @@ def start_run(
     require_memory(model_config, training_config, implementation, "choose a smaller size, n_ctx or batch_size")
 
     def build() -> Trainer:
-        data = TextData.from_text(text, tokenizer, model_config.n_ctx)
+        data = corpus.data(model_config.n_ctx)
         torch.manual_seed(training_config.seed)
         model = Transformer(model_config, implementation)
-        about = _describe(model, training_config, tokenizer, data, text, text_name)
+        about = _describe(model, training_config, corpus, data, text_name)
         about["tokenizer"]["d_vocab_requested"] = d_vocab_requested
         about |= {"architecture": architecture, "size": size}
-        folder = RunFolder.create(checkpoints_dir, about, tokenizer, text)
+        folder = RunFolder.create(checkpoints_dir, about, tokenizer, text if isinstance(text, str) else None)
         return Trainer(model, tokenizer, data, training_config, folder)
 
     return compute.run(build)
@@ -110,19 +116,19 @@ def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
     config = folder.config()
     check_machine(config.training)
     implementation = _implementation(folder, config)
-    parts = folder.parts(_original_text(folder, config))
     tokenizer = fitting_tokenizer(folder, config.model)
+    corpus = _original_corpus(folder, config, tokenizer)
     steps = folder.snapshots()
     if steps:
         require_room(folder.weights_file(steps[-1]), config.model)
     require_memory(config.model, config.training, implementation, "resume the run on a machine with more")
     try:
-        data = TextData.from_parts(parts, tokenizer, config.model.n_ctx)
+        data = corpus.data(config.model.n_ctx)
         torch.manual_seed(config.training.seed)
         model = Transformer(config.model, implementation)
         trainer = Trainer(model, tokenizer, data, config.training, folder)
     except ValueError as error:  # a window longer than the text, a prompt with unknown characters
-        problem = f"its text.txt, tokenizer.json and config.json do not fit together ({error})"
+        problem = f"its text, tokenizer.json and config.json do not fit together ({error})"
         raise DamagedCheckpointError(folder.path, problem) from None
     if steps:
         folder.load_weights(model, steps[-1])
@@ -154,11 +160,14 @@ def start_again(path: Path | str, checkpoints_dir: Path | str) -> Trainer:
         raise DamagedCheckpointError(folder.path / "config.json", "it does not name the tokenizer")
     recorded = config.about(dict, "tokenizer") or {}
     requested = config.about(int, "tokenizer", "d_vocab_requested")
+    corpus = _original_corpus(folder, config, load_tokenizer(folder.path))
+    if isinstance(corpus, TokenCache):
+        corpus.verify()
     return start_run(
         config.model,
         dataclasses.replace(config.training, max_disk_mb=1),
         kind,
-        _original_text(folder, config),
+        corpus if isinstance(corpus, TokenCache) else corpus.text,
         config.about(str, "text", "name") or "",
         checkpoints_dir,
         # runs of earlier versions lack it; then the size that came out is the best guess
@@ -177,12 +186,16 @@ def _implementation(folder: RunFolder, config: RunConfig) -> Implementation:
     raise DamagedCheckpointError(folder.path / "config.json", problem)
 
 
-def _original_text(folder: RunFolder, config: RunConfig) -> str:
-    """The run's text, if it is the one that config.json describes."""
-    text = folder.text()
-    if hashlib.sha256(text.encode()).hexdigest() != config.about(str, "text", "sha256"):
+def _original_corpus(folder: RunFolder, config: RunConfig, tokenizer: Tokenizer) -> Corpus:
+    """What the run trains on, if it is what config.json describes."""
+    corpus = run_corpus(folder, tokenizer)
+    if isinstance(corpus, WholeText) and _sha256(corpus.text) != config.about(str, "text", "sha256"):
         raise DamagedCheckpointError(folder.path / "text.txt", "it is not the text that the run began with")
-    return text
+    return corpus
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_machine(config: TrainingConfig) -> None:
@@ -207,14 +220,13 @@ def require_memory(model: ModelConfig, training: TrainingConfig, implementation:
 
 
 def _describe(
-    model: Transformer, training: TrainingConfig, tokenizer: Tokenizer, data: TextData, text: str, text_name: str
+    model: Transformer, training: TrainingConfig, corpus: Corpus, data: TextData, text_name: str
 ) -> dict[str, Any]:
     """The contents of a run's config.json."""
-    device = choose_device(training.device)
-    passages, parts = data.validation, split_text(text)
+    device, tokenizer = choose_device(training.device), corpus.tokenizer
+    passages = data.validation
     choices = [passages.evenly_spaced(count) for count in (training.eval_windows, len(passages))]
-    validation_seen, test_seen = seen_in_training(parts.train, parts.validation, parts.test)
-    on_chosen, on_all = measure_baselines(data.train, passages, choices, tokenizer.d_vocab)
+    on_chosen, on_all = measure_baselines(data.counted, passages, choices, tokenizer.d_vocab)
     return {
         "model": dataclasses.asdict(model.config),
         "training": dataclasses.asdict(training),
@@ -222,13 +234,9 @@ def _describe(
         "implementation": model.implementation,
         "text": {
             "name": readable_name(text_name),
-            "sha256": hashlib.sha256(text.encode()).hexdigest(),
-            "characters": len(text),
             "train_tokens": len(data.train),
             "validation_tokens": len(passages.tokens),
-            "validation_characters": len(parts.validation),
-            "test_characters": len(parts.test),
-            "sentences_seen_in_training": {"validation": validation_seen, "test": test_seen},
+            **(_describe_cache(corpus) if isinstance(corpus, TokenCache) else _describe_text(corpus)),
         },
         "prompt": sample_prompts(tokenizer, data, training)[0],
         "baselines": dataclasses.asdict(on_chosen),
@@ -238,4 +246,30 @@ def _describe(
         "code": code_version(),
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+def _describe_text(whole: WholeText) -> dict[str, Any]:
+    parts = whole.parts
+    validation_seen, test_seen = seen_in_training(parts.train, parts.validation, parts.test)
+    return {
+        "sha256": _sha256(whole.text),
+        "characters": len(whole.text),
+        "validation_characters": len(parts.validation),
+        "test_characters": len(parts.test),
+        "sentences_seen_in_training": {"validation": validation_seen, "test": test_seen},
+    }
+
+
+def _describe_cache(cache: TokenCache) -> dict[str, Any]:
+    characters = cache.about["characters"]
+    return {
+        "sha256": cache.about["content"],
+        "characters": sum(characters.values()),
+        "validation_characters": characters["validation"],
+        "test_characters": characters["test"],
+        "measured_characters": MEASURED_CHARACTERS,
+        "counted_tokens": COUNTED_TOKENS,
+        "files": [readable_name(file) for file in cache.about["files"]],
+        "cache": {"folder": cache.path.name, "sha256": cache.about["sha256"]},
     }

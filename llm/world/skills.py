@@ -20,7 +20,7 @@ from llm.world.asking import SKILLS, Probe, first_probes
 from llm.world.checker import check
 
 _ROWS = 64  # sequences in a forward pass
-_BEGINNING = 20_000  # characters read to recognise the world's text
+BEGINNING = 20_000  # characters read to recognise the world's text
 _LEAST_FRACTION = 0.9
 
 
@@ -53,7 +53,7 @@ class _Continuation:
 
 def is_world_text(text: str) -> bool:
     """Whether a text is from the story world: nearly all sentences of its beginning are well-formed."""
-    return check(text[:_BEGINNING]).well_formed_fraction >= _LEAST_FRACTION
+    return check(text[:BEGINNING]).well_formed_fraction >= _LEAST_FRACTION
 
 
 def skills(

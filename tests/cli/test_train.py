@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -137,3 +138,30 @@ def test_divergence_first_seen_at_an_evaluation_is_explained(sample_tokens, caps
     sentence = said_by(capsys, ["train", "--data", "foxes.txt", "--tokenizer", "char", *TINY, *words], 1)
     assert "Training diverged in step 1" in sentence and "Try a third of the learning rate" in sentence
     assert list_runs()[0].state == "failed"
+
+
+def test_several_files_are_documents_of_a_token_cache_that_is_made_again_when_it_is_gone(capsys):
+    Path("other.txt").write_text(ENGLISH.replace("fox", "hen"))
+    path = train("--data", "foxes.txt", "other.txt")
+    shown = capsys.readouterr().out
+    assert "foxes.txt and 1 more file: " in shown
+    assert "large text Validation and test are measured on the first 1,000,000 characters of their parts" in shown
+    assert not (path / "text.txt").exists()
+    [cache] = Path("checkpoints/tokens").glob("*/cache.json")
+    assert main(["evaluate", str(path), "--part", "test"]) == 0
+    shown = capsys.readouterr().out
+    assert "on the beginning of its test part: " in shown and "baselines count the first 2,000,000 tr" in shown
+    before = (cache.parent / "train.tokens").read_bytes()
+    shutil.rmtree(cache.parent)
+    assert f"{cache.parent} is gone" in said_by(capsys, ["evaluate", str(path)], 2)
+    assert main(["train", "--resume", str(path)]) == 0
+    assert (cache.parent / "train.tokens").read_bytes() == before
+    shutil.rmtree(cache.parent)
+    Path("other.txt").write_text("another text\n" * 200)
+    assert f"{Path('other.txt').resolve()} changed since" in said_by(capsys, ["train", "--resume", str(path)], 2)
+
+
+def test_a_large_file_is_not_kept_in_the_run_folder(monkeypatch):
+    monkeypatch.setattr("llm.cli.large_text.LARGE_BYTES", 1000)
+    path = train()
+    assert not (path / "text.txt").exists() and RunFolder(path).config().raw["text"]["name"] == "foxes.txt"

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
+from llm.data import split_text
 from llm.interpret.composition import composition
 from llm.interpret.copying_test import Experiment, Repetition, answer_probabilities
 from llm.presets import preset
@@ -78,7 +79,7 @@ def test_examples_come_from_the_held_out_text_and_another_can_be_chosen(home, na
     never_ask(home)
     app = open_page("circuit", run=names_run.name)
     examples = box(app, EXAMPLE)
-    validation = load_run(names_run).folder.parts().validation
+    validation = split_text(load_run(names_run).folder.text()).validation
     for option in examples.options[:-1]:
         before, piece = re.fullmatch(r"… (.*) \| (.)", option).groups()
         assert before + piece in validation

@@ -6,9 +6,10 @@ import os
 import pytest
 import torch
 from odd_folders import ODD, SECRET, mutations, put, within
-from run_folders import MODEL, copy_run, new_run, row
+from run_folders import MODEL, TOKENIZER, copy_run, new_run, row
 
 from llm import Transformer
+from llm.runs.corpus import run_corpus
 from llm.runs.folder import FILES, RunFolder
 from llm.runs.listing import list_runs
 from llm.runs.loading import load_run
@@ -50,7 +51,7 @@ def test_a_run_with_something_odd_in_place_of_a_file_is_listed_with_the_reason(t
         lambda run: run.text(),
         lambda run: run.read_metrics(),
         lambda run: run.last_evaluation(),
-        lambda run: run.parts(),
+        lambda run: run_corpus(run, TOKENIZER),
         lambda run: run.truncate_metrics(1),
         lambda run: run.append_metrics(row(4)),
         lambda run: run.append_sample({"text": "a"}),

@@ -9,6 +9,7 @@ from run_folders import rows_without_times
 from tiny_training import TEXT, TRAINING, same, start, weights
 
 from llm.data import split_text
+from llm.runs.corpus import run_corpus
 from llm.training.setup import resume_run
 
 
@@ -27,7 +28,7 @@ def test_a_run_from_before_the_test_part_trains_on_bit_for_bit_and_keeps_all_of_
     resumed = resume_run(older.folder.path)
     metrics = list(resumed)
     assert same(weights(straight), weights(resumed))
-    train, validation, test = resumed.folder.parts()
+    train, validation, test = run_corpus(resumed.folder, resumed.tokenizer).parts
     assert (train, test) == (split_text(TEXT).train, "")
     assert metrics[-1].final_evaluation.characters > 0.9 * len(validation) > 0.09 * len(TEXT)
 

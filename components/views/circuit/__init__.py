@@ -62,7 +62,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
         end = selection.at(None)
         scores = [torch.tensor(scores_of(end)[name]) for name in ("previous", "copying")]
         first, second = (f"{layer}.{head}" for layer, head in circuit_pair(*scores))
-        others = other_pieces(text_data(selection).train, repetition, held_out.copied_tokens(selection))
+        others = other_pieces(text_data(selection).counted, repetition, held_out.copied_tokens(selection))
     if not others:
         raise ValueError("This model knows a single token, so no other piece can replace the one to be copied")
     heads = [(layer, head) for layer in range(run.config.n_layers) for head in range(run.config.n_heads)]

@@ -17,6 +17,7 @@ from components.views.circuit.choices import NO_REPETITION
 from llm.checkpoints import Run
 from llm.interpret.copying_examples import CopyingExample, copying_examples
 from llm.interpret.copying_test import last_repetition
+from llm.runs.corpus import run_corpus
 from llm.runtime import compute
 from llm.runtime.result_cache import ResultCache
 
@@ -83,8 +84,9 @@ def examples_of(selection: Selection) -> list[CopyingExample]:
 
     def find() -> list[CopyingExample]:
         longest = min(MAX_TOKENS, run.config.n_ctx)
-        texts = [run.tokenizer.encode(text)[:longest] for text in _passages(run.folder.parts().validation)]
-        return compute.finish(copying_examples.steps(run.model, texts, data.train, EXAMPLES))
+        held_out = run_corpus(run.folder, run.tokenizer).excerpt("validation")
+        texts = [run.tokenizer.encode(text)[:longest] for text in _passages(held_out)]
+        return compute.finish(copying_examples.steps(run.model, texts, data.counted, EXAMPLES))
 
     return _examples.get((run.folder.path, run.step), find)
 

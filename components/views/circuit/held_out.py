@@ -33,7 +33,7 @@ def pieces_of(selection: Selection) -> CopiedPieces:
     run, data = selection.run(), text_data(selection)
     return _pieces.get(
         run.folder.path,
-        lambda: compute.run(copied_pieces, *windows_of(selection), data.train, run.config.d_vocab),
+        lambda: compute.run(copied_pieces, *windows_of(selection), data.counted, run.config.d_vocab),
     )
 
 

@@ -14,6 +14,7 @@ from llm.checkpoints import Run, load_run
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData, windows
 from llm.loss import next_token_loss
+from llm.runs.corpus import run_corpus
 from llm.tokenizers import bpe
 from llm.tokenizers.bpe import N_BYTES, train_merges
 from llm.trace.code_example import CodeExample, weight_gradient
@@ -98,7 +99,7 @@ def _windows(run: Run) -> CodeExample:
     """A batch of training windows, drawn from the beginning of the run's text."""
 
     def batch(_: ForwardPass) -> None:
-        excerpt = run.folder.text()[: EXCERPT + 40 * run.config.n_ctx]
+        excerpt = run_corpus(run.folder, run.tokenizer).beginning(EXCERPT + 40 * run.config.n_ctx)
         text_data = TextData.from_text(excerpt, run.tokenizer, run.config.n_ctx)
         text_data.batch(WINDOWS, 0, 0, torch.device("cpu"))
 
@@ -110,7 +111,7 @@ def _bpe(run: Run) -> CodeExample:
     """The first merges that BPE learns from the beginning of the run's text."""
 
     def merge(_: ForwardPass) -> None:
-        train_merges(run.folder.text()[:EXCERPT], N_BYTES + MERGES)
+        train_merges(run_corpus(run.folder, run.tokenizer).beginning(EXCERPT), N_BYTES + MERGES)
 
     return CodeExample("BPE merges", _file(bpe), ("train_merges",), merge)
 

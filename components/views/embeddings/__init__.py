@@ -128,7 +128,7 @@ def tokens_of(selection: Selection) -> dict[str, Any]:
 
     def compute_value() -> dict[str, Any]:
         vocabulary = range(run.config.d_vocab)
-        counts = np.bincount(text_data(selection).train.numpy(), minlength=run.config.d_vocab)
+        counts = np.bincount(text_data(selection).counted.numpy(), minlength=run.config.d_vocab)
         kinds = [KINDS.index(token_kind(run.tokenizer.token_bytes(token))) for token in vocabulary]
         return {"texts": token_texts(run.tokenizer, vocabulary), "kinds": kinds, "counts": counts.tolist()}
 

@@ -25,11 +25,12 @@ from components.shared.view import Question, Table, View, require_finite
 from components.views.patching.explanations import ACTIVATION_PATCHING
 from llm.interpret.activation_patching import Patch, Site, activation_patching, logit_difference
 from llm.interpret.prompts import PromptPair, prompt_pair
+from llm.runs.corpus import run_corpus
 from llm.runtime import compute
 from llm.runtime.result_cache import ResultCache
 from llm.tokenizers import Tokenizer
 from llm.world.contrasts import CONTRASTS, Contrast, contrasts
-from llm.world.skills import is_world_text
+from llm.world.skills import BEGINNING, is_world_text
 
 OWN = "own"
 SITES = {
@@ -139,7 +140,7 @@ def ready_pairs(selection: Selection) -> list[Contrast]:
     run = selection.run()
 
     def find_pairs() -> list[Contrast]:
-        if not is_world_text(run.folder.text()):
+        if not is_world_text(run_corpus(run.folder, run.tokenizer).beginning(BEGINNING)):
             return []
         return [contrast for skill in CONTRASTS for contrast in itertools.islice(_fitting(run.tokenizer, skill), MOST)]
 

@@ -1,0 +1,55 @@
+"""What a run was trained on: its text.txt or, if the text is large, a token cache beside the runs."""
+
+from __future__ import annotations
+
+import re
+
+from llm.data.token_cache import FOLDER, TokenCache, TokenCacheError, tokenizer_hash
+from llm.data.whole_text import Corpus, WholeText
+from llm.runs.config import RunConfig
+from llm.runs.errors import DamagedCheckpointError
+from llm.runs.folder import RunFolder
+from llm.tokenizers import Tokenizer
+
+CACHE_NAME = re.compile(r"[0-9a-f]{16}")  # no path that leads elsewhere
+
+
+def run_corpus(folder: RunFolder, tokenizer: Tokenizer) -> Corpus:
+    """The text of a run whose tokenizer this is.
+
+    Raises:
+        DamagedCheckpointError: text.txt or what config.json says of the cache is damaged.
+        TokenCacheError: the cache is gone, damaged or another one.
+    """
+    config = folder.config()
+    if "cache" not in (config.about(dict, "text") or {}):
+        # an older run has no test part: its best weights were chosen on all that it was not trained on
+        return WholeText(folder.text(), tokenizer, config.about(int, "text", "test_characters") is not None)
+    name, sha256 = config.about(str, "text", "cache", "folder"), config.about(str, "text", "cache", "sha256")
+    if name is None or sha256 is None or not CACHE_NAME.fullmatch(name):
+        raise DamagedCheckpointError(folder.path / "config.json", "it does not say which token cache the run has")
+    path = folder.path.parent / FOLDER / name
+    files = config.about(list, "text", "files") or []
+    try:
+        cache = TokenCache.open(path, sha256)
+    except TokenCacheError as error:
+        remake = f"uv run llm train --resume {folder.path}"
+        raise TokenCacheError(
+            f"{error}. Run {folder.id} needs it; `{remake}` makes it again from {', '.join(map(str, files))[:300]}"
+        ) from None
+    if tokenizer_hash(folder.path) != cache.about["tokenizer"]:
+        raise DamagedCheckpointError(
+            folder.path / "tokenizer.json", f"it is not the tokenizer of the token cache {path}"
+        )
+    return cache
+
+
+def text_limits(config: RunConfig) -> str:
+    """On how much of a large text figures are computed, in words; empty for a run that has all of its text."""
+    measured, counted = config.about(int, "text", "measured_characters"), config.about(int, "text", "counted_tokens")
+    if measured is None or counted is None:
+        return ""
+    return (
+        f"Validation and test are measured on the first {measured:,} characters of their parts, and baselines count "
+        f"the first {counted:,} training tokens, where there are more."
+    )
