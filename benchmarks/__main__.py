@@ -2,7 +2,8 @@
 
 Prints a table and writes it to a JSON file with the machine, the threads, the versions and the commit. Each row is
 measured alternately with its peer, several times; shown are the median and, after ±, half the distance of the
-quartiles. Whatever else runs on the machine slows both, but not equally: measure on an idle one.
+quartiles. Whatever else runs on the machine slows both, but not equally: measure on an idle one. The speed of training
+in the app, with one and three tabs watching, needs Chromium: `uv run python benchmarks/app_speed.py --rounds 10`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import time
@@ -21,11 +21,15 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import generation, tokenizing
+from benchmarks import generation, scaling, startup, time_to_loss, tokenizing, training, whole_run
 from benchmarks.rows import Row
+from llm.runtime import compute
+from llm.runtime.conditions import current_conditions
+from llm.runtime.device import choose_precision
 
-ROWS: dict[str, Callable[[], Row]] = {**generation.ROWS, **tokenizing.ROWS}
-PACKAGES = ("torch", "numpy", "transformers", "tokenizers")
+MODULES = (time_to_loss, training, generation, whole_run, startup, tokenizing, scaling)
+ROWS: dict[str, Callable[[], Row]] = {name: build for module in MODULES for name, build in module.ROWS.items()}
+PEERS = ("transformers", "tokenizers")
 
 
 @dataclass
@@ -42,34 +46,39 @@ class Result:
         return statistics.median(self.peer) / statistics.median(self.ours)
 
 
-def measure(name: str, ours: Callable[[], object], peer: Callable[[], object], repeats: int) -> Result:
-    """Both alternately, after one run each that is not counted."""
+def measure(name: str, row: Row, repeats: int) -> Result:
+    """Both alternately, after one run each that is not counted, unless the row is measured once."""
     result = Result(name, [], [])
-    for repeat in range(repeats + 1):
-        for work, seconds in ((ours, result.ours), (peer, result.peer)):
+    for repeat in range(1 if row.once else repeats + 1):
+        for work, seconds in ((row.ours, result.ours), (row.peer, result.peer)):
             started = time.perf_counter()
-            work()
-            if repeat:
-                seconds.append(time.perf_counter() - started)
+            own = work()
+            if repeat or row.once:
+                seconds.append(own if isinstance(own, float) else time.perf_counter() - started)
     return result
 
 
+def spread(seconds: list[float]) -> float:
+    """Half the distance of the quartiles; 0 of a single measurement."""
+    if len(seconds) == 1:
+        return 0.0
+    low, _, high = statistics.quantiles(seconds, n=4)
+    return (high - low) / 2
+
+
 def shown(seconds: list[float]) -> str:
-    """The median in milliseconds and half the distance of the quartiles."""
-    low, median, high = statistics.quantiles(seconds, n=4)
-    return f"{median * 1e3:9.1f} ± {(high - low) / 2 * 1e3:6.1f} ms"
+    """Median and spread in milliseconds."""
+    return f"{statistics.median(seconds) * 1e3:9.1f} ± {spread(seconds) * 1e3:6.1f} ms"
 
 
 def conditions() -> dict[str, object]:
     """What the figures depend on."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
-        "machine": platform.processor() or platform.machine(),
+        **asdict(compute.run(current_conditions, torch.device("cpu"), choose_precision("auto", torch.device("cpu")))),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "versions": {package: version(package) for package in PACKAGES},
+        "peers": {package: version(package) for package in PEERS},
         "commit": commit.stdout.strip(),
     }
 
@@ -88,17 +97,22 @@ def main() -> None:
         parser.error(f"--repeats must be at least 2, got {arguments.repeats}")
     found = conditions()
     print(json.dumps(found))
-    print(f"{'':28} {'this project':>21} {'peer':>21}  as fast   bar")
+    print(f"{'':28} {'this project':>21} {'peer':>21}  as fast    bar")
     results = []
     for name in chosen:
         try:
-            row = ROWS[name]()
+            row = compute.run(ROWS[name])
         except FileNotFoundError as error:
             print(f"{name:28} skipped: {error.filename} does not exist")
             continue
-        result = measure(name, row.ours, row.peer, arguments.repeats)
-        results.append(asdict(result) | {"ratio": result.ratio, "peer_name": row.peer_name, "bar": row.bar})
-        print(f"{name:28} {shown(result.ours)} {shown(result.peer)}  {result.ratio:6.2f}× {row.bar:5.2f}×", flush=True)
+        result = compute.run(measure, name, row, arguments.repeats)  # in the thread that trains, with its allocator
+        figures = {"ratio": result.ratio, "peer_name": row.peer_name, "bar": row.bar, "parameters": row.parameters}
+        for side in ("ours", "peer"):
+            seconds = getattr(result, side)
+            figures |= {f"{side}_median": statistics.median(seconds), f"{side}_spread": spread(seconds)}
+        results.append(asdict(result) | figures)
+        line = f"{name:28} {shown(result.ours)} {shown(result.peer)}  {result.ratio:6.2f}× {row.bar:5.2f}×"
+        print(f"{line}  {row.peer_name}", flush=True)
     arguments.json.write_text(json.dumps({"conditions": found, "rows": results}, indent=1))
 
 
