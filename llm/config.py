@@ -143,6 +143,11 @@ class TrainingConfig:
     compile: Annotated[
         bool, Doc("Compile the model with torch.compile first (takes about a minute; steps on a GPU are then faster).")
     ] = False
+    gradient_checkpointing: Annotated[
+        bool,
+        Doc("Save only the input of each block for the backward pass, and compute it again there: less memory, a "
+            "third more arithmetic, the same gradients."),
+    ] = False  # fmt: skip
     max_disk_mb: Annotated[
         int, Doc("Maximum size of a run's snapshots in megabytes; beyond it, snapshots from the middle are deleted.")
     ] = 2000

@@ -30,8 +30,12 @@ def kept_for_backward(
     """Bytes that autograd really saves in a forward pass and its loss, each storage once, without the weights."""
     model = Transformer(config, implementation)
     set_attend(model, attention_kernel(CPU, precision))
-    tokens = torch.randint(config.d_vocab, (batch_size, config.n_ctx))
-    targets = torch.randint(config.d_vocab, (batch_size, config.n_ctx))
+    return saved_bytes(model, torch.randint(config.d_vocab, (batch_size, config.n_ctx)), precision)
+
+
+def saved_bytes(model: Transformer, tokens: torch.Tensor, precision: torch.dtype = torch.float32) -> int:
+    """The same of this model, for these tokens."""
+    targets = torch.randint(model.config.d_vocab, tokens.shape)
     own = {tensor.untyped_storage().data_ptr() for tensor in [*model.parameters(), *model.buffers()]}
     storages: dict[int, torch.UntypedStorage] = {}  # holding them keeps their addresses from being used again
 

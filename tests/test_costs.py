@@ -117,6 +117,7 @@ PEAKS = [  # architecture, d_vocab, implementation, precision, settings, sizes
     ("llama", 2048, "einops", "float32", {"batch_size": 2}, {}),
     ("olmo", 2048, "fused", "float32", {"batch_size": 2, "accumulation": 2}, {}),
     ("olmo", 65, "einops", "bfloat16", {"batch_size": 4}, {}),
+    ("gpt", 65, "fused", "float32", {"batch_size": 8, "gradient_checkpointing": True}, {"n_layers": 6}),
     ("llama", 65, "fused", "float32", {"batch_size": 1}, {"d_model": 256, "n_ctx": 16}),  # in the optimizer's step
 ]
 

@@ -20,6 +20,7 @@ EXCEPTIONS = {
     ("llm/cli/flags.py", "none"),  # the value None
     ("llm/runs/folder.py", "none"),  # no snapshots
     ("llm/loss.py", "none"),  # no reduction
+    ("llm/training/jobs.py", "none"),  # the id that torchrun gives a job without one
     ("llm/runtime/conditions.py", "sentencepiece"),  # a package
     ("components/views/attention_training/__init__.py", "none"),  # no control run
     ("pages/tokenizer.py", "none"),  # no run

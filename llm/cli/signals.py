@@ -15,7 +15,10 @@ SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides the cursor
 
 
 class StopSignals:
-    """A context manager that remembers the first stop signal; a second Ctrl-C ends the process at once."""
+    """A context manager that remembers the first stop signal; a second Ctrl-C ends the process at once.
+
+    torchrun hands a Ctrl-C to its processes, perhaps twice, and ends those that still run after 30 seconds.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -34,7 +37,8 @@ class StopSignals:
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         # os.write: a signal may arrive in the middle of a print, which is not reentrant
-        if self.received is not None and number == signal.SIGINT:
+        by_launcher = "TORCHELASTIC_RUN_ID" in os.environ  # which sends the same signal more than once
+        if self.received is not None and number == signal.SIGINT and not by_launcher:
             if sys.stdout.isatty():
                 os.write(sys.stdout.fileno(), SHOW_CURSOR + b"\n")
             os._exit(128 + number)

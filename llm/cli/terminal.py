@@ -36,10 +36,10 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def console() -> Console:
+def console(quiet: bool = False) -> Console:
     """Standard output as a rich console that prints plain text: no markup, no automatic highlighting."""
     width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
-    return _Console(width=width, highlight=False, markup=False, emoji=False)
+    return _Console(width=width, highlight=False, markup=False, emoji=False, quiet=quiet)
 
 
 def visible(text: str) -> str:
@@ -48,8 +48,12 @@ def visible(text: str) -> str:
 
 
 def print_error(message: str, code: int) -> int:
-    """Print an error message on standard error; returns the exit code."""
-    print(f"llm: {visible(message)}", file=sys.stderr)
+    """Print an error message on standard error; returns the exit code.
+
+    Of several processes that torchrun started the first prints what stops them all.
+    """
+    if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":
+        print(f"llm: {visible(message)}", file=sys.stderr)
     return code
 
 
@@ -163,7 +167,8 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
         "text": f"{text['name']}: {text['characters']:,} characters; {len(trainer.data.train):,} training tokens, "
         f"{len(validation.tokens):,} validation tokens, {model.d_vocab:,} distinct",
         "training": f"{training.steps:,} steps of {windows} windows of {model.n_ctx} tokens: "
-        f"{training.steps * windows * model.n_ctx:,} tokens, on {trainer.device.type}",
+        f"{training.steps * windows * model.n_ctx:,} tokens, on {trainer.device.type}"
+        + (f" in {trainer.processes.count} processes" if trainer.processes.count > 1 else ""),
         "optimizer": f"{OPTIMIZERS[training.optimizer].label}, learning_rate={training.learning_rate:g}",
         "validation": f"on {measured} of {len(validation)} passages of about 512 characters, at the end on all"
         + ("" if seen is None else f"; {seen:.0%} of its sentences occur word for word in training"),

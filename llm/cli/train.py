@@ -1,13 +1,13 @@
 """`uv run llm train`: train a new model, or resume a run.
 
 Ctrl-C, a closed terminal and every other signal that can be caught stop it after the current step, with a snapshot; the
-run can then be resumed.
+run can then be resumed. `torchrun … -m llm.cli train …` starts several processes that train one run together; the
+first of them prints.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -32,14 +32,31 @@ from llm.presets import DESCRIPTIONS, SIZE_DESCRIPTIONS, preset
 
 if TYPE_CHECKING:  # torch is imported once the flags have been checked
     from llm.data.token_cache import TokenCache
+    from llm.runtime.processes import Processes
+    from llm.training.setup import Prepared
     from llm.training.trainer import Trainer
 
 
 def train(flags: ParsedFlags) -> int:
     """Start or resume a run and show its progress; returns the exit code."""
-    make_trainer = _resumed_trainer(flags) if "resume" in flags else _new_trainer(flags)
+    prepare = _resumed_run(flags) if "resume" in flags else _new_run(flags)
+
+    from llm.runtime.processes import LostProcessError, joined_processes, lost_process
+
+    try:
+        with joined_processes() as processes:
+            return _train(prepare(processes), processes)
+    except RuntimeError as error:
+        if not lost_process(error):
+            raise
+        message = str(error) if isinstance(error, LostProcessError) else "another process ended before training began"
+        return print_error(message, 1)
+
+
+def _train(make_trainer: Callable[[], Trainer], processes: Processes) -> int:
     from llm.checkpoints import RunNotSavedError
     from llm.runtime import compute
+    from llm.runtime.processes import LostProcessError, lost_process
     from llm.training.divergence import TrainingDiverged
 
     with StopSignals() as stop:
@@ -50,16 +67,26 @@ def train(flags: ParsedFlags) -> int:
             except RunNotSavedError:
                 raise
             except OSError:  # the reader of the output, or the terminal, is gone
-                compute.run(trainer.snapshot)
+                if processes.count == 1:  # several would wait for each other in different steps
+                    compute.run(trainer.snapshot)
                 if stop.received is None:
                     raise
                 return 128 + stop.received
         except (TrainingDiverged, RunNotSavedError) as error:
             return print_error(str(error), 1)
+        except RuntimeError as error:
+            if not lost_process(error):
+                raise
+            assert trainer.folder is not None
+            newest, path = max(trainer.folder.snapshots(), default=0), trainer.folder.path
+            raise LostProcessError(
+                f"another process of this training ended in step {trainer.step + 1:,}. The run is saved in {path} up "
+                f"to step {newest:,}; continue it with --resume {path}"
+            ) from None
 
 
-def _new_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
-    """Check and prepare all that a new run needs; only the returned function creates its folder."""
+def _new_run(flags: ParsedFlags) -> Callable[[Processes], Callable[[], Trainer]]:
+    """Check the flags of a new run. The returned function prepares it; what that one returns creates its folder."""
     architecture, size = flags.get("architecture", "gpt"), flags.get("size", "small")
     kind = flags.get("tokenizer", tokenizers.DEFAULT_TOKENIZER)
     changes = fields_of(ModelConfig, flags)
@@ -71,49 +98,64 @@ def _new_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
         )
     training = TrainingConfig(**fields_of(TrainingConfig, flags))
     model = preset(architecture, size, d_vocab=1 if d_vocab is None else d_vocab, **changes)
-    processes = os.environ.get("WORLD_SIZE", "1")
-    if processes != "1":
-        raise ValueError(f"{processes} processes were started, and each would train its own run: start only one")
-
-    from llm.data import read_text, train_tokenizer
-    from llm.training.setup import check_machine, start_run
-
     paths = [Path(name) for name in flags.get("data", [DEFAULT_TEXT])]
-    checkpoints_dir = Path(flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
-    text: str | TokenCache
-    if len(paths) == 1 and not is_large(paths[0]):
-        text, text_name = read_text(paths[0]), paths[0].name
-        check_machine(training)  # fail before a tokenizer is trained
-        tokenizer = train_tokenizer(kind, text, d_vocab)
-    else:
-        check_machine(training)
-        text = make_token_cache(paths, kind, d_vocab, checkpoints_dir)
-        text_name, tokenizer = text.about["name"], text.tokenizer
-    model = dataclasses.replace(model, d_vocab=tokenizer.d_vocab)
-    return partial(
-        start_run,
-        model,
-        training,
-        kind,
-        text,
-        text_name,
-        checkpoints_dir,
-        d_vocab,
-        architecture,
-        size,
-        flags.get("implementation", "fused"),
-        tokenizer,
-    )
+    folder = Path(flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
+
+    def prepare(processes: Processes) -> Callable[[], Trainer]:
+        from llm.training.jobs import run_of_job
+        from llm.training.machine import check_machine
+        from llm.training.setup import resume_run, start_together
+
+        begun = processes.from_first(lambda: run_of_job(folder, model, training))
+        if begun is not None:
+            return partial(resume_run, begun, processes)
+        processes.together(lambda: check_machine(training, processes))  # fail before a tokenizer is trained
+        return partial(start_together, processes.together(lambda: read(processes)), processes)
+
+    def read(processes: Processes) -> Callable[[], Prepared] | None:
+        """Read the text and train a tokenizer, in the first process."""
+        from llm.data import read_text, train_tokenizer
+        from llm.training.setup import prepare_run
+
+        if not processes.first:
+            return None
+        text: str | TokenCache
+        if len(paths) == 1 and not is_large(paths[0]):
+            text, text_name = read_text(paths[0]), paths[0].name
+            tokenizer = train_tokenizer(kind, text, d_vocab)
+        else:
+            text = make_token_cache(paths, kind, d_vocab, folder)
+            text_name, tokenizer = text.about["name"], text.tokenizer
+        return partial(
+            prepare_run,
+            dataclasses.replace(model, d_vocab=tokenizer.d_vocab),
+            training,
+            kind,
+            text,
+            text_name,
+            folder,
+            d_vocab,
+            architecture,
+            size,
+            flags.get("implementation", "fused"),
+            tokenizer,
+            processes,
+        )
+
+    return prepare
 
 
-def _resumed_trainer(flags: ParsedFlags) -> Callable[[], Trainer]:
+def _resumed_run(flags: ParsedFlags) -> Callable[[Processes], Callable[[], Trainer]]:
     reject_combination(flags, "resume", "a run resumes with the settings it started with", allowed=["checkpoints_dir"])
     path = run_folder(flags["resume"], flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
 
-    from llm.training.setup import resume_run
+    def prepare(processes: Processes) -> Callable[[], Trainer]:
+        from llm.training.setup import resume_run
 
-    remake_token_cache(path)
-    return partial(resume_run, path)
+        processes.together(lambda: remake_token_cache(path) if processes.first else None)
+        return partial(resume_run, path, processes)
+
+    return prepare
 
 
 def _drive(trainer: Trainer, stop: StopSignals) -> int:
@@ -123,7 +165,8 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
     from llm.training.resumes import resumes
 
     assert trainer.folder is not None
-    screen, path = console(), str(trainer.folder.path)
+    processes = trainer.processes
+    screen, path = console(quiet=not processes.first), str(trainer.folder.path)
     describe_run(trainer, screen)
     for resume in resumes(trainer.folder.config()):
         if resume.step == trainer.step:
@@ -132,14 +175,15 @@ def _drive(trainer: Trainer, stop: StopSignals) -> int:
     with TrainingView(trainer, screen) as view:
         if not trainer.folder.snapshots():
             view.step(compute.run(trainer.initial_metrics))
-        while not trainer.finished and stop.received is None:
+        # all stop at one step, whichever received the signal
+        while not trainer.finished and not (received := processes.largest(stop.received or 0)):
             view.step(compute.run(next, trainer))
-    if stop.received is not None and not trainer.finished:
+    if not trainer.finished:
         compute.run(trainer.snapshot)
         summary = (
             f"Stopped at step {trainer.step:,} of {trainer.config.steps:,}; the run is saved in {path}. Resume with:"
         )
-        command, code = command_line("train", resume=path), 128 + stop.received
+        command, code = command_line("train", resume=path), 128 + received
     else:
         measured = final_loss(trainer.folder)
         summary = f"Finished: {trainer.stop_reason}. {measured}The run is saved in {path}. Generate text with:"

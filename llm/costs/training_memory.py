@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.costs.activations import FLOAT32, activation_bytes, weight_copy_bytes
@@ -54,7 +54,7 @@ def memory(
     weights      4 · parameters: in float32, whatever the forward pass's format
     gradients    4 · parameters
     optimizer    4 · (numbers that its entry keeps per weight of the blocks' matrices, and per other parameter)
-    activations  see `llm.costs.activations`
+    activations  see `llm.costs.activations`; with gradient checkpointing those of one block, and the blocks' inputs
     in_backward  the gradients of the log-probabilities and of the logits, or of the two widest tensors of a block
     in_step      4 · numbers of the largest group of equal matrices, as often as the optimizer's entry says; or the
                  weights twice, while a snapshot is written
@@ -68,12 +68,16 @@ def memory(
     largest_group = config.n_layers * max(attention_weights(config), 2 * config.d_model * config.d_mlp)
     makes_pattern = implementation != "fused" or POSITIONS[config.positional].acts_on == "scores" or config.dropout > 0
     widest = max(width * config.d_mlp, FLOAT32 * config.n_heads * config.n_ctx if makes_pattern else 0)
+    saved = activation_bytes(config, training.batch_size, implementation, width)
+    if training.gradient_checkpointing:
+        of_one_block = activation_bytes(replace(config, n_layers=1), training.batch_size, implementation, width)
+        saved = of_one_block + FLOAT32 * config.n_layers * positions * config.d_model
     return Memory(
         weights=FLOAT32 * parameters,
         optimizer=FLOAT32 * state,
         gradients=FLOAT32 * parameters,
         accumulated=FLOAT32 * parameters if training.accumulation > 1 else 0,
-        activations=activation_bytes(config, training.batch_size, implementation, width),
+        activations=saved,
         weight_copies=weight_copy_bytes(config, width),
         in_backward=2 * positions * max(FLOAT32 * config.d_vocab, widest),
         in_step=FLOAT32 * max(2 * parameters, optimizer.step_copies * largest_group),

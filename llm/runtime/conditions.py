@@ -30,11 +30,12 @@ class Conditions:
     precision: str  # number format of the forward pass: float32, bfloat16 or float16
     threads: int  # that share one operation
     interop_threads: int  # that run operations side by side
+    processes: int  # that each compute a part of a batch
     versions: dict[str, str]  # of Python, this library and the packages that it computes with
 
 
-def current_conditions(device: torch.device, precision: torch.dtype) -> Conditions:
-    """The conditions of a computation on this device, in the calling thread."""
+def current_conditions(device: torch.device, precision: torch.dtype, processes: int = 1) -> Conditions:
+    """The conditions of a computation on this device, in the calling thread and as many processes."""
     return Conditions(
         device=device.type,
         accelerator=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
@@ -44,6 +45,7 @@ def current_conditions(device: torch.device, precision: torch.dtype) -> Conditio
         precision=str(precision).removeprefix("torch."),
         threads=torch.get_num_threads(),
         interop_threads=torch.get_num_interop_threads(),
+        processes=processes,
         versions=_versions(),
     )
 

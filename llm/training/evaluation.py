@@ -29,6 +29,7 @@ from llm.data.passages import Passages
 from llm.loss import token_losses
 from llm.model import Transformer
 from llm.runtime.evaluation_mode import evaluating
+from llm.runtime.processes import Processes
 from llm.runtime.stepwise import stepwise
 
 Autocast = Callable[[], AbstractContextManager[object]]
@@ -64,11 +65,18 @@ def evaluate(
     chosen: Int[Tensor, " chosen"] | None = None,
     batch_size: int = 16,
     autocast: Autocast = nullcontext,
+    processes: Processes | None = None,
 ) -> Generator[None, None, Evaluation]:
-    """Measure `model` on the `chosen` passages, or on all of them. Yields after each batch of windows."""
+    """Measure `model` on the `chosen` passages, or on all of them. Yields after each batch of windows.
+
+    Several `processes` share the windows, and all get the result.
+    """
     chosen = passages.evenly_spaced(len(passages)) if chosen is None else chosen
     with evaluating(model):
-        nats, right = yield from _token_measures(model, passages.tokens, passages.mask(chosen), batch_size, autocast)
+        wanted = passages.mask(chosen)  # [tokens]
+        nats, right = yield from _token_measures(
+            model, passages.tokens, wanted, batch_size, autocast, processes or Processes()
+        )
     tokens, characters = passages.starts.diff()[chosen], passages.characters[chosen]  # [chosen]
     total_nats, total_right = passages.sums(nats)[chosen], passages.sums(right)[chosen]  # [chosen]
     loss, accuracy = ratio(total_nats, tokens), ratio(total_right, tokens)
@@ -102,23 +110,28 @@ def _token_measures(
     wanted: Bool[Tensor, " tokens"],
     batch_size: int,
     autocast: Autocast,
+    processes: Processes,
 ) -> Generator[None, None, tuple[Float[Tensor, " tokens"], Float[Tensor, " tokens"]]]:
     """The loss of each wanted token in nats, and 1 where the likeliest token is the true one, else 0.
 
     A window without wanted tokens is left out, any other is read up to its last wanted token. Windows of similar length
-    share a batch; the shorter ones are padded at their end, which changes nothing before it.
+    share a batch; the shorter ones are padded at their end, which changes nothing before it. Of each batch a process
+    reads every n-th window, as many as the others; the rest is 0 until the processes' results are added.
     """
     n_ctx = model.config.n_ctx
     missing = -(len(tokens) - 1) % n_ctx
     windows = pad(tokens, (0, missing)).unfold(0, n_ctx + 1, n_ctx)  # [window, pos + 1], the last token is a target
     asked = pad(wanted[1:], (0, missing)).view(-1, n_ctx)  # [window, pos]
     lengths = (asked * torch.arange(1, n_ctx + 1)).amax(dim=1)  # [window]
-    nats, right = torch.zeros(2, *asked.shape, dtype=torch.float64)  # each [window, pos]
+    measures = torch.zeros(2, *asked.shape, dtype=torch.float64)  # [nats or right, window, pos]
     for batch in lengths.argsort(stable=True)[(lengths == 0).sum() :].split(batch_size):
         longest = int(lengths[batch[-1]])
-        nats[batch, :longest], right[batch, :longest] = _predict(model, windows[batch, : longest + 1], autocast)
+        own = batch[processes.rank :: processes.count]  # [window]
+        if len(own):
+            measures[:, own, :longest] = torch.stack(_predict(model, windows[own, : longest + 1], autocast))
         yield
-    nats, right = (pad(values.flatten(), (1, 0))[: len(tokens)] for values in (nats, right))  # [tokens]
+    measures = processes.sum(measures)
+    nats, right = (pad(values.flatten(), (1, 0))[: len(tokens)] for values in measures)  # [tokens]
     return nats, right
 
 

@@ -16,8 +16,10 @@ from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
 from llm.model import Transformer
 from llm.runtime.evaluation_mode import evaluating
-from llm.sampling import generate
+from llm.runtime.processes import Processes
+from llm.sampling import NonFiniteLogitsError, generate
 from llm.tokenizers import Tokenizer
+from llm.training.divergence import non_finite_measure
 from llm.training.evaluation import Autocast, evaluate
 from llm.world import check
 from llm.world.skills import is_world_text, skills
@@ -31,21 +33,40 @@ PROMPT_SEARCH = 8000  # tokens of the validation text in which beginnings of par
 Evaluator = Callable[[Transformer, int], dict[str, Any]]
 
 
-def validation(data: TextData, config: TrainingConfig, autocast: Autocast) -> Evaluator:
+def take_measures(
+    evaluators: Sequence[Evaluator], model: Transformer, step: int, processes: Processes
+) -> tuple[dict[str, Any], str | None]:
+    """What the evaluators of all processes measure, and which of it is not finite: None if all is."""
+    measures: dict[str, Any] = {}
+    problem = None
+    for evaluator in evaluators:
+        try:
+            measures |= evaluator(model, step)
+        except NonFiniteLogitsError:
+            problem = "model's logits contain NaN or infinity"
+        problem = problem or non_finite_measure(measures)
+        if problem:
+            break
+    for theirs, their_problem in processes.gathered((measures, problem)):
+        measures, problem = measures | theirs, problem or their_problem
+    return measures, problem
+
+
+def validation(data: TextData, config: TrainingConfig, autocast: Autocast, processes: Processes) -> Evaluator:
     """`evaluation`: loss and accuracy on `eval_windows` passages of the validation text, the same each time."""
     chosen = data.validation.evenly_spaced(config.eval_windows)
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
-        return {"evaluation": evaluate(model, data.validation, chosen, config.batch_size, autocast)}
+        return {"evaluation": evaluate(model, data.validation, chosen, config.batch_size, autocast, processes)}
 
     return measure
 
 
-def whole_validation(data: TextData, config: TrainingConfig, autocast: Autocast) -> Evaluator:
+def whole_validation(data: TextData, config: TrainingConfig, autocast: Autocast, processes: Processes) -> Evaluator:
     """`final_evaluation`: the same on all of the validation text."""
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
-        return {"final_evaluation": evaluate(model, data.validation, None, config.batch_size, autocast)}
+        return {"final_evaluation": evaluate(model, data.validation, None, config.batch_size, autocast, processes)}
 
     return measure
 
@@ -97,11 +118,13 @@ def standard_evaluators(
     data: TextData,
     config: TrainingConfig,
     autocast: Autocast,
+    processes: Processes,
 ) -> tuple[list[Evaluator], list[Evaluator]]:
     """Those of every evaluation, and those of the end alone.
 
     Validation loss, the sample, and, on the story world's text, its checker and skills, as the config asks; at the end
-    the loss on all of the validation text.
+    the loss on all of the validation text. Several processes share the validation text; the sample is written by the
+    first, and the skills are measured by the last.
 
     Raises:
         ValueError: the sample's prompt has characters that the tokenizer does not know.
@@ -110,13 +133,13 @@ def standard_evaluators(
     for prompt in prompts:
         tokenizer.encode(prompt)  # an unknown character is reported now, not at the first evaluation
     of_the_world = is_world_text(tokenizer.decode(data.train[:5000].tolist()))
-    evaluators: list[Evaluator] = [validation(data, config, autocast)]
-    if config.sample_tokens > 0:
+    evaluators: list[Evaluator] = [validation(data, config, autocast, processes)]
+    if config.sample_tokens > 0 and processes.first:
         sampler = sample(tokenizer, prompts, config)
         evaluators.append(checked(sampler) if of_the_world else sampler)
-    if config.skill_pairs > 0 and of_the_world:
+    if config.skill_pairs > 0 and of_the_world and processes.rank == processes.count - 1:
         evaluators.append(world_skills(tokenizer, config))
-    return evaluators, [whole_validation(data, config, autocast)]
+    return evaluators, [whole_validation(data, config, autocast, processes)]
 
 
 def sample_prompts(tokenizer: Tokenizer, data: TextData, config: TrainingConfig) -> list[str]:

@@ -25,11 +25,11 @@ class Resume:
     changes: list[str]  # in words, such as "threads 1, then 2"
 
 
-def conditions_here(config: RunConfig) -> dict[str, Any]:
-    """The conditions and the code with which this process would train the run."""
+def conditions_here(config: RunConfig, processes: int = 1) -> dict[str, Any]:
+    """The conditions and the code with which this process, or so many like it, would train the run."""
     device = choose_device(config.training.device)
     precision = choose_precision(config.training.precision, device)
-    return {"conditions": asdict(compute.run(current_conditions, device, precision)), "code": code_version()}
+    return {"conditions": asdict(compute.run(current_conditions, device, precision, processes)), "code": code_version()}
 
 
 def changed_since_start(config: RunConfig) -> list[str]:
@@ -37,13 +37,13 @@ def changed_since_start(config: RunConfig) -> list[str]:
     return changed_conditions(config.raw, conditions_here(config), "here")
 
 
-def record_resume(folder: RunFolder, config: RunConfig, step: int) -> None:
+def record_resume(folder: RunFolder, config: RunConfig, step: int, processes: int) -> None:
     """Write the conditions here to config.json, if the run has trained under others until this step.
 
     What was recorded of later steps is removed: these are taken again.
     """
     kept = [entry for entry in _entries(config) if entry["step"] < step]
-    here = conditions_here(config)
+    here = conditions_here(config, processes)
     if changed_conditions(kept[-1] if kept else config.raw, here, "then"):
         kept.append({"step": step, **here})
     if kept != (config.about(list, "resumed") or []):

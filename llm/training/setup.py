@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
-from llm.costs import memory
 from llm.data import DATA_ORDER, TextData, train_tokenizer
 from llm.data.token_cache import COUNTED_TOKENS, MEASURED_CHARACTERS, TokenCache
 from llm.data.whole_text import Corpus, WholeText
@@ -26,24 +26,48 @@ from llm.runs.weights import require_room
 from llm.runtime import compute
 from llm.runtime.code_version import code_version
 from llm.runtime.conditions import current_conditions
-from llm.runtime.device import (
-    choose_device,
-    choose_precision,
-    machine_memory,
-    require_compiler,
-    resolved_precision,
-)
+from llm.runtime.device import choose_device, choose_precision
+from llm.runtime.processes import Processes
 from llm.runtime.text import normalize_text, readable_name
 from llm.tokenizers import Tokenizer, load_tokenizer
 from llm.training.baselines import measure_baselines
 from llm.training.evaluators import sample_prompts
+from llm.training.jobs import job_id
+from llm.training.machine import check_machine, require_memory
 from llm.training.novelty import seen_in_training
 from llm.training.resumes import record_resume
 from llm.training.trainer import Trainer
 from llm.training.trainer_state import check_state
 
 
-def start_run(
+class Prepared(NamedTuple):
+    """What a trainer is made of, in the order of its arguments."""
+
+    model: Transformer
+    tokenizer: Tokenizer
+    data: TextData
+    config: TrainingConfig
+    folder: RunFolder
+
+
+def start_run(*args: Any, **kwargs: Any) -> Trainer:
+    """A trainer at step 0 with a new run folder; the arguments are those of `prepare_run`, and so is what it raises."""
+    return compute.run(Trainer, *prepare_run(*args, **kwargs))
+
+
+def start_together(prepare: Callable[[], Prepared] | None, processes: Processes) -> Trainer:
+    """The same by several processes: the first one prepares, the others, which need not, read the run folder.
+
+    Raises:
+        ValueError: any of them cannot; in all of them.
+    """
+    own = processes.together(lambda: prepare() if processes.first and prepare is not None else None)
+    path = str(processes.gathered(own and own.folder.path)[0])
+    prepared = processes.together(lambda: own or _prepared(RunFolder(path), processes))
+    return compute.run(Trainer, *prepared, processes=processes)
+
+
+def prepare_run(
     model_config: ModelConfig,
     training_config: TrainingConfig,
     tokenizer_kind: str,
@@ -55,8 +79,9 @@ def start_run(
     size: str | None = None,
     implementation: Implementation = "fused",
     tokenizer: Tokenizer | None = None,
-) -> Trainer:
-    """A trainer at step 0 with a new run folder.
+    processes: Processes | None = None,
+) -> Prepared:
+    """What a trainer of a new run is made of, with its run folder.
 
     The model's d_vocab is the tokenizer's, whatever `model_config` says; architecture and size are only recorded as
     names. If a `tokenizer` is given, it is used, and none is trained on the text; a token cache has its own.
@@ -65,7 +90,8 @@ def start_run(
         ValueError: a device, tokenizer, text or prompt that cannot work together, or more memory than this machine has.
             Then nothing has been written.
     """
-    check_machine(training_config)
+    processes = processes or Processes()
+    check_machine(training_config, processes)
     if not isinstance(text, str):
         corpus: Corpus = text
     else:
@@ -75,22 +101,23 @@ def start_run(
     training_config = dataclasses.replace(training_config.for_model(model_config), sample_prompt=prompt)
     tokenizer.encode(prompt)  # unknown characters are reported before a folder is made
     model_config = dataclasses.replace(model_config, d_vocab=tokenizer.d_vocab)
-    require_memory(model_config, training_config, implementation, "choose a smaller size, n_ctx or batch_size")
+    remedy = "choose a smaller size, n_ctx or batch_size"
+    require_memory(model_config, training_config, implementation, processes, remedy)
 
-    def build() -> Trainer:
+    def build() -> Prepared:
         data = corpus.data(model_config.n_ctx)
         torch.manual_seed(training_config.seed)
         model = Transformer(model_config, implementation)
-        about = _describe(model, training_config, corpus, data, text_name)
+        about = _describe(model, training_config, corpus, data, text_name, processes)
         about["tokenizer"]["d_vocab_requested"] = d_vocab_requested
         about |= {"architecture": architecture, "size": size}
         folder = RunFolder.create(checkpoints_dir, about, tokenizer, text if isinstance(text, str) else None)
-        return Trainer(model, tokenizer, data, training_config, folder)
+        return Prepared(model, tokenizer, data, training_config, folder)
 
     return compute.run(build)
 
 
-def resume_run(path: Path | str) -> Trainer:
+def resume_run(path: Path | str, processes: Processes | None = None) -> Trainer:
     """The trainer of this run folder, continued from its newest snapshot.
 
     Steps after that snapshot are taken again: on a CPU bit for bit as before, as long as the conditions are the same
@@ -103,48 +130,60 @@ def resume_run(path: Path | str) -> Trainer:
         ValueError: its files are damaged or do not fit together, another process is training it, or its device is not
             available or has too little memory.
     """
+    processes = processes or Processes()
     folder = RunFolder(Path(path))
-    folder.lock()
     try:
-        return _trainer_from_snapshot(folder)
+        processes.together(lambda: folder.lock() if processes.first else None)
+        return _trainer_from_snapshot(folder, processes)
     except BaseException:
         folder.unlock()
         raise
 
 
-def _trainer_from_snapshot(folder: RunFolder) -> Trainer:
+def _prepared(folder: RunFolder, processes: Processes) -> Prepared:
+    """What a trainer is made of, from a run folder, with the weights of its newest snapshot."""
     config = folder.config()
-    check_machine(config.training)
+    check_machine(config.training, processes)
     implementation = _implementation(folder, config)
     tokenizer = fitting_tokenizer(folder, config.model)
     corpus = _original_corpus(folder, config, tokenizer)
     steps = folder.snapshots()
     if steps:
         require_room(folder.weights_file(steps[-1]), config.model)
-    require_memory(config.model, config.training, implementation, "resume the run on a machine with more")
+    require_memory(config.model, config.training, implementation, processes, "resume the run on a machine with more")
     try:
         data = corpus.data(config.model.n_ctx)
         torch.manual_seed(config.training.seed)
         model = Transformer(config.model, implementation)
-        trainer = Trainer(model, tokenizer, data, config.training, folder)
+        for prompt in sample_prompts(tokenizer, data, config.training):
+            tokenizer.encode(prompt)
     except ValueError as error:  # a window longer than the text, a prompt with unknown characters
         problem = f"its text, tokenizer.json and config.json do not fit together ({error})"
         raise DamagedCheckpointError(folder.path, problem) from None
     if steps:
         folder.load_weights(model, steps[-1])
-        state = folder.trainer_state(steps[-1])
+    return Prepared(model, tokenizer, data, config.training, folder)
+
+
+def _trainer_from_snapshot(folder: RunFolder, processes: Processes) -> Trainer:
+    prepared = processes.together(lambda: _prepared(folder, processes))
+    step = max(folder.snapshots(), default=None)
+    state = processes.together(lambda: folder.trainer_state(step) if step is not None else None)
+    trainer = Trainer(*prepared, processes=processes)
+    if step is not None and state is not None:
         try:
-            check_state(state, trainer.state(), trainer.optimizers, steps[-1])
-            folder.truncate_metrics(steps[-1])  # only now: nothing can fail before these rows are written again
-            folder.tidy_snapshots(config.training.max_disk_mb)
+            check_state(state, trainer.state(), trainer.optimizers, step)
+            if processes.first:
+                folder.truncate_metrics(step)  # only now: nothing can fail before these rows are written again
+                folder.tidy_snapshots(trainer.config.max_disk_mb)
             trainer.load_state(state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:  # the right format, but not a trainer state
-            path = snapshot_path(folder.path, steps[-1]) / "trainer.pt"
+            path = snapshot_path(folder.path, step) / "trainer.pt"
             raise DamagedCheckpointError(path, f"it does not hold this run's trainer state ({error})") from None
-    else:
+    elif processes.first:
         folder.truncate_metrics(-1)
-    if not trainer.finished:
-        record_resume(folder, config, trainer.step)
+    if processes.first and not trainer.finished:
+        record_resume(folder, folder.config(), trainer.step, processes.count)
     return trainer
 
 
@@ -198,32 +237,17 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def check_machine(config: TrainingConfig) -> None:
-    """Raise ValueError if this machine lacks the device of a run, its precision or a compiler."""
-    device = choose_device(config.device)
-    choose_precision(config.precision, device)
-    if config.compile:
-        compute.run(require_compiler, device)
-
-
-def require_memory(model: ModelConfig, training: TrainingConfig, implementation: Implementation, remedy: str) -> None:
-    """Raise ValueError if training needs more memory than this machine has, before the attempt makes it swap."""
-    if choose_device(training.device).type == "cuda":
-        return  # torch says at once, and in numbers, that a GPU's memory is full
-    needed = memory(model, training, implementation, resolved_precision(training)).resident
-    available = machine_memory()
-    if available is not None and needed > available:
-        raise ValueError(
-            f"Training this model takes about {needed / 1e9:,.1f} GB of memory, and this machine has "
-            f"{available / 1e9:,.1f} GB: {remedy}"
-        )
-
-
 def _describe(
-    model: Transformer, training: TrainingConfig, corpus: Corpus, data: TextData, text_name: str
+    model: Transformer,
+    training: TrainingConfig,
+    corpus: Corpus,
+    data: TextData,
+    text_name: str,
+    processes: Processes,
 ) -> dict[str, Any]:
     """The contents of a run's config.json."""
     device, tokenizer = choose_device(training.device), corpus.tokenizer
+    precision = choose_precision(training.precision, device)
     passages = data.validation
     choices = [passages.evenly_spaced(count) for count in (training.eval_windows, len(passages))]
     on_chosen, on_all = measure_baselines(data.counted, passages, choices, tokenizer.d_vocab)
@@ -242,8 +266,9 @@ def _describe(
         "baselines": dataclasses.asdict(on_chosen),
         "baselines_of_all": dataclasses.asdict(on_all),
         "data_order": {"scheme": DATA_ORDER, "seed": training.seed},
-        "conditions": dataclasses.asdict(current_conditions(device, choose_precision(training.precision, device))),
+        "conditions": dataclasses.asdict(current_conditions(device, precision, processes.count)),
         "code": code_version(),
+        "job": job_id(),
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }

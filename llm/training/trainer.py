@@ -26,18 +26,13 @@ from llm.model import Transformer
 from llm.runs.folder import RunFolder
 from llm.runs.snapshots import snapshot_due
 from llm.runtime.allocator import give_back_freed_memory
-from llm.runtime.device import (
-    attention_kernel,
-    autocast,
-    choose_device,
-    choose_precision,
-    use_exact_products,
-)
+from llm.runtime.device import attention_kernel, autocast, choose_device, choose_precision, use_exact_products
+from llm.runtime.processes import Processes
 from llm.runtime.random_state import RandomState
-from llm.sampling import NonFiniteLogitsError
 from llm.tokenizers import Tokenizer
-from llm.training.divergence import TrainingDiverged, all_finite, divergence_message, non_finite_measure
-from llm.training.evaluators import Evaluator, standard_evaluators
+from llm.training.divergence import TrainingDiverged, all_finite, divergence_message
+from llm.training.evaluators import Evaluator, standard_evaluators, take_measures
+from llm.training.gradient_checkpointing import recompute_blocks
 from llm.training.gradients import gradient_norms, parameters_by_layer
 from llm.training.metrics import StepMetrics
 from llm.training.optimizers.build import build_optimizers, set_learning_rate
@@ -49,10 +44,12 @@ class Trainer(Iterator[StepMetrics]):
     """Trains `model` on `data`; with a `folder`, its progress is written there (`RunWriter`).
 
     `evaluators` measure the model every `eval_every` steps and at the end, in their order, and `final_evaluators` only
-    after the last step; None: those of `standard_evaluators`.
+    after the last step; None: those of `standard_evaluators`. Each of several `processes` has such a trainer, and all
+    take their steps together; only the first writes.
 
     Raises:
-        ValueError: a device or precision that this machine does not have, or a sample prompt with unknown characters.
+        ValueError: a device or precision that this machine does not have, a sample prompt with unknown characters, or
+            a batch size that the number of processes does not divide.
     """
 
     def __init__(
@@ -64,6 +61,7 @@ class Trainer(Iterator[StepMetrics]):
         folder: RunFolder | None = None,
         evaluators: Sequence[Evaluator] | None = None,
         final_evaluators: Sequence[Evaluator] = (),
+        processes: Processes | None = None,
     ) -> None:
         use_exact_products()
         self.device = choose_device(config.device)
@@ -75,10 +73,14 @@ class Trainer(Iterator[StepMetrics]):
         self.data = data
         self.config = config = config.for_model(model.config)
         self.folder = folder
+        self.processes = processes = processes or Processes()
+        self.windows = processes.part_of(config.batch_size)  # of each batch
         if evaluators is None:
-            evaluators, final_evaluators = standard_evaluators(tokenizer, data, config, self.autocast)
+            evaluators, final_evaluators = standard_evaluators(tokenizer, data, config, self.autocast, processes)
         self.evaluators, self.final_evaluators = evaluators, final_evaluators
-        self.forward = torch.compile(model) if config.compile else model
+        if config.gradient_checkpointing:
+            recompute_blocks(model)
+        self.forward = processes.data_parallel(torch.compile(model) if config.compile else model)
         self.optimizers = build_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == torch.float16)
         self.layers = parameters_by_layer(model)
@@ -92,7 +94,7 @@ class Trainer(Iterator[StepMetrics]):
         self.stop_reason: str | None = None
         self.last_metrics: StepMetrics | None = None
         self._begun = False
-        self._writer = RunWriter(folder) if folder is not None else None
+        self._writer = RunWriter(folder) if folder is not None and processes.first else None
 
     @property
     def finished(self) -> bool:
@@ -167,12 +169,13 @@ class Trainer(Iterator[StepMetrics]):
 
         Raises TrainingDiverged if the weights are not finite.
         """
-        if self._writer is None or self.finished:
+        if self.folder is None or self.finished:
             return
         if not self._begun:
             self.initial_metrics()
         self._check_weights()
-        self._writer.interrupt(self, state, message)
+        if self._writer is not None:
+            self._writer.interrupt(self, state, message)
         give_back_freed_memory()
 
     def state(self) -> dict[str, Any]:
@@ -209,22 +212,25 @@ class Trainer(Iterator[StepMetrics]):
         return self.config.batch_size * self.config.accumulation * self.model.config.n_ctx
 
     def _accumulate_gradients(self) -> Float[Tensor, ""]:
-        """Forward and backward passes of one step's batches; returns their mean loss."""
-        config = self.config
+        """Forward and backward passes of this process's part of each batch; loss and gradients are means of all."""
+        config, processes = self.config, self.processes
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         loss = torch.zeros((), device=self.device)
-        with self.random_state.used():
-            for number in range(self.step * config.accumulation, (self.step + 1) * config.accumulation):
-                inputs, targets = self.data.batch(config.batch_size, number, config.seed, self.device)  # [batch, pos]
+        batches = range(self.step * config.accumulation, (self.step + 1) * config.accumulation)
+        with self.random_state.used(processes.rank, processes.count):
+            for batch in batches:
+                part = batch * processes.count + processes.rank  # each process reads the windows after those before it
+                inputs, targets = self.data.batch(self.windows, part, config.seed, self.device)  # [batch, pos]
+                processes.average_in_backward(self.forward, batch == batches[-1])
                 with self.autocast():
                     # no variable holds the logits, often the largest tensor, while the backward pass runs
-                    part = next_token_loss(self.forward(inputs), targets) / config.accumulation
-                self.scaler.scale(part).backward()
-                loss += part.detach()
+                    part_loss = next_token_loss(self.forward(inputs), targets) / config.accumulation
+                self.scaler.scale(part_loss).backward()
+                loss += part_loss.detach()
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)  # type: ignore[arg-type]  # it reads param_groups only
-        return loss
+        return processes.mean(loss)
 
     def _update_weights(self, multiplier: float) -> None:
         """One step of each optimizer, at `multiplier` times its peak learning rate."""
@@ -235,14 +241,9 @@ class Trainer(Iterator[StepMetrics]):
 
     def _evaluated(self, metrics: StepMetrics, started: float, evaluators: Sequence[Evaluator]) -> StepMetrics:
         """The metrics with what these evaluators measure now."""
-        measures: dict[str, Any] = {}
-        for evaluator in evaluators:
-            try:
-                measures |= evaluator(self.model, metrics.step)
-            except NonFiniteLogitsError:
-                self._diverged("model's logits contain NaN or infinity", self.step)
-            if problem := non_finite_measure(measures):
-                self._diverged(problem, self.step)
+        measures, problem = take_measures(evaluators, self.model, metrics.step, self.processes)
+        if problem is not None:
+            self._diverged(problem, self.step)
         elapsed = self.elapsed + time.perf_counter() - started
         return dataclasses.replace(metrics, **measures, elapsed=elapsed)
 

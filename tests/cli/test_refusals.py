@@ -167,6 +167,7 @@ def test_a_number_of_any_length_is_one_clear_sentence(trained, capsys):
         assert name in sentence.replace("-", "_") and len(sentence) < 250, sentence
 
 
-def test_several_processes_are_refused(monkeypatch, capsys):
+def test_several_processes_that_torchrun_has_not_started_are_refused(monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "2 processes were started" in said_by(capsys, ["train", "--data", "foxes.txt"], 2)
+    sentence = said_by(capsys, ["train", "--data", "foxes.txt"], 2)
+    assert "WORLD_SIZE=2 says that several processes were started, but RANK is not set" in sentence
