@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from components.shared import folders, forms
+from components.shared import folders, forms, recipe
 from components.shared.select_box import select_box
 from components.shared.session import Session
 from llm.config import ModelConfig, TrainingConfig, describe
@@ -27,7 +27,7 @@ DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "
 MAX_NAME_BYTES = 255  # on nearly every file system
 TEXT_HELP = (
     "training.txt: short stories of one village. strangers.txt: the same, but half of them are about strangers whose "
-    "names are in no other story, so that a model has to look them up: train on it for the page *Circuit*."
+    "names are in no other story, so that a model has to look them up, which the page *Circuit* shows."
 )
 TITLES = {"gpt": "GPT", "llama": "LLaMA", "olmo": "OLMo"}
 
@@ -67,6 +67,14 @@ def choose_text() -> tuple[str, str]:
         texts = [*folders.BUILT_IN_TEXTS, *sorted(folders.uploads().glob("*"))]
         path = select_box("Text", {text: _text_name(text) for text in texts}, Session.TRAIN_TEXT, folders.DEFAULT_TEXT,
                           help=TEXT_HELP, persist_state="session")  # fmt: skip
+        st.button(
+            "Fill in what the page Circuit needs",
+            on_click=recipe.fill_in,
+            key=Session.TRAIN_RECIPE,
+            icon=":material/linked_services:",
+            type="tertiary",
+            help=f"For a model that looks up names: {recipe.IN_WORDS}",
+        )
     text = read_text(path)
     st.caption(f"{len(text):,} characters · 90% for training, 5% for validation, 5% for testing. It begins:")
     st.text(_beginning(text))

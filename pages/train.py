@@ -3,6 +3,7 @@
 import streamlit as st
 
 from components.run_form import TITLES, NewRun, choose_run, costs
+from components.run_links import links
 from components.shared import folders, states
 from components.shared.select_box import picked, select_box
 from components.shared.selection import WholeRun
@@ -101,7 +102,7 @@ def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str
     """Pause, Step, Resume and Stop, each where it applies, and links to other pages."""
     mine = here is not None and here.active
     paused = mine and state == "paused"
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if mine and not paused:
             st.button("Pause", icon=":material/pause:", on_click=order, args=(here, "pause"), key=Session.TRAIN_PAUSE)
         if paused or state in ("stopped", "interrupted", "failed"):
@@ -113,8 +114,7 @@ def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str
         if mine:
             st.button("Stop", icon=":material/stop:", on_click=order, args=(here, "stop"), key=Session.TRAIN_STOP,
                       help="Save a snapshot and end the run; it can be resumed later")  # fmt: skip
-        if st.button("Generate text", icon=":material/edit_note:", key=Session.TRAIN_GENERATE):
-            st.switch_page("generate.py", query_params=[(Address.RUN, folder.id)])
+        links(folder.id)
         st.button("New run", icon=":material/add:", on_click=open_form, key=Session.TRAIN_NEW)
     if state in ("running", "paused") and not mine:
         st.caption("This run trains in another process, such as a terminal. Pause or stop it there.")

@@ -25,8 +25,13 @@ def fields(
         for place, name in zip(row, names[start : start + len(widths)], strict=False):
             with place:
                 value = values[name](chosen) if callable(values[name]) else values[name]
-                chosen[name] = control(described[name], value, f"{key}-{name}")
+                chosen[name] = control(described[name], value, control_key(key, name, value))
     return chosen
+
+
+def control_key(key: str, name: str, value: Any) -> str:
+    """The session key of a field's control that starts at `value`: another preset's default makes a new control."""
+    return f"{key}-{name}-{value}"
 
 
 def control(field: FieldDescription, value: Any, key: str) -> Any:
@@ -35,8 +40,7 @@ def control(field: FieldDescription, value: Any, key: str) -> Any:
     The tab keeps what was chosen, also while another page or another preset is shown.
     """
     text = f"`{field.name}`"
-    # another preset has another default: a new control
-    more: dict[str, Any] = {"help": field.help, "key": f"{key}-{value}", "persist_state": "session"}
+    more: dict[str, Any] = {"help": field.help, "key": key, "persist_state": "session"}
     if field.choices:
         return st.selectbox(text, field.choices, index=field.choices.index(value), **more)
     if field.kind is bool:

@@ -102,6 +102,7 @@ class Session(StrEnum):
     TRAIN_SIZE = "train-size"
     TRAIN_TOKENIZER = "train-tokenizer"
     TRAIN_VOCAB = "train-vocab"
+    TRAIN_RECIPE = "train-recipe"
     TRAIN_LIVE = "live"
 
     GENERATE_PROMPT = "generate-prompt"

@@ -9,7 +9,8 @@ import torch
 from app_pages import button, finished_run, never_ask, open_page, texts, tiny_run, view_response
 from starlette.exceptions import HTTPException
 
-from llm.checkpoints import load_run
+from components.views import circuit
+from llm.checkpoints import RunFolder, load_run
 from llm.config import TrainingConfig
 from llm.data import split_text
 from llm.interpret.composition import composition
@@ -187,3 +188,16 @@ def test_an_exported_page_and_the_table_hold_every_figure(run):
     assert table.startswith("figure,what,value\n")
     for name in named:
         assert f'"{name}"' in table
+
+
+def test_a_run_without_a_copying_head_is_told_how_it_differs_and_can_start_the_form_filled_in(home, run):
+    never_ask(home)
+    advice = circuit._advice(RunFolder(run).config())
+    assert "it read hens.txt, not strangers.txt; qk_norm was off; it was to take" in advice
+    app = open_page("train", new="1")
+    button(app, "train-recipe").click().run()
+    assert not app.exception
+    assert box(app, "Text").value.name == "strangers.txt"
+    assert next(toggle for toggle in app.toggle if toggle.label == "`qk_norm`").value
+    assert next(number for number in app.number_input if number.label == "`steps`").value == 3000
+    assert "**LLaMA small**" in texts(app)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import streamlit as st
+
 from components.shared.browser import BrowserComponent
 from components.shared.controls import choose_one
 from components.shared.explanations import ATTENTION_PATTERN, HEAD_SCORES
@@ -61,6 +63,15 @@ def table(selection: Selection, query: Query) -> Table:
     return Table("heads", ["layer", "head", "kv_head", "name", *SCORES, "entropy_maximum"], rows)
 
 
+def footer(selection: Selection, query: Query) -> None:
+    """Link to the page that shows two heads at work together."""
+    there: dict[str, str] = {Address.RUN: selection.run_id}
+    if selection.step is not None:
+        there[Address.STEP] = str(selection.step)
+    st.page_link("circuit.py", label="Two heads at work: how this model copies a name", icon=":material/account_tree:",
+                 query_params=there)  # fmt: skip
+
+
 VIEW = View(
     page="attention",
     name="heads",
@@ -78,7 +89,7 @@ VIEW = View(
     events={"opened": lambda head: open_head(*head) if head else None},
     measured=measured,
     explained=(ATTENTION_PATTERN, *HEAD_SCORES),
-    footer=None,
+    footer=footer,
     routes={
         "grid": lambda selection, query: grid_bytes(selection),
         "scores": lambda selection, query: scores_of(selection),

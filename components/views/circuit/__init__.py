@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 import torch
 
-from components.shared import states
+from components.shared import recipe, states
 from components.shared.browser import BrowserComponent
 from components.shared.controls import escape_token, remembered
 from components.shared.explanations import COPYING_SCORE, PREVIOUS_TOKEN_SCORE
@@ -37,8 +37,10 @@ from components.views.circuit.explanations import (
     COPYING_TEST,
     DIRECT_EFFECT,
 )
+from llm.checkpoints import RunConfig
 from llm.interpret.copying_circuit import circuit_pair
 from llm.interpret.copying_test import last_repetition, other_pieces
+from llm.interpret.head_scores import LABEL_ABOVE
 from llm.layers.position import REGISTRY as POSITIONS
 
 COPIES_ABOVE = 0.2  # copying score from which on the page says that a head copies
@@ -88,6 +90,13 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
         control = select_box("Compare with a one-layer run", {"": "no other run"} | controls,
             control_key(page, Address.CONTROL), st.query_params.get(Address.CONTROL, ""), width=300,
             disabled=not controls, help="A control: one layer alone cannot form this circuit")  # fmt: skip
+    if float(scores[1].max()) < COPIES_ABOVE and st.button(
+        "Train a model that copies",
+        icon=":material/arrow_forward:",
+        help=f"Opens the form, filled in: {recipe.IN_WORDS}",
+    ):
+        recipe.fill_in()
+        st.switch_page("train.py", query_params=[(Address.NEW, "1")])
     st.query_params.update(chosen)
     if control:
         st.query_params[Address.CONTROL] = chosen[Address.CONTROL] = control
@@ -123,11 +132,27 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "group": run.config.n_heads // run.config.n_kv_heads,
         "rotary": POSITIONS[run.config.positional].acts_on == "queries and keys",
         "copiesAbove": COPIES_ABOVE,
+        "labelAbove": LABEL_ABOVE,
+        "advice": _advice(run.folder.config()),
         "control": choices.control or "",
         "steps": steps,
         "step": run.step,
         "sources": sources,
     }
+
+
+def _advice(config: RunConfig) -> str:
+    """What brings a copying head about, beyond the settings of this run."""
+    lacking = recipe.differences(config)
+    if not lacking:
+        return (
+            f"This run has the settings with which one formed in other runs ({recipe.IN_WORDS}). When it forms differs "
+            "from seed to seed: train longer, or with another seed."
+        )
+    return (
+        "What brings one about is a text in which something must be looked up, and time. One formed with these "
+        f"settings: {recipe.IN_WORDS}. This run differs: {'; '.join(lacking)}."
+    )
 
 
 def figure(name: str, selection: Selection, query: Query) -> Any:

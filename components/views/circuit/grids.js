@@ -5,6 +5,9 @@ import { element } from "../../frontend/dom.js";
 
 /** @typedef {[layer: number, head: number]} Head */
 
+/** @param {Head} head */
+export const headName = ([layer, head]) => `layer ${layer} · head ${head}`;
+
 /**
  * One table.
  *

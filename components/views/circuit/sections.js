@@ -5,14 +5,12 @@ import { escapeToken, fixed, percent, quoted, wholePercent, withSign } from "../
 import { barList } from "../../frontend/parts.js";
 import { largestMagnitude } from "../../frontend/scales.js";
 import { diagram } from "./diagram.js";
-import { circuitMarks, headGrid } from "./grids.js";
+import { circuitMarks, headGrid, headName } from "./grids.js";
 import { readText } from "./text.js";
+import { mostCostly, outcome, withoutHeads } from "./verdicts.js";
 
 /** @typedef {import("./view.js").Data} Data */
 /** @typedef {[right: number, other: number]} Pair probabilities */
-
-/** @param {import("./grids.js").Head} head */
-export const headName = ([layer, head]) => `layer ${layer} · head ${head}`;
 
 const paragraph = (/** @type {string} */ text, name = "llm-circuit-say") => element("p", name, text);
 const note = (/** @type {string} */ text) => paragraph(text, "llm-part-note");
@@ -61,9 +59,8 @@ export function looks(root, data, content) {
 function warning(data, best, uniform) {
   const later = data.step < Math.max(...data.steps);
   return paragraph(`No head copies ${later ? "yet at this step" : "in this model"}: the best copying score is ${best.toFixed(2)}, `
-    + `and even attention would have ${uniform.toFixed(2)}. ${later ? "Choose a later step, at the top. " : ""}`
-    + "What brings a copying head about: a text in which something must be looked up, such as strangers.txt on the page Train, "
-    + "whose stories invent names of their own, and 3,000 steps. Normalised queries and keys (qk_norm) help.", "llm-circuit-warning");
+    + `and even attention would have ${uniform.toFixed(2)}. ${later ? "Choose a later step, at the top, or read on to see what comes first."
+      : `What follows shows the pair with the best scores, which is no circuit. ${data.advice}`}`, "llm-circuit-warning");
 }
 
 /**
@@ -204,6 +201,7 @@ export function breaking(root, data, content) {
     outcome(data, content.probabilities),
     keys,
     table,
+    paragraph(withoutHeads(right, content.probabilities)),
     ...heldOut(root, data, content.heldOut),
   ];
 }
@@ -225,23 +223,6 @@ function testRow(text, [right, other], name) {
   }
   row.append(element("div", "llm-circuit-what", text), bars);
   return row;
-}
-
-/**
- * What was expected, and what happened.
- *
- * @param {Data} data
- * @param {Record<string, Pair>} probabilities
- */
-function outcome(data, { unchanged, replaced }) {
-  const [right, wrong] = [quoted(data.piece), quoted(data.other)];
-  const measured = Math.max(...replaced) < 0.2 ? "Neither of the two" : replaced[1] > replaced[0]
-    ? "The piece that it now reads there" : "The right piece, as before";
-  const box = element("p", "llm-circuit-outcome");
-  if (data.guess) box.append("You expected: ", element("strong", "", data.guess.toLowerCase()), ". ");
-  box.append("Measured: ", element("strong", "", measured.toLowerCase()), `. With ${wrong} where ${right} was read, the probability of ${right} goes `
-    + `from ${percent(unchanged[0])} to ${percent(replaced[0])}, and that of ${wrong} from ${percent(unchanged[1])} to ${percent(replaced[1])}.`);
-  return box;
 }
 
 /**
@@ -269,6 +250,7 @@ function heldOut(root, data, content) {
     paragraph(`One example proves little. Over held-out text, the model predicts ${wholePercent(content.accuracy)} of ${content.pieces} copied pieces right, `
       + `at a loss of ${content.loss.toFixed(2)} nats. Switch off one head at a time: which one costs copied pieces more than all else?`),
     box,
+    paragraph(mostCostly(data, content)),
     note(`Growth of the loss in nats. As it is: ${content.loss.toFixed(2)} on copied pieces, ${content.rest.toFixed(2)} on other tokens.`),
   ];
 }

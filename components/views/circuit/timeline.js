@@ -27,6 +27,9 @@ export function appearedAt(steps, values, least) {
   return steps[values.findIndex((value) => typeof value === "number" && value >= half)];
 }
 
+/** @param {(number | null | undefined)[]} values */
+const highest = (values) => Math.max(0, ...values.filter((value) => typeof value === "number"));
+
 export class Timeline {
   /**
    * @param {HTMLElement} body
@@ -96,7 +99,7 @@ export class Timeline {
   }
 
   draw() {
-    const { steps, piece, copiesAbove } = this.data;
+    const { steps, piece, copiesAbove, labelAbove } = this.data;
     if (!steps.length || !this.measured.size) return;
     const now = this.measured.get(steps[this.index]);
     this.caption.textContent = `Step ${withThousands(steps[this.index])}`
@@ -105,17 +108,18 @@ export class Timeline {
     const flat = (/** @type {number} */ value) => steps.map(() => value);
     const [previous, copying, composed, copied, rest, accuracy] = ["previous", "copying", "composition", "copied", "rest", "accuracy"]
       .map((name) => this.through(name));
-    /** @type {[string, number | null, string][]} */
+    const label = `; a label takes more than ${labelAbove}`;
+    /** @type {[string, number | null, string, string][]} */
     const parts = [
-      ["Previous-token head", appearedAt(steps, previous, LEAST), "previous"],
-      ["Keys that read its note", appearedAt(steps, composed, 1.3 * random), "composed"],
-      ["Copying head", appearedAt(steps, copying, copiesAbove), "copying"],
-      ["Copied pieces predicted right", appearedAt(steps, accuracy, LEAST), "loss"],
+      ["Previous-token head", appearedAt(steps, previous, LEAST), "previous", `highest ${highest(previous).toFixed(2)}${label}`],
+      ["Keys that read its note", appearedAt(steps, composed, 1.3 * random), "composed", `highest ${highest(composed).toFixed(2)}, by chance ${random.toFixed(2)}`],
+      ["Copying head", appearedAt(steps, copying, copiesAbove), "copying", `highest ${highest(copying).toFixed(2)}${label}`],
+      ["Copied pieces predicted right", appearedAt(steps, accuracy, LEAST), "loss", `highest ${wholePercent(highest(accuracy))}`],
     ];
-    this.story.replaceChildren(...parts.map(([name, step, kind]) => {
+    this.story.replaceChildren(...parts.map(([name, step, kind, reached]) => {
       const chip = element("div", `llm-circuit-chip llm-circuit-chip-${kind}`);
       const all = this.measured.size === steps.length;
-      chip.append(element("strong", "", !all ? "…" : step === null ? "not yet" : `step ${withThousands(step)}`), element("span", "", name));
+      chip.append(element("strong", "", !all ? "…" : step === null ? "not yet" : `step ${withThousands(step)}`), element("span", "", name), element("span", "", all ? reached : ""));
       return chip;
     }));
     const control = this.control;

@@ -29,6 +29,8 @@ import { Timeline } from "./timeline.js";
  * @property {number} group heads that use the same keys and values
  * @property {boolean} rotary
  * @property {number} copiesAbove
+ * @property {number} labelAbove a head is named after a score above this
+ * @property {string} advice what brings a copying head about
  * @property {string} control id of a one-layer run
  * @property {number[]} steps the snapshots
  * @property {number} step the selected one

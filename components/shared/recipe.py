@@ -1,0 +1,42 @@
+"""Settings with which a copying circuit forms: filled into the form of a new run, and compared with those of a run."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.shared import folders, forms
+from components.shared.session import Session
+from llm.checkpoints import RunConfig
+from llm.config import ModelConfig, TrainingConfig
+from llm.presets import preset
+
+TEXT = folders.STRANGERS_TEXT
+ARCHITECTURE, SIZE = "llama", "small"
+MODEL = {"qk_norm": True}
+TRAINING = {"steps": 3000}
+IN_WORDS = f"{TEXT.name}, {ARCHITECTURE} {SIZE}, qk_norm on, {TRAINING['steps']:,} steps"
+
+
+def fill_in() -> None:
+    """Choose these settings in the form of a new run, from its next rerun."""
+    model, training = preset(ARCHITECTURE, SIZE, d_vocab=1), TrainingConfig()
+    chosen: dict[str, object] = {
+        Session.TRAIN_TEXT: TEXT, Session.TRAIN_ARCHITECTURE: ARCHITECTURE, Session.TRAIN_SIZE: SIZE,
+    }  # fmt: skip
+    key = Session.TRAIN_MODEL.of(ARCHITECTURE, SIZE)
+    chosen |= {forms.control_key(key, name, getattr(model, name)): value for name, value in MODEL.items()}
+    key = Session.TRAIN_TRAINING
+    chosen |= {forms.control_key(key, name, getattr(training, name)): value for name, value in TRAINING.items()}
+    st.session_state.update(chosen)
+
+
+def differences(config: RunConfig) -> list[str]:
+    """What a run lacks of these settings, in words."""
+    model: ModelConfig = config.model
+    name = config.about(str, "text", "name")
+    lacks = [] if name == TEXT.name else [f"it read {name or 'another text'}, not {TEXT.name}"]
+    lacks += [
+        f"{field} was {'off' if value else 'on'}" for field, value in MODEL.items() if getattr(model, field) != value
+    ]
+    steps = config.training.steps
+    return lacks + ([f"it was to take {steps:,} steps, not {TRAINING['steps']:,}"] if steps < TRAINING["steps"] else [])
