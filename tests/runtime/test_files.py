@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from run_folders import names
 
-from llm.runtime.files import write_bytes, write_folder, write_json
+from llm.runtime.files import TEMPORARY, remove_folder, write_bytes, write_folder, write_json
 
 
 def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, monkeypatch):
@@ -82,3 +82,37 @@ def test_threads_that_write_one_file_never_mix_their_contents(tmp_path):
         list(pool.map(write, contents))
     assert seen <= set(contents)
     assert names(tmp_path) == {"status.json"}
+
+
+def operations(monkeypatch) -> list[str]:
+    """The names of the files and folders that are synced or renamed from now on, in their order."""
+    seen: list[str] = []
+    sync, rename, replace = os.fsync, Path.rename, Path.replace
+
+    def path_of(descriptor: int) -> str:
+        return Path(f"/proc/self/fd/{descriptor}").readlink().name.removeprefix(TEMPORARY).split("-")[0]
+
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append(f"sync {path_of(descriptor)}") or sync(descriptor))
+    monkeypatch.setattr(Path, "rename", lambda path, to: seen.append(f"name {to.name}") or rename(path, to))
+    monkeypatch.setattr(Path, "replace", lambda path, to: seen.append(f"name {to.name}") or replace(path, to))
+    return seen
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells which file a descriptor is")
+def test_a_power_failure_finds_content_on_the_disk_before_its_name(tmp_path, monkeypatch):
+    """A file gets its name once its content is synced, then the folder with the name is synced."""
+    seen = operations(monkeypatch)
+    write_bytes(tmp_path / "status.json", b"{}")
+    assert seen == ["sync status.json", "name status.json", f"sync {tmp_path.name}"]
+    seen.clear()
+    write_folder(tmp_path / "step_000001", lambda folder: [(folder / name).write_text("a") for name in ("b", "c")])
+    assert sorted(seen[:2]) == ["sync b", "sync c"]
+    assert seen[2:] == ["sync step_000001", "name step_000001", f"sync {tmp_path.name}"]
+
+
+def test_a_folder_loses_its_name_before_its_files(tmp_path, monkeypatch):
+    write_folder(tmp_path / "step_000001", lambda folder: (folder / "model").write_text("a"))
+    monkeypatch.setattr("llm.runtime.files.remove_if_possible", lambda path: None)  # killed right then
+    remove_folder(tmp_path / "step_000001")
+    [left] = tmp_path.iterdir()
+    assert left.name.startswith(TEMPORARY) and (left / "model").read_text() == "a"
