@@ -40,7 +40,7 @@ def train(folder: Path, texts: list[Path], kind: str, steps: int) -> dict[str, f
     from llm.training.setup import start_run
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     cache = token_cache(texts, kind, None, folder / FOLDER)
     training = TrainingConfig(steps=steps, sample_tokens=0, skill_pairs=0, eval_every=steps)
     trainer = start_run(preset("gpt", d_vocab=1), training, kind, cache, cache.about["name"], folder)
@@ -48,12 +48,13 @@ def train(folder: Path, texts: list[Path], kind: str, steps: int) -> dict[str, f
     trainer.initial_metrics()
     evaluated = time.perf_counter()
     next(trainer)
-    first_step = time.perf_counter()
+    first_step, busy = time.perf_counter(), time.process_time() - busy
     list(trainer)
     return {
         "seconds to a trainer": started - began,
         "seconds of evaluation": evaluated - started,
         "seconds of the first step": first_step - evaluated,
+        "seconds of processor time until then": busy,
         "MB before": before,
         "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
     }

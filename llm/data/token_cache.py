@@ -36,8 +36,8 @@ from llm.tokenizers.base import MODEL_FILE, SETTINGS_FILE
 FOLDER = "tokens"  # beside the runs
 FORMAT = 1
 MAX_JSON_BYTES = 10_000_000
-MEASURED_CHARACTERS = 1_000_000  # of validation and test text: the beginning of the part
-COUNTED_TOKENS = 2_000_000  # of the training part, where figures are counted: its beginning
+MEASURED_CHARACTERS = 500_000  # of validation and test text: the beginning of the part
+COUNTED_TOKENS = 1_000_000  # of the training part, where figures are counted: its beginning
 VERIFIED_BYTES = 2**24  # that are hashed at a time
 
 

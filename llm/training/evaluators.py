@@ -132,7 +132,8 @@ def standard_evaluators(
     prompts = sample_prompts(tokenizer, data, config)
     for prompt in prompts:
         tokenizer.encode(prompt)  # an unknown character is reported now, not at the first evaluation
-    of_the_world = is_world_text(tokenizer.decode(data.train[:5000].tolist()))
+    asked = config.sample_tokens > 0 or config.skill_pairs > 0
+    of_the_world = asked and is_world_text(tokenizer.decode(data.train[:5000].tolist()))
     evaluators: list[Evaluator] = [validation(data, config, autocast, processes)]
     if config.sample_tokens > 0 and processes.first:
         sampler = sample(tokenizer, prompts, config)

@@ -145,12 +145,12 @@ def test_several_files_are_documents_of_a_token_cache_that_is_made_again_when_it
     path = train("--data", "foxes.txt", "other.txt")
     shown = capsys.readouterr().out
     assert "foxes.txt and 1 more file: " in shown
-    assert "large text Validation and test are measured on the first 1,000,000 characters of their parts" in shown
+    assert "large text Validation and test are measured on the first 500,000 characters of their parts" in shown
     assert not (path / "text.txt").exists()
     [cache] = Path("checkpoints/tokens").glob("*/cache.json")
     assert main(["evaluate", str(path), "--part", "test"]) == 0
     shown = capsys.readouterr().out
-    assert "on the beginning of its test part: " in shown and "baselines count the first 2,000,000 tr" in shown
+    assert "on the beginning of its test part: " in shown and "baselines count the first 1,000,000 tr" in shown
     before = (cache.parent / "train.tokens").read_bytes()
     shutil.rmtree(cache.parent)
     assert f"{cache.parent} is gone" in said_by(capsys, ["evaluate", str(path)], 2)
