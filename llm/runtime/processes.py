@@ -182,8 +182,13 @@ def joined_processes() -> Iterator[Processes]:
     if os.environ.get("WORLD_SIZE", "1") == "1":
         yield Processes()
         return
-    yield TorchrunProcesses()
-    dist.destroy_process_group()  # not after an error: it could wait for processes that have ended
+    processes = TorchrunProcesses()
+    try:
+        yield processes
+    except ValueError:  # which all processes raise (`together`): none waits for another
+        dist.destroy_process_group()
+        raise
+    dist.destroy_process_group()  # not after other errors: it could wait for processes that have ended
 
 
 def lost_process(error: BaseException) -> bool:
