@@ -27,7 +27,9 @@ from llm.training.setup import start_run
 PROJECT = Path(__file__).parents[1]
 SHAKESPEARE = PROJECT.parent / "shared" / "data" / "shakespeare.txt"
 TEXT = SHAKESPEARE if SHAKESPEARE.exists() else PROJECT / "training.txt"
-TRAINING = TrainingConfig(steps=130, batch_size=32, muon_learning_rate=0.04, beta2=0.95, eval_every=65, device="cpu")
+TRAINING = TrainingConfig(
+    steps=128, batch_size=32, learning_rate=0.02, muon_learning_rate=0.04, beta2=0.95, eval_every=64, device="cpu"
+)
 
 
 def model_config(d_vocab: int) -> ModelConfig:
