@@ -258,6 +258,27 @@ RIDDLES = table(
             "a sick horse",
             "A sick horse does not run all day",
         ),
+        (
+            "clock",
+            "I have two hands and cannot hold a spoon.",
+            "I count all day and never learn a new number.",
+            "the teacher",
+            "The teacher can hold a spoon",
+        ),
+        (
+            "sock",
+            "I have a heel and a toe, but no foot of my own.",
+            "I go for walks inside a shoe.",
+            "a stone",
+            "A stone has no toe",
+        ),
+        (
+            "well",
+            "I am deep, but I never think.",
+            "You send me an empty bucket, and I send it back full.",
+            "the sea",
+            "The sea keeps the bucket",
+        ),
     ),
 )
 

@@ -159,14 +159,14 @@ def race(tell: Story) -> None:
 
 def small_helper(tell: Story) -> None:
     """A cart is stuck; the smallest one sees why."""
-    tell.person("hero")
+    tell.adult("hero")
     tell.animal("pet", pool=[ANIMAL[kind] for kind in ("mouse", "snail", "frog", "hedgehog")])
     tell.choose("load", "flour", "pumpkins", "barrels", "hay", "bricks", "cabbages")
     tell.say(
         "{when}, {hero.full}'s cart stuck fast in the lane, full of {load}.",
         "{hero.full} was driving a cart of {load} to market when it stopped with a jerk.",
         "{when}, {hero.full}'s cart, full of [feathers|coal|walnuts|ladles|chairs|gravel|mattresses|cradles|"
-        "anvils|rugs], stuck fast in the lane.",
+        "anvils|rugs|timber|statues|pianos|gourds], stuck fast in the lane.",
     )
     tell.about("hero")
     tell.draw(PARTS_OF_CARTS)
@@ -189,8 +189,10 @@ def small_helper(tell: Story) -> None:
 
 
 def _donkey_pulls(tell: Story) -> None:
-    tell.maybe(
-        "Turnip the donkey pulled, and the cart did not move.", "Turnip the donkey pulled with all his strength."
+    tell.say(
+        "Turnip the donkey pulled, and the cart did not move.",
+        "Turnip the donkey pulled with all his strength.",
+        "Turnip the donkey pulled until his ears shook.",
     )
 
 
@@ -198,7 +200,7 @@ def _others_push(tell: Story) -> None:
     tell.maybe(
         "Biscuit the dog pushed, and still it did not move.",
         "Biscuit the dog barked at the wheels, which did not help.",
-        "Button the pig pushed too, mostly with her stomach.",
+        "Button the pig pushed, mostly with her stomach.",
     )
 
 
@@ -215,7 +217,10 @@ def _looks_below(tell: Story) -> None:
 
 
 def _says_please(tell: Story) -> None:
-    tell.say('"Has anyone said please?" asked {pet}.', "{pet} climbed up and whispered into the donkey's ear.")
+    tell.say(
+        '"Please," said {pet} into the donkey\'s ear.',
+        "{pet} climbed up and whispered something polite into the donkey's ear.",
+    )
     tell.say(
         "The donkey lifted his head, and the cart began to roll.",
         '"That is all I wanted to hear," said the donkey.',

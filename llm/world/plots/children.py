@@ -6,7 +6,7 @@ from llm.world.tables import days_in_a_row, table
 from llm.world.telling import Story
 from llm.world.words import THINGS
 
-COUNTING = range(2, 8)
+COUNTING = range(2, 6)
 MEMORIES = table(
     "now then",
     (
@@ -38,7 +38,7 @@ def kite_in_the_tree(tell: Story) -> None:
     tell.choose("tree", "oak", "elm", "pear tree", "willow", "cherry tree")
     tell.say(
         "{when}, the wind took {hero.full}'s {thing} and hung it in the {tree}.",
-        "{when}, {hero.full} looked up and saw a {thing} at the top of the {tree}.",
+        "{when}, {hero.full} looked up and saw a very familiar {thing} at the top of the {tree}.",
         "A gust came over the hill, and off went {hero.full}'s {thing} into the {tree}.",
         "{hero.full} let go for a moment, and the {tree} had a new {thing}.",
     )
@@ -46,14 +46,16 @@ def kite_in_the_tree(tell: Story) -> None:
     tell.in_any_order(_hero_tries, _friend_tries)
     ending = tell.chance.pick([_fetched, _fetched, _pecked_loose, _waited_for])
     ending(tell)
-    if ending is not _waited_for or tell.chance.happens():
-        _carried_home(tell)
-    tell.say(
+    ends = (
         "It had a small hole in it, and {hero} liked it better than before.",
-        "The wind tried again on the way, but this time everyone was ready.",
         '"Trees have enough to carry," said {hero}.',
         "All night the tree looked a little sad.",
     )
+    if ending is not _waited_for or tell.chance.happens():
+        _carried_home(tell)
+        tell.say(*ends, "The wind tried again on the way, but this time everyone was ready.")
+    else:
+        tell.say(*ends)
 
 
 def _hero_tries(tell: Story) -> None:
@@ -62,7 +64,7 @@ def _hero_tries(tell: Story) -> None:
         "{hero} threw a shoe at it, and now the shoe was up there too.",
         "{hero} shook the trunk, and nothing fell but [leaves|a surprised beetle|an old nest|acorns].",
         "{hero} shook the trunk, and down came [twigs|bark|blossoms|cobwebs|caterpillars|moss|a squirrel|a glove|"
-        "a raven|icicles|pollen|sparrows|a sandal].",
+        "a raven|icicles|pollen|sparrows|a sandal|pinecones|a mitten|ladybirds|feathers|a magpie].",
     )
 
 
@@ -86,7 +88,7 @@ def _fetched(tell: Story) -> None:
     )
     tell.say(
         "Up went {hero}, one step at a time, and down came the {thing?objects}.",
-        "One push, and the {thing?objects} sailed down into {friend}'s arms.",
+        "One push, and the {thing?objects} sailed down into the grass.",
     )
 
 
@@ -103,6 +105,7 @@ def _pecked_loose(tell: Story) -> None:
         "The crow pulled twice, and down came the {thing?objects}.",
         "The crow gave the {thing?objects} a push with his beak.",
     )
+    tell.say("{helper} gave him what he had earned.", "Then the crow flew off with his prize.")
 
 
 def _waited_for(tell: Story) -> None:
@@ -118,17 +121,17 @@ def _waited_for(tell: Story) -> None:
 
 def _carried_home(tell: Story) -> None:
     first, second = tell.chance.pick([("friend", "helper"), ("helper", "friend")])
-    tell.say(f'"Let me hold it for a while," said {{{first}}}.', f"It was {{{first}}} who took hold of it.")
+    tell.say(f'"Let me hold it for a while," said {{{first}}}.', f"{{{first}}} took hold of it first.")
     holder = f"{{{first}?holder_one:{second}}}"
     if tell.chance.happens():
         tell.say(
-            f'"And now it is my turn," said {{{second}}} at the bridge.',
-            f"At the bridge it was the turn of {{{second}}}.",
+            f'"Now let me," said {{{second}}} at the bridge.',
+            f"At the bridge, {{{first}}} handed it to {{{second}}}.",
         )
         holder = f"{{{second}?holder_two:{first}}}"
     tell.say(
         f"So it was {holder} who brought the {{thing?objects}} home.",
-        f"So the {{thing?objects}} came home on the head of {holder}.",
+        f"So {holder} carried the {{thing?objects}} all the way home.",
     )
 
 
@@ -210,32 +213,33 @@ def bedtime_counting(tell: Story) -> None:
     """Someone counts to fall asleep; something is wrong with the sheep."""
     tell.person("hero")
     tell.person("watch")
-    count_to = tell.chance.number(2, 6)
+    count_to = tell.chance.number(2, 4)
     tell.animal("pet")
     tell.put("next", count_to + 1, COUNTING)
     tell.say(
         "{hero.full} could not sleep.",
-        "For an hour, {hero.full} had looked at the ceiling.",
+        "{hero.full} had been looking at the ceiling for an hour.",
         "The moon was up, and so was {hero.full}.",
         '"I am not sleepy at all," said {hero.full}, and sat up in bed.',
     )
-    tell.about("hero")
     tell.say(
-        '"Count some {pet.plural}," said {watch}, and blew out the candle.',
-        '"Shut your eyes and count {pet.plural}," {watch} said.',
+        '"Count some {pet.plural}," said {watch.full}, and blew out the candle.',
+        '"Shut your eyes and count {pet.plural}," said {watch.full} at the door.',
     )
     tell.maybe("So {hero?names:watch} began.", "{hero?names:watch} had nothing better to do.")
     tell.say(
-        "One {pet.kind} [jumped over|tiptoed over|climbed over] the [gate|fence|wall].",
+        "One {pet.kind} [jumped over|tiptoed over|climbed over|sailed over|fell over] the [gate|fence|wall].",
         "One {pet.kind} [in a nightcap|with a lantern|all alone] went by.",
     )
     for step in range(2, count_to + 1):
         tell.put("n", step, COUNTING)
         tell.say(
-            "{n?counting} {pet.plural} [jumped over|tiptoed over|climbed over] the [gate|fence|wall].",
+            "{n?counting} {pet.plural} in [slippers|pyjamas|galoshes|waistcoats|armour|bonnets|sandals|turbans|"
+            "aprons|spectacles|overcoats] went by with "
+            "[suitcases|parasols|trombones|bagpipes|telescopes|violins|tambourines|banjos|cymbals|accordions|balloons].",
+            "{n?counting} {pet.plural} [jumped over|tiptoed over|climbed over|sailed over|fell over] the "
+            "[gate|fence|wall].",
             "{n?counting} {pet.plural} [in nightcaps|with lanterns|in a row] went by.",
-            "{n?counting} {pet.plural} in [slippers|pyjamas|galoshes|waistcoats|armour|bonnets|sandals] went by with "
-            "[suitcases|parasols|trombones|bagpipes|telescopes|violins|tambourines].",
         )
     tell.chance.pick([_one_refuses, _one_is_known, _one_is_lost, _none_is_left])(tell)
 
@@ -273,7 +277,7 @@ def _one_is_lost(tell: Story) -> None:
 def _none_is_left(tell: Story) -> None:
     tell.say("Then no more {pet.plural} came.", "And there were no more {pet.plural} than that.")
     tell.say(
-        '"Who counts you when you cannot sleep?" asked {hero}. Nobody answered, for they all slept already.',
+        '"Who counts you when you cannot sleep?" asked {hero}. Nobody answered, for they were all asleep.',
         '"Begin again, but quietly," said {watch} in the dark.',
     )
     tell.maybe("In the morning there was straw on the pillow.", "So it went on until the stars were pale.")
@@ -293,22 +297,29 @@ def first_swim(tell: Story) -> None:
     tell.say(
         '"Why do you stay on the bank?" asked {friend.full}.', '"Is the water too cold for you?" asked {friend.full}.'
     )
-    tell.say(
-        '"I am guarding the shoes," said {hero?names:friend}.',
-        '"I am waiting for it to get drier," said {hero?names:friend}.',
-        '"I have had a bath this year," said {hero?names:friend}.',
-    )
+    guards = tell.chance.happens(0.4)
+    if guards:
+        tell.say(
+            '"I am guarding the shoes," said {hero?names:friend}.',
+            '"Somebody must guard the shoes," said {hero?names:friend}.',
+        )
+    else:
+        tell.say(
+            '"I am waiting for it to get drier," said {hero?names:friend}.',
+            '"I have had a bath this year," said {hero?names:friend}.',
+        )
     tell.chance.pick([_day_by_day, _after_a_shoe])(tell)
     tell.say(
-        "Admiral the duck quacked loudly, which is how ducks clap.",
-        '"Who guards the shoes now?" called {hero}.',
+        '"Who guards the shoes now?" called {hero}.'
+        if guards
+        else "Admiral the duck quacked loudly, which is how ducks clap.",
         "It was three strokes, and {hero.he} told everyone that it was ten.",
         "Then {hero} taught the ducks to swim on their backs.",
     )
     tell.draw(MEMORIES)
     tell.maybe(
-        "And now, {hero} {now?tenses:then} about it.",
-        "One day, {hero} {then?tenses:now} about it.",
+        "To this day, {hero} {now?tenses:then} about it.",
+        "That night, {hero} {then?tenses:now} about it.",
     )
 
 
@@ -320,19 +331,15 @@ def _day_by_day(tell: Story) -> None:
         '"Shall I bring a [towel|raft|sponge|rope|cork|oar|anchor|snorkel|bathrobe|lifeboat]?" asked {friend}.',
     )
     tell.draw(days_in_a_row(3))
-    tell.say(
-        "On {d1} it was only the toes.",
-        "On {d1}, in went one foot, and then the other.",
-        "On {d1} the pond was very cold.",
-    )
-    tell.say(
-        "On {d2?days} it was the knees.",
-        "On {d2?days} the knees got wet.",
-        "On {d2?days} it was a little warmer, up to the belt.",
-    )
+    if tell.chance.happens():
+        tell.say("On {d1} it was only the toes.")
+        tell.say("On {d2?days} it was the knees.", "On {d2?days} it was the toes again, and then the knees.")
+    else:
+        tell.say("On {d1}, in went one foot, and then the other.", "On {d1} the pond was very cold.")
+        tell.say("On {d2?days} the knees got wet.", "On {d2?days} it was a little warmer, up to the belt.")
     tell.say(
         "On {d3?days} {hero} held on tight and went in up to the chin.",
-        "On {d3?days} {friend} let go, and {hero.he} did not even notice.",
+        "On {d3?days} {friend} let go, and {hero} did not even notice.",
     )
     tell.say(
         "And then {hero.he?pronouns} was swimming, like a dog, but swimming.",
@@ -347,11 +354,12 @@ def _after_a_shoe(tell: Story) -> None:
         "{hero} jumped after it without a thought.",
         "Splash, went {hero?names:friend}, and had it in no time.",
     )
-    tell.say('"You are swimming," said {friend}.', '"Look where you are," said {friend}.')
-    tell.say(
-        '"So I am," said {hero?names:friend}, and swallowed some of the pond.',
-        "{hero} looked down and forgot to be afraid.",
-    )
+    if tell.chance.happens():
+        tell.say('"You are swimming," said {friend}.')
+        tell.say('"So I am," said {hero?names:friend}, and swallowed some of the pond.')
+    else:
+        tell.say('"Look where you are," said {friend}.', '"Look how deep it is," said {friend}.')
+        tell.say("{hero} looked down and forgot to be afraid.")
 
 
 def birthday(tell: Story) -> None:
@@ -368,9 +376,11 @@ def birthday(tell: Story) -> None:
     tell.maybe("But nobody said a word about it.", "But at breakfast no one seemed to remember.")
     tell.in_any_order(_asks_about_the_day, _is_hurried_past)
     tell.say(
-        "So {hero} sat down by the pond and told it to the ducks.",
+        "So {hero} sat down by the pond and told the ducks what day it was.",
         "So {hero} went for a long walk and kicked every stone on the road.",
-        "So {hero} told it to the [tadpoles|dragonflies|newts|minnows|herons|lilies|reeds|midges|otters].",
+        "So {hero} told the [tadpoles|dragonflies|newts|minnows|herons|lilies|reeds|midges|otters|swans|toads|"
+        "beavers|gnats] "
+        "whose birthday it was.",
     )
     tell.say(
         "When {hero.he?pronouns} came home, the house was dark.",
@@ -388,7 +398,7 @@ def _asks_about_the_day(tell: Story) -> None:
         '"What day is it today?" asked {hero}. "A [windy|slippery] one," said {a.full}.',
         '"Is today something special?" asked {hero}. "It is [washing|baking] day," said {a.full}.',
         '"What day is it today?" asked {hero}. "The day for [ironing|pickling|polishing|'
-        'weeding|whitewashing|knitting|packing|plucking|sewing]," said {a.full}.',
+        'weeding|whitewashing|knitting|packing|plucking|sewing|mowing|darning|raking|dusting|carving]," said {a.full}.',
     )
 
 
@@ -417,7 +427,7 @@ def _no_cake(tell: Story) -> None:
     tell.say('"But where is the cake?" asked {a}.', "Only the cake was missing.")
     tell.say(
         "Bramble the goat stood in the corner with crumbs on her beard.",
-        "Under the table sat Biscuit the dog and looked full.",
+        "Under the table sat Biscuit the dog, looking full.",
     )
     tell.say(
         "So they put the candles on a [cheese|turnip|loaf|pumpkin].",

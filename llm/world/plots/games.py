@@ -154,7 +154,7 @@ def what_we_ate(tell: Story) -> None:
     tell.say(
         "{a} ate everything, even the bits at the bottom.",
         "On the way home, {a} met {a.his} friends.",
-        "Then {a} came home.",
+        "Then {a} went home.",
     )
     day, other = tell.chance.pick([(1, 2), (2, 1), (2, 3), (3, 2), (3, 1), (1, 3)])
     dish = f"{{m{day}?recall:m{other}}}"

@@ -12,7 +12,7 @@ TWO_COLOURS = numbers(
     where=lambda first, second: first != second,
 )
 SPOTS = (
-    "beside the door", "under the bed", "by the window", "on the top shelf", "behind the curtain",
+    "beside the door", "under the bed", "by the window", "in the corner", "behind the curtain",
     "at the foot of the bed",
 )  # fmt: skip
 CROSSERS = [ANIMAL[kind] for kind in ("goat", "donkey", "pig", "duck", "hen", "sheep", "dog")]
@@ -135,7 +135,7 @@ def found_egg(tell: Story) -> None:
     tell.animal("mother", pool=[ANIMAL[kind] for kind in ("hen", "owl")])
     tell.say(
         "{when}, {a.full} found an egg in the grass.",
-        "There was an egg in the path, and {a.full} nearly fell over it.",
+        "There was an egg on the path, and {a.full} nearly fell over it.",
         "{a.full} sat down on something round, and it was an egg.",
     )
     tell.about("a")
@@ -146,7 +146,8 @@ def found_egg(tell: Story) -> None:
     tell.say(
         '"No," said {b?names:a}. "I have never laid anything."',
         '"Certainly not," said {b?names:a}. "It would not fit."',
-        '"No," said {b}. "Ask a [turtle|swan|penguin|pelican|lizard|crocodile|ostrich|eagle|peacock|tortoise]."',
+        '"No," said {b}. "Ask a [turtle|swan|penguin|pelican|lizard|crocodile|ostrich|eagle|peacock|tortoise|'
+        'flamingo|salamander|chameleon|stork|heron]."',
     )
     tell.say("So they both sat beside it and kept it warm.", "They took turns at keeping it warm, which tickled.")
     tell.chance.pick([_hatched, _hatched, _no_egg])(tell)
@@ -188,21 +189,27 @@ def noise_in_the_night(tell: Story) -> None:
     """Something goes bump; a child or a grown-up goes to look."""
     tell.person("hero")
     tell.person("friend")
-    tell.say(
-        "Late at night, {hero.full} heard a noise.",
-        "Bump, it went, and {hero.full} sat up in bed.",
-        "At midnight, {hero.full} heard something move in the kitchen.",
-        "The house was dark when {hero.full} heard a plate fall.",
-    )
+    plate = tell.chance.happens(0.25)
+    if plate:
+        tell.say("The house was dark when {hero.full} heard a plate fall.")
+    else:
+        tell.say(
+            "Late at night, {hero.full} heard a noise.",
+            "Bump, it went, and {hero.full} sat up in bed.",
+            "At midnight, {hero.full} heard something move in the kitchen.",
+        )
     tell.about("hero")
     tell.say(
-        '"Did you hear that?" {hero.he?pronouns} whispered. "I did," said {friend}.',
-        "{hero} knocked on the wall. At once {friend} came over in a nightshirt.",
+        '"Did you hear that?" {hero.he?pronouns} whispered. "I did," said {friend.full}, who was staying the night.',
+        "{hero} knocked on the wall. At once {friend.full} came over in a nightshirt.",
     )
     tell.maybe(
-        '"It is a ghost," said {friend}. "Ghosts do not drop plates," said {hero?names:friend}.',
+        '"It is a ghost," said {friend}. "Ghosts do not drop plates," said {hero?names:friend}.'
+        if plate
+        else '"It is a ghost," said {friend}. "Ghosts make no noise," said {hero?names:friend}.',
         '"It is only the wind," said {friend}. "The wind does not chew," said {hero?names:friend}.',
-        '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger|vampire|smuggler|weasel]," said {friend}.',
+        '"It is a [burglar|dragon|pirate|troll|witch|bandit|badger|vampire|smuggler|weasel|goblin|giant|wolf|'
+        'dwarf]," said {friend}.',
     )
     tell.several("at_x at_y", SPOTS)
     if tell.chance.happens():
@@ -210,7 +217,7 @@ def noise_in_the_night(tell: Story) -> None:
         tell.say("The broom was {at_y}.", "They had left the broom {at_y}.")
         tell.say(
             "{hero} found the candle {at_x?places:at_y} and lit it.",
-            "{hero} found the broom {at_y?places:at_x} and held it fast.",
+            "{hero} found the broom {at_y?places:at_x} and held it tight.",
         )
     tell.say(
         "Then they crept down the stairs.",
@@ -227,9 +234,9 @@ def _under_the_blanket(tell: Story) -> None:
         "In the kitchen, a {thing} was walking across the floor.",
         "There was a {thing} in the corner, and it shook.",
     )
-    tell.maybe('"Who is there?" asked {hero}.', "{hero} lifted it up by one corner.")
+    tell.maybe('"Who is there?" asked {hero}.', "{hero} lifted it up, very slowly.")
     tell.say(
-        "Under it sat {pet.full}, with a very full mouth.",
+        "Under it sat {pet.full}, in a heap of crumbs.",
         "It was {pet.full}, who had crept in to look for supper.",
         "Out came {pet.full}, with a crust.",
     )
@@ -240,7 +247,7 @@ def _under_the_blanket(tell: Story) -> None:
         '"Next time, knock," said {hero}.',
         "In the morning there were crumbs all the way to the door.",
         "So they all sat down to [noodles|crackers|waffles|sardines|muffins|custard|scones|lentils|"
-        "marmalade|celery|gherkins|omelette|chowder|macaroni|spinach|beetroot].",
+        "marmalade|celery|gherkins|omelette|chowder|macaroni|spinach|beetroot|rhubarb|trifle|meringues|radishes|biscuits|semolina].",
     )
 
 
@@ -251,7 +258,7 @@ def _nobody_there(tell: Story) -> None:
     )
     tell.say('"So much noise for so little," said {friend}.', "{hero} laughed until the windows rang.")
     tell.say(
-        '"And who ate the pie?" asked {hero}. Then they heard a second noise.',
+        'But the pie was gone. "And who ate it?" asked {friend}. Then they heard a second noise.',
         "From then on it was {friend} who could not sleep.",
     )
 

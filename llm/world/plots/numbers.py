@@ -286,6 +286,7 @@ def school_sums(tell: Story) -> None:
 def lamps(tell: Story) -> None:
     """Silas is ill, and the lamps still have to be lit."""
     tell.put("silas", PERSON["Silas"])
+    tell.choose("evening", "one evening", "one cold evening", "one rainy evening", "one foggy evening")
     tell.draw(LAMPS)
     for role in ("a", "b", "c"):
         tell.child(role)
@@ -293,7 +294,10 @@ def lamps(tell: Story) -> None:
         "Every evening Silas the lamplighter lit the twenty lamps of Pebbleby.",
         "There are twenty lamps in Pebbleby, and Silas the lamplighter lights them all.",
     )
-    tell.say("But {when} he lay in bed with a cold.", "But {when} he sneezed so hard that he blew out his own match.")
+    tell.say(
+        "But {evening} he lay in bed with a cold.",
+        "But {evening} he sneezed so hard that he blew out his own match.",
+    )
     tell.say('"Who will light the lamps?" he asked, and coughed.', '"Tonight it will be dark," he said sadly.')
     tell.say('"We will," said {a}, {b} and {c}.', "{a}, {b} and {c} took his ladder and his long pole.")
     tell.say("{a} lit {x} lamps along the river.", "By the river, {a} lit {x}.")

@@ -183,36 +183,48 @@ def parcel(tell: Story) -> None:
     tell.person("a")
     tell.person("b")
     tell.thing("thing")
-    tell.say(
-        "Edgar the postman turned a parcel over and over, and found no name on it.",
-        "{when}, the rain washed the name off a parcel, and Edgar did not know whose it was.",
-        "At the bottom of Edgar's bag lay a parcel without a name.",
-        "{when}, Edgar the postman had a parcel with no name on it.",
-    )
+    rained = tell.chance.happens(0.25)
+    if rained:
+        tell.say("{when}, the rain washed the name off a parcel, and Edgar did not know whose it was.")
+    else:
+        tell.say(
+            "Edgar the postman turned a parcel over and over, and found no name on it.",
+            "At the bottom of Edgar's bag lay a parcel without a name.",
+            "{when}, Edgar the postman had a parcel with no name on it.",
+        )
     tell.maybe(
         "It was [long|flat] and [light|heavy], and it rattled.",
         "It smelled of [soap|oranges|paint].",
         "It was [square|lumpy|wobbly].",
-        "It smelled of [cinnamon|leather|lavender|pepper|smoke|vinegar|almonds|varnish|mothballs|rosemary|glue].",
+        "It smelled of [cinnamon|leather|lavender|pepper|smoke|vinegar|almonds|varnish|mothballs|rosemary|glue|"
+        "ginger|peppermint|wax|turpentine|resin|nutmeg].",
     )
     tell.say(
         '"Is it yours?" he asked {a.full}.',
         'He took it to {a.full}. "Did you order something?" he asked.',
-        "The first door was that of {a.full}.",
+        'The first door was that of {a.full}. "Is it yours?" asked Edgar.',
     )
     tell.say(
         '"No," said {a?names}. "I am waiting for a [letter|chair|new broom]."',
         '"I wish it were," said {a}, and gave it back.',
         '"No," said {a}. "I am waiting for a [mirror|saddle|trumpet|parrot|hammock|'
-        'compass|carpet|wheelbarrow|wardrobe|harp|globe|bathtub|violin]."',
+        'compass|carpet|wheelbarrow|wardrobe|harp|globe|bathtub|violin|piano|sledge|canoe|lampshade|typewriter|sofa|cello]."',
     )
-    tell.chance.pick([_for_edgar, _claimed, _alive])(tell)
+    ending = tell.chance.pick([_for_edgar, _claimed, _alive])
+    ending(tell)
+    if ending is _claimed:
+        tell.say(
+            "Edgar went home and wrote a note. It said: buy better ink."
+            if rained
+            else "Edgar went home and wrote a note. It said: ask for the name first.",
+            "{b} gave him a bun for it, and Edgar ate it on the bridge.",
+        )
 
 
 def _tries_another(tell: Story) -> None:
     tell.say(
-        "Then he carried it over the bridge, where {b.full} shook it gently.",
-        "So he tried {b.full} next.",
+        "Then Edgar carried it over the bridge, where {b.full} shook it gently.",
+        "So Edgar tried {b.full} next.",
     )
 
 
@@ -241,11 +253,6 @@ def _claimed(tell: Story) -> None:
         "And when {b.he?pronouns} cut the string, there was the {thing?objects}, without a scratch.",
         "{b.he?pronouns} tore off the paper, and it really was a {thing.full}.",
     )
-    tell.say(
-        "Edgar went home and wrote a note. It said: buy better ink.",
-        "From then on, Edgar kept his parcels under his coat when it rained.",
-        "{b} gave him a bun for it, and Edgar ate it on the bridge.",
-    )
 
 
 def _alive(tell: Story) -> None:
@@ -254,7 +261,7 @@ def _alive(tell: Story) -> None:
     tell.say("Edgar cut the string, and out climbed {pet.full}.", "The lid flew up, and there sat {pet.full}.")
     tell.say('"I only wanted to see the world," said {pet}.', '"Are we there yet?" asked {pet}.')
     tell.say(
-        "Since then {pet} travels on top of the bag and rings the bells.",
+        "Ever since, {pet} has travelled on top of the bag and rung the doorbells.",
         "Edgar put two stamps on {pet}, to be on the safe side.",
     )
 

@@ -13,14 +13,21 @@ def riddle(tell: Story) -> None:
     tell.person("asker")
     tell.person("a")
     tell.person("b")
-    tell.say(
-        "{when}, {asker.full} asked a riddle.",
-        "It was a long evening, and so {asker.full} asked a riddle.",
-        '"Here is one that you will never guess," said {asker.full}.',
-        "{asker.full} stood by the well and would not let anyone pass without a riddle.",
-    )
-    tell.about("asker")
-    tell.say('"{clue} {hint} What am I?"', '"{clue} What am I?" {asker.he} asked. "I will tell you more: {hint}"')
+    if tell.chance.happens(0.25):
+        tell.say('"Here is one that you will never guess," said {asker.full}.')
+        tell.say('"{clue} {hint} What am I?"', '"{hint} {clue} What am I?"')
+    else:
+        tell.say(
+            "{when}, {asker.full} asked a riddle.",
+            "It was a long evening, and so {asker.full} asked a riddle.",
+            "{asker.full} stood by the well and would not let anyone pass without a riddle.",
+        )
+        tell.about("asker")
+        tell.say(
+            '"{clue} {hint} What am I?"',
+            '"{hint} {clue} What am I?"',
+            '"{clue} What am I?" {asker.he} asked. "I will tell you more: {hint}"',
+        )
     if tell.chance.happens(0.7):
         tell.say(
             '"{wrong}," said {a} at once.',
@@ -251,11 +258,12 @@ def why(tell: Story) -> None:
             )
     tell.say(
         '"Do you know everything?" asked {a}. "No," said {b}, "but I know when to go to bed."',
-        '"And why do I ask so much?" "Because you listen to the answers," said {b}.',
+        '"And why do I ask so much?" asked {a}. "Because you listen to the answers," said {b}.',
         '"Now may I ask you something?" said {b}. "Yes," said {a}. "Are you hungry?"',
         "{b} had no more answers left, so they ate a [pear|peach] and were quiet.",
         "{b} had no more answers left, so they ate a "
-        "[melon|lemon|fig|coconut|radish|mango|pretzel|doughnut|banana|quince|parsnip|wafer], and were quiet.",
+        "[melon|lemon|fig|coconut|radish|mango|pretzel|doughnut|banana|quince|parsnip|wafer|apricot|cucumber|"
+        "mushroom|nectarine|tangerine|strudel], and were quiet.",
     )
 
 
