@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.costs.activations import FLOAT32, activation_bytes, weight_copy_bytes
 from llm.costs.parameters import attention_weights, mlp_weights, parameter_count
+from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.registry import registry
 
-# What a process takes for each byte that its tensors have at once: freed blocks stay with it, and are used again only
-# for what fits (llm/runtime/allocator.py). Measured: 1.25 to 1.75 (docs/memory.md).
-RESIDENT = 1.5
+# Freed blocks stay with the process (llm/runtime/allocator.py). Torch aligns its blocks, and glibc does not use the hole
+# of an aligned block again for one of that size. Of what comes and goes in a step, 0 to 0.45 more were seen as holes.
+HOLES = 0.25
+OUTSIDE = 32 << 20  # bytes from which a block never fits a hole
+# oneDNN generates code for each kind of product in 16 bits, 0.6 MB for one, and keeps it: 12 to 19 MB in all
+KERNELS = 18_000_000
 
 
 @dataclass(frozen=True)
@@ -21,26 +25,29 @@ class Memory:
 
     weights: int
     optimizer: int  # its state
-    gradients: int  # after the backward pass
-    accumulated: int  # gradients of earlier passes, while another one runs
+    gradients: int
     activations: int  # what the forward pass saves for the backward pass
     weight_copies: int  # in the forward pass's number format
-    in_backward: int  # gradients of activations, which exist for a moment
-    in_step: int  # what the optimizer's step computes, and the weights as a file's content
+    in_backward: int  # gradients of activations, which exist for a moment, less activations that are freed by then
+    in_step: int  # what the optimizer's step computes
+    holes: int  # free memory that is too small for what is needed next
+    kernels: int  # generated code
+    files: int  # content of the largest file of a snapshot, where it fits no hole
+
+    @property
+    def comes_and_goes(self) -> int:
+        """What exists in a part of a step only: in its forward and backward pass, or in the optimizer's step."""
+        return max(self.activations + self.weight_copies + self.in_backward, self.in_step)
 
     @property
     def total(self) -> int:
-        """The most that tensors take at once: all activations and no gradients yet, or the other way round.
-
-        weights + optimizer + max(accumulated + activations + weight_copies + in_backward, gradients + in_step)
-        """
-        backward = self.accumulated + self.activations + self.weight_copies + self.in_backward
-        return self.weights + self.optimizer + max(backward, self.gradients + self.in_step)
+        """The most that tensors take at once: weights + optimizer + gradients + comes_and_goes."""
+        return self.weights + self.optimizer + self.gradients + self.comes_and_goes
 
     @property
     def resident(self) -> int:
-        """What the process takes beyond what it had before: the peak, and what its allocator keeps for later."""
-        return round(RESIDENT * self.total)
+        """What the process takes beyond what it had before: total + holes + kernels + files."""
+        return self.total + self.holes + self.kernels + self.files
 
 
 def memory(
@@ -55,9 +62,11 @@ def memory(
     gradients    4 · parameters
     optimizer    4 · (numbers that its entry keeps per weight of the blocks' matrices, and per other parameter)
     activations  see `llm.costs.activations`; with gradient checkpointing those of one block, and the blocks' inputs
-    in_backward  the gradients of the log-probabilities and of the logits, or of the two widest tensors of a block
-    in_step      4 · numbers of the largest group of equal matrices, as often as the optimizer's entry says; or the
-                 weights twice, while a snapshot is written
+    in_backward  the gradients of the log-probabilities and of the logits; or later, in the last block, those of its
+                 hidden numbers or of its pattern, once log-probabilities and what W_out read are freed
+    in_step      4 · numbers of the largest group of equal matrices, as often as the optimizer's entry says
+    holes        0.25 · what comes and goes
+    files        the weights or the optimizer's state, whichever is larger
     """
     width = FLOAT32 if precision == "float32" else 2
     positions = training.batch_size * config.n_ctx
@@ -66,19 +75,26 @@ def memory(
     optimizer = registry("optimizer")[training.optimizer]
     state = optimizer.state_per_hidden_weight * hidden + optimizer.state_per_other_parameter * (parameters - hidden)
     largest_group = config.n_layers * max(attention_weights(config), 2 * config.d_model * config.d_mlp)
+    hidden_gradients = width * config.d_mlp * (ACTIVATIONS[config.activation].matrices - 1)
     makes_pattern = implementation != "fused" or POSITIONS[config.positional].acts_on == "scores" or config.dropout > 0
-    widest = max(width * config.d_mlp, FLOAT32 * config.n_heads * config.n_ctx if makes_pattern else 0)
+    pattern_gradients = 2 * FLOAT32 * config.n_heads * config.n_ctx if makes_pattern else 0
+    log_probabilities = FLOAT32 * config.d_vocab
+    in_last_block = max(hidden_gradients, pattern_gradients) - log_probabilities
     saved = activation_bytes(config, training.batch_size, implementation, width)
     if training.gradient_checkpointing:
         of_one_block = activation_bytes(replace(config, n_layers=1), training.batch_size, implementation, width)
         saved = of_one_block + FLOAT32 * config.n_layers * positions * config.d_model
-    return Memory(
+    largest_file = FLOAT32 * max(parameters, state)
+    found = Memory(
         weights=FLOAT32 * parameters,
         optimizer=FLOAT32 * state,
         gradients=FLOAT32 * parameters,
-        accumulated=FLOAT32 * parameters if training.accumulation > 1 else 0,
         activations=saved,
         weight_copies=weight_copy_bytes(config, width),
-        in_backward=2 * positions * max(FLOAT32 * config.d_vocab, widest),
-        in_step=FLOAT32 * max(2 * parameters, optimizer.step_copies * largest_group),
+        in_backward=positions * max(2 * log_probabilities, in_last_block),
+        in_step=FLOAT32 * optimizer.step_copies * largest_group,
+        holes=0,
+        kernels=0 if width == FLOAT32 else KERNELS,
+        files=largest_file if largest_file >= OUTSIDE else 0,
     )
+    return replace(found, holes=round(HOLES * found.comes_and_goes))

@@ -1,5 +1,6 @@
 import ctypes
 import resource
+import statistics
 import sys
 from pathlib import Path
 
@@ -39,10 +40,13 @@ def test_training_steps_use_freed_memory_again_until_it_is_given_back():
     trainer = Trainer(Transformer(config, "fused"), tokenizer, data, TrainingConfig(device="cpu"), evaluators=[])
     for _ in range(5):
         next(trainer)
-    before = faults()
-    for _ in range(3):
+    new_pages = []
+    for _ in range(5):
+        before = faults()
         next(trainer)
-    assert faults() - before < 2_500  # 25,000 where freed memory goes back to the system
+        new_pages.append(faults() - before)
+    # 8,000 where freed memory goes back to the system; now and then a block fits no hole, and the heap grows by 4,000
+    assert statistics.median(new_pages) < 800
     del trainer
     held = resident()
     give_back_freed_memory()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -25,9 +26,12 @@ class Optimizer:
         raise NotImplementedError
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Set all gradients to zero. They keep their memory: among activations they would split what is freed there."""
         for parameter in self._parameters():
-            parameter.grad = None
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            else:
+                parameter.grad.zero_()
 
     def state_dict(self) -> dict[str, Any]:
         """State and settings, with the parameters numbered through all groups."""
