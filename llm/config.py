@@ -97,7 +97,7 @@ class TrainingConfig:
     accumulation: Annotated[int, Doc("Forward passes whose gradients are averaged into one optimizer step.")] = 1
     optimizer: Annotated[str, Doc("How a gradient becomes a step.")] = "muon"
     learning_rate: Annotated[
-        float | None, Doc("Peak learning rate of AdamW. None: one that suits the optimizer and d_model (see its help).")
+        float | None, Doc("Peak learning rate of AdamW. None: one that suits optimizer and model (see optimizer).")
     ] = None
     muon_learning_rate: Annotated[float, Doc("Peak learning rate of Muon (optimizer muon only).")] = 0.02
     schedule: Annotated[str, Doc("Course of the learning rate after warm-up.")] = "trapezoid"
@@ -170,11 +170,11 @@ class TrainingConfig:
         registry("schedule")[self.schedule].validate(self)
 
     def for_model(self, model: ModelConfig) -> TrainingConfig:
-        """This config with a learning rate: without one, the rate that suits the optimizer and the model's width."""
+        """This config with a learning rate: without one, the rate that suits the optimizer and the model's size."""
         if self.learning_rate is not None:
             return self
         return dataclasses.replace(
-            self, learning_rate=registry("optimizer")[self.optimizer].learning_rate(model.d_model)
+            self, learning_rate=registry("optimizer")[self.optimizer].learning_rate(model.d_model, model.n_layers)
         )
 
 

@@ -30,7 +30,7 @@ def build(groups, config):
 OPTIMIZER = OptimizerEntry(
     label="Momentum",
     help="gradient descent with momentum for every parameter",
-    learning_rate=lambda d_model: 0.1,
+    learning_rate=lambda d_model, n_layers: 0.1,
     build=build,
     state_per_hidden_weight=1,
     state_per_other_parameter=1,

@@ -144,7 +144,7 @@ def test_the_suggested_learning_rate_follows_the_optimizer_and_the_size(home):
     assert control(app, "number_input", "`learning_rate`").value == 0.003
     control(app, "number_input", "`learning_rate`").set_value(0.002).run()
     control(app, "button_group", "Size").set_value("medium").run()
-    assert control(app, "number_input", "`learning_rate`").value == 0.001
+    assert control(app, "number_input", "`learning_rate`").value == 0.00071
     control(app, "button_group", "Size").set_value("small").run()
     assert control(app, "number_input", "`learning_rate`").value == 0.002
 

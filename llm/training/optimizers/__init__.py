@@ -5,6 +5,7 @@ This module imports no torch: each optimizer's file holds its code, its entry he
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +34,7 @@ class OptimizerEntry:
 
     label: str
     help: str  # what it does, as the end of a sentence
-    learning_rate: Callable[[int], float]  # AdamW's peak if a config has none, from d_model
+    learning_rate: Callable[[int, int], float]  # AdamW's peak if a config has none, from d_model and n_layers
     build: Callable[..., Any]  # (ParameterGroups, TrainingConfig): a list of `Optimizer`s; see `build`
     state_per_hidden_weight: int  # float32 numbers that it keeps for each weight of the blocks' matrices
     state_per_other_parameter: int  # and for each of all other parameters
@@ -100,13 +101,13 @@ _MUON_STEP = ShownStep(
 )
 
 
-def _adamw_alone(d_model: int) -> float:
-    """0.003 · 128 / d_model, to two digits: 0.003 for small, 0.001 for medium, 0.0005 for full.
+def _adamw_alone(d_model: int, n_layers: int) -> float:
+    """0.003 · (128 / d_model) · √(3 / n_layers), to two digits: 0.003 for small, 0.00071 for medium, 0.00025 for full.
 
-    In inverse proportion to the width, as for Adam's hidden matrices in Yang et al. 2022, arXiv:2203.03466. Measured at
-    two widths: docs/optimizers.md. GPT-3, trained for far longer, used 0.0006 at d_model 768 (Brown et al. 2020).
+    In inverse proportion to the width, as for Adam's hidden matrices in Yang et al. 2022 (arXiv:2203.03466), and to the
+    root of the depth, as in Yang et al. 2023 (arXiv:2310.02244). Measured for small and medium: docs/optimizers.md.
     """
-    return float(f"{0.003 * 128 / d_model:.2g}")
+    return float(f"{0.003 * 128 / d_model * math.sqrt(3 / n_layers):.2g}")
 
 
 REGISTRY: Registry[OptimizerEntry] = Registry(
@@ -114,7 +115,7 @@ REGISTRY: Registry[OptimizerEntry] = Registry(
     {
         "adamw": OptimizerEntry(
             label="AdamW",
-            help="AdamW for every parameter; its learning rate is 0.384 / d_model unless given",
+            help="AdamW for every parameter; its learning rate falls with width and depth unless given",
             learning_rate=_adamw_alone,
             build=imported("llm.training.optimizers.adamw", "build"),
             state_per_hidden_weight=2,  # running means of the gradient and of its square
@@ -125,7 +126,7 @@ REGISTRY: Registry[OptimizerEntry] = Registry(
         "muon": OptimizerEntry(
             label="Muon",
             help="Muon for the blocks' matrices, AdamW for the rest, at a learning rate of 0.01 unless given",
-            learning_rate=lambda d_model: 0.01,
+            learning_rate=lambda d_model, n_layers: 0.01,
             build=imported("llm.training.optimizers.muon", "build"),
             state_per_hidden_weight=1,  # a running mean of the gradient
             state_per_other_parameter=2,  # AdamW's
