@@ -11,8 +11,8 @@ from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.registry import registry
 
-# Freed blocks stay with the process (llm/runtime/allocator.py). Torch aligns its blocks, and glibc does not use the hole
-# of an aligned block again for one of that size. Of what comes and goes in a step, 0 to 0.45 more were seen as holes.
+# Freed blocks stay with the process (llm/runtime/allocator.py). Torch aligns its blocks, and glibc does not use the
+# hole of one again for a block of that size. Of what comes and goes in a step, 0 to 0.45 more were seen as holes.
 HOLES = 0.25
 OUTSIDE = 32 << 20  # bytes from which a block never fits a hole
 # oneDNN generates code for each kind of product in 16 bits, 0.6 MB for one, and keeps it: 12 to 19 MB in all
