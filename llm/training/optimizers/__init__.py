@@ -102,12 +102,15 @@ _MUON_STEP = ShownStep(
 
 
 def _adamw_alone(d_model: int, n_layers: int) -> float:
-    """0.003 · (128 / d_model) · √(3 / n_layers), to two digits: 0.003 for small, 0.00071 for medium, 0.00025 for full.
+    """0.003 · (128 / d_model) · √min(1, 3 / n_layers), to two digits.
+
+    Small: 0.003; medium: 0.00071; full: 0.00025.
 
     In inverse proportion to the width, as for Adam's hidden matrices in Yang et al. 2022 (arXiv:2203.03466), and to the
-    root of the depth, as in Yang et al. 2023 (arXiv:2310.02244). Measured for small and medium: docs/optimizers.md.
+    root of the depth, as in Yang et al. 2023 (arXiv:2310.02244), from three layers on: no fewer have been measured. The
+    measurements: docs/optimizers.md.
     """
-    return float(f"{0.003 * 128 / d_model * math.sqrt(3 / n_layers):.2g}")
+    return float(f"{0.003 * 128 / d_model * math.sqrt(min(1, 3 / n_layers)):.2g}")
 
 
 REGISTRY: Registry[OptimizerEntry] = Registry(
