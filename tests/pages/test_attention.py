@@ -256,7 +256,7 @@ def test_through_training_offers_other_runs_of_one_layer_as_controls(home, run):
     assert len(box.options) == 2
 
 
-def test_the_induction_experiment_is_offered_without_a_control_run(home, run):
+def test_the_experiment_is_offered_without_a_control_run(home, run):
     """In words that name the app's own controls: each setting is a field, and the list to compare with is there."""
     never_ask(home)
     app = open_page("attention", run=run.name, view="training")

@@ -28,21 +28,16 @@ from components.views.attention_training.explanations import IN_CONTEXT_SCORE
 from llm.checkpoints import RUN_ID
 
 EXPERIMENT = """
-An **induction head** finds an earlier occurrence of the current token and attends to what came after it. It takes two
-layers, one after the other. So train two runs that differ only in the number of layers, and compare:
+To copy a name that it has never seen, a model looks up where it occurred before. That takes two heads in two layers, one
+after the other. So train two runs that differ only in the number of layers, and compare:
 
-1. Make the text. `uv run python experiments/induction.py --songs songs.txt` writes the story world's stories with a
-   skipping song after each: words in random order, each line sung three times, so that a line can be predicted only
-   by looking back.
-2. On *Train*, upload it; choose LLaMA, small, the bpe tokenizer and a vocabulary size of 1,024. Under *All model
-   settings* set `n_layers` to 2, `n_ctx` to 48 and `rope_theta` to 10,000, and switch `qk_norm` and `tie_embeddings`
-   on; under *All training settings* set `steps` to 1,300, `batch_size` to 42 and `schedule` to constant. Start.
-3. When it has finished, repeat it with `n_layers` at 1: the control.
-4. Come back to this view, choose the first of the two runs above and the second under *Compare with a one-layer run*,
-   and look at the score *induction* beside the two dashed lines. Where the score rises, the loss drops. Then train
-   the first model on the stories alone: in so short a run it finds other solutions.
+1. On *Train*, fill in what the page *Circuit* needs, and start.
+2. When it has finished, repeat it with `n_layers` at 1 (under *All model settings*): the control.
+3. Come back to this view, choose the first of the two runs above and the second under *Compare with a one-layer run*,
+   and look at the score *copying* beside the two dashed lines. Where the score rises, the loss drops. Then train the
+   first model on `training.txt`, in which every name is known: in so short a run it finds other solutions.
 
-`docs/induction.md` reports the results of three seeds of each, and what can be concluded from them.
+`docs/circuit.md` reports the results of three seeds of each, and what can be concluded from them.
 """
 
 
@@ -52,7 +47,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
     controls = one_layer_runs(except_for=selection.run_id)
     control = select_box(
         "Compare with a one-layer run", {"": "none"} | controls, control_key("attention", Address.CONTROL), "",
-        width=420, disabled=not controls, help="A control: one layer alone cannot form an induction head",
+        width=420, disabled=not controls, help="A control: one layer alone cannot look up a name",
     )  # fmt: skip
     return selection, query | {Address.CONTROL: control} if control else query
 
@@ -132,8 +127,8 @@ def sources(selection: Selection, query: Query) -> dict[str, Any]:
 
 
 def footer(selection: Selection, query: Query) -> None:
-    """Explain the induction experiment with the app's own controls, in a closed section."""
-    with st.expander("An experiment: does an induction head form?", icon=":material/science:"):
+    """Explain an experiment with the app's own controls, in a closed section."""
+    with st.expander("An experiment: does a circuit form that copies names?", icon=":material/science:"):
         st.markdown(EXPERIMENT)
         st.page_link("train.py", label="Go to Train", icon=":material/play_arrow:", query_params=[(Address.NEW, "1")])
 

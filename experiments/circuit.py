@@ -1,15 +1,14 @@
-"""Does an induction head form? Head scores, losses and in-context learning through training, on three seeds.
+"""When does a circuit form that copies names? Scores and losses through training, for each preset, on three seeds.
 
-    uv run python experiments/induction.py [--seeds 3] [--steps 1300] [--out docs] [--keep FOLDER] [--songs FILE]
+    uv run python experiments/circuit.py [--seeds 3] [--steps 1500] [--out docs] [--keep FOLDER]
 
-An induction head (Olsson et al. 2022, arXiv:2209.11895) finds an earlier occurrence of the current token and attends to
-the token that followed it. It needs two layers: one writes to each position which token came before it, the next
-searches for that. It helps where a text repeats what could not have been predicted. So a two-layer model is trained on
-the story world with a skipping song after each story: words of the stories in random order, each line sung three times.
-There are three controls: the same with one layer, the same two layers on the stories alone, and the untrained model,
-step 0.
+In strangers.txt half of the stories are about people whose names are in no other story. To write such a name again, a
+model has to look it up: one head writes to each position which token came before it, and a head of a later layer
+searches for that (Olsson et al. 2022, arXiv:2209.11895). Each preset is trained on this text with the page's defaults,
+except for those in `MODEL`. There are three controls: the llama with one layer, the llama on training.txt, in which
+every name is known, and the untrained model, step 0.
 
-Writes induction.csv, induction.svg, and the table in the induction.md next to them.
+Writes circuit.csv, circuit.svg, and the tables in the circuit.md next to them.
 """
 
 from __future__ import annotations
@@ -18,13 +17,12 @@ import csv
 import dataclasses
 import io
 import math
-import re
 import statistics
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import tyro
 from typing_extensions import Doc
@@ -33,82 +31,73 @@ from components.shared.style import COLOURS
 from llm import TrainingConfig, preset
 from llm.checkpoints import RunFolder, load_run
 from llm.data import TextData, read_text
-from llm.interpret.head_scores import head_scores, induction_loss
-from llm.interpret.loss_by_position import in_context_score, loss_by_position
+from llm.interpret.copied_pieces import copied_pieces, copying_loss
+from llm.interpret.copying import copying_scores
+from llm.interpret.head_scores import head_scores
 from llm.runtime import compute
 from llm.runtime.files import write_bytes
 from llm.runtime.regular_files import require_replaceable
 from llm.training.setup import start_run
-from llm.world.chance import Chance
 
 PROJECT = Path(__file__).parents[1]
-BEGIN, END = "<!-- measured -->", "<!-- end -->"  # around the table in induction.md
+BEGIN, END = "<!-- measured -->", "<!-- end -->"  # around the tables in circuit.md
 
-MODEL = {
-    "n_ctx": 48,
-    "rope_theta": 10_000.0,
-    "qk_norm": True,
-    "tie_embeddings": True,
-}  # otherwise, except for the number of layers, the small llama
-TRAINING: dict[str, Any] = {"batch_size": 42, "schedule": "constant"}
-D_VOCAB = 1_024  # small, so that each token is seen often, and many words take several
-WINDOWS = 128  # of held-out text: the in-context score compares only two positions, and few windows leave it noisy
+MODEL: dict[str, Any] = {"qk_norm": True, "rope_theta": 10_000.0}  # otherwise the small presets
+D_VOCAB = 2_048  # the page's default
+WINDOWS = 128  # of the validation text
 
-# what is trained: number of layers, and whether the stories have songs
-RUNS = {"two layers": (2, True), "one layer": (1, True), "two layers, stories": (2, False)}
+
+class Trained(NamedTuple):
+    """What is trained: a small preset, changes to it, and a text."""
+
+    architecture: str
+    changes: dict[str, Any]
+    text: str
+
+
+STRANGERS, KNOWN = "strangers.txt", "training.txt"
+RUNS = {
+    "llama": Trained("llama", {}, STRANGERS),
+    "gpt": Trained("gpt", {}, STRANGERS),
+    "olmo": Trained("olmo", {}, STRANGERS),
+    "llama, one layer": Trained("llama", {"n_layers": 1}, STRANGERS),
+    "llama, known names": Trained("llama", {}, KNOWN),
+}
 
 
 @dataclass(frozen=True)
 class Options:
     """Command-line options; the defaults are the experiment."""
 
-    seeds: Annotated[int, Doc("Training runs of the model and of each control.")] = 3
-    steps: Annotated[int, Doc("Optimizer steps of each run.")] = 1_300
-    text: Annotated[Path, Doc("Text of the story world.")] = PROJECT / "training.txt"
-    out: Annotated[Path, Doc("Folder for induction.csv, induction.svg and the table in induction.md.")] = (
-        PROJECT / "docs"
-    )
+    seeds: Annotated[int, Doc("Training runs of each preset and of each control.")] = 3
+    steps: Annotated[int, Doc("Optimizer steps of each run.")] = 1_500
+    texts: Annotated[Path, Doc("Folder of strangers.txt and training.txt.")] = PROJECT
+    out: Annotated[Path, Doc("Folder for circuit.csv, circuit.svg and the tables in circuit.md.")] = PROJECT / "docs"
     keep: Annotated[Path | None, Doc("Folder to keep the runs in, for the app to show. None: they are deleted.")] = None
-    songs: Annotated[Path | None, Doc("Only write the stories with songs to this file, for training in the app.")] = (
-        None
-    )
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One snapshot of one run: a row of induction.csv. Losses in nats per token."""
+    """One snapshot of one run: a row of circuit.csv. Losses in nats per token."""
 
     run: str
     seed: int
     step: int
-    induction_score: float  # of the head with the highest
-    previous_score: float  # likewise
-    first_copy_loss: float  # of random tokens that are repeated once
-    second_copy_loss: float
-    in_context_score: float
-    validation_loss: float
+    seconds: float  # of training, without evaluation
+    previous_score: float  # of the head with the highest
+    copying_score: float  # likewise
+    induction_score: float  # likewise
+    copied_accuracy: float  # share of copied pieces that are predicted
+    copied_loss: float
+    other_loss: float  # on all other tokens
 
 
-def with_songs(text: str) -> str:
-    """The stories of `text` with a song after each: six lines of its words, each equally likely, sung three times."""
-    chance = Chance(0)
-    words = sorted(set(re.findall(r"\b[a-z]{3,}\b", text)))
-    parts = []
-    for story in text.strip().split("\n\n"):
-        song = [" ".join([chance.pick(words) for _ in range(chance.number(2, 8))] * 3) for _ in range(6)]
-        parts.append("\n".join([story, "Then they skipped rope and sang:", *song]))
-    return "\n\n".join(parts) + "\n"
-
-
-def train_run(name: str, seed: int, story: str, steps: int, runs: Path) -> RunFolder:
+def train_run(name: str, seed: int, texts: Path, steps: int, runs: Path) -> RunFolder:
     """Train a run from start to end, and save its snapshots."""
-    layers, songs = RUNS[name]
-    text, text_name = (with_songs(story), "stories and songs") if songs else (story, "the story world")
-    model = preset("llama", "small", d_vocab=D_VOCAB, **(MODEL | {"n_layers": layers}))
-    training = TrainingConfig(
-        steps=steps, seed=seed, eval_every=steps, sample_tokens=0, skill_pairs=0, device="cpu", **TRAINING
-    )
-    trainer = start_run(model, training, "bpe", text, text_name, runs, D_VOCAB, "llama", "small")
+    architecture, changes, text = RUNS[name]
+    model = preset(architecture, "small", d_vocab=D_VOCAB, **(MODEL | changes))
+    training = TrainingConfig(steps=steps, seed=seed, eval_every=steps, sample_tokens=0, skill_pairs=0, device="cpu")
+    trainer = start_run(model, training, "bpe", read_text(texts / text), text, runs, D_VOCAB, architecture, "small")
     for metrics in compute.iterate(trainer):
         if metrics.step % 100 == 0 or metrics.step == steps:
             progress = f"{name}, seed {seed}: step {metrics.step} of {steps}, loss {metrics.loss:.3f}"
@@ -121,32 +110,38 @@ def measure(name: str, seed: int, folder: RunFolder) -> Iterator[Measurement]:
     """The figures of every snapshot of a run."""
     first = load_run(folder.path)
     data = TextData.from_text(folder.text(), first.tokenizer, first.config.n_ctx)
-    windows = data.evaluation_windows(WINDOWS)
+    inputs, targets = data.evaluation_windows(WINDOWS)  # each [batch, pos]
+    copied = copied_pieces(inputs, targets, data.train, first.config.d_vocab).mask(inputs.shape)  # [batch, pos]
+    seconds = {row["step"]: row["seconds"] for row in first.metrics}
     for step in folder.snapshots():
         model = load_run(folder.path, step).model
-        scores, copies = head_scores(model, data.train), induction_loss(model, data.train)
-        losses = loss_by_position(model, *windows)  # [pos]
+        scores = head_scores(model, data.train)
+        loss = copying_loss(model, inputs, targets, copied)
         yield Measurement(
-            name, seed, step, float(scores.induction.max()), float(scores.previous.max()),
-            copies.first, copies.second, in_context_score(losses).score, float(losses.mean()),
+            name, seed, step, seconds[step], float(scores.previous.max()),
+            float(copying_scores(model, inputs, targets).copying.max()), float(scores.induction.max()),
+            loss.accuracy, loss.copied, loss.rest,
         )  # fmt: skip
 
 
 # The chart: four panels over the steps, a band from the lowest to the highest seed around their mean.
 
 PANELS = {
-    "induction_score": "Highest induction score of any head",
-    "second_copy_loss": "Loss on the second copy of random tokens, nats",
-    "in_context_score": "In-context learning score, nats (below 0: uses its context)",
-    "validation_loss": "Validation loss, nats per token",
+    "previous_score": "Highest previous-token score of any head",
+    "copying_score": "Highest copying score of any head",
+    "copied_accuracy": "Copied pieces of names that are predicted",
+    "copied_loss": "Loss on copied pieces, nats",
 }
 WIDTH, HEIGHT = 430, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 34, 26
 STROKES = {  # on white paper, so that it reads in either theme; dashed: the controls
-    "two layers": (COLOURS["accent"][0], "none"),
-    "one layer": (COLOURS["baseline"][0], "6 4"),
-    "two layers, stories": (COLOURS["validation"][0], "6 4"),
+    "llama": (COLOURS["accent"][0], "none"),
+    "gpt": (COLOURS["validation"][0], "none"),
+    "olmo": (COLOURS["positive"][0], "none"),
+    "llama, one layer": (COLOURS["baseline"][0], "6 4"),
+    "llama, known names": (COLOURS["negative"][0], "6 4"),
 }
+UNTRAINED = ("llama, untrained", (COLOURS["quiet"][0], "2 4"))
 INK, QUIET, LINE, PAPER = COLOURS["neutral"][1], COLOURS["quiet"][0], COLOURS["line"][0], COLOURS["panel"][0]
 
 
@@ -159,9 +154,9 @@ def chart(rows: list[Measurement]) -> str:
     ]
     width, height = 2 * WIDTH + 36, 2 * HEIGHT + 68
     legend = "".join(
-        f'<path d="M{20 + 190 * index} 22h26" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dashes}"/>'
-        f'<text x="{54 + 190 * index}" y="26" fill="{INK}">{name}</text>'
-        for index, (name, (colour, dashes)) in enumerate([*STROKES.items(), ("two layers, untrained", (QUIET, "2 4"))])
+        f'<path d="M{20 + 146 * index} 22h26" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dashes}"/>'
+        f'<text x="{52 + 146 * index}" y="26" fill="{INK}">{name}</text>'
+        for index, (name, (colour, dashes)) in enumerate([*STROKES.items(), UNTRAINED])
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" '
@@ -199,7 +194,7 @@ def _panel(rows: list[Measurement], name: str, title: str) -> str:
         parts.append(f'<path d="{line(lower + upper[::-1])}Z" fill="{colour}" fill-opacity="0.18"/>'
                      f'<path d="{line(mean)}" fill="none" stroke="{colour}" stroke-width="2" '
                      f'stroke-dasharray="{dashes}"/>')  # fmt: skip
-    untrained = statistics.fmean(by_step(rows, "two layers", name)[0])
+    untrained = statistics.fmean(by_step(rows, "llama", name)[0])
     parts.append(f'<path d="{line([point(0, untrained), point(last, untrained)])}" fill="none" stroke="{QUIET}" '
                  'stroke-width="1.5" stroke-dasharray="2 4"/>')  # fmt: skip
     return "".join(parts)
@@ -214,52 +209,72 @@ def by_step(rows: list[Measurement], run: str, name: str) -> dict[int, list[floa
     return values
 
 
-def table(rows: list[Measurement]) -> str:
+def last_table(rows: list[Measurement]) -> str:
     """The last snapshots as a table in Markdown: mean, and the lowest and the highest seed."""
     last = max(row.step for row in rows)
-    models = {f"{run}, step {last:,}": (run, last) for run in RUNS} | {"two layers, untrained": ("two layers", 0)}
-    names = [field.name for field in dataclasses.fields(Measurement)[3:]]
+    models = {f"{run}, step {last:,}": (run, last) for run in RUNS} | {"llama, untrained": ("llama", 0)}
+    names = [field.name for field in dataclasses.fields(Measurement)[4:]]
     lines = ["| | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * (len(names) + 1) + "|"]
     for title, (run, step) in models.items():
-        columns = [by_step(rows, run, name)[step] for name in names]
+        columns = [by_step(rows, run, name)[step] for name in names if by_step(rows, run, name)]
         cells = [f"{statistics.fmean(seeds):.2f} ({min(seeds):.2f} to {max(seeds):.2f})" for seeds in columns]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
+REACHED = {
+    "previous-token score above 0.5": ("previous_score", 0.5),
+    "half of the copied pieces predicted": ("copied_accuracy", 0.5),
+    "nine tenths predicted": ("copied_accuracy", 0.9),
+}
+
+
+def when_table(rows: list[Measurement]) -> str:
+    """The first snapshot of each seed at which a part of the circuit is there: its step and the seconds of training."""
+    lines = ["| | " + " | ".join(REACHED) + " |", "|---" * (len(REACHED) + 1) + "|"]
+    for run in RUNS:
+        cells = []
+        for name, bar in REACHED.values():
+            seeds: dict[int, str] = {}
+            for row in rows:
+                if row.run == run:
+                    seeds.setdefault(row.seed, "never")
+                    if getattr(row, name) >= bar and seeds[row.seed] == "never":
+                        seeds[row.seed] = f"{row.step:,} ({row.seconds:.0f} s)"
+            cells.append(", ".join(seeds.values()))
+        lines.append(f"| {run} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def write(rows: list[Measurement], out: Path) -> None:
-    """The three files; of an existing induction.md, only the text between its two markers is replaced."""
+    """The three files; of an existing circuit.md, only the text between its two markers is replaced."""
     out.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in dataclasses.fields(Measurement)])
     for row in rows:
         writer.writerow([f"{cell:.4f}" if isinstance(cell, float) else cell for cell in dataclasses.astuple(row)])
-    write_bytes(out / "induction.csv", text.getvalue().encode())
-    write_bytes(out / "induction.svg", chart(rows).encode())
-    note = out / "induction.md"
+    write_bytes(out / "circuit.csv", text.getvalue().encode())
+    write_bytes(out / "circuit.svg", chart(rows).encode())
+    note = out / "circuit.md"
     if note.exists():
         before, _, rest = note.read_text().partition(BEGIN)
         after = rest.partition(END)[2]
-        write_bytes(note, f"{before}{BEGIN}\n{table(rows)}\n{END}{after}".encode())
+        write_bytes(note, f"{before}{BEGIN}\n{last_table(rows)}\n\n{when_table(rows)}\n{END}{after}".encode())
 
 
 def main(options: Options) -> None:
     """Train, measure, write."""
-    for path in (options.songs, *(options.out / name for name in ("induction.csv", "induction.svg", "induction.md"))):
-        if path is not None:
-            require_replaceable(path, "an output")
-    story = read_text(options.text)
-    if options.songs is not None:
-        write_bytes(options.songs, with_songs(story).encode())
-        return
+    for name in ("circuit.csv", "circuit.svg", "circuit.md"):
+        require_replaceable(options.out / name, "an output")
     rows: list[Measurement] = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(options.seeds):
             for name in RUNS:
-                rows += measure(name, seed, train_run(name, seed, story, options.steps, options.keep or Path(folder)))
+                runs = options.keep or Path(folder)
+                rows += measure(name, seed, train_run(name, seed, options.texts, options.steps, runs))
             write(rows, options.out)  # of the seeds so far
-    print(table(rows))
+    print(last_table(rows), when_table(rows), sep="\n\n")
 
 
 if __name__ == "__main__":
