@@ -5,8 +5,8 @@
 In strangers.txt half of the stories are about people whose names are in no other story. To write such a name again, a
 model has to look it up: one head writes to each position which token came before it, and a head of a later layer
 searches for that (Olsson et al. 2022, arXiv:2209.11895). Each preset is trained on this text with the page's defaults,
-except for those in `MODEL`. There are three controls: the llama with one layer, the llama on training.txt, in which
-every name is known, and the untrained model, step 0.
+except for what the page *Circuit* needs. There are three controls: the llama with one layer, the llama on
+training.txt, in which every name is known, and the untrained model, step 0.
 
 Writes circuit.csv, circuit.svg, and the tables in the circuit.md next to them.
 """
@@ -27,6 +27,7 @@ from typing import Annotated, Any, NamedTuple
 import tyro
 from typing_extensions import Doc
 
+from components.shared import recipe
 from components.shared.style import COLOURS
 from llm import TrainingConfig, preset
 from llm.checkpoints import RunFolder, load_run
@@ -42,7 +43,7 @@ from llm.training.setup import start_run
 PROJECT = Path(__file__).parents[1]
 BEGIN, END = "<!-- measured -->", "<!-- end -->"  # around the tables in circuit.md
 
-MODEL: dict[str, Any] = {"qk_norm": True, "rope_theta": 10_000.0}  # otherwise the small presets
+MODEL = recipe.MODEL  # otherwise the small presets
 D_VOCAB = 2_048  # the page's default
 WINDOWS = 128  # of the validation text
 
@@ -83,7 +84,6 @@ class Measurement:
     run: str
     seed: int
     step: int
-    seconds: float  # of training, without evaluation
     previous_score: float  # of the head with the highest
     copying_score: float  # likewise
     induction_score: float  # likewise
@@ -112,13 +112,12 @@ def measure(name: str, seed: int, folder: RunFolder) -> Iterator[Measurement]:
     data = TextData.from_text(folder.text(), first.tokenizer, first.config.n_ctx)
     inputs, targets = data.evaluation_windows(WINDOWS)  # each [batch, pos]
     copied = copied_pieces(inputs, targets, data.train, first.config.d_vocab).mask(inputs.shape)  # [batch, pos]
-    seconds = {row["step"]: row["seconds"] for row in first.metrics}
     for step in folder.snapshots():
         model = load_run(folder.path, step).model
         scores = head_scores(model, data.train)
         loss = copying_loss(model, inputs, targets, copied)
         yield Measurement(
-            name, seed, step, seconds[step], float(scores.previous.max()),
+            name, seed, step, float(scores.previous.max()),
             float(copying_scores(model, inputs, targets).copying.max()), float(scores.induction.max()),
             loss.accuracy, loss.copied, loss.rest,
         )  # fmt: skip
@@ -213,7 +212,7 @@ def last_table(rows: list[Measurement]) -> str:
     """The last snapshots as a table in Markdown: mean, and the lowest and the highest seed."""
     last = max(row.step for row in rows)
     models = {f"{run}, step {last:,}": (run, last) for run in RUNS} | {"llama, untrained": ("llama", 0)}
-    names = [field.name for field in dataclasses.fields(Measurement)[4:]]
+    names = [field.name for field in dataclasses.fields(Measurement)[3:]]
     lines = ["| | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * (len(names) + 1) + "|"]
     for title, (run, step) in models.items():
         columns = [by_step(rows, run, name)[step] for name in names if by_step(rows, run, name)]
@@ -230,7 +229,7 @@ REACHED = {
 
 
 def when_table(rows: list[Measurement]) -> str:
-    """The first snapshot of each seed at which a part of the circuit is there: its step and the seconds of training."""
+    """The first snapshot of each seed at which a part of the circuit is there."""
     lines = ["| | " + " | ".join(REACHED) + " |", "|---" * (len(REACHED) + 1) + "|"]
     for run in RUNS:
         cells = []
@@ -240,7 +239,7 @@ def when_table(rows: list[Measurement]) -> str:
                 if row.run == run:
                     seeds.setdefault(row.seed, "never")
                     if getattr(row, name) >= bar and seeds[row.seed] == "never":
-                        seeds[row.seed] = f"{row.step:,} ({row.seconds:.0f} s)"
+                        seeds[row.seed] = f"{row.step:,}"
             cells.append(", ".join(seeds.values()))
         lines.append(f"| {run} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from components.shared import folders, forms
@@ -12,9 +14,12 @@ from llm.presets import preset
 
 TEXT = folders.STRANGERS_TEXT
 ARCHITECTURE, SIZE = "llama", "small"
-MODEL = {"qk_norm": True}
-TRAINING = {"steps": 3000}
-IN_WORDS = f"{TEXT.name}, {ARCHITECTURE} {SIZE}, qk_norm on, {TRAINING['steps']:,} steps"
+MODEL: dict[str, Any] = {"qk_norm": True, "rope_theta": 10_000.0}  # measured in docs/circuit.md
+TRAINING = {"steps": 1500}
+IN_WORDS = (
+    f"{TEXT.name}, {ARCHITECTURE} {SIZE}, qk_norm on, rope_theta {MODEL['rope_theta']:,.0f}, "
+    f"{TRAINING['steps']:,} steps"
+)
 
 
 def fill_in() -> None:
@@ -36,7 +41,13 @@ def differences(config: RunConfig) -> list[str]:
     name = config.about(str, "text", "name")
     lacks = [] if name == TEXT.name else [f"it read {name or 'another text'}, not {TEXT.name}"]
     lacks += [
-        f"{field} was {'off' if value else 'on'}" for field, value in MODEL.items() if getattr(model, field) != value
+        f"{field} was {_in_words(getattr(model, field))}, not {_in_words(value)}"
+        for field, value in MODEL.items()
+        if getattr(model, field) != value
     ]
     steps = config.training.steps
     return lacks + ([f"it was to take {steps:,} steps, not {TRAINING['steps']:,}"] if steps < TRAINING["steps"] else [])
+
+
+def _in_words(value: bool | float) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else f"{value:,.0f}"

@@ -193,11 +193,14 @@ def test_an_exported_page_and_the_table_hold_every_figure(run):
 def test_a_run_without_a_copying_head_is_told_how_it_differs_and_can_start_the_form_filled_in(home, run):
     never_ask(home)
     advice = circuit._advice(RunFolder(run).config())
-    assert "it read hens.txt, not strangers.txt; qk_norm was off; it was to take" in advice
+    assert (
+        "it read hens.txt, not strangers.txt; qk_norm was off, not on; rope_theta was 100, not 10,000; it was to take"
+        in advice
+    )
     app = open_page("train", new="1")
     button(app, "train-recipe").click().run()
     assert not app.exception
     assert box(app, "Text").value.name == "strangers.txt"
     assert next(toggle for toggle in app.toggle if toggle.label == "`qk_norm`").value
-    assert next(number for number in app.number_input if number.label == "`steps`").value == 3000
+    assert next(number for number in app.number_input if number.label == "`steps`").value == 1500
     assert "**LLaMA small**" in texts(app)

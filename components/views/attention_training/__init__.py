@@ -28,8 +28,8 @@ from components.views.attention_training.explanations import IN_CONTEXT_SCORE
 from llm.checkpoints import RUN_ID
 
 EXPERIMENT = """
-To copy a name that it has never seen, a model looks up where it occurred before. That takes two heads in two layers, one
-after the other. So train two runs that differ only in the number of layers, and compare:
+To copy a name that it has never seen, a model looks up where it occurred before. That takes two heads in two layers,
+one after the other. So train two runs that differ only in the number of layers, and compare:
 
 1. On *Train*, fill in what the page *Circuit* needs, and start.
 2. When it has finished, repeat it with `n_layers` at 1 (under *All model settings*): the control.
