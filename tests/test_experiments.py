@@ -19,9 +19,9 @@ PROJECT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def circuit() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("circuit", PROJECT / "experiments" / "circuit.py")
+    spec = importlib.util.spec_from_file_location("name_circuit", PROJECT / "experiments" / "name_circuit.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["circuit"] = module  # where its dataclasses look for their types
+    sys.modules["name_circuit"] = module  # where its dataclasses look for their types
     spec.loader.exec_module(module)
     return module
 

@@ -1,6 +1,6 @@
 """When does a circuit form that copies names? Scores and losses through training, for each preset, on three seeds.
 
-    uv run python experiments/circuit.py [--seeds 3] [--steps 1500] [--out docs] [--keep FOLDER]
+    uv run python experiments/name_circuit.py [--seeds 3] [--steps 1500] [--out docs] [--keep FOLDER]
 
 In strangers.txt half of the stories are about people whose names are in no other story. To write such a name again, a
 model has to look it up: one head writes to each position which token came before it, and a head of a later layer
