@@ -5,8 +5,8 @@
 In strangers.txt half of the stories are about people whose names are in no other story. To write such a name again, a
 model has to look it up: one head writes to each position which token came before it, and a head of a later layer
 searches for that (Olsson et al. 2022, arXiv:2209.11895). Each preset is trained on this text with the page's defaults,
-except for what the page *Circuit* needs. There are three controls: the llama with one layer, the llama on
-training.txt, in which every name is known, and the untrained model, step 0.
+except for what the page *Circuit* needs. There are two controls: the llama with one
+layer, and the untrained model, step 0.
 
 Writes circuit.csv, circuit.svg, and the tables in the circuit.md next to them.
 """
@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import tyro
 from typing_extensions import Doc
@@ -48,21 +48,12 @@ D_VOCAB = 2_048  # the page's default
 WINDOWS = 128  # of the validation text
 
 
-class Trained(NamedTuple):
-    """What is trained: a small preset, changes to it, and a text."""
-
-    architecture: str
-    changes: dict[str, Any]
-    text: str
-
-
-STRANGERS, KNOWN = "strangers.txt", "training.txt"
-RUNS = {
-    "llama": Trained("llama", {}, STRANGERS),
-    "gpt": Trained("gpt", {}, STRANGERS),
-    "olmo": Trained("olmo", {}, STRANGERS),
-    "llama, one layer": Trained("llama", {"n_layers": 1}, STRANGERS),
-    "llama, known names": Trained("llama", {}, KNOWN),
+# what is trained: a small preset, and changes to it
+RUNS: dict[str, tuple[str, dict[str, int]]] = {
+    "llama": ("llama", {}),
+    "gpt": ("gpt", {}),
+    "olmo": ("olmo", {}),
+    "llama, one layer": ("llama", {"n_layers": 1}),
 }
 
 
@@ -72,7 +63,7 @@ class Options:
 
     seeds: Annotated[int, Doc("Training runs of each preset and of each control.")] = 3
     steps: Annotated[int, Doc("Optimizer steps of each run.")] = 1_500
-    texts: Annotated[Path, Doc("Folder of strangers.txt and training.txt.")] = PROJECT
+    text: Annotated[Path, Doc("Text whose names must be looked up.")] = recipe.TEXT
     out: Annotated[Path, Doc("Folder for circuit.csv, circuit.svg and the tables in circuit.md.")] = PROJECT / "docs"
     keep: Annotated[Path | None, Doc("Folder to keep the runs in, for the app to show. None: they are deleted.")] = None
 
@@ -92,12 +83,12 @@ class Measurement:
     other_loss: float  # on all other tokens
 
 
-def train_run(name: str, seed: int, texts: Path, steps: int, runs: Path) -> RunFolder:
+def train_run(name: str, seed: int, text: Path, steps: int, runs: Path) -> RunFolder:
     """Train a run from start to end, and save its snapshots."""
-    architecture, changes, text = RUNS[name]
+    architecture, changes = RUNS[name]
     model = preset(architecture, "small", d_vocab=D_VOCAB, **(MODEL | changes))
     training = TrainingConfig(steps=steps, seed=seed, eval_every=steps, sample_tokens=0, skill_pairs=0, device="cpu")
-    trainer = start_run(model, training, "bpe", read_text(texts / text), text, runs, D_VOCAB, architecture, "small")
+    trainer = start_run(model, training, "bpe", read_text(text), text.name, runs, D_VOCAB, architecture, "small")
     for metrics in compute.iterate(trainer):
         if metrics.step % 100 == 0 or metrics.step == steps:
             progress = f"{name}, seed {seed}: step {metrics.step} of {steps}, loss {metrics.loss:.3f}"
@@ -138,7 +129,6 @@ STROKES = {  # on white paper, so that it reads in either theme; dashed: the con
     "gpt": (COLOURS["validation"][0], "none"),
     "olmo": (COLOURS["positive"][0], "none"),
     "llama, one layer": (COLOURS["baseline"][0], "6 4"),
-    "llama, known names": (COLOURS["negative"][0], "6 4"),
 }
 UNTRAINED = ("llama, untrained", (COLOURS["quiet"][0], "2 4"))
 INK, QUIET, LINE, PAPER = COLOURS["neutral"][1], COLOURS["quiet"][0], COLOURS["line"][0], COLOURS["panel"][0]
@@ -271,7 +261,7 @@ def main(options: Options) -> None:
         for seed in range(options.seeds):
             for name in RUNS:
                 runs = options.keep or Path(folder)
-                rows += measure(name, seed, train_run(name, seed, options.texts, options.steps, runs))
+                rows += measure(name, seed, train_run(name, seed, options.text, options.steps, runs))
             write(rows, options.out)  # of the seeds so far
     print(last_table(rows), when_table(rows), sep="\n\n")
 

@@ -35,10 +35,10 @@ def test_an_output_that_is_a_link_is_kept(circuit, tmp_path):
 
 
 def test_the_experiment_measures_each_snapshot_and_writes_it_down(circuit, tmp_path):
-    for name in (circuit.STRANGERS, circuit.KNOWN):
-        (tmp_path / name).write_text(read_text(PROJECT / name)[:60_000])
+    text = tmp_path / "strangers.txt"
+    text.write_text(read_text(PROJECT / "strangers.txt")[:60_000])
     (tmp_path / "circuit.md").write_text("Above\n<!-- measured -->\nold\n<!-- end -->\nBelow\n")
-    circuit.main(circuit.Options(seeds=1, steps=1, texts=tmp_path, out=tmp_path, keep=tmp_path / "runs"))
+    circuit.main(circuit.Options(seeds=1, steps=1, text=text, out=tmp_path, keep=tmp_path / "runs"))
 
     with (tmp_path / "circuit.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -34,8 +34,7 @@ one after the other. So train two runs that differ only in the number of layers,
 1. On *Train*, fill in what the page *Circuit* needs, and start.
 2. When it has finished, repeat it with `n_layers` at 1 (under *All model settings*): the control.
 3. Come back to this view, choose the first of the two runs above and the second under *Compare with a one-layer run*,
-   and look at the score *copying* beside the two dashed lines. Where the score rises, the loss drops. Then train the
-   first model on `training.txt`, in which every name is known: in so short a run it finds other solutions.
+   and look at the score *copying* beside the two dashed lines. Where the score rises, the loss drops.
 
 `docs/circuit.md` reports the results of three seeds of each, and what can be concluded from them.
 """
