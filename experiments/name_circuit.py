@@ -177,6 +177,8 @@ def _panel(rows: list[Measurement], name: str, title: str) -> str:
             parts.append(f'<text x="{point(step, 0)[0]:.1f}" y="{HEIGHT - 6}" text-anchor="middle" fill="{QUIET}">'
                          f"{step}</text>")  # fmt: skip
     for run, (colour, dashes) in reversed(STROKES.items()):
+        if run not in _measured(rows):
+            continue
         values_at = by_step(rows, run, name)
         lower, upper = ([point(step, pick(seeds)) for step, seeds in values_at.items()] for pick in (min, max))
         mean = [point(step, statistics.fmean(seeds)) for step, seeds in values_at.items()]
@@ -201,14 +203,18 @@ def by_step(rows: list[Measurement], run: str, name: str) -> dict[int, list[floa
 def last_table(rows: list[Measurement]) -> str:
     """The last snapshots as a table in Markdown: mean, and the lowest and the highest seed."""
     last = max(row.step for row in rows)
-    models = {f"{run}, step {last:,}": (run, last) for run in RUNS} | {"llama, untrained": ("llama", 0)}
+    models = {f"{run}, step {last:,}": (run, last) for run in _measured(rows)} | {"llama, untrained": ("llama", 0)}
     names = [field.name for field in dataclasses.fields(Measurement)[3:]]
     lines = ["| | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * (len(names) + 1) + "|"]
     for title, (run, step) in models.items():
-        columns = [by_step(rows, run, name)[step] for name in names if by_step(rows, run, name)]
+        columns = [by_step(rows, run, name)[step] for name in names]
         cells = [f"{statistics.fmean(seeds):.2f} ({min(seeds):.2f} to {max(seeds):.2f})" for seeds in columns]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _measured(rows: list[Measurement]) -> list[str]:
+    return [run for run in RUNS if any(row.run == run for row in rows)]
 
 
 REACHED = {
@@ -221,7 +227,7 @@ REACHED = {
 def when_table(rows: list[Measurement]) -> str:
     """The first snapshot of each seed at which a part of the circuit is there."""
     lines = ["| | " + " | ".join(REACHED) + " |", "|---" * (len(REACHED) + 1) + "|"]
-    for run in RUNS:
+    for run in _measured(rows):
         cells = []
         for name, bar in REACHED.values():
             seeds: dict[int, str] = {}

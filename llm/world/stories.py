@@ -12,7 +12,7 @@ from llm.world.telling import Story
 _PLOTS_BEFORE_A_REPEAT = 6  # stories before a plot may be repeated, so that neighbouring stories differ
 _REMEMBERED = 60  # stories within which no two of the same plot have more than half of their frames in common
 _ATTEMPTS = 100  # to tell such a story; a plot with few alternatives may fail
-_NAMES_BEFORE_A_REPEAT = 20_000  # of 23,968
+_NAMES_BEFORE_A_REPEAT = 20_000  # of 27,000
 _STRANGERS_PROBABILITY = 0.5  # of a story about strangers, in a text that has them
 _STRANGERS_BEFORE_A_REPEAT = 2  # of their four plots
 _FAVOURITES_PROBABILITY = 0.955  # of a frequent plot; the others are rare, and stay difficult longer

@@ -136,30 +136,26 @@ def test_the_reason_of_a_contradiction_names_both_values():
     assert "15" in first.reason
 
 
-STRANGERS = (
-    "There were four guests at the inn: Lotovin, Halmiro, Danvoso and Kelnapi. "
-    '"More, please," said {name}, and Lotovin nodded.\n'
-)
+STRANGERS = 'There were four guests at the inn: Zobula, Kusmobel, Dantorki and Velsanfi. "More, please," said {name}.\n'
 
 
 def test_a_stranger_can_have_any_name_but_only_one():
-    assert check(STRANGERS.format(name="Halmiro")).contradictions == ()
-    found = check(STRANGERS.format(name="Halmivin"))  # another guest's name with another end
+    assert check(STRANGERS.format(name="Kusmobel")).contradictions == ()
+    found = check(STRANGERS.format(name="Kusmolo"))  # another guest's name with another end
     assert found.well_formed_fraction == 1
-    assert [one.sentence for one in found.contradictions] == ['"More, please," said Halmivin, and Lotovin nodded.']
+    assert [one.sentence for one in found.contradictions] == ['"More, please," said Kusmolo.']
 
 
-@pytest.mark.parametrize("name", ["Halmi", "Halmirobel", "halmiro", "Ada", "Halxiro"])
+@pytest.mark.parametrize("name", ["Zobu", "Zobulabel", "zobula", "Ada", "Zoxula"])
 def test_what_is_no_invented_name_is_rejected(name):
     assert check(STRANGERS.format(name=name)).well_formed_fraction == 0.5
 
 
 def test_two_strangers_do_not_share_a_name():
-    assert check('"Lotovin," said Lotovin, "and this is Halmiro."').well_formed_fraction == 1
-    assert check('"Lotovin," said Danvoso, "and this is Halmiro."').well_formed_fraction == 0
-    assert check('"Lotovin," said Lotovin, "and this is Lotovin."').well_formed_fraction == 0
+    assert check('"I am Zobula," said Zobula.').well_formed_fraction == 1
+    assert check('"I am Zobula," said Kusmobel.').well_formed_fraction == 0
     assert (
-        check("Four strangers came over the bridge: Lotovin, Lotovin, Danvoso and Kelnapi.").well_formed_fraction == 0
+        check("Four strangers came over the bridge: Zobula, Zobula, Dantorki and Velsanfi.").well_formed_fraction == 0
     )
 
 
