@@ -36,7 +36,7 @@ one after the other. So train two runs that differ only in the number of layers,
 3. Come back to this view, choose the first of the two runs above and the second under *Compare with a one-layer run*,
    and look at the score *copying* beside the two dashed lines. Where the score rises, the loss drops.
 
-`docs/circuit.md` reports the results of three seeds of each, and what can be concluded from them.
+`docs/circuit.md` reports what came of it over several seeds and in each preset, and what can be concluded from it.
 """
 
 
