@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm.data.pieces import PIECE_BYTES, Piece, piece_ends, read_text
-from llm.data.text import PARTS, TRAIN_FRACTION, VALIDATION_FRACTION, PartName, cut_after_line_break
+from llm.data.text import (
+    PARTS,
+    TRAIN_FRACTION,
+    VALIDATION_FRACTION,
+    PartName,
+    cut_after_line_break,
+    require_characters,
+    require_file,
+)
 from llm.data.workers import answers
 from llm.runtime.files import write_json
 from llm.runtime.regular_files import read_regular
@@ -157,8 +165,7 @@ def scan_source(paths: Sequence[Path], kept: Path, piece_bytes: int = PIECE_BYTE
         files.append(file)
         done += size
     source = Source(tuple(files))
-    if not source.alphabet.strip():
-        raise ValueError(f"{source.name} is empty: training needs a text of at least a few thousand characters")
+    require_characters(source.alphabet, source.name)
     return source
 
 
@@ -192,11 +199,8 @@ def _kept(record: Path, path: Path) -> SourceFile | None:
 
 
 def _size(path: Path) -> int:
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: give the path of a text file, or of several")
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}: check the path")
+    require_file(path)
     size = path.stat().st_size
     if not size:
-        raise ValueError(f"{path} is empty: training needs a text of at least a few thousand characters")
+        require_characters("", str(path))
     return size

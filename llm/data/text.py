@@ -27,19 +27,29 @@ def read_text(path: Path | str) -> str:
         ValueError: it is a folder, empty, or not UTF-8.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: give the path of a text file")
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}: check the path")
+    require_file(path)
     return decode_text(path.read_bytes(), str(path))
 
 
 def decode_text(content: bytes, name: str) -> str:
     """The text in the bytes of a file called `name`; see `read_text`."""
     text = decode_utf8(content, name)
-    if not text.strip():
-        raise ValueError(f"{name} is empty: training needs a text of at least a few thousand characters")
+    require_characters(text, name)
     return text
+
+
+def require_file(path: Path) -> None:
+    """Raise ValueError for a folder, and FileNotFoundError if nothing is there."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: give the path of a text file")
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}: check the path")
+
+
+def require_characters(characters: str, name: str) -> None:
+    """Raise ValueError if the text called `name`, which has these characters, has nothing but white space."""
+    if not characters.strip():
+        raise ValueError(f"{name} is empty: training needs a text of at least a few thousand characters")
 
 
 class Parts(NamedTuple):

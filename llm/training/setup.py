@@ -155,8 +155,7 @@ def _prepared(folder: RunFolder, processes: Processes) -> Prepared:
         data = corpus.data(config.model.n_ctx)
         torch.manual_seed(config.training.seed)
         model = Transformer(config.model, implementation)
-        for prompt in sample_prompts(tokenizer, data, config.training):
-            tokenizer.encode(prompt)
+        tokenizer.encode(config.training.sample_prompt)
     except ValueError as error:  # a window longer than the text, a prompt with unknown characters
         problem = f"its text, tokenizer.json and config.json do not fit together ({error})"
         raise DamagedCheckpointError(folder.path, problem) from None
