@@ -108,7 +108,7 @@ export class Timeline {
     const flat = (/** @type {number} */ value) => steps.map(() => value);
     const [previous, copying, composed, copied, rest, accuracy] = ["previous", "copying", "composition", "copied", "rest", "accuracy"]
       .map((name) => this.through(name));
-    const label = `; a label takes more than ${labelAbove}`;
+    const label = `; a head is named above ${labelAbove}`;
     /** @type {[string, number | null, string, string][]} */
     const parts = [
       ["Previous-token head", appearedAt(steps, previous, LEAST), "previous", `highest ${highest(previous).toFixed(2)}${label}`],
