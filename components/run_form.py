@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -23,6 +22,9 @@ from llm.runtime.text import readable_name
 from llm.tokenizers import DEFAULT_TOKENIZER
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
+if TYPE_CHECKING:  # it imports torch, for which the page Home does not wait
+    from llm.training.new_run import NewRun
+
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
 MAX_NAME_BYTES = 255  # on nearly every file system
 TEXT_HELP = (
@@ -30,20 +32,6 @@ TEXT_HELP = (
     "names are in no other story, so that a model has to look them up, which the page *Circuit* shows."
 )
 TITLES = {"gpt": "GPT", "llama": "LLaMA", "olmo": "OLMo"}
-
-
-@dataclass(frozen=True)
-class NewRun:
-    """All that `llm.background.trainings.start` needs."""
-
-    model: ModelConfig
-    training: TrainingConfig
-    tokenizer: str
-    d_vocab: int | None
-    text: str
-    text_name: str
-    architecture: str
-    size: str
 
 
 def choose_text() -> tuple[str, str]:
@@ -171,6 +159,8 @@ def choose_training(model: ModelConfig) -> TrainingConfig:
 
 def choose_run() -> NewRun:
     """Show the whole form. Raises ValueError, with a sentence for the user, for invalid input."""
+    from llm.training.new_run import NewRun
+
     st.subheader("1 · Text")
     text, text_name = choose_text()
     st.subheader("2 · Model")
@@ -196,7 +186,7 @@ def choose_run() -> NewRun:
     expected = d_vocab or entry.expected_d_vocab(text)
     model = choose_model(architecture, size, expected)
     training = choose_training(model)
-    return NewRun(model, training, tokenizer, d_vocab, text, text_name, architecture, size)
+    return NewRun(model, training, tokenizer, text, text_name, folders.checkpoints(), d_vocab, architecture, size)
 
 
 def costs(model: ModelConfig, training: TrainingConfig) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from llm.config import ModelConfig, SamplingConfig, TrainingConfig
     from llm.model import Transformer
     from llm.presets import preset
+    from llm.training.entry import train
     from llm.training.trainer import Trainer
 
 _MODULES = {
@@ -22,9 +23,18 @@ _MODULES = {
     "Trainer": "llm.training.trainer",
     "Transformer": "llm.model",
     "preset": "llm.presets",
+    "train": "llm.training.entry",
 }
 
-__all__ = ["ModelConfig", "SamplingConfig", "Trainer", "TrainingConfig", "Transformer", "preset"]
+__all__ = [
+    "ModelConfig",
+    "SamplingConfig",
+    "Trainer",
+    "TrainingConfig",
+    "Transformer",
+    "preset",
+    "train",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -6,9 +6,9 @@ from components.run_form import TITLES
 from components.shared import folders, states
 from components.shared.session import Address, Session
 from components.views.pathway import pathway
-from llm.config import TrainingConfig
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, preset
-from llm.tokenizers import DEFAULT_D_VOCAB, DEFAULT_TOKENIZER
+from llm.tokenizers import DEFAULT_D_VOCAB
+from llm.training.settings import RunSettings
 
 LATEST = 5
 
@@ -38,17 +38,13 @@ def page() -> None:
 
 def train() -> None:
     """Start a run with the default settings, unless one is training, and open its page."""
-    from llm.background import trainings
-    from llm.data import read_text  # these imports load torch, so they wait until the page is shown
+    from llm.background import trainings  # this import loads torch, so it waits until the page is shown
 
+    settings = RunSettings.from_names({"data": folders.DEFAULT_TEXT, "checkpoints_dir": folders.checkpoints()})
     under_way = trainings.active()
     try:
         with states.loading("Reading the text, training the tokenizer and building the model"):
-            run = under_way[0] if under_way else trainings.start(
-                preset("gpt", "small", d_vocab=DEFAULT_D_VOCAB), TrainingConfig(), DEFAULT_TOKENIZER,
-                read_text(folders.DEFAULT_TEXT), folders.DEFAULT_TEXT.name, folders.checkpoints(),
-                architecture="gpt", size="small",
-            )  # fmt: skip
+            run = under_way[0] if under_way else trainings.start(settings.new_run())
     except (ValueError, OSError) as error:
         states.failed(error)
         return

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components.run_form import TITLES, NewRun, choose_run, costs
+from components.run_form import TITLES, choose_run, costs
 from components.run_links import links
 from components.shared import folders, states
 from components.shared.select_box import picked, select_box
@@ -14,6 +14,7 @@ from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
 from llm.costs import parameter_count
 from llm.runs.corpus import text_limits
+from llm.training.new_run import NewRun
 from llm.training.resumes import resumes
 
 
@@ -57,8 +58,8 @@ def new_run() -> None:
     with ready:
         started = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way),
                             key=Session.TRAIN_START)  # fmt: skip
-        what = f"**{TITLES.get(chosen.architecture, chosen.architecture)} {chosen.size}**"
-        st.caption(f"{what} with the {chosen.tokenizer} tokenizer · {costs(chosen.model, chosen.training)}")
+        what = f"**{TITLES.get(str(chosen.architecture), chosen.architecture)} {chosen.size}**"
+        st.caption(f"{what} with the {chosen.tokenizer_kind} tokenizer · {costs(chosen.model, chosen.training)}")
     if started:
         start(chosen)
 
@@ -67,10 +68,7 @@ def start(chosen: NewRun) -> None:
     """Start the run and open its page."""
     try:
         with states.loading("Reading the text, training the tokenizer and building the model"):
-            run = trainings.start(
-                chosen.model, chosen.training, chosen.tokenizer, chosen.text, chosen.text_name, folders.checkpoints(),
-                d_vocab_requested=chosen.d_vocab, architecture=chosen.architecture, size=chosen.size,
-            )  # fmt: skip
+            run = trainings.start(chosen)
     except (ValueError, OSError) as error:
         states.failed(error)
         return

@@ -11,14 +11,15 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from llm.runs.errors import RunNotSavedError
 from llm.runs.folder import RunFolder
 from llm.runtime import compute
 from llm.runtime.process import process_wide
 from llm.training.divergence import TrainingDiverged
-from llm.training.setup import resume_run, start_run
+from llm.training.new_run import NewRun
+from llm.training.setup import resume_run, start_new_run
 from llm.training.trainer import Trainer
 
 RunState = Literal["starting", "running", "paused", "finished", "stopped", "failed"]
@@ -121,15 +122,15 @@ class BackgroundRun:
             return True
 
 
-def start(*args: Any, **kwargs: Any) -> BackgroundRun:
-    """Start a run in the background; the arguments are those of `llm.training.setup.start_run`.
+def start(new: NewRun) -> BackgroundRun:
+    """Start a run in the background.
 
     Returns when tokenizer, model and run folder exist, which takes seconds with a bpe tokenizer and a large text.
 
     Raises:
-        ValueError: another run is active, or the arguments cannot work; nothing has been written then.
+        ValueError: another run is active, or the settings cannot work together; nothing has been written then.
     """
-    return _start_only(lambda: start_run(*args, **kwargs))
+    return _start_only(lambda: start_new_run(new))
 
 
 def resume(path: Path | str) -> BackgroundRun:

@@ -12,13 +12,6 @@ from rich.progress import Progress
 if TYPE_CHECKING:
     from llm.data.token_cache import TokenCache
 
-LARGE_BYTES = 32 * 2**20  # from which on a text is tokenised into a token cache, and not kept in the run folder
-
-
-def is_large(path: Path) -> bool:
-    """Whether a text is too large to be read whole."""
-    return path.is_file() and path.stat().st_size >= LARGE_BYTES
-
 
 def make_token_cache(paths: Sequence[Path], kind: str, d_vocab: int | None, checkpoints_dir: Path) -> TokenCache:
     """The token cache of these files, beside the runs. Raises as `llm.data.tokenise.token_cache`."""

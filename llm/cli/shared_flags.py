@@ -8,9 +8,8 @@ from typing import Any
 from llm import tokenizers
 from llm.cli.flags import flag
 from llm.config import ModelConfig, describe
-
-DEFAULT_TEXT = "training.txt"
-DEFAULT_CHECKPOINTS_DIR = "checkpoints"
+from llm.training.settings import DEFAULT_CHECKPOINTS_DIR as DEFAULT_CHECKPOINTS_DIR
+from llm.training.settings import DEFAULT_TEXT as DEFAULT_TEXT
 
 
 def choice(about: str, choices: dict[str, str], default: str) -> Any:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from llm.config import ModelConfig, TrainingConfig
+from llm.runs.config import RunConfig
 from llm.runs.folder import RUN_ID, RunFolder
-from llm.runtime.text import normalize_text
+from llm.training.recorded import as_recorded
 
 
 def job_id() -> str | None:
@@ -21,19 +24,28 @@ def job_id() -> str | None:
     return None if name in ("", "none") else name  # torchrun's default is "none"
 
 
+def runs_with(
+    checkpoints_dir: Path | str, model: ModelConfig, training: TrainingConfig
+) -> Iterator[tuple[Path, RunConfig]]:
+    """The runs that began with these settings, newest first; a run that branched off another began otherwise."""
+    training = as_recorded(training, model)
+    for path, config in run_configs(checkpoints_dir):
+        of_this_size = dataclasses.replace(model, d_vocab=config.model.d_vocab)  # which its tokenizer has decided
+        if config.training == training and config.model == of_this_size and "branched" not in config.raw:
+            yield path, config
+
+
+def run_configs(checkpoints_dir: Path | str) -> Iterator[tuple[Path, RunConfig]]:
+    """Every run and its config.json, newest first, without the damaged ones."""
+    paths = Path(checkpoints_dir).iterdir() if Path(checkpoints_dir).is_dir() else ()
+    for path in sorted(paths, reverse=True):
+        if RUN_ID.fullmatch(path.name):
+            with suppress(OSError, ValueError):  # damaged, or not begun
+                yield path, RunFolder(path).config()
+
+
 def run_of_job(checkpoints_dir: Path | str, model: ModelConfig, training: TrainingConfig) -> Path | None:
     """The newest run that this job began with these settings; None: it has begun none."""
     job = job_id()
-    if job is None or not Path(checkpoints_dir).is_dir():
-        return None
-    training = dataclasses.replace(training.for_model(model), sample_prompt=normalize_text(training.sample_prompt))
-    for path in sorted(Path(checkpoints_dir).iterdir(), reverse=True):
-        if RUN_ID.fullmatch(path.name):
-            try:
-                config = RunFolder(path).config()
-            except (OSError, ValueError):  # damaged, or not begun
-                continue
-            of_this_size = dataclasses.replace(model, d_vocab=config.model.d_vocab)  # which its tokenizer has decided
-            if config.training == training and config.model == of_this_size and config.about(str, "job") == job:
-                return path
-    return None
+    begun = runs_with(checkpoints_dir, model, training) if job is not None else ()
+    return next((path for path, config in begun if config.about(str, "job") == job), None)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import get_args
 
 import torch
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
-from llm.data import DATA_ORDER, TextData, train_tokenizer
-from llm.data.token_cache import COUNTED_TOKENS, MEASURED_CHARACTERS, TokenCache
+from llm.data.token_cache import TokenCache
 from llm.data.whole_text import Corpus, WholeText
 from llm.model import Transformer
 from llm.runs.config import RunConfig
@@ -24,35 +21,41 @@ from llm.runs.loading import fitting_tokenizer
 from llm.runs.snapshots import snapshot_path
 from llm.runs.weights import require_room
 from llm.runtime import compute
-from llm.runtime.code_version import code_version
-from llm.runtime.conditions import current_conditions
-from llm.runtime.device import choose_device, choose_precision
 from llm.runtime.processes import Processes
-from llm.runtime.text import normalize_text, readable_name
 from llm.tokenizers import Tokenizer, load_tokenizer
-from llm.training.baselines import measure_baselines
-from llm.training.evaluators import sample_prompts
-from llm.training.jobs import job_id
+from llm.training.description import text_sha256
 from llm.training.machine import check_machine, require_memory
-from llm.training.novelty import seen_in_training
+from llm.training.new_run import NewRun, Prepared, prepare_run
 from llm.training.resumes import record_resume
 from llm.training.trainer import Trainer
 from llm.training.trainer_state import check_state
 
 
-class Prepared(NamedTuple):
-    """What a trainer is made of, in the order of its arguments."""
+def start_run(
+    model_config: ModelConfig,
+    training_config: TrainingConfig,
+    tokenizer_kind: str,
+    text: str | TokenCache,
+    text_name: str,
+    checkpoints_dir: Path | str = "checkpoints",
+    d_vocab_requested: int | None = None,
+    architecture: str | None = None,
+    size: str | None = None,
+    implementation: Implementation = "fused",
+    tokenizer: Tokenizer | None = None,
+) -> Trainer:
+    """For scripts: `start_new_run` with the fields of `NewRun`."""
+    return start_new_run(
+        NewRun(
+            model_config, training_config, tokenizer_kind, text, text_name, checkpoints_dir, d_vocab_requested,
+            architecture, size, implementation, tokenizer,
+        )
+    )  # fmt: skip
 
-    model: Transformer
-    tokenizer: Tokenizer
-    data: TextData
-    config: TrainingConfig
-    folder: RunFolder
 
-
-def start_run(*args: Any, **kwargs: Any) -> Trainer:
-    """A trainer at step 0 with a new run folder; the arguments are those of `prepare_run`, and so is what it raises."""
-    return compute.run(Trainer, *prepare_run(*args, **kwargs))
+def start_new_run(new: NewRun) -> Trainer:
+    """A trainer at step 0 with a new run folder. Raises as `prepare_run`."""
+    return compute.run(Trainer, *prepare_run(new))
 
 
 def start_together(prepare: Callable[[], Prepared] | None, processes: Processes) -> Trainer:
@@ -65,56 +68,6 @@ def start_together(prepare: Callable[[], Prepared] | None, processes: Processes)
     path = str(processes.gathered(own and own.folder.path)[0])
     prepared = processes.together(lambda: own or _prepared(RunFolder(path), processes))
     return compute.run(Trainer, *prepared, processes=processes)
-
-
-def prepare_run(
-    model_config: ModelConfig,
-    training_config: TrainingConfig,
-    tokenizer_kind: str,
-    text: str | TokenCache,
-    text_name: str,
-    checkpoints_dir: Path | str = "checkpoints",
-    d_vocab_requested: int | None = None,
-    architecture: str | None = None,
-    size: str | None = None,
-    implementation: Implementation = "fused",
-    tokenizer: Tokenizer | None = None,
-    processes: Processes | None = None,
-) -> Prepared:
-    """What a trainer of a new run is made of, with its run folder.
-
-    The model's d_vocab is the tokenizer's, whatever `model_config` says; architecture and size are only recorded as
-    names. If a `tokenizer` is given, it is used, and none is trained on the text; a token cache has its own.
-
-    Raises:
-        ValueError: a device, tokenizer, text or prompt that cannot work together, or more memory than this machine has.
-            Then nothing has been written.
-    """
-    processes = processes or Processes()
-    check_machine(training_config, processes)
-    if not isinstance(text, str):
-        corpus: Corpus = text
-    else:
-        corpus = WholeText(text, tokenizer or train_tokenizer(tokenizer_kind, text, d_vocab_requested))
-    tokenizer = corpus.tokenizer
-    prompt = normalize_text(training_config.sample_prompt)
-    training_config = dataclasses.replace(training_config.for_model(model_config), sample_prompt=prompt)
-    tokenizer.encode(prompt)  # unknown characters are reported before a folder is made
-    model_config = dataclasses.replace(model_config, d_vocab=tokenizer.d_vocab)
-    remedy = "choose a smaller size, n_ctx or batch_size"
-    require_memory(model_config, training_config, implementation, processes, remedy)
-
-    def build() -> Prepared:
-        data = corpus.data(model_config.n_ctx)
-        torch.manual_seed(training_config.seed)
-        model = Transformer(model_config, implementation)
-        about = _describe(model, training_config, corpus, data, text_name, processes)
-        about["tokenizer"]["d_vocab_requested"] = d_vocab_requested
-        about |= {"architecture": architecture, "size": size}
-        folder = RunFolder.create(checkpoints_dir, about, tokenizer, text if isinstance(text, str) else None)
-        return Prepared(model, tokenizer, data, training_config, folder)
-
-    return compute.run(build)
 
 
 def resume_run(path: Path | str, processes: Processes | None = None) -> Trainer:
@@ -201,7 +154,7 @@ def start_again(path: Path | str, checkpoints_dir: Path | str) -> Trainer:
     corpus = _original_corpus(folder, config, load_tokenizer(folder.path))
     if isinstance(corpus, TokenCache):
         corpus.verify()
-    return start_run(
+    new = NewRun(
         config.model,
         dataclasses.replace(config.training, max_disk_mb=1),
         kind,
@@ -212,6 +165,7 @@ def start_again(path: Path | str, checkpoints_dir: Path | str) -> Trainer:
         requested if "d_vocab_requested" in recorded else config.model.d_vocab,
         implementation=_implementation(folder, config),
     )
+    return start_new_run(new)
 
 
 def _implementation(folder: RunFolder, config: RunConfig) -> Implementation:
@@ -227,73 +181,6 @@ def _implementation(folder: RunFolder, config: RunConfig) -> Implementation:
 def _original_corpus(folder: RunFolder, config: RunConfig, tokenizer: Tokenizer) -> Corpus:
     """What the run trains on, if it is what config.json describes."""
     corpus = run_corpus(folder, tokenizer)
-    if isinstance(corpus, WholeText) and _sha256(corpus.text) != config.about(str, "text", "sha256"):
+    if isinstance(corpus, WholeText) and text_sha256(corpus.text) != config.about(str, "text", "sha256"):
         raise DamagedCheckpointError(folder.path / "text.txt", "it is not the text that the run began with")
     return corpus
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _describe(
-    model: Transformer,
-    training: TrainingConfig,
-    corpus: Corpus,
-    data: TextData,
-    text_name: str,
-    processes: Processes,
-) -> dict[str, Any]:
-    """The contents of a run's config.json."""
-    device, tokenizer = choose_device(training.device), corpus.tokenizer
-    precision = choose_precision(training.precision, device)
-    passages = data.validation
-    choices = [passages.evenly_spaced(count) for count in (training.eval_windows, len(passages))]
-    on_chosen, on_all = measure_baselines(data.counted, passages, choices, tokenizer.d_vocab)
-    return {
-        "model": dataclasses.asdict(model.config),
-        "training": dataclasses.asdict(training),
-        "tokenizer": {"kind": tokenizer.kind, "d_vocab": tokenizer.d_vocab},
-        "implementation": model.implementation,
-        "text": {
-            "name": readable_name(text_name),
-            "train_tokens": len(data.train),
-            "validation_tokens": len(passages.tokens),
-            **(_describe_cache(corpus) if isinstance(corpus, TokenCache) else _describe_text(corpus)),
-        },
-        "prompt": sample_prompts(tokenizer, data, training)[0],
-        "baselines": dataclasses.asdict(on_chosen),
-        "baselines_of_all": dataclasses.asdict(on_all),
-        "data_order": {"scheme": DATA_ORDER, "seed": training.seed},
-        "conditions": dataclasses.asdict(current_conditions(device, precision, processes.count)),
-        "code": code_version(),
-        "job": job_id(),
-        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
-
-
-def _describe_text(whole: WholeText) -> dict[str, Any]:
-    parts = whole.parts
-    validation_seen, test_seen = seen_in_training(parts.train, parts.validation, parts.test)
-    return {
-        "sha256": _sha256(whole.text),
-        "characters": len(whole.text),
-        "validation_characters": len(parts.validation),
-        "test_characters": len(parts.test),
-        "sentences_seen_in_training": {"validation": validation_seen, "test": test_seen},
-    }
-
-
-def _describe_cache(cache: TokenCache) -> dict[str, Any]:
-    characters = cache.about["characters"]
-    return {
-        "sha256": cache.about["content"],
-        "characters": sum(characters.values()),
-        "validation_characters": characters["validation"],
-        "test_characters": characters["test"],
-        "measured_characters": MEASURED_CHARACTERS,
-        "counted_tokens": COUNTED_TOKENS,
-        "files": [readable_name(file) for file in cache.about["files"]],
-        "cache": {"folder": cache.path.name, "sha256": cache.about["sha256"]},
-    }

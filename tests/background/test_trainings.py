@@ -12,6 +12,7 @@ from llm.config import TrainingConfig
 from llm.presets import preset
 from llm.runtime import compute
 from llm.runtime.process import STOP_SIGNALS
+from llm.training.new_run import NewRun
 from main import app, lifespan
 
 TEXT = "one two three four five six seven eight nine ten\n" * 60
@@ -29,7 +30,7 @@ def start(tmp_path, steps=100_000, **overrides) -> trainings.BackgroundRun:
     settings = {"batch_size": 2, "eval_every": 1000, "eval_windows": 2, "sample_tokens": 0, "device": "cpu"}
     training = TrainingConfig(steps=steps, **(settings | overrides))
     config = preset("gpt", d_vocab=1, d_model=8, n_layers=1, n_heads=1, n_ctx=8)
-    return trainings.start(config, training, "char", TEXT, "numbers.txt", tmp_path)
+    return trainings.start(NewRun(config, training, "char", TEXT, "numbers.txt", tmp_path))
 
 
 def reach(run: trainings.BackgroundRun, step: int) -> None:

@@ -162,6 +162,6 @@ def test_several_files_are_documents_of_a_token_cache_that_is_made_again_when_it
 
 
 def test_a_large_file_is_not_kept_in_the_run_folder(monkeypatch):
-    monkeypatch.setattr("llm.cli.large_text.LARGE_BYTES", 1000)
+    monkeypatch.setattr("llm.training.settings.LARGE_BYTES", 1000)
     path = train()
     assert not (path / "text.txt").exists() and RunFolder(path).config().raw["text"]["name"] == "foxes.txt"

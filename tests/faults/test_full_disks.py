@@ -16,6 +16,7 @@ from llm.checkpoints import RunFolder, list_runs, load_run
 from llm.cli import main
 from llm.cli.terminal import TrainingView
 from llm.runtime import files, regular_files
+from llm.training.new_run import NewRun
 
 TEXT = "one two three four five six seven eight nine ten\n" * 60
 WORDS = ["train", "--data", "numbers.txt", "--tokenizer", "char", "--d-model", "8", "--n-layers", "1", "--n-heads", "1"]
@@ -83,7 +84,7 @@ def test_the_state_of_a_failed_training_is_told_even_if_it_could_not_be_written(
 
     training = TrainingConfig(steps=10**6, batch_size=2, eval_windows=2, sample_tokens=0, skill_pairs=0, device="cpu")
     config = preset("gpt", d_vocab=1, d_model=8, n_layers=1, n_heads=1, n_ctx=8)
-    run = trainings.start(config, training, "char", TEXT, "numbers.txt", tmp_path)
+    run = trainings.start(NewRun(config, training, "char", TEXT, "numbers.txt", tmp_path))
     break_disk(monkeypatch, "fsync", errno.ENOSPC)
     run.stop()
     assert run.wait("failed", timeout=20)

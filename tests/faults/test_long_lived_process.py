@@ -17,6 +17,7 @@ from llm.checkpoints import list_runs
 from llm.config import SamplingConfig, TrainingConfig
 from llm.model import Transformer
 from llm.presets import preset
+from llm.training.new_run import NewRun
 
 MODEL = preset("llama", d_vocab=1, d_model=32, n_layers=1, n_heads=2, n_ctx=16)
 PAGES = ["train", "home", "generate", "tokenizer", "train", "inside"]
@@ -26,7 +27,9 @@ def start(home: Path, steps: int) -> trainings.BackgroundRun:
     training = TrainingConfig(
         steps=steps, batch_size=4, eval_every=20, eval_windows=2, sample_tokens=4, device="cpu", optimizer="muon"
     )
-    return trainings.start(MODEL, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture="llama")
+    return trainings.start(
+        NewRun(MODEL, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture="llama")
+    )
 
 
 def train(home: Path) -> None:

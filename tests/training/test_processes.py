@@ -16,7 +16,8 @@ from llm.runtime.processes import Processes
 from llm.runtime.random_state import RandomState
 from llm.training.divergence import TrainingDiverged
 from llm.training.evaluation import evaluate
-from llm.training.setup import prepare_run, resume_run, start_together
+from llm.training.new_run import NewRun, prepare_run
+from llm.training.setup import resume_run, start_together
 
 FLOAT32 = dataclasses.replace(TRAINING, precision="float32")
 TEXT = TEXT * 4  # so that there are more windows to measure on than processes
@@ -33,7 +34,7 @@ def start(processes, folder, training=FLOAT32, architecture="llama", **overrides
     sizes = {"d_model": 16, "n_layers": 2, "n_heads": 2, "n_ctx": 16}
     model = preset(architecture, d_vocab=1, **(sizes | overrides))
     return start_together(
-        lambda: prepare_run(model, training, "char", TEXT, "foxes.txt", folder, processes=processes), processes
+        lambda: prepare_run(NewRun(model, training, "char", TEXT, "foxes.txt", folder), processes), processes
     )
 
 

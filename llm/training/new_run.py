@@ -1,0 +1,88 @@
+"""A new run: what it is made of, and how that becomes a model, its data and a run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from llm.config import Implementation, ModelConfig, TrainingConfig
+from llm.data import TextData, train_tokenizer
+from llm.data.token_cache import TokenCache
+from llm.data.whole_text import Corpus, WholeText
+from llm.model import Transformer
+from llm.runs.folder import RunFolder
+from llm.runtime import compute
+from llm.runtime.processes import Processes
+from llm.tokenizers import Tokenizer
+from llm.training.description import describe_run
+from llm.training.machine import check_machine, require_memory
+from llm.training.recorded import as_recorded
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """What a new run is made of."""
+
+    model: ModelConfig  # its d_vocab is replaced by that of the tokenizer
+    training: TrainingConfig
+    tokenizer_kind: str
+    text: str | TokenCache  # a cache has a tokenizer of its own
+    text_name: str
+    checkpoints_dir: Path | str = "checkpoints"
+    d_vocab_requested: int | None = None  # None: the tokenizer's default
+    architecture: str | None = None  # this name and the next are only recorded
+    size: str | None = None
+    implementation: Implementation = "fused"
+    tokenizer: Tokenizer | None = None  # None: one is trained on the text
+
+    def corpus(self) -> Corpus:
+        """The text with its tokenizer, which is trained unless there is one."""
+        if not isinstance(self.text, str):
+            return self.text
+        tokenizer = self.tokenizer or train_tokenizer(self.tokenizer_kind, self.text, self.d_vocab_requested)
+        return WholeText(self.text, tokenizer)
+
+
+class Prepared(NamedTuple):
+    """What a trainer is made of, in the order of its arguments."""
+
+    model: Transformer
+    tokenizer: Tokenizer
+    data: TextData
+    config: TrainingConfig
+    folder: RunFolder
+
+
+def prepare_run(new: NewRun, processes: Processes | None = None) -> Prepared:
+    """What a trainer of a new run is made of, with its run folder.
+
+    Raises:
+        ValueError: a device, tokenizer, text or prompt that cannot work together, or more memory than this machine has.
+            Then nothing has been written.
+    """
+    processes = processes or Processes()
+    check_machine(new.training, processes)
+    corpus = new.corpus()
+    tokenizer = corpus.tokenizer
+    training = as_recorded(new.training, new.model)
+    tokenizer.encode(training.sample_prompt)  # unknown characters are reported before a folder is made
+    model_config = dataclasses.replace(new.model, d_vocab=tokenizer.d_vocab)
+    remedy = "choose a smaller size, n_ctx or batch_size"
+    require_memory(model_config, training, new.implementation, processes, remedy)
+
+    def build() -> Prepared:
+        data = corpus.data(model_config.n_ctx)
+        torch.manual_seed(training.seed)
+        model = Transformer(model_config, new.implementation)
+        about = describe_run(model, training, corpus, data, new.text_name, processes)
+        about["tokenizer"]["d_vocab_requested"] = new.d_vocab_requested
+        about |= {"architecture": new.architecture, "size": new.size}
+        text = new.text if isinstance(new.text, str) else None
+        folder = RunFolder.create(new.checkpoints_dir, about, tokenizer, text)
+        return Prepared(model, tokenizer, data, training, folder)
+
+    return compute.run(build)

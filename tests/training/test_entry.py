@@ -1,0 +1,74 @@
+"""`llm.train`: the settings of the command line, from a script."""
+
+import subprocess
+import sys
+
+import pytest
+from tiny_training import TEXT, same
+
+import llm
+from llm.checkpoints import list_runs, load_run
+from llm.runs.folder import RunFolder
+from llm.training.trainer import Trainer
+
+TINY = {
+    "tokenizer": "char", "d_model": 16, "n_layers": 1, "n_heads": 2, "n_ctx": 16, "steps": 3, "batch_size": 2,
+    "eval_windows": 2, "sample_tokens": 0, "device": "cpu",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "foxes.txt").write_text(TEXT)
+
+
+def weights(run):
+    return dict(run.model.named_parameters())
+
+
+def test_importing_llm_imports_no_torch():
+    code = "import llm, sys; assert 'train' in llm.__all__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_model_is_trained_and_opened_with_the_settings_of_the_flags():
+    run = llm.train("foxes.txt", architecture="llama", learning_rate=1e-3, seed=7, **TINY)
+    assert run.step == 3 and not run.model.training and run.tokenizer.kind == "char"
+    config = RunFolder(list_runs()[0].path).config()
+    assert run.folder.path == list_runs()[0].path
+    assert (config.training.learning_rate, config.training.seed, config.model.norm) == (1e-3, 7, "rmsnorm")
+    assert same(weights(run), weights(load_run(run.folder.path)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"learning_rte": 1}, r"learning_rte is not a setting of a run \(did you mean learning_rate\?\)"),
+        ({"tokenizer": "word"}, "tokenizer must be one of .*, got 'word'"),
+        ({"implementation": "jax"}, "implementation must be one of einops, torch, fused, got 'jax'"),
+        ({"d_vocab": 300}, "d_vocab must be left out with the char tokenizer"),
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"architecture": "gpd"}, "architecture must be one of gpt, llama, olmo, got 'gpd'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_setting_that_cannot_work_is_named(settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        llm.train("foxes.txt", **TINY | settings)
+    assert list_runs() == []
+
+
+def test_an_interrupted_training_has_a_snapshot_of_its_last_step(monkeypatch):
+    take_step = Trainer.__next__
+
+    def interrupted(trainer):
+        if trainer.step == 2:
+            raise KeyboardInterrupt
+        return take_step(trainer)
+
+    monkeypatch.setattr(Trainer, "__next__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        llm.train("foxes.txt", **TINY | {"steps": 100})
+    [run] = list_runs()
+    assert run.state == "stopped" and RunFolder(run.path).snapshots()[-1] == 2
