@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from llm.config import ModelConfig, SamplingConfig, TrainingConfig
     from llm.model import Transformer
     from llm.presets import preset
-    from llm.training.entry import train
+    from llm.training.entry import branch, train
     from llm.training.trainer import Trainer
 
 _MODULES = {
@@ -22,6 +22,7 @@ _MODULES = {
     "TrainingConfig": "llm.config",
     "Trainer": "llm.training.trainer",
     "Transformer": "llm.model",
+    "branch": "llm.training.entry",
     "preset": "llm.presets",
     "train": "llm.training.entry",
 }
@@ -32,6 +33,7 @@ __all__ = [
     "Trainer",
     "TrainingConfig",
     "Transformer",
+    "branch",
     "preset",
     "train",
 ]

@@ -149,8 +149,10 @@ class TrainingConfig:
             "third more arithmetic, the same gradients."),
     ] = False  # fmt: skip
     max_disk_mb: Annotated[
-        int, Doc("Maximum size of a run's snapshots in megabytes; beyond it, snapshots from the middle are deleted.")
-    ] = 2000
+        int,
+        Doc("Maximum size of a run's snapshots in megabytes; beyond it, optimizer states of earlier ones are deleted, "
+            "without which no branch can start there, and then snapshots from the middle."),
+    ] = 2000  # fmt: skip
     seed: Annotated[int, Doc("Seed of every random choice: weights, batches, samples.")] = 0
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from llm.cli.signals import StopSignals
 from llm.cli.terminal import visible
 
 if TYPE_CHECKING:
+    from llm.training.branching import Branched
     from llm.training.reproduction import Comparison, Difference
     from llm.training.resumes import Resume
 
@@ -28,6 +29,7 @@ def reproduce(flags: ParsedFlags) -> int:
     path = run_folder(run, flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
     from llm.runs.folder import RunFolder
     from llm.training import reproduction
+    from llm.training.branching import branched
     from llm.training.resumes import changed_since_start, resumes
 
     comparison = None
@@ -50,14 +52,15 @@ def reproduce(flags: ParsedFlags) -> int:
         more = {"changed_conditions": changed, "resumed": [dataclasses.asdict(resume) for resume in resumed]}
         print(json.dumps(dataclasses.asdict(comparison) | more, ensure_ascii=False))
     else:
-        print(visible(" ".join([_sentences(comparison, changed), *map(_resumed, resumed)])))
+        print(visible(" ".join([_sentences(comparison, changed, branched(config)), *map(_resumed, resumed)])))
     return 0 if comparison.difference is None else 1
 
 
-def _sentences(comparison: Comparison, changed: list[str]) -> str:
+def _sentences(comparison: Comparison, changed: list[str], origin: Branched | None) -> str:
     """The result in words; conditions are named where something differs."""
     if comparison.difference is None:
-        return f"Identical through step {comparison.step:,}."
+        since = f"from step {origin.step:,} on, where it branched off, " if origin is not None else ""
+        return f"Identical {since}through step {comparison.step:,}."
     if changed:
         return f"{_difference(comparison.difference)} What is different here: {'; '.join(changed)}."
     return f"{_difference(comparison.difference)} The recorded conditions are the same here."

@@ -69,6 +69,7 @@ def _train(make_trainer: Callable[[], Trainer], processes: Processes, quiet: boo
 def _drive(trainer: Trainer, stop: StopSignals, quiet: bool) -> int:
     """Train to the end or until a stop signal, and show the progress."""
     from llm.runtime import compute
+    from llm.training.branching import branched
     from llm.training.evaluators import sample_prompts
     from llm.training.resumes import resumes
 
@@ -76,6 +77,11 @@ def _drive(trainer: Trainer, stop: StopSignals, quiet: bool) -> int:
     processes = trainer.processes
     screen, path = console(quiet=quiet or not processes.first), str(trainer.folder.path)
     describe_run(trainer, screen)
+    origin = branched(trainer.folder.config())
+    if origin is not None and origin.step == trainer.step:
+        screen.print(visible(origin.in_words()), soft_wrap=True)
+        if restart := origin.restart_in_words(trainer.config):
+            screen.print(restart, soft_wrap=True)
     for resume in resumes(trainer.folder.config()):
         if resume.step == trainer.step:
             sentence = f"From here on not bit for bit as without the pause: {'; '.join(resume.changes)}"

@@ -21,26 +21,25 @@ from __future__ import annotations
 
 import os
 import re
-import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from llm.model import Transformer
 from llm.runs import metrics, snapshots, status
+from llm.runs.abandoned import FILLING, remove_abandoned
 from llm.runs.config import RunConfig, read_config
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.metrics import MetricsChunk
 from llm.runs.status import RunStatus
-from llm.runs.weights import load_weights, weights_as_bytes
-from llm.runtime.files import TEMPORARY, remove_if_possible, remove_unfinished, write_bytes, write_json
+from llm.runs.weights import load_weights, read_weights, weights_as_bytes
+from llm.runtime.files import remove_if_possible, remove_unfinished, write_bytes, write_json
 from llm.runtime.lock import LockHeldError, ProcessLock
 from llm.runtime.regular_files import IrregularFileError, is_folder, is_regular, read_regular, require_regular
 from llm.tokenizers import Tokenizer
 
 RUN_ID = re.compile(r"[0-9]{14}")
-WRITTEN_FIRST = {"tokenizer.json", "tokenizer.model", "text.txt", "metrics.jsonl"}  # by `create`, before config.json
-ABANDONED_SECONDS = 3600  # `create` takes seconds
 ModelFile = Literal["best", "final"]
 FILES = {
     "config.json",
@@ -77,14 +76,19 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, checkpoints_dir: Path | str, config: dict[str, Any], tokenizer: Tokenizer, text: str | None
+        cls,
+        checkpoints_dir: Path | str,
+        config: dict[str, Any],
+        tokenizer: Tokenizer,
+        text: str | None,
+        fill: Callable[[Path], None] | None = None,
     ) -> RunFolder:
         """Make the folder of a new run, named after the current time, or the next free second.
 
-        Without a text, config.json refers to a token cache (`llm.runs.corpus`).
+        Without a text, config.json refers to a token cache (`llm.runs.corpus`). `fill` writes further files into it.
         """
         Path(checkpoints_dir).mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(Path(checkpoints_dir))
+        remove_abandoned(path for path in Path(checkpoints_dir).iterdir() if RUN_ID.fullmatch(path.name))
         moment = datetime.now()
         while True:
             path = Path(checkpoints_dir) / f"{moment:%Y%m%d%H%M%S}"
@@ -98,6 +102,9 @@ class RunFolder:
             if text is not None:
                 write_bytes(path / "text.txt", text.encode())
             write_bytes(path / "metrics.jsonl", b"")
+            if fill is not None:
+                (path / FILLING).touch()  # `lock` removes it
+                fill(path)
             write_json(path / "config.json", config)  # last: without it the folder is no run yet
             folder = cls(path)
             folder.lock()
@@ -205,9 +212,29 @@ class RunFolder:
         """Steps of the snapshots, ascending."""
         return snapshots.snapshot_steps(self.path)
 
+    def resumable_snapshots(self) -> list[int]:
+        """Steps of the snapshots that training can continue from, ascending."""
+        return snapshots.resumable_steps(self.path)
+
     def trainer_state(self, step: int) -> dict[str, Any]:
         """The trainer state given to `save_snapshot`. Raises DamagedCheckpointError."""
         return snapshots.load_trainer_state(self.path, step)
+
+    def copy_until(self, step: int, path: Path) -> None:
+        """Copy what the run had at the snapshot of this step, as far as its training depends on it, into a new folder.
+
+        The metrics until then, that snapshot, and the best weights if they are not later ones.
+        """
+        rows = [row for row in self.read_metrics().rows if row["step"] <= step]
+        if rows and "final_evaluation" in rows[-1]:
+            rows[-1]["final_evaluation"] = None  # of this run's end
+        metrics.write_rows(path / "metrics.jsonl", rows)
+        snapshots.copy_snapshot(self.path, step, path)
+        if self.has("best"):
+            copy = path / self._model_file("best").name
+            write_bytes(copy, read_regular(self._model_file("best")))
+            if read_weights(copy)[0] > step:
+                copy.unlink()
 
     def save_model(self, which: ModelFile, model: Transformer, step: int) -> None:
         """Replace the best or the final weights."""
@@ -265,23 +292,3 @@ class RunFolder:
 
     def _model_file(self, which: ModelFile) -> Path:
         return self.path / f"{which}_model.safetensors"
-
-
-def _remove_abandoned(checkpoints_dir: Path) -> None:
-    """Remove the folders that `create` could not complete because its process was killed."""
-    for path in checkpoints_dir.iterdir():
-        if RUN_ID.fullmatch(path.name) and is_folder(path) and _is_abandoned(path):
-            remove_if_possible(path)
-
-
-def _is_abandoned(path: Path) -> bool:
-    """Whether a folder has been left for an hour with nothing in it but what `create` writes before config.json."""
-    try:
-        files = [file for file in path.iterdir() if not file.name.startswith(TEMPORARY)]
-        return (
-            all(file.name in WRITTEN_FIRST for file in files)
-            and not any(file.lstat().st_size for file in files if file.name == "metrics.jsonl")
-            and time.time() - path.lstat().st_mtime > ABANDONED_SECONDS
-        )
-    except OSError:  # not ours to read, or being removed by another process
-        return False

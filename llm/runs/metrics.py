@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,6 +63,11 @@ def truncate_metrics(path: Path, step: int) -> None:
         rows = [row for row in _rows_of_steps(read_regular(path)) if row["step"] <= step]
     except FileNotFoundError:
         rows = []
+    write_rows(path, rows)
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Replace all lines."""
     write_bytes(path, "".join(map(_line, rows)).encode())
 
 

@@ -1,4 +1,4 @@
-"""Snapshots of a run: the weights at many of its steps, and the trainer's state in the newest only.
+"""Snapshots of a run: the weights at many of its steps, and the trainer's state as far as there is room for it.
 
 step_000100/
   model.safetensors   the weights
@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,8 +24,9 @@ from llm.model import Transformer
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.weights import weights_as_bytes
 from llm.runtime.files import TEMPORARY, remove_folder, remove_if_possible, write_folder
-from llm.runtime.regular_files import IrregularFileError, open_regular, remove
+from llm.runtime.regular_files import IrregularFileError, is_regular, open_regular, remove
 
+STATE = "trainer.pt"
 SNAPSHOT = re.compile(r"step_([0-9]{6}|[1-9][0-9]{6,})")
 
 
@@ -45,6 +47,11 @@ def snapshot_steps(run: Path) -> list[int]:
     return sorted(int(match[1]) for match in names if match)
 
 
+def resumable_steps(run: Path) -> list[int]:
+    """Steps of the snapshots that training can continue from, ascending: those with the trainer's state."""
+    return [step for step in snapshot_steps(run) if is_regular(snapshot_path(run, step) / STATE)]
+
+
 def snapshot_path(run: Path, step: int) -> Path:
     """The path of this step's snapshot, whether it exists or not."""
     return run / f"step_{step:06d}"
@@ -60,28 +67,45 @@ def save_snapshot(
         (folder / "snapshot.json").write_text(json.dumps(info, ensure_ascii=False), encoding="utf-8")
         state = io.BytesIO()  # given a file, torch raises no OSError where the disk is full
         torch.save(trainer_state, state)
-        (folder / "trainer.pt").write_bytes(state.getbuffer())
+        (folder / STATE).write_bytes(state.getbuffer())
 
     write_folder(snapshot_path(run, step), fill)
     tidy_snapshots(run, keep_mb)
 
 
-def tidy_snapshots(run: Path, keep_mb: int) -> None:
-    """Keep the trainer's state in the newest snapshot only, and not much more than `keep_mb` megabytes of snapshots.
+def copy_snapshot(run: Path, step: int, target: Path) -> None:
+    """Copy a snapshot with its trainer's state into another run folder."""
 
-    Beyond that, snapshots are removed where they are closest together on a logarithmic scale of steps; the first and
-    the newest always stay.
+    def fill(folder: Path) -> None:
+        for name in ("model.safetensors", "snapshot.json", STATE):
+            with open_regular(snapshot_path(run, step) / name) as file, (folder / name).open("xb") as copy:
+                shutil.copyfileobj(file, copy)
+
+    write_folder(snapshot_path(target, step), fill)
+
+
+def tidy_snapshots(run: Path, keep_mb: int) -> None:
+    """Keep not much more than `keep_mb` megabytes of snapshots.
+
+    Beyond that, the trainer's state is removed from all but the newest, and then whole snapshots are, all but the first
+    and the newest: each time where they are closest together on a logarithmic scale of steps.
     """
     for unfinished in run.glob(f"{TEMPORARY}step_*"):  # whose removal failed
         remove_if_possible(unfinished)
-    for older in snapshot_steps(run)[:-1]:
-        remove(snapshot_path(run, older) / "trainer.pt")
-    _thin(run, keep_mb * 1_000_000)
+    size = sum(file.lstat().st_size for step in snapshot_steps(run) for file in snapshot_path(run, step).iterdir())
+    while size > keep_mb * 1_000_000 and len(steps := resumable_steps(run)) > 1:
+        state = snapshot_path(run, _least_missed(steps)) / STATE
+        size -= state.lstat().st_size
+        remove(state)
+    while size > keep_mb * 1_000_000 and len(steps := snapshot_steps(run)) > 2:
+        snapshot = snapshot_path(run, _least_missed(steps))
+        size -= sum(file.lstat().st_size for file in snapshot.iterdir())
+        remove_folder(snapshot)
 
 
 def load_trainer_state(run: Path, step: int) -> dict[str, Any]:
     """The `trainer_state` that `save_snapshot` was given. Raises DamagedCheckpointError."""
-    path = snapshot_path(run, step) / "trainer.pt"
+    path = snapshot_path(run, step) / STATE
     try:
         with open_regular(path) as file:
             _require_plain_archive(file)
@@ -113,13 +137,7 @@ def _require_plain_archive(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _thin(run: Path, most_bytes: int) -> None:
-    steps = snapshot_steps(run)
-    sizes = {step: sum(file.lstat().st_size for file in snapshot_path(run, step).iterdir()) for step in steps}
-    while len(steps) > 2 and sum(sizes[step] for step in steps) > most_bytes:
-        gaps = {
-            steps[i]: math.log((steps[i + 1] + 1) / (steps[i - 1] + 1)) for i in range(1, len(steps) - 1)
-        }  # how large a gap would be left by removing this one
-        removed = min(gaps, key=lambda step: gaps[step])
-        remove_folder(snapshot_path(run, removed))
-        steps.remove(removed)
+def _least_missed(steps: list[int]) -> int:
+    """The step whose removal leaves the smallest gap, on a logarithmic scale; not the last, and of two the first."""
+    gaps = {steps[i]: math.log((steps[i + 1] + 1) / (steps[i - 1] + 1)) for i in range(1, len(steps) - 1)}
+    return min(gaps, key=lambda step: gaps[step], default=steps[0])

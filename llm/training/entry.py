@@ -1,4 +1,4 @@
-"""Training from a script: `llm.train`."""
+"""Training from a script: `llm.train` and `llm.branch`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from llm.runs.loading import Run, load_run
 from llm.runtime import compute
+from llm.training.branching import start_branch
 from llm.training.settings import DEFAULT_TEXT, RunSettings
 from llm.training.setup import start_new_run
 from llm.training.trainer import Trainer
@@ -28,6 +29,20 @@ def train(data: str | Path | Sequence[str | Path] = DEFAULT_TEXT, **settings: An
         RunNotSavedError: the disk is full, for example.
     """
     return _train_to_end(start_new_run(RunSettings.from_names({"data": data} | settings).new_run()))
+
+
+def branch(run: str | Path, at: int | None = None, **changes: Any) -> Run:
+    """Go on from a snapshot of a run, in a new run beside it, with these settings of training changed, and open it.
+
+    `at` is the snapshot's step; None: the newest. `llm.branch(run, steps=900)` continues a finished run. Ctrl-C saves a
+    snapshot first.
+
+    Raises:
+        FileNotFoundError: there is no such run.
+        ValueError: there is no snapshot of this step, or a setting that cannot be changed; nothing has been written.
+        TrainingDiverged, RunNotSavedError: as `train`.
+    """
+    return _train_to_end(start_branch(run, at, changes))
 
 
 def _train_to_end(trainer: Trainer) -> Run:

@@ -21,6 +21,7 @@ from llm.runs.folder import ModelFile, RunFolder
 from llm.runs.weights import read_weights
 from llm.runtime import compute
 from llm.tokenizers import Tokenizer, load_tokenizer
+from llm.training.branching import branch_again, branched
 from llm.training.divergence import TrainingDiverged
 from llm.training.setup import start_again
 from llm.training.trainer import Trainer
@@ -50,6 +51,8 @@ class Comparison:
 def reproduce(path: Path | str, steps: int | None = None) -> Generator[Comparison, None, None]:
     """Train the run again and compare it, through `steps` or all that it has; yields after each step from 0 on.
 
+    A branch (`llm.training.branching`) is trained again from where it began.
+
     Raises:
         FileNotFoundError: there is no such run.
         ValueError: it has no metrics to compare with, its files are damaged, or this machine lacks its device.
@@ -58,16 +61,19 @@ def reproduce(path: Path | str, steps: int | None = None) -> Generator[Compariso
     rows = {row["step"]: row for row in folder.read_metrics().rows}
     if not rows:
         raise ValueError(f"Run {folder.id} has no metrics yet: there is nothing to compare with")
-    last = max(rows) if steps is None else min(steps, max(rows))
+    origin = branched(folder.config())
+    first = 0 if origin is None else origin.step
+    last = max(rows) if steps is None else max(first, min(steps, max(rows)))
     weights = _weights_files(folder)
     with tempfile.TemporaryDirectory() as temporary:
-        trainer = start_again(path, temporary)
+        trainer = start_again(path, temporary) if origin is None else branch_again(path, temporary)
         assert trainer.folder is not None
         read = 0  # bytes of the new run's metrics
         try:
             difference = _tokenizer_difference(load_tokenizer(folder.path), trainer.tokenizer)
-            for step in range(last + 1):
-                difference = difference or _take_step(trainer, step)
+            for step in range(first, last + 1):
+                if origin is None or step > first:
+                    difference = difference or _take_step(trainer, step)
                 chunk = trainer.folder.read_metrics(read)
                 read = chunk.next_offset
                 difference = difference or _row_difference(step, rows.get(step, {}), chunk.rows[-1])

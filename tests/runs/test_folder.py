@@ -3,11 +3,12 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from run_folders import ABOUT, MODEL, TEXT, TRAINING, in_a_child_process, names, new_run
+from run_folders import ABOUT, MODEL, TEXT, TOKENIZER, TRAINING, in_a_child_process, names, new_run
 
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
@@ -68,6 +69,26 @@ def test_a_folder_whose_creation_was_killed_is_removed_an_hour_later(tmp_path, a
     os.utime(path, (an_hour_ago, an_hour_ago))
     new_run(tmp_path)
     assert path.exists() == bool(also_has)
+
+
+def test_a_copy_of_a_run_whose_creation_was_killed_is_removed_an_hour_later(tmp_path):
+    def killed(path: Path) -> None:
+        (path / "metrics.jsonl").write_text("rows")
+        (path / "step_000001").mkdir()
+        os._exit(9)
+
+    in_a_child_process(lambda: RunFolder.create(tmp_path, ABOUT, TOKENIZER, TEXT, killed))
+    [path] = tmp_path.iterdir()
+    path = path.rename(tmp_path / "20260131120000")  # a name that no new run gets
+    assert list_runs(tmp_path) == []
+    new_run(tmp_path)
+    assert path.exists()
+    an_hour_ago = time.time() - 3601
+    os.utime(path, (an_hour_ago, an_hour_ago))
+    new_run(tmp_path)
+    assert not path.exists()
+    complete = RunFolder.create(tmp_path, ABOUT, TOKENIZER, TEXT, lambda path: (path / "step_000001").mkdir())
+    assert not list(complete.path.glob(".writing-*")) and complete.snapshots() == [1]
 
 
 def test_threads_and_processes_that_start_runs_at_once_get_folders_of_their_own(tmp_path):

@@ -79,16 +79,21 @@ def test_two_snapshots_stay_whatever_the_bound(tmp_path):
     assert folder.snapshots() == [3, 9]
 
 
-def test_only_the_newest_snapshot_has_the_trainers_state(tmp_path):
+def test_trainer_states_are_kept_as_far_as_there_is_room_and_go_before_any_snapshot(tmp_path):
     folder, model = new_run(tmp_path), Transformer(MODEL)
-    for step in (0, 1, 2):
-        folder.save_snapshot(step, model, {}, {"step": step, "moments": [torch.tensor([step / 3])]}, keep_mb=100)
-        assert [path.parent.name for path in folder.path.glob("*/trainer.pt")] == [f"step_{step:06d}"]
+    steps = (0, 1, 2, 4, 8, 16)
+    for step in steps:
+        folder.save_snapshot(step, model, {}, {"step": step, "moments": torch.full((60_000,), step / 3)}, keep_mb=1)
+    assert folder.snapshots() == list(steps)
+    assert folder_size(folder) <= 1_000_000 < folder_size(folder) + 240_000  # not one more than needed
+    kept = folder.resumable_snapshots()
+    assert len(kept) == 4 and kept[-1] == 16
+    for step in kept:
         state = folder.trainer_state(step)
-        assert state["step"] == step
-        assert state["moments"][0].item() == torch.tensor(step / 3).item()
+        assert state["step"] == step and state["moments"][0].item() == torch.tensor(step / 3).item()
+    [without, *_] = set(steps) - set(kept)
     with pytest.raises(DamagedCheckpointError, match=r"trainer\.pt is damaged: it is missing"):
-        folder.trainer_state(1)
+        folder.trainer_state(without)
 
 
 def test_steps_beyond_a_million_are_snapshots_too(tmp_path):

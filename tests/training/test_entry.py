@@ -1,4 +1,4 @@
-"""`llm.train`: the settings of the command line, from a script."""
+"""`llm.train` and `llm.branch`: the settings of the command line, from a script."""
 
 import subprocess
 import sys
@@ -39,6 +39,9 @@ def test_a_model_is_trained_and_opened_with_the_settings_of_the_flags():
     assert run.folder.path == list_runs()[0].path
     assert (config.training.learning_rate, config.training.seed, config.model.norm) == (1e-3, 7, "rmsnorm")
     assert same(weights(run), weights(load_run(run.folder.path)))
+    longer = llm.branch(run.folder.path, steps=5)
+    assert longer.step == 5 and longer.folder.path != run.folder.path
+    assert same(weights(llm.branch(run.folder.path, at=2)), weights(run))
 
 
 @pytest.mark.parametrize(

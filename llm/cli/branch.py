@@ -1,0 +1,56 @@
+"""`uv run llm branch`: go on from a snapshot of a run, in a new run, with settings changed or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from llm.cli.flags import Command, ParsedFlags, config_flags, flag, require_flag
+from llm.cli.large_text import remake_token_cache
+from llm.cli.shared_flags import DEFAULT_CHECKPOINTS_DIR, checkpoints_dir_flag, run_folder
+from llm.cli.training import train_with
+from llm.config import ModelConfig, TrainingConfig, describe
+from llm.training.changes import CHANGEABLE
+
+if TYPE_CHECKING:
+    from llm.runtime.processes import Processes
+    from llm.training.trainer import Trainer
+
+OWN = ("run", "at", "checkpoints_dir")  # flags beside the settings
+
+
+def branch(flags: ParsedFlags) -> int:
+    """Train the branch and show its progress; returns the exit code."""
+    run = require_flag(flags, "run", "the run to go on from: a folder or a run id")
+    path = run_folder(run, flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
+    changes = {name: value for name, value in flags.items() if name not in OWN}
+
+    def prepare(processes: Processes) -> Callable[[], Trainer]:
+        from llm.training.branching import start_branch
+
+        processes.together(lambda: remake_token_cache(path) if processes.first else None)
+        return partial(start_branch, path, flags.get("at"), changes, processes)
+
+    return train_with(prepare)
+
+
+def command_flags() -> dict[str, Any]:
+    """The flags of the command."""
+    fixed = [name for config in (TrainingConfig, ModelConfig) for name in describe(config) if name not in CHANGEABLE]
+    return {
+        "run": flag(str, "Run to go on from, a folder or a run id; the flag's name may be left out."),
+        "at": flag(int, "Step of the snapshot to go on from.", "the newest"),
+        "checkpoints_dir": checkpoints_dir_flag(),
+        **config_flags(TrainingConfig, default="the run's", leave_out=fixed),
+        **config_flags(ModelConfig, default="the run's", leave_out=fixed),
+    }
+
+
+COMMAND = Command(
+    "Go on from a snapshot of a run, in a new run: the same weights, optimizer state and next batches, with the "
+    "settings of training given here changed. More --steps continue a finished run.",
+    command_flags,
+    branch,
+    subject="run",
+)
