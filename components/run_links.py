@@ -13,9 +13,10 @@ LOOK_INSIDE = {
 
 
 def links(run_id: str) -> None:
-    """A button to generate text with the run, and links to where one looks inside it."""
+    """A button to generate text with the run, and links to where one compares it and looks inside it."""
     run = {Address.RUN.value: run_id}
     if st.button("Generate text", icon=":material/edit_note:", key=Session.TRAIN_GENERATE):
         st.switch_page("generate.py", query_params=run)
+    st.page_link("compare.py", label="Compare", icon=":material/compare_arrows:", query_params=[(Address.RUNS, run_id)])
     for page, (label, icon) in LOOK_INSIDE.items():
         st.page_link(page, label=label, icon=icon, query_params=run)

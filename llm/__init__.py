@@ -10,6 +10,7 @@ import importlib
 
 TYPE_CHECKING = False  # type checkers take it for typing's
 if TYPE_CHECKING:
+    from llm.comparison import compare
     from llm.config import ModelConfig, SamplingConfig, TrainingConfig
     from llm.model import Transformer
     from llm.presets import preset
@@ -23,6 +24,7 @@ _MODULES = {
     "Trainer": "llm.training.trainer",
     "Transformer": "llm.model",
     "branch": "llm.training.entry",
+    "compare": "llm.comparison",
     "preset": "llm.presets",
     "train": "llm.training.entry",
 }
@@ -34,6 +36,7 @@ __all__ = [
     "TrainingConfig",
     "Transformer",
     "branch",
+    "compare",
     "preset",
     "train",
 ]

@@ -13,6 +13,7 @@ chosen = st.navigation(
         "Make": [
             st.Page("train.py", title="Train", icon=":material/model_training:", url_path="train"),
             st.Page("generate.py", title="Generate", icon=":material/edit_note:", url_path="generate"),
+            st.Page("compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
         ],
         "Look inside": [
             st.Page("tokenizer.py", title="Tokenizer", icon=":material/text_fields:", url_path="tokenizer"),

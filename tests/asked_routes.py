@@ -55,7 +55,10 @@ def addresses(home: Path) -> list[tuple[str, str]]:
         pass
     variable = "path=blocks.0.attention&implementation=einops&step=0&name=query&rows=1&columns=2&index=0,0,0,0"
     found = [(f"/live/run/{path.name}", ""), (f"/live/generation/{text.id}", "")]
-    found += [(f"/live/{kind.replace('/', f'/{code.key}/')}", variable) for kind in live_routes() if "/" in kind]
+    keys = {"code": code.key, "comparison": path.name}
+    for kind, what in (route.split("/") for route in live_routes() if "/" in route):
+        found.append((f"/live/{kind}/{keys.get(kind, code.key)}/{what}", variable))
+    found.append((f"/live/comparison/{path.name}", ""))
     for view in (view for page in ("train", "attention", "inside") for view in views(page).values()):
         start = f"/selection/{path.name}/end" if view.subject is selection_from_request else f"/run/{path.name}"
         found += [(f"{start}/{view.page}/{what}", tokens) for what in view.answers()]

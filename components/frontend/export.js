@@ -3,9 +3,10 @@
 import { contextOf, element } from "./dom.js";
 
 /**
- * The file name without extension, and the addresses of the server's files; an exported page has none.
+ * The file name without extension, and the addresses of the server's files; an exported page has none. `tables` are
+ * several CSV files, by label.
  *
- * @typedef {{ name: string, csv?: string, html?: string }} Links
+ * @typedef {{ name: string, csv?: string, html?: string, tables?: Record<string, string> }} Links
  */
 
 /**
@@ -64,8 +65,10 @@ export function exportRow(links, draw) {
   };
   button("PNG", async () => save(await rasterised(draw()), `${links.name}.png`));
   button("SVG", () => save(new Blob([svgText(draw())], { type: "image/svg+xml" }), `${links.name}.svg`));
-  if (links.csv && links.html) { // not in an exported page
-    for (const [label, address] of [["CSV", links.csv], ["Page that works offline", links.html]]) {
+  const files = { CSV: links.csv, ...links.tables, "Page that works offline": links.html };
+  const served = Object.entries(files).flatMap(([label, address]) => (address ? [{ label, address }] : []));
+  if (served.length) { // not in an exported page
+    for (const { label, address } of served) {
       const link = element("a", "llm-export-button", label);
       link.href = address;
       link.download = "";

@@ -8,7 +8,7 @@ option, and equal labels get the option as a prefix.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import streamlit as st
@@ -33,10 +33,24 @@ def select_box(label: str, options: Mapping[T, str], key: str, default: T | None
     return cast(T, box)
 
 
+def multi_select(label: str, options: Mapping[T, str], key: str, chosen: Sequence[T], **more: Any) -> list[T]:
+    """Choose several of `options` (shown by their labels); starts with those `chosen`.
+
+    In a callback, `picked` is what was chosen.
+    """
+    labels = _distinct(options)
+    st.session_state.setdefault(_shown(key), {}).update({text: option for option, text in labels.items()})
+    st.session_state[key] = list(chosen)
+    return st.multiselect(label, list(labels), format_func=labels.__getitem__, key=key, **more)
+
+
 def picked(key: str) -> Any:
-    """The option chosen in the box with this key, or the text that was typed; None if there is none."""
-    value = st.session_state.get(key)
-    return st.session_state.get(_shown(key), {}).get(value, value)
+    """The option chosen in the box with this key, or the text that was typed; None if there is none.
+
+    Of a `multi_select` a list.
+    """
+    value, options = st.session_state.get(key), st.session_state.get(_shown(key), {})
+    return [options.get(part, part) for part in value] if isinstance(value, list) else options.get(value, value)
 
 
 def _shown(key: str) -> str:

@@ -23,6 +23,12 @@ class Address(StrEnum):
     VIEW = "view"
     # Train: the form, even while a run is under way
     NEW = "new"
+    # Compare
+    RUNS = "runs"  # ids with dots between them
+    AXIS = "axis"
+    UNIT = "unit"
+    LOG = "log"  # which axes are logarithmic
+    BAND = "band"  # one band for runs that differ only in their seed
     # Tokenizer
     TEXT = "text"
     # Code
@@ -112,6 +118,17 @@ class Session(StrEnum):
     GENERATE_KEPT = "generate-kept"
     GENERATE_WRITING = "writing"
 
+    COMPARE_RUNS = "compare-runs"
+    COMPARE_LOG = "compare-log"
+    COMPARE_BAND = "compare-band"
+    COMPARE_VIEW = "comparison"
+    COMPARE_STEP = "compare-step"
+    COMPARE_PROMPT = "compare-prompt"
+    COMPARE_SAMPLING = "compare-sampling"
+    COMPARE_GENERATE = "compare-generate"
+    COMPARE_TEXTS = "compare-texts"  # by run: the id of the text that this tab started
+    COMPARE_WRITING = "compare-writing"
+
     TOKENIZER_TEXT = "tokenizer-text"
     TOKENIZER_VOCAB = "tokenizer-vocab"
     TOKENIZER_RUN = "tokenizer-run"
@@ -154,6 +171,14 @@ class Session(StrEnum):
 def control_key(page: str, name: str) -> str:
     """The key of a page's control whose value the address holds under `name`."""
     return f"{page}-{name}"
+
+
+def keep(name: str, value: str) -> None:
+    """Keep a value in the address; an empty one is removed."""
+    if value:
+        st.query_params[name] = value
+    else:
+        forget(name)
 
 
 def forget(*names: str) -> None:

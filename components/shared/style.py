@@ -36,6 +36,18 @@ TOKEN_COLOURS: tuple[tuple[str, str], ...] = (
     ("#f5eabf", "#5a4a10"),
 )
 
+# runs beside each other, in the order in which they were chosen
+RUN_COLOURS: tuple[tuple[str, str], ...] = (
+    ("#2563c9", "#7fb0ff"),
+    ("#c2540a", "#ffa45c"),
+    ("#0a7d5f", "#4fd1a8"),
+    ("#b8285a", "#ff85ab"),
+    ("#7a3fd1", "#bda3ff"),
+    ("#7a5a00", "#e6cc5c"),
+    ("#0b7285", "#66d9ef"),
+    ("#5c5f66", "#c1c4cc"),
+)
+
 STYLE = """
 .stApp .block-container, .stMainBlockContainer { max-width: 1180px; padding-top: 2.6rem; }
 .stApp h1 { letter-spacing: -0.01em; }
@@ -48,6 +60,7 @@ def css_variables() -> str:
     variables += [
         f"--llm-token-{index}: light-dark({light}, {dark});" for index, (light, dark) in enumerate(TOKEN_COLOURS)
     ]
+    variables += [f"--llm-run-{index}: light-dark({light}, {dark});" for index, (light, dark) in enumerate(RUN_COLOURS)]
     return ".stApp { " + " ".join(variables) + " }"
 
 

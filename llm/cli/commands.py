@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from llm.cli import branch, evaluate, infer, reproduce, runs, tokenize, train, world
+from llm.cli import branch, compare, evaluate, infer, reproduce, runs, tokenize, train, world
 from llm.cli.flags import UsageError, parse
 from llm.cli.terminal import print_error
 from llm.runtime.files import error_text
@@ -26,6 +26,7 @@ COMMANDS = {
     "branch": branch.COMMAND,
     "infer": infer.COMMAND,
     "runs": runs.COMMAND,
+    "compare": compare.COMMAND,
     "evaluate": evaluate.COMMAND,
     "reproduce": reproduce.COMMAND,
     "tokenize": tokenize.COMMAND,

@@ -40,7 +40,7 @@ class Command:
     about: str
     flags: Callable[[], Mapping[str, Any]]
     run: Callable[[ParsedFlags], int]  # returns the exit code
-    subject: str = ""  # the flag that may be left out before its value: `llm reproduce RUN`
+    subject: str = ""  # the flag that may be left out before its value or values: `llm reproduce RUN`
 
 
 def flag(kind: Any, about: str, default: object = dataclasses.MISSING, choices: Sequence[str] = ()) -> Any:
@@ -129,7 +129,8 @@ def _attach_values(commands: Mapping[str, Command], arguments: Sequence[str]) ->
             waiting = waiting if get_origin(kinds[waiting.replace("_", "-")]) is tuple else ""
         elif subject and not word.startswith("-"):
             attached.append(f"--{subject}={word}")
-            subject = ""
+            several = get_origin(kinds[f"--{subject}"]) is tuple
+            subject, waiting = "", f"--{subject}" if several else ""
         else:
             attached.append(word)
             waiting = word if name == word.replace("_", "-") and kinds.get(name, bool) is not bool else ""

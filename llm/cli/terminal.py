@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -211,6 +212,16 @@ def runs_table(runs: list[RunSummary]) -> Table:
             f"{run.parameters:,}" if run.parameters is not None else "",
         )
         table.add_row(*(Text(visible(cell)) for cell in cells))
+    return table
+
+
+def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of texts."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in titles:
+        table.add_column(Text(visible(title)), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
     return table
 
 

@@ -56,11 +56,11 @@ def list_runs(checkpoints_dir: Path | str = "checkpoints") -> list[RunSummary]:
         return []
     names = sorted((entry.name for entry in os.scandir(checkpoints_dir) if RUN_ID.fullmatch(entry.name)), reverse=True)
     paths = (Path(checkpoints_dir) / name for name in names)
-    return [summary for path in paths if (summary := _summary(path)) is not None]
+    return [summary for path in paths if (summary := run_summary(path)) is not None]
 
 
-def _summary(path: Path) -> RunSummary | None:
-    """None if there is no run (any more): it may be removed meanwhile."""
+def run_summary(path: Path) -> RunSummary | None:
+    """The run in this folder; None if there is none (any more): it may be removed meanwhile."""
     try:
         folder = RunFolder(path)
         folder.require_regular_files()

@@ -43,6 +43,11 @@ def standard_error(accuracy: float, pairs: int) -> float:
     return math.sqrt(a * (1 - a) / n)
 
 
+def looks_like_guessing(accuracy: float, pairs: int) -> bool:
+    """Whether guessing could give this accuracy: it is within two of guessing's standard errors of one half."""
+    return abs(accuracy - 0.5) <= 2 * standard_error(0.5, pairs)
+
+
 @dataclass(frozen=True)
 class _Continuation:
     """Input and targets of a continuation; the targets belong to the last positions."""

@@ -5,6 +5,7 @@ All of it is shown as text, fits the screen and is accessible, and no request go
 
 import contextlib
 import json
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ PAGES = {  # with what shows that a page is complete
     "train?new=1": "text=All model settings",
     "train?run={run}": ".llm-live-chart .annotation-text",
     "generate?run={run}&prompt={markup}": "text=Earlier texts",
+    "compare?runs={run}.20010101000000&prompt={markup}": "[data-drawn=comparison]",
     "tokenizer?text={markup}": ".llm-token",
     "code?run={run}&prompt={markup}": ".llm-code-line",
     "attention?run={run}&prompt={markup}": "[data-drawn]",
@@ -67,6 +69,7 @@ def run(server) -> Path:
     (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     sample = {"text": MARKUP, "prompt": MARKUP, "step": 1, "sampling": {"temperature": 1, "stop": MARKUP}, "created": 1}
     RunFolder(path).append_sample(sample)
+    shutil.copytree(path, path.with_name("20010101000000"))  # to compare it with
     damaged = path.with_name("20000101000000")
     damaged.mkdir()
     config["model"][MARKUP] = 1

@@ -15,7 +15,7 @@ from components.routes import run as run_route
 from llm.checkpoints import list_runs
 
 FILES = ["config.json", "metrics.jsonl", "status.json", "text.txt"]
-PAGES = ["home", "train", "generate", "tokenizer", "attention", "inside", "code"]
+PAGES = ["home", "train", "generate", "compare", "tokenizer", "attention", "inside", "code"]
 
 
 def test_every_page_opens_beside_odd_runs_and_says_what_is_wrong(home):

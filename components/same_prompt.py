@@ -1,0 +1,60 @@
+"""The same prompt, settings and seed for several runs, and what each of them writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from components.shared import forms, states
+from components.shared.select_box import select_box
+from components.shared.session import Address, Session, keep
+from components.shared.text_box import text_box
+from components.views.writing import writing
+from llm.background import generations
+from llm.checkpoints import RunFolder
+from llm.comparison.run import ComparedRun
+from llm.config import SamplingConfig, describe
+
+END = "end"  # in the list of steps: the end of each run
+SAMPLING = ("max_new_tokens", "temperature", "seed")
+
+
+@st.fragment  # pressing Generate reruns only this part of the page, which hardly slows a training run
+def side_by_side(runs: Sequence[ComparedRun]) -> None:
+    """Let every run continue the same prompt with the same settings and seed, at one step or at its end."""
+    step = choose_step(runs)
+    prompt = text_box(st.text_area, "Prompt", Address.PROMPT, Session.COMPARE_PROMPT,
+                      lambda: runs[0].config.about(str, "prompt") or "", height=80)  # fmt: skip
+    values = {name: describe(SamplingConfig)[name].default for name in SAMPLING} | {"seed": 0, "max_new_tokens": 100}
+    try:
+        config = SamplingConfig(**forms.fields(SamplingConfig, SAMPLING, values, Session.COMPARE_SAMPLING))
+    except ValueError as error:
+        states.failed(error)
+        return
+    texts: dict[str, str] = st.session_state.setdefault(Session.COMPARE_TEXTS, {})
+    if st.button("Generate with each run", type="primary", icon=":material/edit_note:", key=Session.COMPARE_GENERATE):
+        for run in runs:
+            if (earlier := generations.get(texts.get(run.summary.id, ""))) is not None:
+                earlier.stop()
+            texts[run.summary.id] = generations.start(run.summary.path, step, prompt, config).id
+    columns = st.columns(2)
+    for index, run in enumerate(runs):
+        text = generations.get(texts.get(run.summary.id, ""))
+        if text is not None:
+            with columns[index % 2]:
+                st.text(f"{run.letter} · {run.summary.label}")
+                writing(text.id, text.prompt, False, text.stop, key=Session.COMPARE_WRITING.of(run.summary.id))
+
+
+def choose_step(runs: Sequence[ComparedRun]) -> int | None:
+    """Choose one of the snapshots that all of the runs have, or the end of each (None); the address keeps it."""
+    common = set.intersection(*(set(RunFolder(run.summary.path).snapshots()) for run in runs))
+    labels: dict[str, str] = {END: "The end of each run"} | {
+        str(step): f"Step {step:,}" for step in sorted(common, reverse=True)
+    }
+    wanted = st.query_params.get(Address.STEP, END)
+    step = select_box("Step", labels, Session.COMPARE_STEP, wanted if wanted in labels else END,
+                      help="The snapshots that all of these runs have")  # fmt: skip
+    keep(Address.STEP, "" if step == END else step)
+    return None if step == END else int(step)

@@ -1,0 +1,65 @@
+"""What is known of compared runs, as plain rows: for data frames, JSON and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from llm.comparison.bands import band, seed_groups
+from llm.comparison.curves import AXES, Point
+from llm.comparison.differences import differences
+from llm.comparison.run import ComparedRun
+from llm.comparison.skills import skill_grid
+
+Row = dict[str, Any]
+LOSSES = Point._fields[len(AXES) :]
+
+
+def end_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:
+    """A row for each run: where it is, what it took, and the validation loss that it reached."""
+    for run in runs:
+        yield {
+            "run": run.letter,
+            "id": run.summary.id,
+            "label": run.summary.label,
+            "state": run.summary.state,
+            "steps": run.config.training.steps,
+            "parameters": run.summary.parameters,
+            **{axis: run.took.get(axis) for axis in AXES},
+            **{field: getattr(run.end, field, None) for field in LOSSES},
+            "on_all_validation_text": run.final is not None,
+        }
+
+
+def curve_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:
+    """A row for each point of each curve."""
+    for run in runs:
+        whole = [run.final] if run.final else []
+        for name, points in (("training", run.training), ("validation", run.validation), ("validation, all", whole)):
+            for point in points:
+                yield {"run": run.letter, "id": run.summary.id, "curve": name, **point._asdict()}
+
+
+def band_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:
+    """A row for each point of the bands of runs that differ only in their seed."""
+    for group in seed_groups(runs):
+        if len(group) > 1:
+            for name in ("training", "validation"):
+                for point in band([getattr(run, name) for run in group]):
+                    yield {"runs": " ".join(run.letter for run in group), "curve": name, **point._asdict()}
+
+
+def difference_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:
+    """A row for each setting that differs, with the value in each run under the run's letter."""
+    for row in differences(runs):
+        values = zip((run.letter for run in runs), row.values, strict=True)
+        yield {"field": row.field, "help": row.help, **dict(values)}
+
+
+def skill_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:
+    """A row for each skill and each run that was tested on it."""
+    for row in skill_grid(runs):
+        for run, score in zip(runs, row.scores, strict=True):
+            if score is not None:
+                about = {"skill": row.skill, "name": row.name, "easy": row.easy}
+                yield {"run": run.letter, "id": run.summary.id, **about, **score._asdict()}

@@ -1,0 +1,150 @@
+"""The page Compare: which runs it shows, how, what it warns of, and what the runs write."""
+
+import json
+import shutil
+
+import pytest
+from app_pages import button, open_page, texts, tiny_run
+from run_folders import change_config
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from components.routes import live
+from llm.background import generations
+from llm.checkpoints import RunFolder
+from llm.tokenizers.char import CharTokenizer
+
+
+@pytest.fixture
+def runs(home):
+    """Three runs, the newest last, that differ in their seed."""
+    first = tiny_run(home)
+    paths = [first.rename(first.with_name("20260131120001"))]
+    for number in (2, 3):
+        paths.append(paths[0].with_name(f"2026013112000{number}"))
+        shutil.copytree(paths[0], paths[-1])
+        change_config(paths[-1], lambda config, seed=number: config["training"].update(seed=seed))
+    return paths
+
+
+def address(app, name):
+    value = app.query_params.get(name, "")
+    return value if isinstance(value, str) else value[0]
+
+
+def select(app):
+    return next(box for box in app.multiselect if box.label == "Runs")
+
+
+def control(app, kind, label):
+    return next(element for element in app.get(kind) if element.label == label)
+
+
+def request(key, what=None):
+    params = {"kind": "comparison", "key": key} | ({"what": what} if what else {})
+    return Request({"type": "http", "path_params": params, "query_string": b"", "headers": []})
+
+
+def key_of(*paths):
+    return ".".join(path.name for path in paths)
+
+
+def test_without_a_run_or_with_one_the_page_leads_to_training(home):
+    assert "needs two trained models" in texts(open_page("compare"))
+    path = tiny_run(home)
+    app = open_page("compare")
+    assert "A comparison needs at least two" in texts(app)
+    assert address(app, "runs") == path.name
+
+
+def test_the_two_newest_runs_come_first_and_the_address_keeps_what_is_chosen(runs):
+    app = open_page("compare")
+    assert address(app, "runs") == key_of(runs[2], runs[1])
+    select(app).set_value([runs[0].name, runs[2].name]).run()
+    assert address(app, "runs") == key_of(runs[0], runs[2])
+    control(app, "button_group", "Draw by").set_value("flops").run()
+    control(app, "toggle", "Logarithmic horizontally").set_value(True).run()
+    control(app, "toggle", "One band for runs that differ only in their seed").set_value(True).run()
+    kept = {name: address(app, name) for name in ("runs", "axis", "log", "band")}
+    again = open_page("compare", **kept)
+    assert {name: address(again, name) for name in kept} == kept == kept | {"axis": "flops", "log": "x", "band": "1"}
+
+
+def test_a_choice_survives_that_labels_change_while_a_run_trains(runs):
+    app = open_page("compare", runs=key_of(*runs[:2]))
+    labels = select(app).options
+    RunFolder(runs[0]).write_status("running", "", 40)
+    select(app).set_value([runs[0].name, runs[2].name])
+    app.run()
+    assert not app.exception and labels
+    assert address(app, "runs") == key_of(runs[0], runs[2])
+
+
+def test_runs_of_a_link_that_are_gone_or_damaged_are_named_and_the_others_shown(runs):
+    change_config(runs[1], lambda config: config["model"].pop("d_vocab"))
+    app = open_page("compare", runs=f"{key_of(*runs)}.20200101000000")
+    assert "There is no run 20200101000000" in texts(app)
+    assert "ModelConfig lacks d_vocab" in texts(app)
+    assert address(app, "runs") == key_of(runs[0], runs[2])
+    assert control(app, "button_group", "Draw by").value == "step"  # of the two that are left
+
+
+@pytest.mark.parametrize("given", ["<img src=x>", "20260131120001.20260131120001", ".", "1" * 5000])
+def test_a_link_that_names_no_runs_is_explained(runs, given):
+    app = open_page("compare", runs=given)
+    assert "This link does not name runs as it should" in texts(app)
+
+
+def test_other_tokenizers_are_compared_in_bits_per_character_and_the_page_says_why(runs):
+    assert control(open_page("compare", runs=key_of(*runs[:2])), "button_group", "Loss in").value == "nats"
+    CharTokenizer.train("The hen sat on the gate.\nThe fox sat under it & waited.\n\n?").save(runs[1])
+    app = open_page("compare", runs=key_of(*runs[:2]))
+    unit = control(app, "button_group", "Loss in")
+    assert unit.value == "bits"
+    assert "bits per character count the same text" in texts(app)
+    assert "Compare with care" not in texts(app)
+    unit.set_value("nats").run()
+    assert "The tokenizers differ (A: char of" in texts(app)
+    assert address(app, "unit") == "nats"
+
+
+def test_a_run_that_still_trains_is_shown_with_a_warning(runs):
+    RunFolder(runs[0]).truncate_metrics(2)
+    app = open_page("compare", runs=key_of(*runs[:2]))
+    assert "Not every run has reached the end of its schedule (A: step 2 of 3)" in texts(app)
+
+
+def test_the_routes_answer_with_the_figures_of_the_runs_and_name_files_after_them(runs):
+    answer = json.loads(live(request(key_of(*runs))).body)
+    assert [run["run"] for run in answer["runs"]] == ["A", "B", "C"]
+    rows = RunFolder(runs[0]).read_metrics().rows
+    training = answer["runs"][0]["curves"]["training"]
+    assert training["nats"] == [row["loss"] for row in rows if row["loss"] is not None]
+    assert [group["runs"] for group in answer["bands"]] == [["A", "B", "C"]]
+    assert [row["field"] for row in answer["differences"]] == ["seed"]
+    for name in ("curves", "bands", "settings", "skills"):
+        csv = live(request(key_of(*runs[:2]), f"{name}.csv"))
+        assert f'filename="compare-{runs[0].name}-{runs[1].name}-{name}.csv"' in csv.headers["content-disposition"]
+    assert live(request(key_of(*runs), "settings.csv")).body.decode().splitlines()[0] == "field,help,A,B,C"
+
+
+@pytest.mark.parametrize("key", ["..", "20200101000000", "x" * 300, "", ".".join(["20200101000000"] * 9)])
+def test_a_route_of_no_runs_refuses(home, key):
+    with pytest.raises(HTTPException) as refused:
+        live(request(key))
+    assert refused.value.status_code in (400, 404)
+
+
+def test_each_run_continues_the_same_prompt_with_the_same_seed(runs):
+    app = open_page("compare", runs=key_of(*runs[:2]), prompt="The hen", step="2")
+    control(app, "number_input", "`max_new_tokens`").set_value(5).run()
+    button(app, "compare-generate").click().run()
+    assert not app.exception
+    written = [generations.latest(path) for path in runs[:2]]
+    for generation in written:
+        generation.thread.join(60)
+    assert [(text.state, text.step, text.prompt, text.config.seed) for text in written] == [
+        ("finished", 2, "The hen", 0)
+    ] * 2
+    assert written[0].text == written[1].text  # the same weights
+    assert generations.latest(runs[2]) is None
