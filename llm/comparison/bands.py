@@ -33,7 +33,8 @@ def seed_groups(runs: Sequence[ComparedRun]) -> list[list[ComparedRun]]:
     groups: dict[Hashable, list[ComparedRun]] = {}
     for run in runs:
         training = dataclasses.replace(run.config.training, seed=0)
-        same = run.config.model, training, run.text, run.tokenizer, run.condition("precision")
+        origin = str(run.config.about(dict, "branched"))  # where it went on from another run
+        same = run.config.model, training, run.text, run.tokenizer, run.condition("precision"), origin
         groups.setdefault(same, []).append(run)
     return list(groups.values())
 

@@ -7,12 +7,17 @@ from typing import Any, NamedTuple
 
 from llm.comparison.run import ComparedRun
 from llm.config import ModelConfig, TrainingConfig, describe
+from llm.training.branching import branched
 
 ABOUT_RUN: dict[str, tuple[str, Callable[[ComparedRun], Any]]] = {
     "text": ("The text that the run reads: its name, and the beginning of its SHA-256.", lambda run: run.text_name),
     "tokenizer": (
         "How the text is split into tokens: kind, vocabulary size, and the beginning of a hash of what it learned.",
         lambda run: run.tokenizer_name,
+    ),
+    "goes on from": (
+        "The run and step from which it was branched; none: it began at step 0.",
+        lambda run: _origin(run),
     ),
     "parameters": ("Numbers in the weights, a tied matrix once.", lambda run: run.summary.parameters),
     "implementation": (
@@ -58,6 +63,11 @@ def _rows(runs: Sequence[ComparedRun]) -> Iterator[Difference]:
         yield Difference(f"version: {name}", f"Which {name} computed the run.",
                          tuple(_text_of(version.get(name)) for version in versions))  # fmt: skip
     yield Difference("commit", "The commit of this project that trained the run.", tuple(map(_commit, runs)))
+
+
+def _origin(run: ComparedRun) -> str | None:
+    origin = branched(run.config)
+    return None if origin is None else f"run {origin.run} at step {origin.step:,}"
 
 
 def _commit(run: ComparedRun) -> str | None:

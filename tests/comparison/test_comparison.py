@@ -48,6 +48,15 @@ def test_only_what_differs_is_listed_with_the_help_of_its_field(tmp_path):
     assert helps["learning_rate"] == describe(TrainingConfig)["learning_rate"].help
 
 
+def test_a_branch_says_where_it_began_and_is_no_other_seed_of_its_parent(tmp_path):
+    paths = compared_run(tmp_path), compared_run(tmp_path, training={"seed": 1})
+    change_config(paths[1], lambda config: config.update(branched={"run": paths[0].name, "step": 2, "changed": {}}))
+    found = llm.compare(*paths)
+    (origin,) = (row.values for row in differences(found.runs) if row.field == "goes on from")
+    assert origin == (None, f"run {paths[0].name} at step 2")
+    assert found.bands().empty
+
+
 def test_a_text_or_tokenizer_of_the_same_name_that_is_another_one_differs(tmp_path):
     paths = compared_run(tmp_path), with_another_tokenizer(compared_run(tmp_path, text={"sha256": "cd" * 32}))
     runs = [read_run(path, letter) for path, letter in zip(paths, LETTERS, strict=False)]
