@@ -96,6 +96,11 @@ class Session(StrEnum):
     TRAIN_STOP = "train-stop"
     TRAIN_GENERATE = "train-generate"
     TRAIN_NEW = "train-new"
+    TRAIN_BRANCH = "train-branch"  # the section in which a run is continued or branched
+    TRAIN_BRANCH_STEP = "train-branch-step"
+    TRAIN_BRANCH_SETTINGS = "train-branch-settings"
+    TRAIN_BRANCH_START = "train-branch-start"
+    TRAIN_PARENT = "train-parent"
     TRAIN_TEST = "train-test"  # whether the test part is measured
     TRAIN_PROBLEM = "train-problem"  # why the last command failed, until it has been shown
     TRAIN_UPLOAD = "train-upload"

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from llm.runs.errors import RunNotSavedError
 from llm.runs.folder import RunFolder
 from llm.runtime import compute
 from llm.runtime.process import process_wide
+from llm.training.branching import start_branch
 from llm.training.divergence import TrainingDiverged
 from llm.training.new_run import NewRun
 from llm.training.setup import resume_run, start_new_run
@@ -131,6 +132,16 @@ def start(new: NewRun) -> BackgroundRun:
         ValueError: another run is active, or the settings cannot work together; nothing has been written then.
     """
     return _start_only(lambda: start_new_run(new))
+
+
+def branch(path: Path | str, step: int, changes: Mapping[str, Any]) -> BackgroundRun:
+    """Start a run that goes on from a snapshot of the run in this folder, with these settings changed.
+
+    Raises:
+        FileNotFoundError: there is no such run.
+        ValueError: another run is active, or see `llm.training.branching.start_branch`.
+    """
+    return _start_only(lambda: start_branch(path, step, changes))
 
 
 def resume(path: Path | str) -> BackgroundRun:

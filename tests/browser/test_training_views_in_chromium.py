@@ -62,3 +62,22 @@ def test_the_section_is_accessible_and_fits(page, server, run):
         open_section(page, server, run)
     page.wait_for_selector("[data-drawn=gradient_norms]")
     assert_accessible_and_fitting(page, "gradient_norms")
+
+
+def test_a_twin_with_another_learning_rate_starts_from_a_snapshot(page, server, run):
+    page.goto(f"{server.url}/train?run={run.name}")
+    page.get_by_text("Continue or branch").first.click()
+    page.get_by_role("combobox", name="Go on from step").click()
+    page.get_by_role("option", name="1", exact=True).click()
+    button = page.get_by_role("button", name="Start a new run from step 1")
+    button.wait_for()
+    rate = page.get_by_role("spinbutton", name="`learning_rate`", exact=True)
+    rate.fill("0.5")
+    rate.press("Enter")
+    page.get_by_text("Changed: learning_rate 0.5.").wait_for()
+    assert_accessible_and_fitting(page, "the section Continue or branch")
+    button.click()
+    page.get_by_text(f"Continued from run {run.name} at step 1, with learning_rate 0.5 instead of").wait_for()
+    expect(page.locator(".llm-live-state")).to_have_text(["Finished"])  # alone, once that of the other run is gone
+    page.get_by_role("button", name="Show it").click()
+    page.wait_for_url(f"**/train?run={run.name}")

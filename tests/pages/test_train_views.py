@@ -38,7 +38,7 @@ def norms_of(path) -> list[dict[str, float]]:
 
 def test_a_closed_section_asks_and_fetches_nothing(home):
     app = open_page("train", run=tiny_run(home).name)
-    assert [section.label for section in app.expander] == ["Gradient norm of each layer"]
+    assert [section.label for section in app.expander] == ["Continue or branch", "Gradient norm of each layer"]
     assert "**What do you expect?**" not in texts(app)
 
 
@@ -151,7 +151,11 @@ def test_a_new_folder_is_a_new_view(home, tmp_path, monkeypatch):
     monkeypatch.setattr(components.views, "__path__", [*components.views.__path__, str(tmp_path / "views")])
     path = tiny_run(home)
     app = open_page("train", run=path.name)
-    assert [section.label for section in app.expander] == ["Gradient norm of each layer", "An added view"]
+    assert [section.label for section in app.expander] == [
+        "Continue or branch",
+        "Gradient norm of each layer",
+        "An added view",
+    ]
     app.session_state[f"view-section-train-added-{path.name}"] = True
     assert "What does an added view touch?" in texts(app.run())
     assert json.loads(answer(run_request(path, "added")).body) == {"run": path.name}

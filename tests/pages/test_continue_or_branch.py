@@ -1,0 +1,89 @@
+"""The page of a run: continue it, or branch off one of its snapshots."""
+
+import pytest
+from app_pages import button, open_page, texts, tiny_run
+
+from llm.background import trainings
+from llm.checkpoints import RunFolder, list_runs
+from llm.training.branching import branched
+
+
+def opened(path):
+    """The run's page with the section open."""
+    app = open_page("train", run=path.name)
+    app.session_state[f"train-branch-{path.name}"] = True
+    return app.run()
+
+
+def control(app, name):
+    kinds = (*app.number_input, *app.selectbox, *app.toggle, *app.text_input)
+    return next(found for found in kinds if found.label.strip("`") == name)
+
+
+def started(app):
+    """Press the button; the new run, which has ended."""
+    button(app, "train-branch-start").click().run()
+    assert not app.exception
+    run = trainings.get(app.query_params["run"])
+    assert run.wait("finished", timeout=60)
+    return run.folder
+
+
+def test_a_finished_run_goes_on_in_a_new_run_that_names_it(home):
+    path = tiny_run(home)
+    app = opened(path)
+    assert control(app, "steps").value == 6  # as many steps again
+    assert "Changed: steps 6. The schedule is that of a run of 6 steps from now on: in step 4" in texts(app)
+    new = started(app)
+    assert new.status().step == 6 and RunFolder(path).status().step == 3
+    app.run()
+    assert f"Continued from run {path.name} at step 3, with steps 6 instead of 3." in texts(app)
+
+
+def test_a_twin_starts_from_any_snapshot_with_one_setting_changed(home):
+    path = tiny_run(home)
+    app = opened(path)
+    control(app, "Go on from step").set_value(1).run()
+    assert "Changed: nothing." in texts(app)
+    control(app, "learning_rate").set_value(0.5).run()
+    assert "Changed: learning_rate 0.5." in texts(app)
+    origin = branched(started(app).config())
+    assert (origin.run, origin.step) == (path.name, 1)
+    assert [name for name, *_ in origin.changed] == ["learning_rate"]
+
+
+def test_a_setting_that_cannot_work_is_named_and_nothing_starts(home):
+    path = tiny_run(home)
+    app = opened(path)
+    control(app, "steps").set_value(3).run()
+    assert "steps must be above 3, the step from which the branch goes on, got 3" in texts(app)
+    assert not [found for found in app.button if found.key == "train-branch-start"]
+    assert {"batch_size", "seed", "optimizer", "d_model"} & {
+        field.label.strip("`") for field in app.number_input
+    } == set()
+
+
+def test_a_paused_run_is_stopped_before_its_branch_starts(home):
+    tiny_run(home)
+    app = open_page("train")
+    button(app, "train-start").click().run()
+    (run,) = trainings.active()
+    run.pause()
+    assert run.wait("paused", timeout=60)
+    app = opened(run.folder.path)
+    button(app, "train-branch-start").click().run()
+    assert not app.exception
+    (branch,) = trainings.active()
+    assert run.state == "stopped" and branched(branch.folder.config()).run == run.id
+    branch.stop()
+
+
+@pytest.mark.parametrize("keep_state", [True, False])
+def test_a_run_without_optimizer_states_or_in_training_has_no_such_section(home, keep_state):
+    path = tiny_run(home)
+    for state in path.glob("*/trainer.pt"):
+        if not keep_state:
+            state.unlink()
+    app = open_page("train", run=path.name)
+    assert ("Continue or branch" in [section.label for section in app.expander]) == keep_state
+    assert len(list_runs(path.parent)) == 1
