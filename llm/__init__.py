@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llm.config import ModelConfig, SamplingConfig, TrainingConfig
     from llm.model import Transformer
     from llm.presets import preset
+    from llm.runs.table import runs_table
     from llm.training.entry import branch, train
     from llm.training.trainer import Trainer
 
@@ -26,6 +27,7 @@ _MODULES = {
     "branch": "llm.training.entry",
     "compare": "llm.comparison",
     "preset": "llm.presets",
+    "runs_table": "llm.runs.table",
     "train": "llm.training.entry",
 }
 
@@ -38,6 +40,7 @@ __all__ = [
     "branch",
     "compare",
     "preset",
+    "runs_table",
     "train",
 ]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from typing_extensions import Doc
@@ -230,6 +231,14 @@ class FieldDescription:
 
 def describe(config: type) -> dict[str, FieldDescription]:
     """Name, help, type, choices and default of every field of one of the configs above, in order."""
+    return {
+        name: _with_variants(field) if name in REGISTRY_MODULES else field for name, field in _annotated(config).items()
+    }
+
+
+@lru_cache
+def _annotated(config: type) -> dict[str, FieldDescription]:
+    """The fields as their annotations describe them, read once: a list of runs checks hundreds of configs."""
     hints = get_type_hints(config, include_extras=True)
     described = {}
     for field in dataclasses.fields(config):
@@ -239,12 +248,15 @@ def describe(config: type) -> dict[str, FieldDescription]:
         choices = get_args(annotation) if get_origin(annotation) is Literal else ()
         kind = str if choices else inner[0] if optional else get_origin(annotation) or annotation
         text = next(extra.documentation for extra in extras if isinstance(extra, Doc))
-        if field.name in REGISTRY_MODULES:
-            variants = registry(field.name)
-            choices = tuple(variants)
-            text = f"{text} {'; '.join(f'{name}: {entry.help}' for name, entry in variants.items())}."
         described[field.name] = FieldDescription(field.name, text, kind, optional, choices, field.default)
     return described
+
+
+def _with_variants(field: FieldDescription) -> FieldDescription:
+    """With the names in the field's registry as its choices, and their help after its own."""
+    variants = registry(field.name)
+    text = f"{field.help} {'; '.join(f'{name}: {entry.help}' for name, entry in variants.items())}."
+    return dataclasses.replace(field, choices=tuple(variants), help=text)
 
 
 def require(config: object, name: str, holds: bool, allowed: str) -> None:

@@ -185,7 +185,7 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
 
 def final_loss(folder: RunFolder) -> str:
     """A finished run's loss on all of the validation text, as a sentence; empty where it was not measured."""
-    evaluation = folder.last_evaluation() or {}
+    evaluation = folder.last_measures().evaluation
     loss, characters = evaluation.get("loss"), evaluation.get("characters")
     if loss is None or characters is None:
         return ""
@@ -193,8 +193,8 @@ def final_loss(folder: RunFolder) -> str:
     return f"Validation loss {with_error(loss, error)} on all {characters:,.0f} characters of the validation text. "
 
 
-def runs_table(runs: list[RunSummary]) -> Table:
-    """A table of runs."""
+def summary_table(runs: list[RunSummary]) -> Table:
+    """A table of runs, with what one looks for first."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("run", "model", "text", "tokenizer", "state"):
         table.add_column(title, no_wrap=title not in ("model", "text"), overflow="fold")
@@ -203,7 +203,7 @@ def runs_table(runs: list[RunSummary]) -> Table:
     for run in runs:
         cells = (
             run.id,
-            run.problem or " ".join(filter(None, (run.architecture, run.size))),
+            " · ".join(filter(None, (run.notes.name, run.problem or run.model))),
             run.text_name or "",
             run.tokenizer or "",
             run.state,

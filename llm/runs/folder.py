@@ -11,6 +11,7 @@
       best_model.safetensors     the weights with the lowest validation loss
       final_model.safetensors    the weights after the last step
       samples.jsonl              texts that a user generated with this run's models
+      notes.json                 a name, a note and tags, if a user gave any
 
 Every file is replaced atomically. Only safetensors, JSON and `torch.load(weights_only=True)` are read, so a hostile
 folder executes nothing. Links in a run folder are not followed, and only regular files are opened, so that nothing
@@ -30,8 +31,10 @@ from llm.model import Transformer
 from llm.runs import metrics, snapshots, status
 from llm.runs.abandoned import FILLING, remove_abandoned
 from llm.runs.config import RunConfig, read_config
+from llm.runs.curves import loss_curve
 from llm.runs.errors import DamagedCheckpointError
-from llm.runs.metrics import MetricsChunk
+from llm.runs.metrics import LastMeasures, MetricsChunk
+from llm.runs.notes import RunNotes, read_notes, write_notes
 from llm.runs.status import RunStatus
 from llm.runs.weights import load_weights, read_weights, weights_as_bytes
 from llm.runtime.files import remove_if_possible, remove_unfinished, write_bytes, write_json
@@ -42,17 +45,9 @@ from llm.tokenizers import Tokenizer
 RUN_ID = re.compile(r"[0-9]{14}")
 ModelFile = Literal["best", "final"]
 FILES = {
-    "config.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "text.txt",
-    "metrics.jsonl",
-    "status.json",
-    "best_model.safetensors",
-    "final_model.safetensors",
-    "samples.jsonl",
-    status.LOCK,
-}
+    "config.json", "tokenizer.json", "tokenizer.model", "text.txt", "metrics.jsonl", "status.json",
+    "best_model.safetensors", "final_model.safetensors", "samples.jsonl", "notes.json", status.LOCK,
+}  # fmt: skip
 
 
 class RunFolder:
@@ -174,6 +169,14 @@ class RunFolder:
         """The run's status; "unknown" without a readable status.json."""
         return status.read_status(self.path / "status.json")
 
+    def notes(self) -> RunNotes:
+        """The name, note and tags that a user gave the run; empty ones where there are none."""
+        return read_notes(self.path / "notes.json")
+
+    def write_notes(self, notes: RunNotes) -> None:
+        """Replace the name, note and tags, also while the run trains."""
+        write_notes(self.path / "notes.json", notes)
+
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
         metrics.append_row(self.path / "metrics.jsonl", row)
@@ -186,9 +189,13 @@ class RunFolder:
         """Remove the metrics after this step: a resumed run writes them again."""
         metrics.truncate_metrics(self.path / "metrics.jsonl", step)
 
-    def last_evaluation(self) -> dict[str, float | None] | None:
-        """The newest evaluation on validation text."""
-        return metrics.last_evaluation(self.path / "metrics.jsonl")
+    def last_measures(self) -> LastMeasures:
+        """The newest evaluation on validation text and the newest skills; empty where there are none."""
+        return metrics.last_measures(self.path / "metrics.jsonl")
+
+    def loss_curve(self) -> list[float]:
+        """The validation loss through the run; see `llm.runs.curves`."""
+        return loss_curve(self.path / "metrics.jsonl")
 
     def append_sample(self, sample: dict[str, Any]) -> None:
         """Store a text that a user generated with this run's model."""

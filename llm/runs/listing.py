@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from llm.costs import parameter_count
+from llm.runs.config import RunConfig
 from llm.runs.folder import RUN_ID, RunFolder
+from llm.runs.labels import model_name, shortened
+from llm.runs.notes import RunNotes
 from llm.runtime.text import with_error
 
 
@@ -20,6 +25,10 @@ class RunSummary:
     path: Path
     state: str
     step: int
+    label: str = ""  # the run in one line; no two runs of a list have the same
+    config: RunConfig | None = None
+    notes: RunNotes = field(default_factory=RunNotes)
+    model: str | None = None  # the preset and what differs from it, as in "llama small + alibi"
     architecture: str | None = None
     size: str | None = None
     text_name: str | None = None
@@ -27,51 +36,55 @@ class RunSummary:
     steps: int | None = None
     loss: float | None = None  # on validation text, nats per token: at the last evaluation, or on all of it at the end
     standard_error: float | None = None  # of the loss; older runs lack it
+    evaluation: Mapping[str, float | None] = field(default_factory=dict)  # the loss and what else was measured with it
+    skills: Mapping[str, float | None] = field(default_factory=dict)  # accuracies, as last measured
     parameters: int | None = None
     created: datetime | None = None
     problem: str | None = None  # of a damaged run: what is wrong
 
     @property
-    def label(self) -> str:
-        """The run in one line, for lists."""
-        if self.problem is not None:
-            return f"{self.id} · {self.problem}"
-        parts = [
-            " ".join(part for part in (self.architecture or "custom", self.size) if part),
-            self.tokenizer,
-            self.text_name,
-            f"step {self.step:,}",
-            f"loss {with_error(self.loss, self.standard_error, 2)}" if self.loss is not None else None,
-            f"{self.created.day} {self.created:%b %H:%M}" if self.created else self.id,
-        ]
-        return " · ".join(part for part in parts if part)
+    def title(self) -> str:
+        """The run in a few words: the name that a person gave it, or else its model."""
+        return self.notes.name or self.model or self.id
 
 
 def list_runs(checkpoints_dir: Path | str = "checkpoints") -> list[RunSummary]:
     """Every run, newest first; one whose files are damaged is listed too, with the reason.
 
-    Of each run it reads config.json, status.json and the end of metrics.jsonl, and looks at what its other files are.
+    Of each run it reads config.json, status.json, notes.json and the end of metrics.jsonl, and looks at what its other
+    files are.
     """
     if not Path(checkpoints_dir).is_dir():
         return []
     names = sorted((entry.name for entry in os.scandir(checkpoints_dir) if RUN_ID.fullmatch(entry.name)), reverse=True)
     paths = (Path(checkpoints_dir) / name for name in names)
-    return [summary for path in paths if (summary := run_summary(path)) is not None]
+    return _labelled([summary for path in paths if (summary := _summary(path)) is not None])
 
 
 def run_summary(path: Path) -> RunSummary | None:
-    """The run in this folder; None if there is none (any more): it may be removed meanwhile."""
+    """The run in this folder; None if there is none (any more)."""
+    summary = _summary(path)
+    return None if summary is None else _labelled([summary])[0]
+
+
+def _summary(path: Path) -> RunSummary | None:
+    """A run without its label; None if there is none (any more): it may be removed meanwhile."""
+    notes = RunNotes()
     try:
         folder = RunFolder(path)
+        notes = folder.notes()
         folder.require_regular_files()
-        config, status, evaluation = folder.config(), folder.status(), folder.last_evaluation() or {}
+        config, status, measured = folder.config(), folder.status(), folder.last_measures()
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
-        return RunSummary(id=path.name, path=path, state="damaged", step=0, problem=str(error))
+        return RunSummary(id=path.name, path=path, state="damaged", step=0, notes=notes, problem=str(error))
     return RunSummary(
         id=folder.id,
         path=folder.path,
+        config=config,
+        notes=notes,
+        model=model_name(config),
         architecture=config.about(str, "architecture"),
         size=config.about(str, "size"),
         text_name=config.about(str, "text", "name"),
@@ -79,11 +92,50 @@ def run_summary(path: Path) -> RunSummary | None:
         state=status.state,
         step=status.step,
         steps=config.training.steps,
-        loss=evaluation.get("loss"),
-        standard_error=evaluation.get("standard_error"),
+        loss=measured.evaluation.get("loss"),
+        standard_error=measured.evaluation.get("standard_error"),
+        evaluation=measured.evaluation,
+        skills=measured.skills,
         parameters=parameter_count(config.model).total,
         created=_moment(folder.id),
     )
+
+
+def _labelled(runs: list[RunSummary]) -> list[RunSummary]:
+    """The runs with labels, each another: where two would be equal, with the second in which the run began.
+
+    A given name can imitate another run's label; then the id follows.
+    """
+    labels = [_label(run) for run in runs]
+    count, taken = Counter(labels), set[str]()
+    labelled = []
+    for run, label in zip(runs, labels, strict=True):
+        if count[label] > 1:
+            label = _label(run, "%Y %H:%M:%S")
+        while label in taken:
+            label += f" · {run.id}"
+        taken.add(label)
+        labelled.append(replace(run, label=label))
+    return labelled
+
+
+def _label(run: RunSummary, time_format: str = "%H:%M") -> str:
+    """The run in one line, for lists."""
+    return " · ".join(filter(None, _parts(run, time_format)))
+
+
+def _parts(run: RunSummary, time_format: str) -> Iterator[str | None]:
+    yield run.notes.name
+    if run.config is None:
+        yield from (run.id, run.problem)
+        return
+    yield run.model
+    steps = run.config.training.steps
+    yield f"{steps:,} {'step' if steps == 1 else 'steps'}" if run.step == steps else f"step {run.step:,} of {steps:,}"
+    yield run.tokenizer
+    yield shortened(run.text_name or "")
+    yield f"loss {with_error(run.loss, run.standard_error, 2)}" if run.loss is not None else None
+    yield f"{run.created.day} {run.created:%b} {run.created:{time_format}}" if run.created else run.id
 
 
 def _moment(run_id: str) -> datetime | None:

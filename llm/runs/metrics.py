@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,21 +71,35 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     write_bytes(path, "".join(map(_line, rows)).encode())
 
 
-def last_evaluation(path: Path, tail: int = 200_000) -> dict[str, float | None] | None:
-    """The newest evaluation in the last `tail` bytes, of a finished run the one on all validation text; else None."""
+class LastMeasures(NamedTuple):
+    """The newest evaluation, of a finished run the one on all validation text, and the newest skills."""
+
+    evaluation: dict[str, float | None]
+    skills: dict[str, float | None]
+
+
+def last_measures(path: Path, tail: int = 200_000) -> LastMeasures:
+    """What was measured last, as far as it is in the last `tail` bytes: a list of many runs reads no more of each."""
     try:
         with open_regular(path) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - tail))
-            lines = file.read().split(b"\n")
+            content = file.read()
     except FileNotFoundError:
-        return None
-    for line in reversed(lines):
-        if b'"evaluation": {' in line:
-            for row in parse_rows(line):
-                checked = _checked(row, _METRICS_KINDS)
-                if evaluation := checked.get("final_evaluation") or checked.get("evaluation"):
-                    return dict(evaluation)
-    return None
+        content = b""
+    rows = (row for line in lines_with(content, b'"evaluation": {') for row in checked_rows(line))
+    evaluations = (row.get("final_evaluation") or row.get("evaluation") for row in rows)
+    rows_with_skills = (row for line in lines_with(content, b'"skills": {') for row in checked_rows(line))
+    skills = (row.get("skills") for row in rows_with_skills)
+    return LastMeasures(next(filter(None, evaluations), {}), next(filter(None, skills), {}))
+
+
+def lines_with(content: bytes, mark: bytes) -> Iterator[bytes]:
+    """The lines that contain `mark`, the last one first; faster than splitting into all lines."""
+    end = len(content)
+    while (found := content.rfind(mark, 0, end)) >= 0:
+        start, stop = content.rfind(b"\n", 0, found) + 1, content.find(b"\n", found)
+        yield content[start : stop if stop >= 0 else len(content)]
+        end = start
 
 
 def read_samples(path: Path) -> list[dict[str, Any]]:
@@ -109,6 +123,11 @@ def parse_rows(content: bytes) -> list[dict[str, Any]]:
         if isinstance(row, dict):
             rows.append(row)
     return rows
+
+
+def checked_rows(content: bytes) -> list[dict[str, Any]]:
+    """The rows of metrics in these lines, None in place of a value that is not of its field's kind."""
+    return [_checked(row, _METRICS_KINDS) for row in parse_rows(content)]
 
 
 def _rows_of_steps(content: bytes) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from llm.checkpoints import list_runs
+import llm
+from llm.checkpoints import RunFolder, RunNotes
 from llm.cli import main
 from llm.cli.terminal import TrainingView, visible
 from llm.tokenizers import load_tokenizer
@@ -36,8 +37,49 @@ def test_runs_lists_what_there_is(trained, capsys):
     assert main(["runs", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["id"] for row in rows] == [trained.name, LONG_AGO]
-    assert rows[0].keys() == {field.name for field in dataclasses.fields(list_runs()[0])}
+    assert rows[0].keys() == set(llm.runs_table())
     assert (rows[0]["step"], rows[0]["steps"], rows[0]["tokenizer"]) == (3, 3, "sentencepiece")
+
+
+def test_runs_shows_the_columns_that_are_asked_for(trained, capsys):
+    copied(trained)
+    assert main(["runs", "--columns", "model.n_layers", "evaluation.accuracy", "state"]) == 0
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split() == ["id", "model.n_layers", "evaluation.accuracy", "state"]
+    assert line.split()[:2] == [trained.name, "1"] and line.split()[3] == "finished"
+    assert main(["runs", "--json", "--columns", "training.seed"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"id": trained.name, "training.seed": 0}
+    refused = said_by(capsys, ["runs", "--columns", "seed"], 2)
+    assert "no run has a column 'seed'; did you mean training.seed?" in refused
+
+
+def test_a_run_is_named_deleted_and_restored(trained, capsys):
+    path = copied(trained)
+    written = ["--name", "a \x1b[31mname", "--note", "why", "--tags", "good", "old"]
+    assert main(["runs", "--edit", trained.name, *written]) == 0
+    assert main(["runs", "--edit", str(path), "--note", "because"]) == 0
+    assert RunFolder(path).notes() == RunNotes("a [31mname", "because", ("good", "old"))
+    assert main(["runs"]) == 0
+    assert "a [31mname · gpt small" in capsys.readouterr().out
+    assert main(["runs", "--edit", trained.name, "--name", "", "--tags", ""]) == 0
+    assert RunFolder(path).notes() == RunNotes(note="because")
+    assert "--name must be used with --edit" in said_by(capsys, ["runs", "--name", "x"], 2)
+    assert "--edit needs what to write" in said_by(capsys, ["runs", "--edit", trained.name], 2)
+    assert "at most 80 characters, got 99" in said_by(capsys, ["runs", "--edit", trained.name, "--name", "x" * 99], 2)
+    capsys.readouterr()
+
+    assert main(["runs", "--delete", trained.name]) == 0
+    undo = capsys.readouterr().out.splitlines()[-1].split("uv run llm ")[1].split()
+    assert main(["runs"]) == 0 and "There are no runs" in capsys.readouterr().out
+    assert main(["runs", "--deleted", "--json", "--columns", "state"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"id": trained.name, "state": "finished"}
+    assert main(undo) == 0 and path.exists()
+    assert "--delete cannot be combined with --json" in said_by(capsys, ["runs", "--delete", "x", "--json"], 2)
+    assert "is not a run folder" in said_by(capsys, ["runs", "--delete", "nothing"], 2)
+    assert "there is no deleted run" in said_by(capsys, ["runs", "--restore", "../x"], 2)
+    assert main(["runs", "--delete", trained.name]) == 0 and main(["runs", "--remove", trained.name]) == 0
+    capsys.readouterr()
+    assert main(["runs", "--deleted"]) == 0 and "There are no deleted runs" in capsys.readouterr().out
 
 
 def test_tokenize_shows_ids_and_pieces(trained, capsys, monkeypatch):

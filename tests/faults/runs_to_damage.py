@@ -17,6 +17,7 @@ from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
 from llm.runs.listing import list_runs
 from llm.runs.loading import load_run
+from llm.runs.notes import RunNotes
 from llm.runtime.regular_files import IrregularFileError
 from llm.tokenizers import build_tokenizer
 from llm.tokenizers.gpt2 import Gpt2Tokenizer
@@ -47,6 +48,7 @@ def stopped_run(tokenizer: str, optimizer: str) -> Path:
         next(trainer)
     trainer.snapshot()
     folder.save_model("final", trainer.model, 3)
+    folder.write_notes(RunNotes("mine", "a note", ("good",)))
     folder.append_sample({"step": 1, "prompt": "", "text": "a", "sampling": {"temperature": 1.0}, "created": 1.0})
     return folder.path
 
@@ -79,7 +81,7 @@ def read_list(run: Path) -> None:
 def read_metrics(run: Path) -> None:
     folder = RunFolder(run)
     folder.read_metrics()
-    folder.last_evaluation()
+    folder.last_measures()
     folder.truncate_metrics(2)
 
 
@@ -93,6 +95,7 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
     "status.json": (read_list, lambda run: RunFolder(run).status()),
     "training.lock": (read_list, lambda run: RunFolder(run).status(), resume),
     "metrics.jsonl": (read_list, read_metrics),
+    "notes.json": (read_list,),
     "samples.jsonl": (lambda run: RunFolder(run).samples(),),
     "text.txt": (resume_and_step,),
     "tokenizer.json": (load_run, resume),

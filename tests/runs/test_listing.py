@@ -5,7 +5,7 @@ import shutil
 from datetime import datetime
 
 import pytest
-from run_folders import ABOUT, CONFIGS, MODEL, content, copy_run, new_run, row
+from run_folders import ABOUT, CONFIGS, MODEL, TRAINING, content, copy_run, new_run, row
 
 from llm import Transformer
 from llm.runs.folder import RunFolder
@@ -71,7 +71,14 @@ def test_a_run_is_listed_with_what_a_person_knows_it_by(tmp_path):
     path = tmp_path / "20260131120500"
     folder.path.rename(path)
     [run] = list_runs(str(tmp_path))
-    assert run.label == "llama small · char · foxes.txt · step 1,200 · loss 1.51 ± 0.03 · 31 Jan 12:05"
+    assert run.label == (
+        "llama small + d_model 8 + n_layers 1 + n_heads 2 + 11 more · step 1,200 of 4,000 · char · foxes.txt · "
+        "loss 1.51 ± 0.03 · 31 Jan 12:05"
+    )
+    assert (run.config.model, run.config.training) == (MODEL, TRAINING)
+    folder = RunFolder(path)
+    folder.write_status("finished", "", 4000)
+    assert " · 4,000 steps · char" in list_runs(tmp_path)[0].label
     assert (run.id, run.path, run.state, run.step, run.steps) == ("20260131120500", path, "stopped", 1200, 4000)
     assert (run.loss, run.standard_error, run.created) == (1.512, 0.0312, datetime(2026, 1, 31, 12, 5))
     assert run.parameters == sum(parameter.numel() for parameter in Transformer(MODEL).parameters())
@@ -81,7 +88,7 @@ def test_a_run_without_a_preset_is_custom(tmp_path):
     about = {name: value for name, value in ABOUT.items() if name not in ("text", "tokenizer", "architecture", "size")}
     new_run(tmp_path, about)
     [run] = list_runs(tmp_path)
-    assert run.label.startswith("custom · step 0 · ")
+    assert run.label.startswith("custom · step 0 of 4,000 · ")
     assert run.loss is None
 
 
@@ -109,7 +116,7 @@ def test_a_damaged_run_is_listed_as_damaged_and_breaks_nothing(tmp_path, case):
 def test_names_that_are_none_are_left_out_of_the_list(tmp_path, fields):
     folder = new_run(tmp_path, ABOUT | fields)
     [run] = list_runs(tmp_path)
-    assert run.label.startswith("custom · step 0 · ")
+    assert run.label.startswith("custom · step 0 of 4,000 · ")
     assert run.state == "running"
     folder.unlock()
 

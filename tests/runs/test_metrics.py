@@ -120,4 +120,4 @@ def test_nan_in_a_row_is_read_as_no_value(tmp_path):
     )
     rows = folder.read_metrics().rows
     assert [(row["loss"], row["evaluation"]) for row in rows] == [(2.5, {"loss": 2.0}), (None, None)]
-    assert folder.last_evaluation() == {"loss": 2.0}
+    assert folder.last_measures().evaluation == {"loss": 2.0}

@@ -50,7 +50,7 @@ def test_a_run_with_something_odd_in_place_of_a_file_is_listed_with_the_reason(t
         lambda run: load_run(run.path, step=3),
         lambda run: run.text(),
         lambda run: run.read_metrics(),
-        lambda run: run.last_evaluation(),
+        lambda run: run.last_measures(),
         lambda run: run_corpus(run, TOKENIZER),
         lambda run: run.truncate_metrics(1),
         lambda run: run.append_metrics(row(4)),
@@ -139,8 +139,8 @@ def test_metrics_of_other_kinds_than_their_fields_read_as_none(tmp_path):
             for name, value in read.items():
                 assert value is None or type(value) is type(whole[name]) or isinstance(value, int | float)
             assert read.get("evaluation") is None or isinstance(read["evaluation"]["loss"], int | float)
-        evaluation = folder.last_evaluation()
-        assert evaluation is None or isinstance(evaluation["loss"], int | float)
+        evaluation = folder.last_measures().evaluation
+        assert not evaluation or isinstance(evaluation["loss"], int | float)
 
 
 def test_metrics_stay_as_they_were_when_a_run_is_resumed(tmp_path):

@@ -1,0 +1,82 @@
+"""What a run is called in lists: its preset, and in which fields it differs from it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from llm.config import FieldDescription, ModelConfig, TrainingConfig, describe
+from llm.presets import ARCHITECTURES, SIZES, preset
+from llm.registry import REGISTRY_MODULES, registry
+from llm.runs.config import RunConfig
+
+MOST_DIFFERENCES = 3  # in a label; the others are counted
+MOST_CHARACTERS = 40  # of a name that config.json gives
+DERIVED = ("d_head", "n_kv_heads", "d_mlp")  # widths that `preset` derives from others
+# the label names the steps by themselves, and not what decides only where and how a run is measured, written and kept
+LEFT_OUT = (
+    "steps", "eval_every", "eval_windows", "sample_prompt", "sample_tokens", "skill_pairs", "device", "compile",
+    "gradient_checkpointing", "max_disk_mb",
+)  # fmt: skip
+
+
+def model_name(config: RunConfig) -> str:
+    """The preset and what differs from it: "llama small + alibi + seed 1"; "custom" for a run without a preset."""
+    names = (config.about(str, "architecture"), config.about(str, "size"))
+    preset_name = " ".join(shortened(name) for name in names if name) or "custom"
+    found = differences(config)
+    more = [f"{len(found) - MOST_DIFFERENCES} more"] if len(found) > MOST_DIFFERENCES else []
+    return " + ".join([preset_name, *found[:MOST_DIFFERENCES], *more])
+
+
+def differences(config: RunConfig) -> list[str]:
+    """The fields that differ from the preset and from the training settings that suit it, each in a word or two.
+
+    Empty for a run that names no preset of this version. Derived widths come last.
+    """
+    architecture, size = config.about(str, "architecture"), config.about(str, "size")
+    if architecture not in ARCHITECTURES or size not in SIZES:
+        return []
+    model, training = config.model, config.training
+    start = _start(architecture, size, model.d_vocab)
+    usual = _usual(training.optimizer, model.d_model, model.n_layers, model.d_vocab)
+    in_model = {
+        name: _in_words(field, getattr(model, name))
+        for name, field in describe(ModelConfig).items()
+        if getattr(model, name) != getattr(start, name)
+    }
+    in_training = [
+        f"{name} {getattr(training, name)}" if name in REGISTRY_MODULES else _in_words(field, getattr(training, name))
+        for name, field in describe(TrainingConfig).items()
+        if name not in LEFT_OUT
+        and getattr(training, name) != (field.default if name in REGISTRY_MODULES else getattr(usual, name))
+    ]
+    derived = [in_model.pop(name) for name in DERIVED if name in in_model]
+    return [*in_model.values(), *in_training, *derived]
+
+
+def shortened(text: str) -> str:
+    """A name on one line, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 2] + " …"
+
+
+@lru_cache(1000)
+def _start(architecture: str, size: str, d_vocab: int) -> ModelConfig:
+    """The preset, for one of many runs in a list."""
+    return preset(architecture, size, d_vocab=d_vocab)
+
+
+@lru_cache(1000)
+def _usual(optimizer: str, d_model: int, n_layers: int, d_vocab: int) -> TrainingConfig:
+    """The default settings, with the learning rate that suits this optimizer and a model of this size."""
+    model = ModelConfig(d_vocab=d_vocab, d_model=d_model, n_layers=n_layers)
+    return TrainingConfig(optimizer=optimizer).for_model(model)
+
+
+def _in_words(field: FieldDescription, value: object) -> str:
+    """A field's value: `alibi`, `n_layers 2`, `no bias`; `positional none`, where the value alone is no proper name."""
+    if field.kind is bool:
+        return field.name if value else f"no {field.name}"
+    if field.name in REGISTRY_MODULES and registry(field.name)[str(value)].label != value:
+        return str(value)
+    return f"{field.name} {value:g}" if isinstance(value, float) else f"{field.name} {value}"
