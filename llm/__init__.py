@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llm.model import Transformer
     from llm.presets import preset
     from llm.runs.table import runs_table
-    from llm.training.entry import branch, train
+    from llm.training.entry import branch, sweep, train
     from llm.training.trainer import Trainer
 
 _MODULES = {
@@ -28,6 +28,7 @@ _MODULES = {
     "compare": "llm.comparison",
     "preset": "llm.presets",
     "runs_table": "llm.runs.table",
+    "sweep": "llm.training.entry",
     "train": "llm.training.entry",
 }
 
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "preset",
     "runs_table",
+    "sweep",
     "train",
 ]
 

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from llm.cli import branch, compare, evaluate, infer, reproduce, runs, tokenize, train, world
+from llm.cli import branch, compare, evaluate, infer, reproduce, runs, sweep, tokenize, train, world
 from llm.cli.flags import UsageError, parse
 from llm.cli.terminal import print_error
 from llm.runtime.files import error_text
@@ -24,6 +24,7 @@ ABOUT = "Train language models on a text, and generate text with them."
 COMMANDS = {
     "train": train.COMMAND,
     "branch": branch.COMMAND,
+    "sweep": sweep.COMMAND,
     "infer": infer.COMMAND,
     "runs": runs.COMMAND,
     "compare": compare.COMMAND,

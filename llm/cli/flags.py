@@ -40,6 +40,7 @@ class Command:
     about: str
     flags: Callable[[], Mapping[str, Any]]
     run: Callable[[ParsedFlags], int]  # returns the exit code
+    repeated: str = ""  # the flag of several values that may be passed more than once: all its values count
     subject: str = ""  # the flag that may be left out before its value or values: `llm reproduce RUN`
 
 
@@ -91,6 +92,14 @@ def parse(commands: Mapping[str, Command], about: str, arguments: Sequence[str])
         raise UsageError(_sentence(printed.getvalue())) from None
 
 
+def read_flags(flags: Callable[[], Mapping[str, Any]], words: Sequence[str]) -> ParsedFlags:
+    """The flags in these words, by themselves. Raises as `parse`."""
+    found: list[ParsedFlags] = []
+    command = Command("", flags, lambda parsed: found.append(parsed) or 0)  # type: ignore[func-returns-value]
+    parse({"command": command}, "", ["command", *words])()
+    return found[0]
+
+
 def fields_of(config: type, flags: ParsedFlags) -> ParsedFlags:
     """Those of the flags that are fields of this config."""
     return {name: flags[name] for name in describe(config) if name in flags}
@@ -134,7 +143,16 @@ def _attach_values(commands: Mapping[str, Command], arguments: Sequence[str]) ->
         else:
             attached.append(word)
             waiting = word if name == word.replace("_", "-") and kinds.get(name, bool) is not bool else ""
-    return attached
+    repeated = commands[arguments[0]].repeated
+    return _joined_repeats(attached, repeated) if repeated else attached
+
+
+def _joined_repeats(words: list[str], name: str) -> list[str]:
+    """The words with all values of the flag `name` together."""
+    sign = f"--{name}="
+    values = [word.removeprefix(sign) for word in words if word.startswith(sign)]
+    others = [word for word in words if not word.startswith(sign)]
+    return [*others, sign + "\0".join(values)] if values else others
 
 
 def _bind(name: str, command: Command) -> Callable[..., Callable[[], int]]:

@@ -225,10 +225,18 @@ def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
-def command_line(command: str, **flags: str) -> str:
+def command_line(command: str, **flags: Any) -> str:
     """A command to copy: `uv run llm …`, quoted where a shell needs it."""
-    words = [word for name, value in flags.items() for word in _flag(f"--{name.replace('_', '-')}", value)]
+    words = [word for name, value in flags.items() for word in _words(name.replace("_", "-"), value)]
     return " ".join(["uv run llm", command, *words])
+
+
+def _words(name: str, value: Any) -> list[str]:
+    """A flag as words of a shell: one without a value, with one, or with several."""
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    first, *others = value if isinstance(value, tuple) else (str(value),)
+    return [*_flag(f"--{name}", first), *map(shlex.quote, others)]
 
 
 def _flag(name: str, value: str) -> list[str]:

@@ -228,10 +228,7 @@ class RunFolder:
         return snapshots.load_trainer_state(self.path, step)
 
     def copy_until(self, step: int, path: Path) -> None:
-        """Copy what the run had at the snapshot of this step, as far as its training depends on it, into a new folder.
-
-        The metrics until then, that snapshot, and the best weights if they are not later ones.
-        """
+        """Copy into a new folder: metrics until this step, its snapshot, and the best weights unless they are later."""
         rows = [row for row in self.read_metrics().rows if row["step"] <= step]
         if rows and "final_evaluation" in rows[-1]:
             rows[-1]["final_evaluation"] = None  # of this run's end

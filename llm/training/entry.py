@@ -1,17 +1,23 @@
-"""Training from a script: `llm.train` and `llm.branch`."""
+"""Training from a script: `llm.train`, `llm.branch` and `llm.sweep`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llm.runs.loading import Run, load_run
 from llm.runtime import compute
 from llm.training.branching import start_branch
+from llm.training.divergence import TrainingDiverged
 from llm.training.settings import DEFAULT_TEXT, RunSettings
 from llm.training.setup import start_new_run
+from llm.training.sweep import as_frame, plan, result
 from llm.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def train(data: str | Path | Sequence[str | Path] = DEFAULT_TEXT, **settings: Any) -> Run:
@@ -43,6 +49,27 @@ def branch(run: str | Path, at: int | None = None, **changes: Any) -> Run:
         TrainingDiverged, RunNotSavedError: as `train`.
     """
     return _train_to_end(start_branch(run, at, changes))
+
+
+def sweep(vary: Mapping[str, Sequence[Any]], **settings: Any) -> pd.DataFrame:
+    """Train a run for every combination of values, and return what came of each, one a row.
+
+        llm.sweep({"architecture": ["gpt", "llama"], "seed": [0, 1, 2]}, steps=500)
+
+    Runs that are finished are not trained again, and begun ones are resumed, so a sweep that was stopped goes on when
+    it is called again. A run that diverges has failed; the others are trained.
+
+    Raises:
+        ValueError: a setting that does not exist or cannot work; nothing has been written then.
+        RunNotSavedError: the disk is full, for example.
+    """
+    planned = plan(vary, settings)
+    for one in planned:
+        make_trainer = one.to_train()
+        if make_trainer is not None:
+            with suppress(TrainingDiverged):
+                _train_to_end(make_trainer())
+    return as_frame([result(one) for one in planned])
 
 
 def _train_to_end(trainer: Trainer) -> Run:

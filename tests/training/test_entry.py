@@ -1,4 +1,4 @@
-"""`llm.train` and `llm.branch`: the settings of the command line, from a script."""
+"""`llm.train`, `llm.branch` and `llm.sweep`: the settings of the command line, from a script."""
 
 import subprocess
 import sys
@@ -75,3 +75,15 @@ def test_an_interrupted_training_has_a_snapshot_of_its_last_step(monkeypatch):
         llm.train("foxes.txt", **TINY | {"steps": 100})
     [run] = list_runs()
     assert run.state == "stopped" and RunFolder(run.path).snapshots()[-1] == 2
+
+
+def test_a_sweep_gives_a_row_for_every_run_and_trains_none_twice(monkeypatch):
+    vary = {"architecture": ["gpt", "llama"], "seed": [0, 1]}
+    frame = llm.sweep(vary, data="foxes.txt", **TINY)
+    assert list(frame.architecture) == ["gpt", "gpt", "llama", "llama"] and list(frame.seed) == [0, 1, 0, 1]
+    assert set(frame.state) == {"finished"} and set(frame.run) == {run.id for run in list_runs()}
+    for row in frame.itertuples():
+        measured = RunFolder(f"checkpoints/{row.run}").read_metrics().rows[-1]["final_evaluation"]
+        assert (row.loss, row.bits_per_character) == (measured["loss"], measured["bits_per_character"])
+    monkeypatch.setattr(Trainer, "__next__", None)  # nothing is left to train
+    assert llm.sweep(vary, data="foxes.txt", **TINY).equals(frame)

@@ -1,0 +1,172 @@
+"""Sweeps: one run for every combination of some settings' values, one after the other.
+
+A run belongs to a sweep because it began with the settings of one of its combinations and on the same text. So a sweep
+that was killed goes on when it is started again: finished runs are kept, a begun one is resumed, and it does not matter
+whether a run was started by the sweep, by `uv run llm train` or on a cluster.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm.runs.config import RunConfig
+from llm.runs.folder import RunFolder
+from llm.runs.status import ACTIVE
+from llm.training.description import text_sha256
+from llm.training.jobs import runs_with
+from llm.training.new_run import NewRun
+from llm.training.settings import MakeCache, RunSettings
+from llm.training.setup import resume_run, start_new_run
+from llm.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Combination = dict[str, Any]  # the value of each setting that varies
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One combination of a sweep, with all settings of its run."""
+
+    combination: Combination
+    settings: RunSettings
+
+    def run(self, make_cache: MakeCache | None = None) -> tuple[Path | None, NewRun]:
+        """Its run, None before it has begun, and what a new one is made of. Raises as `RunSettings.new_run`."""
+        new = self.settings.new_run(make_cache)
+        begun = runs_with(new.checkpoints_dir, new.model, new.training)
+        return next((path for path, config in begun if _is_of(config, new)), None), new
+
+    def to_train(self, make_cache: MakeCache | None = None) -> Callable[[], Trainer] | None:
+        """What makes the trainer of its run, new or resumed; None: it is finished, or a process is training it."""
+        path, new = self.run(make_cache)
+        if path is None:
+            return partial(start_new_run, dataclasses.replace(new, tokenizer=new.corpus().tokenizer))
+        done = RunFolder(path).status().state in ("finished", *ACTIVE)
+        return None if done else partial(resume_run, path)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What has come of one combination; a measure is None until the run is finished."""
+
+    combination: Combination
+    run: str | None  # its id
+    state: str  # of the run, or "not begun"
+    step: int
+    loss: float | None  # on all of the validation text, nats per token
+    bits_per_character: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """The results of all seeds of one combination of the other settings."""
+
+    combination: Combination  # without the seed
+    finished: int
+    seeds: int
+    loss: float | None  # mean over the finished runs
+    loss_deviation: float | None  # sample standard deviation over seeds; None with one
+    bits_per_character: float | None
+    bits_deviation: float | None
+    best: bool  # fewest bits per character, which compare across tokenizers
+
+
+def plan(vary: Mapping[str, Sequence[Any]], settings: Mapping[str, Any]) -> list[Planned]:
+    """Every combination of the values, the last setting varying fastest, with the other settings the same.
+
+    Raises:
+        ValueError: a setting without values, given twice, or that cannot work in some combination; it is named.
+    """
+    for name, values in vary.items():
+        if not values:
+            raise ValueError(f"{name} has no values to try")
+        if name in settings:
+            raise ValueError(f"{name} is given twice: as {settings[name]} and to be varied")
+    planned = []
+    for values in itertools.product(*vary.values()):
+        combination = dict(zip(vary, values, strict=True))
+        try:
+            planned.append(Planned(combination, RunSettings.from_names({**settings, **combination})))
+        except ValueError as error:
+            raise ValueError(f"{in_words(combination)}: {error}") from None
+    return planned
+
+
+def in_words(combination: Combination) -> str:
+    """Such as "architecture=llama, seed=1"."""
+    return ", ".join(f"{name}={value}" for name, value in combination.items()) or "the only combination"
+
+
+def result(planned: Planned) -> Result:
+    """What has come of a combination so far."""
+    run, _ = planned.run()
+    if run is None:
+        return Result(planned.combination, None, "not begun", 0, None, None, None)
+    folder = RunFolder(run)
+    status, measured = folder.status(), folder.last_measures().evaluation
+    if status.state != "finished":
+        measured = {}
+    measures = (measured.get(name) for name in ("loss", "bits_per_character", "accuracy"))
+    return Result(planned.combination, folder.id, status.state, status.step, *measures)
+
+
+def over_seeds(results: Sequence[Result]) -> list[Row]:
+    """Mean and standard deviation over seeds, in the order of the combinations."""
+    groups: dict[tuple[Any, ...], list[Result]] = {}
+    for found in results:
+        others = tuple(value for name, value in found.combination.items() if name != "seed")
+        groups.setdefault(others, []).append(found)
+    losses = [[found.loss for found in group if found.loss is not None] for group in groups.values()]
+    bits = [
+        [found.bits_per_character for found in group if found.bits_per_character is not None]
+        for group in groups.values()
+    ]
+    least = min((statistics.mean(values) for values in bits if values), default=None)
+    return [
+        Row(
+            {name: value for name, value in group[0].combination.items() if name != "seed"},
+            sum(found.state == "finished" for found in group),
+            len(group),
+            *_mean_and_deviation(of_loss),
+            *_mean_and_deviation(of_bits),
+            best=bool(of_bits) and statistics.mean(of_bits) == least,
+        )
+        for group, of_loss, of_bits in zip(groups.values(), losses, bits, strict=True)
+    ]
+
+
+def as_frame(results: Sequence[Result]) -> pd.DataFrame:
+    """A row for each combination: the settings that vary, and the fields of `Result`."""
+    import pandas as pd  # takes a second
+
+    fields = ("run", "state", "step", "loss", "bits_per_character", "accuracy")
+    return pd.DataFrame([found.combination | {name: getattr(found, name) for name in fields} for found in results])
+
+
+def _mean_and_deviation(values: Sequence[float]) -> tuple[float | None, float | None]:
+    return (
+        statistics.mean(values) if values else None,
+        statistics.stdev(values) if len(values) > 1 else None,
+    )
+
+
+def _is_of(config: RunConfig, new: NewRun) -> bool:
+    """Whether a run with the settings of `new` also has its text, tokenizer and implementation."""
+    text = text_sha256(new.text) if isinstance(new.text, str) else new.text.about["content"]
+    recorded = (
+        config.about(str, "text", "sha256"),
+        config.about(str, "tokenizer", "kind"),
+        config.about(int, "tokenizer", "d_vocab_requested"),
+        config.about(str, "implementation"),
+    )
+    return recorded == (text, new.tokenizer_kind, new.d_vocab_requested, new.implementation)
