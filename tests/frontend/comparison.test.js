@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { linesOf, rangeOf, tracesOf } from "../../components/views/comparison/charts.js";
+import { drawable, linesOf, rangeOf, tracesOf } from "../../components/views/comparison/charts.js";
 import { compact, shown } from "../../components/views/comparison/tables.js";
 
 /** @type {Record<string, number[]>} */
@@ -31,6 +31,14 @@ test("the range holds every value, and on a logarithmic axis their logarithms", 
   assert.ok(least < 0 && least > -0.1 && most > Math.log10(8) && most < 1);
   assert.deepEqual(rangeOf([], "training", "nats", false), [0, 1]);
   assert.deepEqual(rangeOf(lines, "training", "bits", true), [0, 1]);
+});
+
+test("what is not known, and 0 on a logarithmic axis, has no place", () => {
+  const columns = { step: [0, 1, 2, 3], nats: [4, 0, null, 2], nats_error: [1, 2, 3, 4] };
+  assert.deepEqual(drawable(columns, DRAWING), { step: [0, 1, 3], nats: [4, 0, 2], nats_error: [1, 2, 4] });
+  assert.deepEqual(drawable(columns, { ...DRAWING, logarithmic: ["x"] }).step, [1, 3]);
+  assert.deepEqual(drawable(columns, { ...DRAWING, logarithmic: ["x", "y"] }).step, [3]);
+  assert.deepEqual(drawable({}, DRAWING), {});
 });
 
 test("a band is an area between its edges around its mean, and says so under the pointer", () => {

@@ -36,6 +36,7 @@ const SYMBOLS = ["circle", "square", "pentagon", "cross", "triangle-up", "x", "t
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "5px 2px 1px 2px", "1px 3px"];
 const HEIGHT = 330;
 const MARGIN = { l: 50, r: 34, t: 8, b: 42 };
+const LARGE = ["tokens", "flops"]; // axes on which 10,000,000,000 is 10G
 const LETTER_HEIGHT = 14;
 const CONFIG = { displaylogo: false, displayModeBar: false };
 
@@ -57,18 +58,32 @@ export function linesOf(runs, groups, bands) {
 }
 
 /**
- * Where lines end, as [letters, x, y], leaving out what a logarithmic axis cannot show.
+ * A curve's points that can be drawn: what is not known has no place, and on a logarithmic axis neither has 0.
+ *
+ * @param {Columns} columns
+ * @param {Drawing} drawing
+ * @returns {Columns}
+ */
+export function drawable(columns, { axis, unit, logarithmic }) {
+  const fits = (/** @type {number | null} */ value, /** @type {string} */ name) =>
+    typeof value === "number" && (value > 0 || !logarithmic.includes(name));
+  const { [axis]: xs = [], [unit]: ys = [] } = columns;
+  const kept = xs.flatMap((x, index) => (fits(x, "x") && fits(ys[index], "y") ? [index] : []));
+  return Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, kept.map((index) => values[index])]));
+}
+
+/**
+ * Where lines end.
  *
  * @param {Line[]} lines
  * @param {"training" | "validation"} curve
  * @param {Drawing} drawing
- * @returns {{ line: Line, x: number, y: number }[]}
  */
-function ends(lines, curve, { axis, unit }) {
+function ends(lines, curve, drawing) {
   return lines.flatMap((line) => {
-    const { [axis]: xs = [], [unit]: ys = [] } = line.curves[curve];
-    const last = xs.findLastIndex((x, index) => typeof x === "number" && typeof ys[index] === "number");
-    return last < 0 ? [] : [{ line, x: /** @type {number} */ (xs[last]), y: /** @type {number} */ (ys[last]) }];
+    const columns = drawable(line.curves[curve], drawing);
+    const [x, y] = [columns[drawing.axis]?.at(-1), columns[drawing.unit]?.at(-1)];
+    return typeof x === "number" && typeof y === "number" ? [{ line, x, y }] : [];
   });
 }
 
@@ -105,7 +120,7 @@ function letters(lines, curve, drawing, [low, high], colourOf) {
   const logX = drawing.logarithmic.includes("x");
   const logY = drawing.logarithmic.includes("y");
   const at = (/** @type {number} */ value, /** @type {boolean} */ log) => (log ? Math.log10(value) : value);
-  const shown = ends(lines, curve, drawing).filter(({ x, y }) => (!logX || x > 0) && (!logY || y > 0))
+  const shown = ends(lines, curve, drawing)
     .map((end) => ({ ...end, x: at(end.x, logX), y: at(end.y, logY) })).sort((first, second) => first.y - second.y);
   const pixels = (HEIGHT - MARGIN.t - MARGIN.b) / (high - low);
   const widest = Math.max(...shown.map(({ x }) => Math.abs(x)));
@@ -125,8 +140,9 @@ function letters(lines, curve, drawing, [low, high], colourOf) {
  * @param {Drawing} drawing
  * @param {string} color
  */
-export function tracesOf({ letters: name, index, curves }, curve, { axis, unit }, color) {
-  const columns = curves[curve];
+export function tracesOf({ letters: name, index, curves }, curve, drawing, color) {
+  const { axis, unit } = drawing;
+  const columns = drawable(curves[curve], drawing);
   const x = columns[axis] ?? [];
   const y = columns[unit] ?? [];
   const errors = columns[`${unit}_error`];
@@ -186,7 +202,8 @@ export function drawCurves(plotly, chart, root, lines, curve, drawing) {
     font: { color: quiet, family: getComputedStyle(root).fontFamily, size: 12 },
     hovermode: "closest",
     hoverlabel: { bgcolor: colour(root, "panel"), font: { color: colour(root, "--st-text-color") } },
-    xaxis: { ...axis, title: title(drawing.axisTitle), type: kind("x"), exponentformat: "power" },
+    xaxis: { ...axis, title: title(drawing.axisTitle), type: kind("x"),
+      exponentformat: LARGE.includes(drawing.axis) ? "SI" : "none" },
     yaxis: { ...axis, title: title(drawing.unitTitle), type: kind("y"), range },
     annotations: letters(lines, curve, drawing, range, colourOf),
     uirevision: JSON.stringify(drawing), // zoom survives new data, not another axis
