@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import secrets
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -16,8 +19,9 @@ from llm.checkpoints import RunFolder
 from llm.comparison.run import ComparedRun
 from llm.config import SamplingConfig, describe
 
+MOST = 2**53 - 1  # the greatest integer of a browser
 END = "end"  # in the list of steps: the end of each run
-SAMPLING = ("max_new_tokens", "temperature", "seed")
+DEFAULTS: dict[str, Any] = {"max_new_tokens": 100, "temperature": 0.8, "seed": 0}  # of a link that says nothing else
 
 
 @st.fragment  # pressing Generate reruns only this part of the page, which hardly slows a training run
@@ -26,14 +30,15 @@ def side_by_side(runs: Sequence[ComparedRun]) -> None:
     step = choose_step(runs)
     prompt = text_box(st.text_area, "Prompt", Address.PROMPT, Session.COMPARE_PROMPT,
                       lambda: runs[0].config.about(str, "prompt") or "", height=80)  # fmt: skip
-    values = {name: describe(SamplingConfig)[name].default for name in SAMPLING} | {"seed": 0, "max_new_tokens": 100}
     try:
-        config = SamplingConfig(**forms.fields(SamplingConfig, SAMPLING, values, Session.COMPARE_SAMPLING))
+        config = choose_sampling()
     except ValueError as error:
         states.failed(error)
         return
     texts: dict[str, str] = st.session_state.setdefault(Session.COMPARE_TEXTS, {})
     if st.button("Generate with each run", type="primary", icon=":material/edit_note:", key=Session.COMPARE_GENERATE):
+        if config.seed is None:  # another one each time, but the same for all runs
+            config = dataclasses.replace(config, seed=secrets.randbelow(2**32))
         for run in runs:
             if (earlier := generations.get(texts.get(run.summary.id, ""))) is not None:
                 earlier.stop()
@@ -45,6 +50,33 @@ def side_by_side(runs: Sequence[ComparedRun]) -> None:
             with columns[index % 2]:
                 st.text(f"{run.letter} · {run.summary.label}")
                 writing(text.id, text.prompt, False, text.stop, key=Session.COMPARE_WRITING.of(run.summary.id))
+
+
+def choose_sampling() -> SamplingConfig:
+    """The sampling settings, kept in the address. Raises ValueError for an invalid value."""
+    start = st.session_state.setdefault(Session.COMPARE_SAMPLING_START, sampling_in_address())
+    chosen = forms.fields(SamplingConfig, DEFAULTS, start, Session.COMPARE_SAMPLING)
+    config = SamplingConfig(**chosen)
+    for name, default in DEFAULTS.items():
+        keep(name, "" if chosen[name] == default else str(chosen[name]))
+    return config
+
+
+def sampling_in_address() -> dict[str, Any]:
+    """The settings that the address names, else the defaults; a value that cannot be is left out."""
+    found = dict(DEFAULTS)
+    for name in DEFAULTS:
+        text = st.query_params.get(name)
+        if text is None:
+            continue
+        try:
+            value = None if text == str(None) else describe(SamplingConfig)[name].kind(text)
+            SamplingConfig(**{name: value})
+        except ValueError:
+            continue
+        if value is None or value <= MOST:
+            found[name] = value
+    return found
 
 
 def choose_step(runs: Sequence[ComparedRun]) -> int | None:

@@ -30,7 +30,8 @@ def page() -> None:
     chosen = choose_runs(len(LETTERS), "A comparison")
     if chosen is None:
         return
-    runs = opened(chosen)
+    with states.loading("Reading the runs"):
+        runs = opened(chosen)
     if len(runs) < 2:
         states.empty(
             "One more run" if runs else "Choose two runs",

@@ -130,6 +130,7 @@ class Session(StrEnum):
     COMPARE_STEP = "compare-step"
     COMPARE_PROMPT = "compare-prompt"
     COMPARE_SAMPLING = "compare-sampling"
+    COMPARE_SAMPLING_START = "compare-sampling-start"  # the settings that the address named when the tab opened it
     COMPARE_GENERATE = "compare-generate"
     COMPARE_TEXTS = "compare-texts"  # by run: the id of the text that this tab started
     COMPARE_WRITING = "compare-writing"

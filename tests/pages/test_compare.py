@@ -128,11 +128,57 @@ def test_the_routes_answer_with_the_figures_of_the_runs_and_name_files_after_the
     assert live(request(key_of(*runs), "settings.csv")).body.decode().splitlines()[0] == "field,help,A,B,C"
 
 
+def test_the_curves_of_a_run_that_trains_grow(runs):
+    key = key_of(*runs[:2])
+    assert not json.loads(live(request(key)).body)["training"]
+    folder = RunFolder(runs[1])
+    folder.lock()
+    try:
+        folder.write_status("running", "", 3)
+        before = json.loads(live(request(key)).body)
+        folder.append_metrics({"step": 4, "loss": 1.25, "tokens": 1, "seconds": 1.0})
+        after = json.loads(live(request(key)).body)
+    finally:
+        folder.unlock()
+    assert before["training"] and before["runs"][1]["state"] == "running"
+    assert after["runs"][1]["curves"]["training"]["nats"] == before["runs"][1]["curves"]["training"]["nats"] + [1.25]
+
+
 @pytest.mark.parametrize("key", ["..", "20200101000000", "x" * 300, "", ".".join(["20200101000000"] * 9)])
 def test_a_route_of_no_runs_refuses(home, key):
     with pytest.raises(HTTPException) as refused:
         live(request(key))
     assert refused.value.status_code in (400, 404)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("7", 7), ("None", None), ("x", 0), ("-1", 0), ("9" * 5000, 0), (str(2**60), 0), ("[" * 99, 0), ("1.5", 0)],
+)
+def test_a_link_opens_with_its_seed_unless_that_is_none(runs, given, shown):
+    app = open_page("compare", runs=key_of(*runs[:2]), seed=given, temperature="nan")
+    assert control(app, "number_input", "`seed`").value == shown
+    assert control(app, "number_input", "`temperature`").value == 0.8
+
+
+def test_settings_of_the_texts_are_kept_in_the_address(runs):
+    app = open_page("compare", runs=key_of(*runs[:2]))
+    control(app, "number_input", "`seed`").set_value(5).run()
+    control(app, "number_input", "`temperature`").set_value(0.5).run()
+    assert (address(app, "seed"), address(app, "temperature"), address(app, "max_new_tokens")) == ("5", "0.5", "")
+
+
+def test_without_a_seed_all_runs_get_the_same_new_one(runs):
+    app = open_page("compare", runs=key_of(*runs[:2]), seed="None", max_new_tokens="3")
+    seeds = []
+    for _ in range(2):
+        button(app, "compare-generate").click().run()
+        written = [generations.latest(path) for path in runs[:2]]
+        for generation in written:
+            generation.thread.join(60)
+        assert written[0].config == written[1].config and written[0].config.max_new_tokens == 3
+        seeds.append(written[0].config.seed)
+    assert None not in seeds and seeds[0] != seeds[1]
 
 
 def test_each_run_continues_the_same_prompt_with_the_same_seed(runs):

@@ -25,7 +25,8 @@ import { differencesTable, runsTable, skillsTable } from "./tables.js";
  * @property {import("../../frontend/export.js").Links} export
  */
 
-const WHILE_TRAINING = 4000; // milliseconds between two questions
+const WHILE_TRAINING = 4000; // milliseconds between two questions, at least
+const PATIENCE = 20; // a question waits this many times as long as the last answer took: training needs the cores
 const FOREVER = 2 ** 31 - 1;
 /** @type {["validation" | "training", string][]} */
 const CURVES = [["validation", "Validation loss"], ["training", "Training loss"]];
@@ -72,15 +73,17 @@ class Comparison {
   }
 
   async ask() {
+    const started = performance.now();
     try {
       this.answer = await fetchJson(this.data.url);
     } catch (error) {
       this.status.fail(error);
       return WHILE_TRAINING;
     }
+    const took = performance.now() - started;
     this.status.show(this.answer.training ? "A run still trains: its curves grow." : "");
     this.draw();
-    return this.answer.training ? WHILE_TRAINING : FOREVER;
+    return this.answer.training ? Math.max(WHILE_TRAINING, PATIENCE * took) : FOREVER;
   }
 
   draw() {
