@@ -43,12 +43,11 @@ def side_by_side(runs: Sequence[ComparedRun]) -> None:
             if (earlier := generations.get(texts.get(run.summary.id, ""))) is not None:
                 earlier.stop()
             texts[run.summary.id] = generations.start(run.summary.path, step, prompt, config).id
-    columns = st.columns(2)
-    for index, run in enumerate(runs):
-        text = generations.get(texts.get(run.summary.id, ""))
-        if text is not None:
-            with columns[index % 2]:
-                st.text(f"{run.letter} · {run.summary.label}")
+    written = [(run, text) for run in runs if (text := generations.get(texts.get(run.summary.id, ""))) is not None]
+    for start in range(0, len(written), 2):
+        for column, (run, text) in zip(st.columns(2), written[start : start + 2], strict=False):
+            with column:
+                st.text(f"{run.letter} · {run.summary.title}")
                 writing(text.id, text.prompt, False, text.stop, key=Session.COMPARE_WRITING.of(run.summary.id))
 
 
@@ -70,8 +69,8 @@ def sampling_in_address() -> dict[str, Any]:
         if text is None:
             continue
         try:
-            value = None if text == str(None) else describe(SamplingConfig)[name].kind(text)
-            SamplingConfig(**{name: value})
+            value: Any = None if text == str(None) else describe(SamplingConfig)[name].kind(text)
+            dataclasses.replace(SamplingConfig(), **{name: value})
         except ValueError:
             continue
         if value is None or value <= MOST:

@@ -15,7 +15,7 @@ from components.views.comparison.explanations import EXPLAINED
 from llm.comparison.bands import seed_groups
 from llm.comparison.curves import UNITS
 from llm.comparison.fairness import unfair
-from llm.comparison.run import LETTERS, ComparedRun, default_unit
+from llm.comparison.run import LETTERS, ComparedRun, default_unit, told_apart
 
 SHORT = {"step": "Steps", "tokens": "Tokens", "seconds": "Seconds", "flops": "FLOPs"}
 
@@ -51,7 +51,7 @@ def page() -> None:
     side_by_side(runs)
 
 
-def opened(chosen: Sequence[str]) -> list[ComparedRun]:
+def opened(chosen: Sequence[str]) -> tuple[ComparedRun, ...]:
     """The chosen runs; one that cannot be read is reported and left out."""
     runs: list[ComparedRun] = []
     for run_id in chosen:
@@ -59,7 +59,7 @@ def opened(chosen: Sequence[str]) -> list[ComparedRun]:
             runs.append(comparison.open_run(run_id, LETTERS[len(runs)]))
         except (ValueError, OSError) as error:
             states.failed(error)
-    return runs
+    return told_apart(runs)
 
 
 def choose_axes(runs: Sequence[ComparedRun]) -> tuple[str, str]:

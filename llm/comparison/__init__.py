@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from llm.comparison import tables
 from llm.comparison.fairness import unfair
-from llm.comparison.run import LETTERS, ComparedRun, default_unit, read_run
+from llm.comparison.run import LETTERS, ComparedRun, default_unit, read_run, told_apart
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -70,7 +70,7 @@ def compare(*runs: Path | str) -> Comparison:
     for run, folder in zip(runs, folders, strict=True):
         if folders.count(folder) > 1:
             raise ValueError(f"a run cannot be compared with itself: {run} is given more than once")
-    return Comparison(tuple(read_run(run, letter) for run, letter in zip(runs, LETTERS, strict=False)))
+    return Comparison(told_apart([read_run(run, letter) for run, letter in zip(runs, LETTERS, strict=False)]))
 
 
 def _frame(rows: Iterable[tables.Row]) -> DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from llm.comparison.curves import Point, reached, training_curve, validation_cur
 from llm.data.token_cache import tokenizer_hash
 from llm.runs.config import RunConfig
 from llm.runs.folder import RunFolder
-from llm.runs.listing import RunSummary, run_summary
+from llm.runs.listing import RunSummary, labelled, run_summary
 
 LETTERS = "ABCDEFGH"  # what the runs of a comparison are called
 
@@ -86,6 +86,12 @@ def read_run(path: Path | str, letter: str) -> ComparedRun:
         },
         skills_step=tested.get("step"),
     )
+
+
+def told_apart(runs: Sequence[ComparedRun]) -> tuple[ComparedRun, ...]:
+    """The same runs with labels of which no two are equal."""
+    summaries = labelled([run.summary for run in runs])
+    return tuple(replace(run, summary=summary) for run, summary in zip(runs, summaries, strict=True))
 
 
 def default_unit(runs: Sequence[ComparedRun]) -> str:

@@ -58,13 +58,13 @@ def list_runs(checkpoints_dir: Path | str = "checkpoints") -> list[RunSummary]:
         return []
     names = sorted((entry.name for entry in os.scandir(checkpoints_dir) if RUN_ID.fullmatch(entry.name)), reverse=True)
     paths = (Path(checkpoints_dir) / name for name in names)
-    return _labelled([summary for path in paths if (summary := _summary(path)) is not None])
+    return labelled([summary for path in paths if (summary := _summary(path)) is not None])
 
 
 def run_summary(path: Path) -> RunSummary | None:
     """The run in this folder; None if there is none (any more)."""
     summary = _summary(path)
-    return None if summary is None else _labelled([summary])[0]
+    return None if summary is None else labelled([summary])[0]
 
 
 def _summary(path: Path) -> RunSummary | None:
@@ -101,7 +101,7 @@ def _summary(path: Path) -> RunSummary | None:
     )
 
 
-def _labelled(runs: list[RunSummary]) -> list[RunSummary]:
+def labelled(runs: list[RunSummary]) -> list[RunSummary]:
     """The runs with labels, each another: where two would be equal, with the second in which the run began.
 
     A given name can imitate another run's label; then the id follows.

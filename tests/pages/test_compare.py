@@ -117,6 +117,7 @@ def test_a_run_that_still_trains_is_shown_with_a_warning(runs):
 def test_the_routes_answer_with_the_figures_of_the_runs_and_name_files_after_them(runs):
     answer = json.loads(live(request(key_of(*runs))).body)
     assert [run["run"] for run in answer["runs"]] == ["A", "B", "C"]
+    assert len({run["label"] for run in answer["runs"]}) == 3
     rows = RunFolder(runs[0]).read_metrics().rows
     training = answer["runs"][0]["curves"]["training"]
     assert training["nats"] == [row["loss"] for row in rows if row["loss"] is not None]

@@ -21,7 +21,7 @@ from llm.comparison import tables
 from llm.comparison.bands import band, seed_groups
 from llm.comparison.curves import AXES, UNITS
 from llm.comparison.differences import differences
-from llm.comparison.run import LETTERS, ComparedRun, read_run
+from llm.comparison.run import LETTERS, ComparedRun, read_run, told_apart
 from llm.comparison.skills import skill_grid
 from llm.runs.listing import run_summary
 from llm.runs.status import ACTIVE
@@ -115,14 +115,14 @@ def table(name: str) -> Callable[[Request], Response]:
     return respond
 
 
-def _runs(request: Request) -> list[ComparedRun]:
+def _runs(request: Request) -> tuple[ComparedRun, ...]:
     try:
         run_ids = parse_runs(request.path_params["key"], len(LETTERS))
     except ValueError as error:
         raise HTTPException(404, "There are no such runs") from error
     if not run_ids:
         raise HTTPException(404, "There are no such runs")
-    return [open_run(run_id, letter) for run_id, letter in zip(run_ids, LETTERS, strict=False)]
+    return told_apart([open_run(run_id, letter) for run_id, letter in zip(run_ids, LETTERS, strict=False)])
 
 
 def _skills(runs: Sequence[ComparedRun]) -> dict[str, Any]:
