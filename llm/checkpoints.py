@@ -3,7 +3,8 @@
 from llm.runs.config import RunConfig
 from llm.runs.deletion import delete_run, deleted_runs, remove_run, restore_run
 from llm.runs.errors import DamagedCheckpointError, RunNotSavedError
-from llm.runs.folder import RUN_ID, RunFolder
+from llm.runs.folder import RunFolder
+from llm.runs.ids import RUN_ID
 from llm.runs.listing import RunSummary, list_runs
 from llm.runs.loading import Run, load_run
 from llm.runs.metrics import MetricsChunk

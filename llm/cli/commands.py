@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from llm.cli import branch, compare, evaluate, infer, reproduce, runs, sweep, tokenize, train, world
+from llm.cli import archive, branch, compare, evaluate, infer, reproduce, runs, sweep, tokenize, train, world
 from llm.cli.flags import UsageError, parse
 from llm.cli.terminal import print_error
 from llm.runtime.files import error_text
@@ -28,6 +28,8 @@ COMMANDS = {
     "infer": infer.COMMAND,
     "runs": runs.COMMAND,
     "compare": compare.COMMAND,
+    "export": archive.EXPORT,
+    "import": archive.IMPORT,
     "evaluate": evaluate.COMMAND,
     "reproduce": reproduce.COMMAND,
     "tokenize": tokenize.COMMAND,

@@ -22,10 +22,12 @@ def remove_abandoned(paths: Iterable[Path]) -> None:
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Whether a folder has been left for an hour with nothing in it but what is written before config.json."""
+    """Whether a folder has been left for an hour under a temporary name, or with only what precedes config.json."""
     try:
         left = time.time() - path.lstat().st_mtime > ABANDONED_SECONDS
         files = {file.name: file for file in path.iterdir()}
+        if path.name.startswith(TEMPORARY):
+            return left
         if FILLING in files:
             return left and "config.json" not in files
         return (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from llm.runs.folder import RUN_ID
+from llm.runs.ids import RUN_ID
 from llm.runs.listing import RunSummary, list_runs
 from llm.runs.status import LOCK
 from llm.runtime.lock import is_held

@@ -21,18 +21,18 @@ outside the folder is read or changed and no reader blocks (`llm.runtime.regular
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from llm.model import Transformer
 from llm.runs import metrics, snapshots, status
-from llm.runs.abandoned import FILLING, remove_abandoned
+from llm.runs.abandoned import FILLING
 from llm.runs.config import RunConfig, read_config
 from llm.runs.curves import loss_curve
 from llm.runs.errors import DamagedCheckpointError
+from llm.runs.ids import claim_folder
 from llm.runs.metrics import LastMeasures, MetricsChunk
 from llm.runs.notes import RunNotes, read_notes, write_notes
 from llm.runs.status import RunStatus
@@ -42,7 +42,6 @@ from llm.runtime.lock import LockHeldError, ProcessLock
 from llm.runtime.regular_files import IrregularFileError, is_folder, is_regular, read_regular, require_regular
 from llm.tokenizers import Tokenizer
 
-RUN_ID = re.compile(r"[0-9]{14}")
 ModelFile = Literal["best", "final"]
 FILES = {
     "config.json", "tokenizer.json", "tokenizer.model", "text.txt", "metrics.jsonl", "status.json",
@@ -82,16 +81,7 @@ class RunFolder:
 
         Without a text, config.json refers to a token cache (`llm.runs.corpus`). `fill` writes further files into it.
         """
-        Path(checkpoints_dir).mkdir(parents=True, exist_ok=True)
-        remove_abandoned(path for path in Path(checkpoints_dir).iterdir() if RUN_ID.fullmatch(path.name))
-        moment = datetime.now()
-        while True:
-            path = Path(checkpoints_dir) / f"{moment:%Y%m%d%H%M%S}"
-            try:
-                path.mkdir()  # fails if it exists, so that the creator owns it
-                break
-            except FileExistsError:
-                moment += timedelta(seconds=1)
+        path = claim_folder(Path(checkpoints_dir), datetime.now())
         try:
             tokenizer.save(path)
             if text is not None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from llm.costs import parameter_count
 from llm.runs.config import RunConfig
-from llm.runs.folder import RUN_ID, RunFolder
+from llm.runs.folder import RunFolder
+from llm.runs.ids import RUN_ID, moment_of
 from llm.runs.labels import model_name, shortened
 from llm.runs.notes import RunNotes
 from llm.runtime.text import with_error
@@ -97,7 +98,7 @@ def _summary(path: Path) -> RunSummary | None:
         evaluation=measured.evaluation,
         skills=measured.skills,
         parameters=parameter_count(config.model).total,
-        created=_moment(folder.id),
+        created=moment_of(folder.id),
     )
 
 
@@ -136,10 +137,3 @@ def _parts(run: RunSummary, time_format: str) -> Iterator[str | None]:
     yield shortened(run.text_name or "")
     yield f"loss {with_error(run.loss, run.standard_error, 2)}" if run.loss is not None else None
     yield f"{run.created.day} {run.created:%b} {run.created:{time_format}}" if run.created else run.id
-
-
-def _moment(run_id: str) -> datetime | None:
-    try:
-        return datetime.strptime(run_id, "%Y%m%d%H%M%S")
-    except ValueError:  # fourteen digits, but not a valid time
-        return None

@@ -27,6 +27,7 @@ from llm.runtime.files import TEMPORARY, remove_folder, remove_if_possible, writ
 from llm.runtime.regular_files import IrregularFileError, is_regular, open_regular, remove
 
 STATE = "trainer.pt"
+SNAPSHOT_FILES = ("model.safetensors", "snapshot.json", STATE)
 SNAPSHOT = re.compile(r"step_([0-9]{6}|[1-9][0-9]{6,})")
 
 

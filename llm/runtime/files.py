@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from llm.runtime.regular_files import remove
 
@@ -16,12 +16,20 @@ TEMPORARY = ".writing-"  # prefix of temporary names; a file left with it belong
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file's content atomically: temporary file beside it, fsync, rename. A failure changes nothing."""
+    """Replace a file's content atomically."""
+    write_file(path, lambda file: file.write(content))
+
+
+def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Replace a file atomically with what `write` puts into an empty one; a failure changes nothing.
+
+    A temporary file beside it, fsync, rename.
+    """
     temporary = _temporary(path)
     remove(temporary)
     try:
         with temporary.open("xb") as file:  # x: a new file, never one that a link leads to
-            file.write(content)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -48,9 +56,8 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     temporary.mkdir()
     try:
         fill(temporary)
-        for file in temporary.iterdir():
-            with file.open("rb+") as written:  # Windows syncs no file that is open for reading only
-                os.fsync(written.fileno())
+        for written in temporary.rglob("*"):
+            _sync(written)
         _sync_folder(temporary)
         if os.path.lexists(path):
             path.rename(replaced)  # moved aside, not removed: there is hardly a moment with neither of the two
@@ -95,6 +102,14 @@ def _temporary(path: Path) -> Path:
     """A name beside `path` that no other process or thread uses, since two may write the same file at once."""
     # the first characters only: the whole name may be as long as a file system allows
     return path.with_name(f"{TEMPORARY}{path.name[:50]}-{os.getpid()}-{threading.get_ident()}")
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir():
+        _sync_folder(path)
+        return
+    with path.open("rb+") as file:  # Windows syncs no file that is open for reading only
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from llm.config import ModelConfig, TrainingConfig
 from llm.runs.config import RunConfig
-from llm.runs.folder import RUN_ID, RunFolder
+from llm.runs.folder import RunFolder
+from llm.runs.ids import RUN_ID
 from llm.training.recorded import as_recorded
 
 
