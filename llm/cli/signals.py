@@ -26,8 +26,8 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         for number in STOP_SIGNALS:
-            if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
-                continue  # started by nohup: it is to outlive its terminal
+            if number != signal.SIGINT and signal.getsignal(number) is not signal.SIG_DFL:
+                continue  # ignored, as nohup does so that a run outlives its terminal; or a profiler's own
             self._before[number] = signal.signal(number, self._receive)
         return self
 

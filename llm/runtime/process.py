@@ -16,9 +16,14 @@ from typing import TypeVar, cast
 
 T = TypeVar("T")
 
-# each ends a process that does not catch it; a system has some of them only
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU", "SIGBREAK")
-STOP_SIGNALS: list[signal.Signals] = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+# each ends a process that does not catch it; a system has some of them only. Signals of a fault of the process itself
+# (SIGSEGV, SIGABRT, …) are not here: nothing can go on after them
+_NAMES = (
+    *("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGBREAK"),
+    *("SIGALRM", "SIGVTALRM", "SIGPROF", "SIGXCPU", "SIGIO", "SIGPWR", "SIGSTKFLT"),
+)
+_REAL_TIME = range(signal.SIGRTMIN, signal.SIGRTMAX + 1) if hasattr(signal, "SIGRTMIN") else ()
+STOP_SIGNALS: list[int] = [*(getattr(signal, name) for name in _NAMES if hasattr(signal, name)), *_REAL_TIME]
 
 _HOLDER = "_llm_process"
 

@@ -14,6 +14,7 @@ from llm.checkpoints import RunFolder, list_runs
 from llm.cli import main
 from llm.cli.signals import StopSignals
 from llm.cli.terminal import TrainingView
+from llm.runtime.process import STOP_SIGNALS
 
 
 def test_a_run_in_another_process_is_not_resumed(capsys):
@@ -29,14 +30,21 @@ def test_a_run_in_another_process_is_not_resumed(capsys):
     assert list_runs()[0].state == "interrupted"
 
 
-SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)]
-SIGNALS += [(signal.SIGUSR1, 138), (signal.SIGUSR2, 140), (signal.SIGALRM, 142), (signal.SIGXCPU, 152)]
+NO_STOP = {"SIGKILL", "SIGSTOP", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGWINCH"}
+FAULTS = {"SIGILL", "SIGTRAP", "SIGABRT", "SIGIOT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"}
+IGNORED_BY_PYTHON = {"SIGPIPE", "SIGXFSZ"}
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
-def test_a_signal_stops_after_the_step_with_a_snapshot(number, code, monkeypatch, capsys):
+def test_every_signal_that_would_end_a_training_is_caught():
+    left_alone = {getattr(signal, name, None) for name in NO_STOP | FAULTS | IGNORED_BY_PYTHON}
+    assert set(STOP_SIGNALS) == signal.valid_signals() - left_alone
+
+
+@pytest.mark.parametrize("number", [number for number in STOP_SIGNALS if number <= signal.SIGRTMIN])  # one real-time
+def test_a_signal_stops_after_the_step_with_a_snapshot(number, monkeypatch, capsys):
     monkeypatch.setattr(TrainingView, "step", lambda _, metrics: metrics.step == 3 and signal.raise_signal(number))
     handlers = signal.getsignal(number)
+    code = 128 + number
     assert main(["train", "--data", "foxes.txt", "--tokenizer", "char", *TINY, "--steps", "60"]) == code
     run = list_runs()[0]
     assert (run.state, run.step, RunFolder(run.path).snapshots()[-1]) == ("stopped", 3, 3)
