@@ -55,12 +55,11 @@ class AllHeads {
       this.tiles.arrange("layer");
       this.status.textContent = "Measuring every head on random tokens repeated twice …";
       this.root.dataset.drawn = "patterns";
-      /** @type {import("../../frontend/tiles.js").Scores} */
-      const scores = await fetchJson(this.data.sources.scores);
+      const [scores, best] = await Promise.all([this.data.sources.scores, this.data.sources.best].map(fetchJson));
       this.tiles.setScores(scores);
       this.tiles.arrange(this.data.order);
       this.summarise(scores);
-      this.showBest(await fetchJson(this.data.sources.best));
+      this.showBest(best);
       this.root.dataset.drawn = "scores";
     } catch (error) {
       this.status.textContent = error.message;
