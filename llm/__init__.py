@@ -1,12 +1,13 @@
 """LLM from Scratch: a language model that can be read, trained, sampled and taken apart.
 
-The public names below are imported when first used, so that `llm --help` does not wait for torch. Nothing else is
-imported, `typing` included: until `llm.cli` handles Ctrl-C, it would be a traceback.
+The public names below are imported when first used, so that `llm --help` does not wait for torch. Nothing that takes
+time is imported, `typing` included: until `llm.cli` handles Ctrl-C, it would be a traceback.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 
 TYPE_CHECKING = False  # type checkers take it for typing's
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ __all__ = [
     "sweep",
     "train",
 ]
+
+# A thread of torch's pool that waits for another one spins on its core, by default for milliseconds. Where other
+# programs keep the cores busy, it so keeps from its core the very thread that it waits for (docs/speed.md). Torch's
+# library, libgomp, reads this when torch is loaded: how many rounds to spin before a thread sleeps.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def __getattr__(name: str) -> object:
