@@ -35,7 +35,8 @@ def page() -> None:
     if len(runs) < 2:
         states.empty(
             "One more run" if runs else "Choose two runs",
-            "A comparison needs at least two. Train another with one setting changed, and see what that setting does.",
+            "A comparison needs at least two. Choose another run above, or train one with a setting changed and see "
+            "what that setting does.",
             "train.py", "Train a run",
         )  # fmt: skip
         return
