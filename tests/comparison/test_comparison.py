@@ -110,7 +110,7 @@ def test_bits_per_character_are_the_default_where_tokenizers_differ_and_nats_are
 
 def test_skills_have_their_error_and_what_looks_like_guessing_is_marked(tmp_path):
     runs = two(tmp_path)
-    change_rows(runs[0].summary.path, lambda rows: rows[-1].update(skills={"articles": 1.0, "unheard of": 0.6}))
+    change_rows(runs[0].summary.path, lambda rows: rows[-1].update(skills={"articles": 1.0, "unheard of": 0.7}))
     runs[0] = read_run(runs[0].summary.path, "A")
     articles, other = skill_grid(runs)
     assert (articles.skill, articles.easy, articles.scores[1]) == ("articles", True, None)
