@@ -5,6 +5,7 @@ import streamlit as st
 from components.run_branch import branch_section, show_origin
 from components.run_controls import controls, open_form
 from components.run_form import TITLES, choose_run, costs
+from components.run_queue import show_queue
 from components.shared import folders, states
 from components.shared.select_box import picked, select_box
 from components.shared.selection import WholeRun
@@ -50,6 +51,7 @@ def new_run() -> None:
     if under_way:
         st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
         st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
+    show_queue(None)
     ready = st.container()  # placed above the form, to be visible at once, but filled in after it
     try:
         chosen = choose_run()
@@ -58,8 +60,12 @@ def new_run() -> None:
             states.failed(error)
         return
     with ready:
-        started = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way),
-                            key=Session.TRAIN_START)  # fmt: skip
+        with st.container(horizontal=True):
+            started = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way),
+                                key=Session.TRAIN_START)  # fmt: skip
+            if under_way:
+                st.button("Add to the queue", icon=":material/playlist_add:", on_click=trainings.enqueue,
+                          args=(chosen,), key=Session.QUEUE_ADD)  # fmt: skip
         what = f"**{TITLES.get(str(chosen.architecture), chosen.architecture)} {chosen.size}**"
         st.caption(f"{what} with the {chosen.tokenizer_kind} tokenizer · {costs(chosen.model, chosen.training)}")
     if started:
@@ -96,6 +102,7 @@ def show_run(folder: RunFolder) -> None:
     here = trainings.get(folder.id)
     state, _ = trainings.state_of(folder)
     controls(folder, here, state)
+    show_queue(folder.id)
     branch_section(folder, config, state)
     figures(folder, config, state)
     view_sections("train", WholeRun(folder.id))

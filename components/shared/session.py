@@ -116,6 +116,12 @@ class Session(StrEnum):
     TRAIN_RECIPE = "train-recipe"
     TRAIN_LIVE = "live"
 
+    QUEUE_ADD = "queue-add"
+    QUEUE_REMOVE = "queue-remove"
+    QUEUE_NEXT = "queue-next"
+    QUEUE_SHOW = "queue-show"
+    QUEUE_DISMISS = "queue-dismiss"
+
     GENERATE_PROMPT = "generate-prompt"
     GENERATE_SAMPLING = "sampling"
     GENERATE_START = "generate-start"

@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from llm.background import queue
 from llm.runs.errors import RunNotSavedError
 from llm.runs.folder import RunFolder
 from llm.runtime import compute
+from llm.runtime.files import error_text
 from llm.runtime.process import process_wide
 from llm.training.branching import start_branch
 from llm.training.divergence import TrainingDiverged
@@ -93,10 +95,14 @@ class BackgroundRun:
                 compute.run(next, self.trainer)
             if self.trainer.finished:
                 self._set_state("finished", self.trainer.stop_reason or "")
+                start_next()
             else:
                 compute.run(self.trainer.snapshot, "stopped")
                 self._set_state("stopped")
-        except (TrainingDiverged, RunNotSavedError) as error:
+        except TrainingDiverged as error:
+            self._set_state("failed", str(error))
+            start_next()
+        except RunNotSavedError as error:  # nor could the next one be saved
             self._set_state("failed", str(error))
         except Exception as error:  # no memory left: no caller above this thread could report it
             _log.exception("run %s failed", self.id)
@@ -132,6 +138,36 @@ def start(new: NewRun) -> BackgroundRun:
         ValueError: another run is active, or the settings cannot work together; nothing has been written then.
     """
     return _start_only(lambda: start_new_run(new))
+
+
+def enqueue(new: NewRun) -> None:
+    """Start a run now if none is active, else once those before it have ended by themselves (`llm.background.queue`).
+
+    A run that a user stops, or that could not be saved, leaves the others waiting until `start_next`.
+    """
+    queue.add(new)
+    start_next()
+
+
+def start_next() -> BackgroundRun | None:
+    """Start the first run that waits, unless one is active; None: nothing was started.
+
+    A run that cannot be started leaves the queue with a report; if the reason is the disk, it goes on waiting.
+    """
+    with _lock():
+        for number, new in queue.waiting().items() if not active() else ():
+            try:
+                run = _launch(start_new_run(new))
+            except OSError as error:
+                queue.report(f"{new.title}: {error_text(error)}")
+                return None
+            except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch's, where memory is short
+                queue.report(f"{new.title}: {error_text(error)}")
+                queue.remove(number)
+            else:
+                queue.remove(number)
+                return run
+    return None
 
 
 def branch(path: Path | str, step: int, changes: Mapping[str, Any]) -> BackgroundRun:
@@ -187,17 +223,25 @@ def stop_all(timeout: float = 60) -> None:
 
 
 def _start_only(make_trainer: Callable[[], Trainer]) -> BackgroundRun:
-    with process_wide("runs lock", threading.Lock):  # if two tabs press Start together, the second is told of the first
+    with _lock():  # if two tabs press Start together, the second is told of the first
         for other in active():
             raise ValueError(
                 f"run {other.id} is {other.state} (step {other.trainer.step} of {other.trainer.config.steps}): "
                 "one run trains at a time; stop it before starting or resuming another"
             )
-        run = BackgroundRun(make_trainer())
-        registry = _registry()
-        registry.clear()  # free an ended run's weights and optimizer: its folder has them
-        registry[run.id] = run
-        return run
+        return _launch(make_trainer())
+
+
+def _launch(trainer: Trainer) -> BackgroundRun:
+    run = BackgroundRun(trainer)
+    registry = _registry()
+    registry.clear()  # free an ended run's weights and optimizer: its folder has them
+    registry[run.id] = run
+    return run
+
+
+def _lock() -> threading.Lock:
+    return process_wide("runs lock", threading.Lock)
 
 
 def _registry() -> dict[str, BackgroundRun]:

@@ -14,7 +14,9 @@ from llm.data import TextData, train_tokenizer
 from llm.data.token_cache import TokenCache
 from llm.data.whole_text import Corpus, WholeText
 from llm.model import Transformer
+from llm.runs.config import RunConfig
 from llm.runs.folder import RunFolder
+from llm.runs.labels import model_name
 from llm.runtime import compute
 from llm.runtime.processes import Processes
 from llm.tokenizers import Tokenizer
@@ -38,6 +40,14 @@ class NewRun:
     size: str | None = None
     implementation: Implementation = "fused"
     tokenizer: Tokenizer | None = None  # None: one is trained on the text
+
+    @property
+    def title(self) -> str:
+        """The run in one line, before there is one."""
+        config = RunConfig(
+            self.model, as_recorded(self.training, self.model), {"architecture": self.architecture, "size": self.size}
+        )
+        return f"{model_name(config)}, {self.training.steps:,} steps · {self.tokenizer_kind} · {self.text_name}"
 
     def corpus(self) -> Corpus:
         """The text with its tokenizer, which is trained unless there is one."""

@@ -1,0 +1,59 @@
+"""New runs that wait until the one that trains has ended, in the order in which they were added.
+
+The queue is the process's: it survives page switches, closed tabs and edited source files, not the end of the server.
+`llm.background.trainings` starts what waits.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+
+from llm.runtime.process import process_wide
+from llm.training.new_run import NewRun
+
+
+def add(new: NewRun) -> None:
+    """Let a run wait at the end of the queue."""
+    with _lock():
+        _runs()[next(_numbers())] = new
+
+
+def waiting() -> dict[int, NewRun]:
+    """The runs that wait, first come first, by a number that stays theirs."""
+    with _lock():
+        return dict(_runs())
+
+
+def remove(number: int) -> None:
+    """Take a run out of the queue, if it still waits."""
+    with _lock():
+        _runs().pop(number, None)
+
+
+def report(problem: str) -> None:
+    """Keep why a run could not be started, until `forget_problems`."""
+    problems().append(problem)
+
+
+def problems() -> list[str]:
+    """Why runs of the queue could not be started."""
+    return process_wide("queue problems", list)
+
+
+def forget_problems() -> None:
+    """They have been read."""
+    problems().clear()
+
+
+def _runs() -> dict[int, NewRun]:
+    return process_wide("queue", dict)
+
+
+def _numbers() -> Iterator[int]:
+    return process_wide("queue numbers", itertools.count)
+
+
+def _lock() -> threading.Lock:
+    return process_wide("queue lock", threading.Lock)

@@ -1,0 +1,54 @@
+"""The queue on the page Train: add, see, remove, go on."""
+
+import pytest
+from app_pages import button, open_page, texts, tiny_run
+
+from llm.background import queue, trainings
+
+
+@pytest.fixture(autouse=True)
+def empty_queue():
+    yield
+    for number in queue.waiting():
+        queue.remove(number)
+    queue.forget_problems()
+
+
+def test_a_run_waits_is_shown_on_every_page_of_a_run_and_is_removed(home):
+    path = tiny_run(home)
+    app = open_page("train")
+    assert "queue-add" not in {found.key for found in app.button}  # nothing trains: Start does it
+    button(app, "train-start").click().run()
+    form = open_page("train", new="1")
+    button(form, "queue-add").click().run()
+    button(form, "queue-add").click().run()
+    assert not form.exception
+    first, second = queue.waiting()
+    assert "**Queue** · 2 runs; the first starts when the one that trains has ended" in texts(form)
+    assert texts(form).count("gpt small, 450 steps · bpe · training.txt") == 2
+
+    app = open_page("train", run=path.name)
+    button(app, f"queue-remove-{first}").click().run()
+    assert list(queue.waiting()) == [second] and "**Queue** · 1 run starts" in texts(app)
+    button(app, "queue-show").click().run()
+    assert app.query_params["run"] == trainings.active()[0].id
+
+
+def test_a_queue_that_waits_goes_on_with_one_press_and_says_what_could_not_start(home):
+    app = open_page("train")
+    button(app, "train-start").click().run()
+    (run,) = trainings.active()
+    form = open_page("train", new="1")
+    button(form, "queue-add").click().run()
+    run.stop()
+    assert run.wait("stopped", timeout=60)
+    queue.report("gpt small, 3 steps: the text is too short")
+    form.run()
+    assert "**Queue** · 1 run waits" in texts(form)
+    assert "A run of the queue could not be started. gpt small, 3 steps: the text is too short" in texts(form)
+    button(form, "queue-dismiss").click().run()
+    assert "could not be started" not in texts(form)
+    button(form, "queue-next").click().run()
+    assert not form.exception
+    (next_run,) = trainings.active()
+    assert next_run.id != run.id and form.query_params["run"] == next_run.id and queue.waiting() == {}
