@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from components.shared import folders, forms, recipe
+from components.shared import folders, forms, recipe, uploads
+from components.shared.form_values import LARGEST_VOCABULARY, SMALLEST_VOCABULARY
 from components.shared.select_box import select_box
 from components.shared.session import Session
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.costs import flops_per_token, memory, parameter_count
-from llm.data import decode_text, read_text
+from llm.data import read_text
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
 from llm.registry import registry
 from llm.runtime.device import resolved_precision
-from llm.runtime.files import write_bytes
 from llm.runtime.text import readable_name
 from llm.tokenizers import DEFAULT_TOKENIZER
 from llm.tokenizers import REGISTRY as TOKENIZERS
@@ -26,7 +25,6 @@ if TYPE_CHECKING:  # it imports torch, for which the page Home does not wait
     from llm.training.new_run import NewRun
 
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
-MAX_NAME_BYTES = 255  # on nearly every file system
 TEXT_HELP = (
     "training.txt: short stories of one village. strangers.txt: the same, but half of them are about strangers whose "
     "names are in no other story, so that a model has to look them up, which the page *Circuit* shows."
@@ -50,7 +48,7 @@ def choose_text() -> tuple[str, str]:
     if upload is not None and st.session_state.get(Session.TRAIN_UPLOADED) != upload.file_id:
         # once per upload, so that another text can be chosen later
         st.session_state[Session.TRAIN_UPLOADED] = upload.file_id
-        st.session_state[Session.TRAIN_TEXT] = _store(upload.name, upload.getvalue())
+        st.session_state[Session.TRAIN_TEXT] = uploads.store(upload.name, upload.getvalue())
     with left:
         texts = [*folders.BUILT_IN_TEXTS, *sorted(folders.uploads().glob("*"))]
         path = select_box("Text", {text: _text_name(text) for text in texts}, Session.TRAIN_TEXT, folders.DEFAULT_TEXT,
@@ -80,28 +78,6 @@ def _beginning(text: str, characters: int = 280) -> str:
     """The first words of a text, on one line."""
     line = " ".join(text[: 2 * characters].split())
     return line if len(line) <= characters else line[:characters].rsplit(" ", 1)[0] + " …"
-
-
-def _store(name: str, content: bytes) -> Path:
-    """Store an upload; under another name if a different text has this name.
-
-    Raises ValueError for a file that is empty or not UTF-8, and does not store it.
-    """
-    decode_text(content, name)
-    folders.uploads().mkdir(parents=True, exist_ok=True)
-    path = folders.uploads() / _short(Path(name).name)
-    if path.exists() and path.read_bytes() != content:
-        path = path.with_name(_short(path.name, f"-{hashlib.sha256(content).hexdigest()[:8]}"))
-    if not path.exists():
-        write_bytes(path, content)
-    return path
-
-
-def _short(name: str, mark: str = "") -> str:
-    """A file name with `mark` before its suffix, its stem cut so that a file system takes it."""
-    stem, suffix = Path(name).stem, Path(name).suffix
-    room = MAX_NAME_BYTES - len((mark + suffix).encode())
-    return stem.encode()[:room].decode(errors="ignore") + mark + suffix
 
 
 def choose_architecture() -> str:
@@ -180,8 +156,8 @@ def choose_run() -> NewRun:
         d_vocab = None
         if entry.default_d_vocab is not None:
             d_vocab = int(
-                st.number_input("Vocabulary size", 260, 65536, entry.default_d_vocab, 256, key=Session.TRAIN_VOCAB,
-                                persist_state="session")
+                st.number_input("Vocabulary size", SMALLEST_VOCABULARY, LARGEST_VOCABULARY, entry.default_d_vocab, 256,
+                                key=Session.TRAIN_VOCAB, persist_state="session")
             )  # fmt: skip
     expected = d_vocab or entry.expected_d_vocab(text)
     model = choose_model(architecture, size, expected)

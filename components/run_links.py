@@ -1,22 +1,34 @@
-"""Links from a run on the page Train to the pages that use it."""
+"""Links from a run to the pages that use it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import streamlit as st
 
 from components.shared.session import Address, Session
 
-LOOK_INSIDE = {
-    "attention.py": ("Attention", ":material/visibility:"),
-    "circuit.py": ("Circuit", ":material/account_tree:"),
+PAGES = {  # label, icon, and the name of the run in the page's address
+    "train.py": ("Train", ":material/model_training:", Address.RUN),
+    "generate.py": ("Generate", ":material/edit_note:", Address.RUN),
+    "compare.py": ("Compare", ":material/compare_arrows:", Address.RUNS),
+    "attention.py": ("Attention", ":material/visibility:", Address.RUN),
+    "circuit.py": ("Circuit", ":material/account_tree:", Address.RUN),
+    "inside.py": ("Inside", ":material/biotech:", Address.RUN),
+    "code.py": ("Code", ":material/code:", Address.RUN),
 }
+ON_TRAIN = ("compare.py", "attention.py", "circuit.py")
 
 
 def links(run_id: str) -> None:
-    """A button to generate text with the run, and links to where one compares it and looks inside it."""
-    run = {Address.RUN.value: run_id}
+    """On the page Train: a button to generate text with the run, and links to compare it and to look inside it."""
     if st.button("Generate text", icon=":material/edit_note:", key=Session.TRAIN_GENERATE):
-        st.switch_page("generate.py", query_params=run)
-    st.page_link("compare.py", label="Compare", icon=":material/compare_arrows:", query_params=[(Address.RUNS, run_id)])
-    for page, (label, icon) in LOOK_INSIDE.items():
-        st.page_link(page, label=label, icon=icon, query_params=run)
+        st.switch_page("generate.py", query_params={Address.RUN.value: run_id})
+    page_links(run_id, ON_TRAIN)
+
+
+def page_links(run_id: str, pages: Iterable[str] = PAGES) -> None:
+    """A link to each of these pages, which then shows the run."""
+    for page in pages:
+        label, icon, name = PAGES[page]
+        st.page_link(page, label=label, icon=icon, query_params=[(name, run_id)])

@@ -60,15 +60,15 @@ def latest_runs() -> None:
     if not runs:
         st.caption("None yet. The first one takes a minute.")
     for run in runs[:LATEST]:
-        with st.container(horizontal=True, vertical_alignment="center", border=True):
-            st.text(run.label)
-            st.caption(run.state)
-            st.space("stretch")
+        with st.container(border=True):
+            about, open_with = st.columns([3, 1], vertical_alignment="center")
+            about.text(f"{run.label} · {run.state}")
             there = [(Address.RUN, run.id)]
-            st.page_link("train.py", label="Open", query_params=there, icon=":material/show_chart:")
-            st.page_link("generate.py", label="Generate", query_params=there, icon=":material/edit_note:")
+            with open_with.container(horizontal=True, horizontal_alignment="right"):
+                st.page_link("train.py", label="Open", query_params=there, icon=":material/show_chart:")
+                st.page_link("generate.py", label="Generate", query_params=there, icon=":material/edit_note:")
     if len(runs) > LATEST:
-        st.caption(f"And {len(runs) - LATEST} more, on the Generate page.")
+        st.page_link("runs.py", label=f"And {len(runs) - LATEST} more", icon=":material/table_rows:")
 
 
 page()

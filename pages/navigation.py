@@ -12,6 +12,7 @@ chosen = st.navigation(
         "": [st.Page("home.py", title="Home", icon=":material/home:", default=True)],
         "Make": [
             st.Page("train.py", title="Train", icon=":material/model_training:", url_path="train"),
+            st.Page("runs.py", title="Runs", icon=":material/table_rows:", url_path="runs"),
             st.Page("generate.py", title="Generate", icon=":material/edit_note:", url_path="generate"),
             st.Page("compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
         ],

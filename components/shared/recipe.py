@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import streamlit as st
-
-from components.shared import folders, forms
-from components.shared.session import Session
+from components.shared import folders, form_values
 from llm.checkpoints import RunConfig
-from llm.config import ModelConfig, TrainingConfig
-from llm.presets import preset
+from llm.config import ModelConfig
 
 TEXT = folders.STRANGERS_TEXT
 ARCHITECTURE, SIZE = "llama", "small"
@@ -24,15 +20,7 @@ IN_WORDS = (
 
 def fill_in() -> None:
     """Choose these settings in the form of a new run, from its next rerun."""
-    model, training = preset(ARCHITECTURE, SIZE, d_vocab=1), TrainingConfig()
-    chosen: dict[str, object] = {
-        Session.TRAIN_TEXT: TEXT, Session.TRAIN_ARCHITECTURE: ARCHITECTURE, Session.TRAIN_SIZE: SIZE,
-    }  # fmt: skip
-    key = Session.TRAIN_MODEL.of(ARCHITECTURE, SIZE)
-    chosen |= {forms.control_key(key, name, getattr(model, name)): value for name, value in MODEL.items()}
-    key = Session.TRAIN_TRAINING
-    chosen |= {forms.control_key(key, name, getattr(training, name)): value for name, value in TRAINING.items()}
-    st.session_state.update(chosen)
+    form_values.fill_in(ARCHITECTURE, SIZE, MODEL, TRAINING, TEXT)
 
 
 def differences(config: RunConfig) -> list[str]:

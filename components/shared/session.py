@@ -23,6 +23,9 @@ class Address(StrEnum):
     VIEW = "view"
     # Train: the form, even while a run is under way
     NEW = "new"
+    # Runs
+    SEARCH = "search"
+    COLUMNS = "columns"
     # Compare
     RUNS = "runs"  # ids with dots between them
     AXIS = "axis"
@@ -121,6 +124,24 @@ class Session(StrEnum):
     QUEUE_NEXT = "queue-next"
     QUEUE_SHOW = "queue-show"
     QUEUE_DISMISS = "queue-dismiss"
+
+    RUNS_SEARCH = "runs-search"
+    RUNS_COLUMNS = "runs-columns"
+    RUNS_FILTER = "runs-filter"
+    RUNS_TABLE = "runs-table"
+    RUNS_LISTED = "runs-listed"  # the ids of the runs in the table, in its order
+    RUNS_RUN = "runs-run"
+    RUNS_NAME = "runs-name"
+    RUNS_TAGS = "runs-tags"
+    RUNS_NOTE = "runs-note"
+    RUNS_WRITE = "runs-write"
+    RUNS_DUPLICATE = "runs-duplicate"
+    RUNS_DELETE = "runs-delete"
+    RUNS_UNDO = "runs-undo"
+    RUNS_RESTORE = "runs-restore"
+    RUNS_REMOVE = "runs-remove"
+    RUNS_DELETED = "runs-deleted"  # the id of the run that this tab has just deleted
+    RUNS_PROBLEM = "runs-problem"  # why the last change of a run failed, until it has been shown
 
     GENERATE_PROMPT = "generate-prompt"
     GENERATE_SAMPLING = "sampling"

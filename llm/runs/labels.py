@@ -31,7 +31,7 @@ def model_name(config: RunConfig) -> str:
 def differences(config: RunConfig) -> list[str]:
     """The fields that differ from the preset and from the training settings that suit it, each in a word or two.
 
-    Empty for a run that names no preset of this version. Derived widths come last.
+    Empty for a run that names no preset of this version. Parts of the model come first, derived widths last.
     """
     architecture, size = config.about(str, "architecture"), config.about(str, "size")
     if architecture not in ARCHITECTURES or size not in SIZES:
@@ -50,8 +50,9 @@ def differences(config: RunConfig) -> list[str]:
         if name not in LEFT_OUT
         and getattr(training, name) != (field.default if name in REGISTRY_MODULES else getattr(usual, name))
     ]
+    parts = [in_model.pop(name) for name in REGISTRY_MODULES if name in in_model]
     derived = [in_model.pop(name) for name in DERIVED if name in in_model]
-    return [*in_model.values(), *in_training, *derived]
+    return [*parts, *in_model.values(), *in_training, *derived]
 
 
 def shortened(text: str) -> str:

@@ -109,15 +109,15 @@ def labelled(runs: list[RunSummary]) -> list[RunSummary]:
     """
     labels = [_label(run) for run in runs]
     count, taken = Counter(labels), set[str]()
-    labelled = []
+    found = []
     for run, label in zip(runs, labels, strict=True):
         if count[label] > 1:
             label = _label(run, "%Y %H:%M:%S")
         while label in taken:
             label += f" · {run.id}"
         taken.add(label)
-        labelled.append(replace(run, label=label))
-    return labelled
+        found.append(replace(run, label=label))
+    return found
 
 
 def _label(run: RunSummary, time_format: str = "%H:%M") -> str:

@@ -16,7 +16,7 @@ from app_server import HENS, assert_accessible_and_fitting, run_without_question
 from playwright.sync_api import Page
 
 from components.views import views
-from llm.checkpoints import RunFolder
+from llm.checkpoints import RunFolder, RunNotes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,6 +34,7 @@ PAGES = {  # with what shows that a page is complete
     "": ".llm-pathway-stage",
     "train?new=1": "text=All model settings",
     "train?run={run}": ".llm-live-chart .annotation-text",
+    "runs?run={run}": "text=Save",
     "generate?run={run}&prompt={markup}": "text=Earlier texts",
     "compare?runs={run}.20010101000000&prompt={markup}": "[data-drawn=comparison]",
     "tokenizer?text={markup}": ".llm-token",
@@ -69,6 +70,7 @@ def run(server) -> Path:
     (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     sample = {"text": MARKUP, "prompt": MARKUP, "step": 1, "sampling": {"temperature": 1, "stop": MARKUP}, "created": 1}
     RunFolder(path).append_sample(sample)
+    RunFolder(path).write_notes(RunNotes(MARKUP[-80:], MARKUP, tuple(part[:30] for part in MARKUP.split())))
     shutil.copytree(path, path.with_name("20010101000000"))  # to compare it with
     damaged = path.with_name("20000101000000")
     damaged.mkdir()

@@ -15,7 +15,7 @@ from components.routes import run as run_route
 from llm.checkpoints import list_runs
 
 FILES = ["config.json", "metrics.jsonl", "status.json", "text.txt"]
-PAGES = ["home", "train", "generate", "compare", "tokenizer", "attention", "inside", "code"]
+PAGES = ["home", "train", "runs", "generate", "compare", "tokenizer", "attention", "inside", "code"]
 
 
 def test_every_page_opens_beside_odd_runs_and_says_what_is_wrong(home):
@@ -36,7 +36,7 @@ def test_every_page_opens_beside_odd_runs_and_says_what_is_wrong(home):
     with within(120):
         for page in PAGES:
             open_page(page)
-        for page, run in itertools.product(("train", "generate", "inside", "code"), odd.values()):
+        for page, run in itertools.product(("train", "runs", "generate", "inside", "code"), odd.values()):
             open_page(page, run=run)
 
 
@@ -73,7 +73,7 @@ def test_pages_and_routes_answer_for_runs_with_missing_and_mistyped_fields(home,
             answer(path)
     else:
         file.write_bytes(b"\n".join(lines) + b"\n")
-        for page in ("train", "generate"):
+        for page in ("train", "runs", "generate"):
             app = open_page(page, run=path.name)
             assert not app.exception
         answer(path)

@@ -5,7 +5,7 @@ import os
 import pytest
 from app_pages import TEXT, button, open_page, texts, tiny_run
 
-from components.run_form import _store
+from components.shared.uploads import store
 from llm.background import generations, trainings
 from llm.checkpoints import RunFolder, list_runs
 
@@ -182,7 +182,7 @@ def test_texts_of_any_name_can_be_chosen(home):
 
 def test_uploads_with_the_longest_name_are_all_stored(home):
     name = "é" * 125 + "x.txt"  # 255 bytes
-    paths = [_store(name, content.encode()) for content in (TEXT, TEXT + "2", TEXT)]
+    paths = [store(name, content.encode()) for content in (TEXT, TEXT + "2", TEXT)]
     assert [path.read_bytes() for path in paths] == [TEXT.encode(), (TEXT + "2").encode(), TEXT.encode()]
     assert paths[0] == paths[2] and len(os.fsencode(paths[1].name)) <= 255
 

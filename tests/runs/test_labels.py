@@ -13,7 +13,7 @@ from llm.config import TrainingConfig
 from llm.presets import preset
 from llm.runs.config import RunConfig
 from llm.runs.labels import model_name
-from llm.runs.listing import RunSummary, _labelled, list_runs
+from llm.runs.listing import RunSummary, labelled, list_runs
 from llm.runs.notes import RunNotes
 
 
@@ -31,6 +31,8 @@ def name(model=None, training=None, **about):
         ({"positional": "alibi"}, {}, "llama small + alibi"),
         ({"positional": "none"}, {}, "llama small + positional none"),
         ({"n_layers": 2, "bias": True, "dropout": 0.1}, {}, "llama small + n_layers 2 + bias + dropout 0.1"),
+        ({"n_layers": 2, "positional": "alibi", "activation": "gelu", "norm": "layernorm"}, {},
+         "llama small + layernorm + alibi + gelu + 2 more"),
         ({"norm_position": "post"}, {"seed": 1}, "llama small + norm_position post + seed 1"),
         ({}, {"optimizer": "adamw", "schedule": "constant"}, "llama small + optimizer adamw + schedule constant"),
         ({}, {"learning_rate": 0.0005}, "llama small + learning_rate 0.0005"),
@@ -90,9 +92,9 @@ def test_no_two_labels_are_equal(parts):
         )
         for number, (created, name, problem) in enumerate(parts)
     ]  # fmt: skip
-    labels = [run.label for run in _labelled(runs)]
+    labels = [run.label for run in labelled(runs)]
     assert len(set(labels)) == len(labels)
-    assert [dataclasses.replace(run, label="") for run in _labelled(runs)] == runs
+    assert [dataclasses.replace(run, label="") for run in labelled(runs)] == runs
 
 
 def test_a_given_name_stands_first(tmp_path):

@@ -1,0 +1,192 @@
+"""The table of runs: which columns it has, which runs it shows, and which run is chosen in it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from components.shared.session import Address, Session, forget
+from components.shared.text_box import text_box
+from llm.checkpoints import RunFolder, RunSummary
+from llm.runs.labels import differences
+from llm.runs.notes import one_line
+from llm.runs.table import column_names, run_rows
+
+# columns that the table has beside those of `llm.runs_table`
+TITLE, CURVE, SEARCHED = "title", "loss_curve", "searched"
+HEADINGS = {
+    TITLE: "Run",
+    CURVE: "Loss curve",
+    "step": "Step",
+    "steps": "Of steps",
+    "loss": "Validation loss",
+    "state": "State",
+    "tags": "Tags",
+    "text_name": "Text",
+    "tokenizer": "Tokenizer",
+    "parameters": "Parameters",
+    "created": "Started",
+    "disk_bytes": "On disk, MB",
+    "model": "Model",
+    "name": "Name",
+    "note": "Note",
+    "architecture": "Architecture",
+    "size": "Size",
+    "standard_error": "Standard error of the loss",
+    "problem": "Problem",
+    "id": "Id",
+}
+DEFAULT = [CURVE, "step", "loss", "state", "tags", "text_name", "tokenizer", "parameters", "created", "disk_bytes"]
+NEVER = ("path", "label", SEARCHED, TITLE)  # the title is always there
+MOST_VALUES = 12  # of a number: more of them are filtered by a range
+
+
+def run_table(runs: list[RunSummary]) -> pd.DataFrame:
+    """One row a run, as `llm.runs_table` has them, with the run's title and the course of its loss."""
+    rows = run_rows(runs)
+    for row in rows:
+        row["path"] = str(row["path"])
+    table = pd.DataFrame(rows, columns=column_names(rows)).convert_dtypes()  # whole numbers stay whole
+    table[TITLE] = [run.title for run in runs]
+    table[CURVE] = [RunFolder(run.path).loss_curve() if run.problem is None else [] for run in runs]
+    table[SEARCHED] = [_searched(run) for run in runs]
+    table["disk_bytes"] = table["disk_bytes"] / 1e6
+    return table
+
+
+def _searched(run: RunSummary) -> str:
+    """What the search looks at: also what the label leaves out for brevity."""
+    differing = [] if run.config is None else differences(run.config)
+    return " ".join((run.label, run.notes.note, *run.notes.tags, run.id, *differing)).lower()
+
+
+def choose_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs that the search and the filters leave."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = text_box(
+            st.text_input, "Search", Address.SEARCH, Session.RUNS_SEARCH, str, width=320, icon=":material/search:",
+            placeholder="alibi, a name, a tag …",
+            help="Runs whose settings, name, note or tags contain all of these words",
+        )  # fmt: skip
+        with st.popover("Filter", icon=":material/filter_alt:"):
+            kept = _filters(table)
+        with st.popover("Columns", icon=":material/view_column:"):
+            _choose_columns(table)
+    for word in words.lower().split():
+        kept &= table[SEARCHED].str.contains(word, regex=False)
+    return table[kept]
+
+
+def _choose_columns(table: pd.DataFrame) -> None:
+    """Choose the columns; the address keeps them, and the tab too while it shows another page."""
+    key = Session.RUNS_COLUMNS
+    options = [name for name in dict.fromkeys([*HEADINGS, *table.columns]) if name in table and name not in NEVER]
+    wanted = st.session_state.get(key) or st.query_params.get(Address.COLUMNS, "").split(",")
+    st.session_state[key] = [name for name in wanted if name in options] or DEFAULT
+    _several("Columns of the table", options, key, format_func=heading,
+             help="Every setting of the model and of the training, and what was measured last")  # fmt: skip
+    if shown_columns() == DEFAULT:
+        forget(Address.COLUMNS)
+    else:
+        st.query_params[Address.COLUMNS] = ",".join(shown_columns())
+
+
+def shown_columns() -> list[str]:
+    """The chosen columns."""
+    chosen: list[str] = st.session_state[Session.RUNS_COLUMNS]
+    return chosen
+
+
+def heading(column: str) -> str:
+    """A column's name for people; of a config's field or a measure its own, as code, because it can be any text."""
+    return HEADINGS.get(column) or f"`{one_line(column).replace('`', '')}`"
+
+
+def _filters(table: pd.DataFrame) -> pd.Series[bool]:
+    """Choose columns to filter by, and their values; returns which rows are left."""
+    kept = pd.Series(True, index=table.index)
+    options = [name for name in table.columns if name not in (*NEVER, CURVE, "id", "note")]
+    chosen = _several("Filter by", options, Session.RUNS_FILTER, format_func=heading, placeholder="Any column")
+    for name in chosen:
+        values, key = table[name], Session.RUNS_FILTER.of(name)
+        if name == "tags":
+            tags = set(_several(heading(name), sorted({tag for run in values for tag in run}), key))
+            kept &= values.map(lambda run, tags=tags: tags <= set(run))
+        elif _has_range(values):
+            kept &= _between(heading(name), values, key)
+        elif wanted := _several(heading(name), sorted({str(value) for value in values.dropna()}), key):
+            kept &= values.astype(str).isin(wanted)
+    return kept
+
+
+def _has_range(values: pd.Series[Any]) -> bool:
+    """Whether a column holds so many numbers that one chooses from where to where."""
+    kinds = pd.api.types
+    return kinds.is_float_dtype(values) or (kinds.is_numeric_dtype(values) and values.nunique() > MOST_VALUES)
+
+
+def _between(label: str, values: pd.Series[Any], key: str) -> pd.Series[bool]:
+    """Choose a range of numbers; returns which rows are in it: all, as long as neither end is chosen."""
+    low, high = (
+        st.number_input(f"{label} {end}", value=None, format="%g", key="-".join((key, end)), persist_state="session")
+        for end in ("from", "to")
+    )
+    if low is None and high is None:
+        return pd.Series(True, index=values.index)
+    return values.between(-math.inf if low is None else low, math.inf if high is None else high).fillna(False)
+
+
+def _several(label: str, options: list[str], key: str, **more: Any) -> list[str]:
+    """Choose any of the options; what was chosen before and is no option any more is forgotten."""
+    st.session_state[key] = [value for value in st.session_state.get(key, []) if value in options]
+    chosen: list[str] = st.multiselect(label, options, key=key, width=420, persist_state="session", **more)
+    return chosen
+
+
+def choose_in_table(table: pd.DataFrame) -> None:
+    """Show the table; a click on a run opens it. The address holds the run that is open."""
+    ids, key = list(table["id"]), Session.RUNS_TABLE
+    st.session_state[Session.RUNS_LISTED] = ids
+    opened = st.query_params.get(Address.RUN)
+    st.session_state[key] = {"selection": {"rows": [ids.index(opened)] if opened in ids else []}}
+    losses = [loss for curve in table[CURVE] for loss in curve]
+    st.dataframe(
+        table.drop(columns=SEARCHED), key=key, on_select=_open_clicked, selection_mode=["single-row", "single-cell"],
+        hide_index=True, column_order=[TITLE, *shown_columns()], column_config=_columns(table, losses),
+        placeholder="",
+    )  # fmt: skip
+
+
+def _open_clicked() -> None:
+    """Open the run whose row, or a cell of whose row, was clicked."""
+    selection = st.session_state[Session.RUNS_TABLE]["selection"]
+    rows = [*(row for row, _ in selection.get("cells", [])), *selection.get("rows", [])]
+    if rows:
+        st.query_params[Address.RUN] = st.session_state[Session.RUNS_LISTED][rows[0]]
+    else:
+        forget(Address.RUN)
+
+
+def _columns(table: pd.DataFrame, losses: list[float]) -> dict[str, Any]:
+    """How each column is shown. All curves have the same scale, so that they compare."""
+    kinds = st.column_config
+    shown: dict[str, Any] = {name: kinds.Column(heading(name)) for name in table.columns}
+    for name in table.columns:
+        if pd.api.types.is_float_dtype(table[name]):
+            shown[name] = kinds.NumberColumn(heading(name), format="%.4g")
+    for name in ("step", "steps", "parameters"):
+        shown[name] = kinds.NumberColumn(heading(name), format="localized")
+    return shown | {
+        TITLE: kinds.TextColumn(heading(TITLE), pinned=True, width=260),
+        CURVE: kinds.LineChartColumn(
+            heading(CURVE), y_min=min(losses, default=0), y_max=max(losses, default=1), width="small",
+            help="Validation loss at each evaluation, on one scale for all runs",
+        ),
+        "tags": kinds.ListColumn(heading("tags")),
+        "loss": kinds.NumberColumn(heading("loss"), format="%.3f"),
+        "created": kinds.DatetimeColumn(heading("created"), format="D MMM YYYY, HH:mm"),
+        "disk_bytes": kinds.NumberColumn(heading("disk_bytes"), format="%.1f"),
+    }  # fmt: skip

@@ -1,0 +1,83 @@
+"""Runs: all of them in a table, with any setting, metric or skill as a column; name, duplicate, delete and restore."""
+
+import streamlit as st
+
+from components.run_card import delete_button, deleted_row, duplicate_button, edit_notes, undo
+from components.run_links import page_links
+from components.run_table import choose_in_table, choose_rows, run_table
+from components.shared import folders, states
+from components.shared.select_box import picked, select_box
+from components.shared.session import Address, Session, forget
+from llm.checkpoints import RunSummary, deleted_runs, list_runs
+from llm.runs.disk import disk_bytes
+
+
+def page() -> None:
+    """The table, the run that is open in it, and the deleted runs."""
+    st.title("Runs")
+    st.markdown(
+        "Every training run in one table. Choose its columns, click a run to open it, and give it a name, so that you "
+        "find it again."
+    )
+    undo()
+    with states.loading("Reading the runs"):
+        runs = list_runs(folders.checkpoints())
+        table = run_table(runs)
+    if runs:
+        shown = choose_rows(table)
+        choose_in_table(shown)
+        megabytes = table["disk_bytes"].sum()
+        st.caption(f"{len(shown):,} of {len(runs):,} runs · all take {megabytes:,.0f} MB on the disk")
+        if (run := choose_run(runs)) is not None:
+            show_run(run)
+    else:
+        states.empty("No run yet", "A run is one training of a model. The first one takes a minute.",
+                     "train.py", "Train your first model")  # fmt: skip
+    show_deleted()
+
+
+def choose_run(runs: list[RunSummary]) -> RunSummary | None:
+    """Choose the run to open by its label, as a click in the table does."""
+    known = {run.id: run for run in runs}
+    wanted = st.query_params.get(Address.RUN)
+    if wanted is not None and wanted not in known:
+        states.failed(f"There is no run {wanted[:80]} in {folders.checkpoints()}; choose one of these.")
+        forget(Address.RUN)
+    st.session_state[Session.RUNS_RUN] = st.query_params.get(Address.RUN)
+    run_id = select_box("Open a run", {run.id: run.label for run in runs}, Session.RUNS_RUN, on_change=open_picked,
+                        placeholder="Click a run in the table, or choose one here")  # fmt: skip
+    return known.get(run_id)
+
+
+def open_picked() -> None:
+    """Open the run that was chosen from the list."""
+    st.query_params[Address.RUN] = picked(Session.RUNS_RUN)
+
+
+def show_run(run: RunSummary) -> None:
+    """The open run: links to the pages that use it, what was written about it, and what can be done with it."""
+    with st.container(border=True):
+        if run.problem is not None:
+            states.failed(run.problem)
+        else:
+            with st.container(horizontal=True):
+                page_links(run.id)
+        edit_notes(run)
+        with st.container(horizontal=True):
+            if run.problem is None:
+                duplicate_button(run)
+            delete_button(run)
+
+
+def show_deleted() -> None:
+    """The deleted runs, if there are any."""
+    deleted = deleted_runs(folders.checkpoints())
+    if not deleted:
+        return
+    sizes = {run.id: disk_bytes(run.path) / 1e6 for run in deleted}
+    with st.expander(f"Deleted runs: {len(deleted):,}, {sum(sizes.values()):,.0f} MB", icon=":material/delete:"):
+        for run in deleted:
+            deleted_row(run, sizes[run.id])
+
+
+page()

@@ -1,0 +1,190 @@
+"""The page Runs: find a run, open it, name it, duplicate, delete and restore it."""
+
+import json
+import shutil
+
+import pytest
+import streamlit as st
+from app_pages import PROJECT, TEXT, button, open_page, texts, tiny_run
+from run_folders import change_config, new_run
+
+from components.run_card import _delete
+from components.run_table import CURVE, DEFAULT, TITLE
+from llm.checkpoints import RunFolder, RunNotes, deleted_runs, list_runs
+
+FIRST, SECOND, DAMAGED = "20260131120001", "20260131120002", "20000101000000"
+
+
+@pytest.fixture
+def runs(home):
+    """Two runs, one of them with another position scheme, and a damaged one; their folder."""
+    path = tiny_run(home)
+    checkpoints = path.parent
+    path.rename(checkpoints / FIRST)
+    shutil.copytree(checkpoints / FIRST, checkpoints / SECOND)
+    change_config(checkpoints / SECOND, lambda config: config["model"].update(positional="alibi"))
+    RunFolder(checkpoints / FIRST).write_notes(RunNotes("The first", "a baseline", ("good",)))
+    (checkpoints / DAMAGED).mkdir()
+    (checkpoints / DAMAGED / "config.json").write_text("{")
+    return checkpoints
+
+
+def table(app):
+    """What the table shows, by run."""
+    return app.dataframe[0].value.set_index("id")
+
+
+def control(app, kind, label):
+    return next(control for control in app.get(kind) if control.label == label)
+
+
+def test_a_new_user_is_led_to_a_first_run(home):
+    app = open_page("runs")
+    assert "No run yet" in texts(app) and not app.dataframe
+
+
+def test_the_table_has_a_row_for_every_run_and_says_what_differs(runs):
+    app = open_page("runs")
+    shown = table(app)
+    assert list(shown.index) == [SECOND, FIRST, DAMAGED]
+    assert list(shown[TITLE][:2]) == [list_runs(runs)[0].model, "The first"]
+    assert "alibi" in list_runs(runs)[0].label
+    assert len(shown[CURVE][FIRST]) == 3 and list(shown[CURVE][DAMAGED]) == []
+    assert shown["model.n_layers"][FIRST] == 1 and "3 of 3 runs" in texts(app)
+    assert list(app.dataframe[0].proto.column_order) == [TITLE, *DEFAULT]
+
+
+def test_any_setting_can_be_a_column_and_a_link_keeps_it(runs):
+    app = open_page("runs")
+    control(app, "multiselect", "Columns of the table").set_value(["loss", "model.positional"]).run()
+    assert list(app.dataframe[0].proto.column_order) == [TITLE, "loss", "model.positional"]
+    assert app.query_params["columns"] == "loss,model.positional"
+    other = open_page("runs", columns="training.seed,nonsense", search="alibi")
+    assert list(other.dataframe[0].proto.column_order) == [TITLE, "training.seed"]
+    assert list(table(other).index) == [SECOND]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("baseline", [FIRST]), ("GOOD first", [FIRST]), ("damaged", [DAMAGED]), ("gpt alibi d_head", [SECOND]),
+     ("[", [DAMAGED]), ("zebra", [])],
+)  # fmt: skip
+def test_search_finds_runs_by_label_note_and_tag(runs, words, expected):
+    if words == "[":  # no regular expression
+        (runs / DAMAGED / "config.json").write_text('{"model": {"d_vocab": []}, "training": {}}')
+    app = open_page("runs", search=words)
+    assert list(table(app).index) == expected
+
+
+def test_runs_are_filtered_by_any_column(runs):
+    app = open_page("runs")
+    control(app, "multiselect", "Filter by").set_value(["model.positional", "tags", "loss"]).run()
+    control(app, "multiselect", "`model.positional`").set_value(["alibi"]).run()
+    assert list(table(app).index) == [SECOND]
+    control(app, "multiselect", "`model.positional`").set_value([]).run()
+    control(app, "multiselect", "Tags").set_value(["good"]).run()
+    assert list(table(app).index) == [FIRST]
+    control(app, "multiselect", "Tags").set_value([]).run()
+    control(app, "number_input", "Validation loss from").set_value(0.5).run()
+    assert list(table(app).index) == [SECOND, FIRST] and not app.exception
+    control(app, "number_input", "Validation loss to").set_value(0.6).run()
+    assert list(table(app).index) == [] and not app.exception
+
+
+def test_a_run_is_opened_from_the_list_and_marked_in_the_table(runs):
+    app = open_page("runs")
+    app.selectbox[0].select_index(1).run()
+    assert app.query_params["run"] in (FIRST, [FIRST])
+    assert app.session_state["runs-table"]["selection"]["rows"] == [1]
+    assert "There is no run 20260131120009" in texts(open_page("runs", run="20260131120009"))
+
+
+def test_a_run_is_named_and_stands_under_its_name_everywhere(home, runs):
+    app = open_page("runs", run=SECOND)
+    control(app, "text_input", "Name").set_value("With ALiBi")
+    control(app, "multiselect", "Tags").set_value([])
+    control(app, "text_area", "Note").set_value("line one\nline two")
+    next(button for button in app.button if button.label == "Save").click().run()
+    assert RunFolder(runs / SECOND).notes() == RunNotes("With ALiBi", "line one\nline two")
+    assert table(app)[TITLE][SECOND] == "With ALiBi"
+    for page in ("home", "generate", "train"):
+        shown = open_page(page, **({"new": "1"} if page == "train" else {}))
+        labels = texts(shown) + "".join(option for box in shown.selectbox for option in box.options)
+        assert "With ALiBi · gpt small" in labels
+
+
+def test_a_damaged_run_is_explained_and_can_be_deleted(runs):
+    app = open_page("runs", run=DAMAGED)
+    assert "config.json is damaged" in texts(app)
+    button(app, "runs-delete").click().run()
+    assert [run.id for run in deleted_runs(runs)] == [DAMAGED]
+
+
+def test_a_deleted_run_is_restored_at_once_or_after_a_reload(runs):
+    app = open_page("runs", run=FIRST)
+    button(app, "runs-delete").click().run()
+    assert list(table(app).index) == [SECOND, DAMAGED] and f"Run {FIRST} is deleted." in texts(app)
+    button(app, "runs-undo").click().run()
+    assert list(table(app).index) == [SECOND, FIRST, DAMAGED] and app.query_params["run"] in (FIRST, [FIRST])
+    button(app, "runs-delete").click().run()
+    reloaded = open_page("runs")
+    button(reloaded, f"runs-restore-{FIRST}").click().run()
+    assert FIRST in table(reloaded).index and deleted_runs(runs) == []
+
+
+def test_a_deleted_run_can_be_removed_for_good(runs):
+    app = open_page("runs", run=FIRST)
+    button(app, "runs-delete").click().run()
+    button(app, f"runs-remove-{FIRST}").click().run()
+    assert deleted_runs(runs) == [] and not (runs / FIRST).exists() and not app.exception
+
+
+def test_a_run_that_trains_is_not_deleted(home):
+    folder = new_run(home / "checkpoints")
+    app = open_page("runs", run=folder.id)
+    button(app, "runs-delete").click().run()
+    assert f"run {folder.id} is being trained: stop it" in texts(app) and folder.path.exists()
+
+
+def test_visitors_from_elsewhere_delete_nothing(runs, monkeypatch):
+    monkeypatch.setattr(st, "get_option", lambda name: "0.0.0.0" if name == "server.address" else None)
+    app = open_page("runs", run=FIRST)
+    assert button(app, "runs-delete").disabled
+    _delete(list_runs(runs)[0])  # as a forged message of a browser has it called
+    assert len(list_runs(runs)) == 3
+
+
+def test_the_form_takes_every_setting_of_a_run(home):
+    path = tiny_run(
+        home, 7, optimizer="adamw", learning_rate=0.004, seed=5, schedule="constant", grad_clip=0.5, batch_size=3
+    )
+    change_config(path, lambda config: config["model"].update(positional="alibi", norm_eps=0.001, qk_norm=True))
+    app = open_page("runs", run=path.name)
+    button(app, "runs-duplicate").click().run()
+    app.switch_page("train.py")
+    app.query_params["new"] = "1"
+    app.run()
+    assert not app.exception
+    config = json.loads((path / "config.json").read_text())
+    controls = {box.label: box.value for kind in ("number_input", "selectbox", "toggle", "text_input")
+                for box in app.get(kind)}  # fmt: skip
+    for part in ("model", "training"):
+        for name, value in config[part].items():
+            if name != "d_vocab":
+                assert controls[f"`{name}`"] == value, name
+    assert app.session_state["train-tokenizer"] == "char" and app.session_state["train-architecture"] == "gpt"
+    text = app.session_state["train-text"]
+    assert text == home / "uploads" / "hens.txt" and text.read_text() == TEXT
+    (home / "uploads" / "hens.txt").write_text("another text of this name")
+    app = open_page("runs", run=path.name)
+    button(app, "runs-duplicate").click().run()
+    assert app.session_state["train-text"].read_text() == TEXT
+
+
+def test_a_run_of_a_built_in_text_uses_it(home):
+    path = tiny_run(home)
+    shutil.copy(PROJECT / "strangers.txt", path / "text.txt")
+    change_config(path, lambda config: config["text"].update(name="strangers.txt"))
+    app = open_page("runs", run=path.name)
+    button(app, "runs-duplicate").click().run()
+    assert app.session_state["train-text"] == PROJECT / "strangers.txt" and not (home / "uploads").exists()
