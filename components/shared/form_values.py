@@ -11,7 +11,7 @@ import streamlit as st
 
 from components.shared import folders, forms, uploads
 from components.shared.session import Session
-from llm.checkpoints import RunFolder
+from llm.checkpoints import RunConfig, RunFolder
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.data import read_text
 from llm.presets import ARCHITECTURES, SIZES, preset
@@ -42,31 +42,30 @@ def fill_in(
     st.session_state.update(chosen)
 
 
-def duplicate(folder: RunFolder) -> str:
-    """Choose every setting of a run, and its text, in the form of a new run; returns what cannot be chosen there.
+def has_text(config: RunConfig) -> bool:
+    """Whether a run has its text in its folder, so that the form can offer it: a large one has a token cache."""
+    return config.about(dict, "text", "cache") is None
+
+
+def duplicate(folder: RunFolder) -> None:
+    """Choose every setting of a run, and its text, in the form of a new run.
 
     Raises ValueError or OSError if the run or its text is damaged.
     """
     config = folder.config()
     architecture, size = config.about(str, "architecture"), config.about(str, "size")
-    text, missing = None, ""
-    if config.about(dict, "text", "cache") is None:
-        text = _text_of(folder, config.about(str, "text", "name") or "")
-    else:
-        missing = "Its text is too large for this form: choose one, or train with `uv run llm train`."
     fill_in(
         architecture if architecture in ARCHITECTURES else next(iter(ARCHITECTURES)),
         size if size in SIZES else next(iter(SIZES)),
         _values(config.model, "d_vocab"),
         _values(config.training),
-        text,
+        _text_of(folder, config.about(str, "text", "name") or "") if has_text(config) else None,
     )
     kind = config.about(str, "tokenizer", "kind")
     if kind in TOKENIZERS:
         st.session_state[Session.TRAIN_TOKENIZER] = kind
     asked = config.about(int, "tokenizer", "d_vocab_requested") or config.model.d_vocab
     st.session_state[Session.TRAIN_VOCAB] = min(max(asked, SMALLEST_VOCABULARY), LARGEST_VOCABULARY)
-    return missing
 
 
 def _values(config: ModelConfig | TrainingConfig, *left_out: str) -> dict[str, Any]:
