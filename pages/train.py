@@ -6,6 +6,7 @@ from components.run_branch import branch_section, show_origin
 from components.run_controls import controls, open_form
 from components.run_form import TITLES, choose_run, costs
 from components.run_queue import show_queue
+from components.run_sweep import sweep_section
 from components.shared import folders, states
 from components.shared.select_box import picked, select_box
 from components.shared.selection import WholeRun
@@ -68,6 +69,7 @@ def new_run() -> None:
                           args=(chosen,), key=Session.QUEUE_ADD)  # fmt: skip
         what = f"**{TITLES.get(str(chosen.architecture), chosen.architecture)} {chosen.size}**"
         st.caption(f"{what} with the {chosen.tokenizer_kind} tokenizer · {costs(chosen.model, chosen.training)}")
+    sweep_section(chosen)
     if started:
         start(chosen)
 

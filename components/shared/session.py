@@ -119,6 +119,11 @@ class Session(StrEnum):
     TRAIN_RECIPE = "train-recipe"
     TRAIN_LIVE = "live"
 
+    SWEEP = "sweep"
+    SWEEP_NAME = "sweep-name"
+    SWEEP_VALUES = "sweep-values"
+    SWEEP_ADD = "sweep-add"
+
     QUEUE_ADD = "queue-add"
     QUEUE_REMOVE = "queue-remove"
     QUEUE_NEXT = "queue-next"

@@ -92,14 +92,6 @@ def parse(commands: Mapping[str, Command], about: str, arguments: Sequence[str])
         raise UsageError(_sentence(printed.getvalue())) from None
 
 
-def read_flags(flags: Callable[[], Mapping[str, Any]], words: Sequence[str]) -> ParsedFlags:
-    """The flags in these words, by themselves. Raises as `parse`."""
-    found: list[ParsedFlags] = []
-    command = Command("", flags, lambda parsed: found.append(parsed) or 0)  # type: ignore[func-returns-value]
-    parse({"command": command}, "", ["command", *words])()
-    return found[0]
-
-
 def fields_of(config: type, flags: ParsedFlags) -> ParsedFlags:
     """Those of the flags that are fields of this config."""
     return {name: flags[name] for name in describe(config) if name in flags}

@@ -7,16 +7,17 @@ import json
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
-from llm.cli.flags import Command, ParsedFlags, UsageError, flag, read_flags
+from llm.cli.flags import Command, ParsedFlags, UsageError, flag
 from llm.cli.large_text import make_token_cache
 from llm.cli.terminal import command_line, console, visible
 from llm.cli.train import new_run_flags
 from llm.cli.training import train_with
+from llm.training.values import read_values
 
 if TYPE_CHECKING:
     from llm.runtime.processes import Processes
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from llm.training.trainer import Trainer
 
 OWN = ("set", "list_commands", "json")  # flags beside those of `llm train`
-SWITCHES = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def sweep(flags: ParsedFlags) -> int:
@@ -83,23 +83,14 @@ def _values_to_try(assignments: tuple[str, ...]) -> dict[str, list[Any]]:
     for assignment in assignments:
         name, sign, values = assignment.partition("=")
         name = name.strip().replace("-", "_")
-        if not sign or name not in new_run_flags():
+        if not sign:
             raise UsageError(f"--set takes a setting and its values, as in --set seed=0,1,2, got {assignment!r:.80}")
         if name in vary:
             raise UsageError(f"--set {name} is given twice")
-        vary[name] = [_value(name, value.strip()) for value in values.split(",")]
+        vary[name] = read_values(name, values)
     if not vary:
         raise UsageError("--set is required: a setting and the values to try, as in --set seed=0,1,2")
     return vary
-
-
-def _value(name: str, value: str) -> Any:
-    """One value as the flag of `llm train` reads it."""
-    if get_args(new_run_flags()[name])[0] is not bool:
-        return read_flags(new_run_flags, [f"--{name.replace('_', '-')}={value}"])[name]
-    if value.lower() not in SWITCHES:
-        raise UsageError(f"--set {name} takes true and false, got {value!r:.80}")
-    return SWITCHES[value.lower()]
 
 
 def _table(results: list[Result]) -> Table:

@@ -56,12 +56,8 @@ class RunSettings:
         Raises:
             ValueError: a setting that does not exist or cannot work.
         """
-        names = [*OTHERS, *describe(ModelConfig), *describe(TrainingConfig)]
         for name in given:
-            if name not in names:
-                similar = difflib.get_close_matches(name, names, 1)
-                hint = f" (did you mean {similar[0]}?)" if similar else ""
-                raise ValueError(f"{name} is not a setting of a run{hint}: `uv run llm train --help` lists them all")
+            require_setting(name)
         kind, d_vocab = given.get("tokenizer", tokenizers.DEFAULT_TOKENIZER), given.get("d_vocab")
         implementation = given.get("implementation", "fused")
         if implementation not in get_args(Implementation):
@@ -110,6 +106,40 @@ class RunSettings:
             self.model, self.training, self.tokenizer, text, name, self.checkpoints_dir, self.d_vocab,
             self.architecture, self.size, self.implementation,
         )  # fmt: skip
+
+
+def names_of(new: NewRun) -> dict[str, Any]:
+    """The settings by name from which `RunSettings.from_names` makes such a run: those that are not the defaults."""
+    usual = TrainingConfig(optimizer=new.training.optimizer).for_model(new.model)
+    start = preset(new.architecture or "", new.size or "", d_vocab=new.model.d_vocab)
+    names: dict[str, Any] = {
+        "architecture": new.architecture,
+        "size": new.size,
+        "tokenizer": new.tokenizer_kind,
+        "implementation": new.implementation,
+    }
+    if new.d_vocab_requested is not None:
+        names["d_vocab"] = new.d_vocab_requested
+    names |= {
+        name: getattr(new.model, name)
+        for name in describe(ModelConfig)
+        if getattr(new.model, name) != getattr(start, name)
+    }
+    return names | {
+        name: getattr(new.training, name)
+        for name, field in describe(TrainingConfig).items()
+        if getattr(new.training, name) != field.default
+        and not (name == "learning_rate" and new.training.learning_rate == usual.learning_rate)
+    }
+
+
+def require_setting(name: str) -> None:
+    """Raise ValueError unless a new run has a setting of this name."""
+    names = [*OTHERS, *describe(ModelConfig), *describe(TrainingConfig)]
+    if name not in names:
+        similar = difflib.get_close_matches(name, names, 1)
+        hint = f" (did you mean {similar[0]}?)" if similar else ""
+        raise ValueError(f"{name:.80} is not a setting of a run{hint}: `uv run llm train --help` lists them all")
 
 
 def token_cache_beside(paths: Sequence[Path], kind: str, d_vocab: int | None, checkpoints_dir: Path) -> TokenCache:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from llm.runs.config import RunConfig
 from llm.runs.folder import RunFolder
 from llm.runs.status import ACTIVE
+from llm.tokenizers import REGISTRY
 from llm.training.description import text_sha256
 from llm.training.jobs import runs_with
 from llm.training.new_run import NewRun
-from llm.training.settings import MakeCache, RunSettings
+from llm.training.settings import MakeCache, RunSettings, names_of
 from llm.training.setup import resume_run, start_new_run
 from llm.training.trainer import Trainer
 
@@ -42,8 +43,7 @@ class Planned:
     def run(self, make_cache: MakeCache | None = None) -> tuple[Path | None, NewRun]:
         """Its run, None before it has begun, and what a new one is made of. Raises as `RunSettings.new_run`."""
         new = self.settings.new_run(make_cache)
-        begun = runs_with(new.checkpoints_dir, new.model, new.training)
-        return next((path for path, config in begun if _is_of(config, new)), None), new
+        return run_of(new), new
 
     def to_train(self, make_cache: MakeCache | None = None) -> Callable[[], Trainer] | None:
         """What makes the trainer of its run, new or resumed; None: it is finished, or a process is training it."""
@@ -100,6 +100,35 @@ def plan(vary: Mapping[str, Sequence[Any]], settings: Mapping[str, Any]) -> list
         except ValueError as error:
             raise ValueError(f"{in_words(combination)}: {error}") from None
     return planned
+
+
+def variants(new: NewRun, vary: Mapping[str, Sequence[Any]]) -> list[NewRun]:
+    """A new run for every combination of the values, the other settings and the text being those of `new`.
+
+    What `new` leaves to its preset or to the defaults is that of each run's own preset. Raises as `plan`.
+    """
+    settings = {name: value for name, value in names_of(new).items() if name not in vary}
+    if "tokenizer" in vary:
+        settings.pop("d_vocab", None)  # not every kind has a choice
+    return [
+        dataclasses.replace(
+            new,
+            model=one.model,
+            training=one.training,
+            tokenizer_kind=one.tokenizer,
+            d_vocab_requested=one.d_vocab,
+            architecture=one.architecture,
+            size=one.size,
+            implementation=one.implementation,
+        )
+        for one in (planned.settings for planned in plan(vary, settings))
+    ]
+
+
+def run_of(new: NewRun) -> Path | None:
+    """The newest run that began with these settings on this text; None: there is none."""
+    begun = runs_with(new.checkpoints_dir, new.model, new.training)
+    return next((path for path, config in begun if _is_of(config, new)), None)
 
 
 def in_words(combination: Combination) -> str:
@@ -163,10 +192,11 @@ def _mean_and_deviation(values: Sequence[float]) -> tuple[float | None, float | 
 def _is_of(config: RunConfig, new: NewRun) -> bool:
     """Whether a run with the settings of `new` also has its text, tokenizer and implementation."""
     text = text_sha256(new.text) if isinstance(new.text, str) else new.text.about["content"]
+    default = REGISTRY[new.tokenizer_kind].default_d_vocab
     recorded = (
         config.about(str, "text", "sha256"),
         config.about(str, "tokenizer", "kind"),
-        config.about(int, "tokenizer", "d_vocab_requested"),
+        config.about(int, "tokenizer", "d_vocab_requested") or default,
         config.about(str, "implementation"),
     )
-    return recorded == (text, new.tokenizer_kind, new.d_vocab_requested, new.implementation)
+    return recorded == (text, new.tokenizer_kind, new.d_vocab_requested or default, new.implementation)

@@ -87,7 +87,7 @@ def test_what_cannot_be_generated_is_one_clear_sentence(words, sentence, trained
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "Expected one of {train, branch, sweep, infer, runs, compare, evaluate, reproduce, tokenize, world}"),
+        ([], "Expected one of {train, branch, sweep, infer, runs, compare, export, import, evaluate, reproduce, tokenize, world}"),
         (["trane"], "Unrecognized options: trane. See `uv run llm --help`"),
         (["infer"], "--checkpoint is required"),
         (["tokenize"], "--text is required"),

@@ -66,9 +66,10 @@ def test_a_combination_that_diverges_fails_alone(capsys, monkeypatch):
 REFUSED = [
     ([], "--set is required: a setting and the values to try"),
     (["--set", "seed"], "--set takes a setting and its values, as in --set seed=0,1,2, got 'seed'"),
-    (["--set", "sed=1"], "--set takes a setting"),
-    (["--set", "seed=0,x"], "--seed must be an integer, got 'x'"),
-    (["--set", "bias=maybe"], "--set bias takes true and false, got 'maybe'"),
+    (["--set", "sed=1"], "sed is not a setting of a run (did you mean seed?)"),
+    (["--set", "seed=0,x"], "seed must be an integer, got 'x'"),
+    (["--set", "seed="], "seed has no values to try"),
+    (["--set", "bias=maybe"], "bias must be true or false, got 'maybe'"),
     (["--set", "seed=0", "--seed", "1"], "seed is given twice"),
     (["--set", "norm_eps=1,-1"], "norm_eps=-1.0: norm_eps must be above 0"),
     (["--set", "architecture=gpd"], "'gpd'"),

@@ -1,5 +1,6 @@
 """Sweeps: which run belongs to which combination, and means over seeds."""
 
+import dataclasses
 import statistics
 
 import pytest
@@ -8,7 +9,9 @@ from tiny_training import TEXT
 from llm.checkpoints import RunFolder, list_runs
 from llm.runtime import compute
 from llm.training.branching import start_branch
-from llm.training.sweep import Result, over_seeds, plan, result
+from llm.training.settings import RunSettings, names_of
+from llm.training.sweep import Result, over_seeds, plan, result, variants
+from llm.training.values import read_values
 
 TINY = {
     "data": "foxes.txt", "tokenizer": "char", "d_model": 16, "n_layers": 1, "n_heads": 2, "n_ctx": 16, "steps": 4,
@@ -100,3 +103,41 @@ def test_means_and_deviations_are_over_seeds_and_the_best_has_fewest_bits():
     assert (olmo.loss, olmo.loss_deviation, olmo.best) == (None, None, False)
     [alone] = over_seeds(results[:1])
     assert (alone.loss, alone.loss_deviation) == (2.0, None)
+
+
+def test_a_form_is_varied_with_what_each_preset_and_size_brings_along():
+    settings = {"steps": 7, "norm": "layernorm", "tokenizer": "bpe", "d_vocab": 300, "n_ctx": 16}
+    new = RunSettings.from_names({"data": "foxes.txt"} | settings).new_run()
+    new = dataclasses.replace(new, training=new.training.for_model(new.model))  # as the form has it, with a number
+    assert names_of(new) == {"architecture": "gpt", "size": "small", "implementation": "fused"} | {
+        name: value
+        for name, value in settings.items()
+        if name != "norm"  # which is the preset's
+    }
+    runs = variants(new, {"architecture": ["gpt", "llama"], "size": ["small", "medium"]})
+    expected = [
+        RunSettings.from_names(names_of(new) | {"architecture": architecture, "size": size})
+        for architecture in ("gpt", "llama")
+        for size in ("small", "medium")
+    ]
+    assert [(run.model, run.training) for run in runs] == [(one.model, one.training) for one in expected]
+    assert runs[-1].model.norm == "rmsnorm" and runs[-1].model.d_model == 384 and runs[-1].model.n_ctx == 16
+    assert {run.text for run in runs} == {TEXT} and {run.d_vocab_requested for run in runs} == {300}
+    char, bpe = variants(new, {"tokenizer": ["char", "bpe"]})
+    assert (char.tokenizer_kind, char.d_vocab_requested, bpe.tokenizer_kind) == ("char", None, "bpe")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values"),
+    [
+        ("seed", "0, 1,2", [0, 1, 2]),
+        ("learning_rate", "none, 1e-3", [None, 1e-3]),
+        ("bias", "yes, False", [True, False]),
+        ("architecture", "gpt,llama", ["gpt", "llama"]),
+        ("warmup", "0", [0.0]),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "," not in value else "",
+)
+def test_values_are_read_as_their_settings_type(name, text, values):
+    assert read_values(name, text) == values
+    assert list(map(type, read_values(name, text))) == list(map(type, values))
