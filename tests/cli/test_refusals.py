@@ -9,6 +9,7 @@ import torch
 from command_line import TINY, copied, said_by
 from odd_folders import ODD, SECRET, put
 
+from llm.cli.commands import COMMANDS
 from llm.config import ModelConfig, SamplingConfig, TrainingConfig, describe
 
 BAD_TRAINING = [
@@ -87,7 +88,7 @@ def test_what_cannot_be_generated_is_one_clear_sentence(words, sentence, trained
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "Expected one of {train, branch, sweep, infer, runs, compare, export, import, evaluate, reproduce, tokenize, world}"),
+        ([], "Expected one of {" + ", ".join(COMMANDS) + "}"),
         (["trane"], "Unrecognized options: trane. See `uv run llm --help`"),
         (["infer"], "--checkpoint is required"),
         (["tokenize"], "--text is required"),
