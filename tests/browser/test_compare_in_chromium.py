@@ -9,6 +9,8 @@ from app_server import PROMPT, address, assert_accessible_and_fitting, exported,
 from playwright.sync_api import Page, expect
 from run_folders import change_config, change_rows
 
+from llm.checkpoints import RunFolder
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -56,8 +58,16 @@ def test_a_person_compares_runs_lets_them_write_and_takes_the_figures_away(page:
     assert exported(page, "PNG", tmp_path).read_bytes().startswith(b"\x89PNG")
     assert_accessible_and_fitting(page, "compare")
 
-    shared = page.url
+    shared, folder, rows = page.url, RunFolder(third), (third / "metrics.jsonl").read_bytes()
+    folder.lock()
+    folder.truncate_metrics(1)
+    folder.write_status("running", "", 1)
     page.goto("about:blank")
     page.goto(shared)  # a link opens the same view
     expect(page.locator("[data-drawn=comparison] .annotation-text").filter(has_text="BC")).to_have_count(2)
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value(PROMPT)
+    expect(page.get_by_text("A run still trains")).to_be_visible()
+    expect(page.get_by_text("Not every run has reached the end of its schedule")).to_be_visible()
+    (third / "metrics.jsonl").write_bytes(rows)
+    folder.write_status("finished", "", 2)
+    expect(page.get_by_text("Not every run has reached the end of its schedule")).to_have_count(0)

@@ -41,9 +41,13 @@ TABLES: dict[str, tuple[str, Callable[[Sequence[ComparedRun]], Iterable[tables.R
 
 
 def show(runs: Sequence[ComparedRun], axis: str, unit: str, logarithmic: Sequence[str], as_bands: bool) -> None:
-    """Show the runs; `logarithmic` has "x", "y" or both."""
+    """Show the runs; `logarithmic` has "x", "y" or both.
+
+    When the last one that trained has ended, the page is rerun: what it warns of may not hold any more.
+    """
     key = joined([run.summary.id for run in runs])
     _comparison.mount(
+        on_ended_change=lambda: None,
         key=Session.COMPARE_VIEW.of(key),
         data={
             "url": f"/live/comparison/{key}",

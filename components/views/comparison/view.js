@@ -37,10 +37,12 @@ class Comparison {
   /**
    * @param {HTMLElement} root
    * @param {Data} data
+   * @param {import("../../frontend/mount.js").Page} page
    */
-  constructor(root, data) {
+  constructor(root, data, page) {
     this.root = root;
     this.data = data;
+    this.page = page;
     this.answer = null;
     this.plotly = null;
     this.drawnWidth = 0;
@@ -74,6 +76,7 @@ class Comparison {
 
   async ask() {
     const started = performance.now();
+    const trained = this.answer?.training;
     try {
       this.answer = await fetchJson(this.data.url);
     } catch (error) {
@@ -83,6 +86,7 @@ class Comparison {
     const took = performance.now() - started;
     this.status.show(this.answer.training ? "A run still trains: its curves grow." : "");
     this.draw();
+    if (trained && !this.answer.training) this.page.trigger("ended", true);
     return this.answer.training ? Math.max(WHILE_TRAINING, PATIENCE * took) : FOREVER;
   }
 
