@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from components.shared import folders, forms, recipe, uploads
+from components.shared import folders, forms, recipe, states, uploads
+from components.shared.architecture import show_architecture
 from components.shared.form_values import LARGEST_VOCABULARY, SMALLEST_VOCABULARY
 from components.shared.select_box import select_box
 from components.shared.session import Session
@@ -16,8 +17,8 @@ from llm.costs import flops_per_token, memory, parameter_count
 from llm.data import read_text
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
 from llm.registry import registry
-from llm.runtime.device import resolved_precision
-from llm.runtime.text import readable_name
+from llm.runtime.device import machine_memory, resolved_precision
+from llm.runtime.text import duration, readable_name
 from llm.tokenizers import DEFAULT_TOKENIZER
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # it imports torch, for which the page Home does not wait
     from llm.training.new_run import NewRun
 
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
+UNEMBEDDING = {True: "tied", False: "its own"}
 TEXT_HELP = (
     "training.txt: short stories of one village. strangers.txt: the same, but half of them are about strangers whose "
     "names are in no other story, so that a model has to look them up, which the page *Circuit* shows."
@@ -86,10 +88,10 @@ def choose_architecture() -> str:
     for column, name in zip(st.columns(len(ARCHITECTURES)), ARCHITECTURES, strict=True):
         with column, st.container(border=True, height="stretch"):
             st.markdown(f"#### {TITLES.get(name, name)}")
-            recipe = ARCHITECTURES[name]
-            st.markdown(
-                "  \n".join(f"{title}: **{_readable(key, recipe[key])}**" for key, title in DIFFERENCES.items())
-            )
+            fields = preset(name, st.session_state.get(Session.TRAIN_SIZE) or "small", d_vocab=1)
+            lines = [f"{title}: **{_readable(key, getattr(fields, key))}**" for key, title in DIFFERENCES.items()]
+            lines.insert(3, f"MLP width: **{fields.d_mlp:,}**")
+            st.markdown("  \n".join([*lines, f"Unembedding: **{UNEMBEDDING[fields.tie_embeddings]}**"]))
             st.caption(DESCRIPTIONS[name])
             st.space("stretch")
             st.button(
@@ -135,6 +137,8 @@ def choose_training(model: ModelConfig) -> TrainingConfig:
 
 def choose_run() -> NewRun:
     """Show the whole form. Raises ValueError, with a sentence for the user, for invalid input."""
+    from llm.runtime.processes import Processes
+    from llm.training.machine import require_memory
     from llm.training.new_run import NewRun
 
     st.subheader("1 · Text")
@@ -160,22 +164,53 @@ def choose_run() -> NewRun:
                                 key=Session.TRAIN_VOCAB, persist_state="session")
             )  # fmt: skip
     expected = d_vocab or entry.expected_d_vocab(text)
+    picture = st.container(border=True)
     model = choose_model(architecture, size, expected)
+    with picture:
+        st.markdown("**The model, from tokens to the next token**")
+        show_architecture(model)
     training = choose_training(model)
+    require_memory(model, training, "fused", Processes(), "choose a smaller size, n_ctx or batch_size")
     return NewRun(model, training, tokenizer, text, text_name, folders.checkpoints(), d_vocab, architecture, size)
 
 
 def costs(model: ModelConfig, training: TrainingConfig) -> str:
     """What the run will cost, in one line."""
     parameters = parameter_count(model).total
-    bytes_needed = memory(model, training, precision=_precision(training)).resident
+    needed, available = memory(model, training, precision=_precision(training)).resident, machine_memory()
     flops = flops_per_token(model, model.n_ctx).training
     tokens = training.steps * training.batch_size * training.accumulation * model.n_ctx
     return (
-        f"**{parameters:,}** parameters · about **{bytes_needed / 1e6:,.0f} MB** of memory to train · "
+        f"**{parameters:,}** parameters · about **{_gigabytes(needed)}** of memory to train"
+        f"{f', of {available / 1e9:,.0f} GB in this machine' if available else ''} · "
         f"**{flops / 1e6:,.1f} million** operations per training token · "
         f"**{tokens:,}** tokens in {training.steps:,} steps"
     )
+
+
+def show_time(run: NewRun) -> None:
+    """Measure a training step, if that is quick or asked for, and say how long the run will take."""
+    from llm.training.pace import is_quick, seconds_per_step
+
+    place = st.empty()
+    if not is_quick(run.model, run.training) and not place.button(
+        "Measure how long it takes here", type="tertiary", icon=":material/timer:", key=Session.TRAIN_PACE
+    ):
+        return
+    with place, states.loading("Measuring how long a step takes"):
+        seconds = seconds_per_step(run.model, run.training)
+    if seconds is None:
+        place.caption("Here a step takes too long to be measured in advance: this model is for a GPU.")
+        return
+    in_all = duration(seconds * run.training.steps)
+    place.caption(
+        f"About **{in_all}** on this machine: a step takes {duration(seconds)}, as just measured. "
+        "Evaluations and samples come on top, about a fifth in a default run."
+    )
+
+
+def _gigabytes(count: float) -> str:
+    return f"{count / 1e6:,.0f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
 
 
 def _precision(training: TrainingConfig) -> str:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from components.run_branch import branch_section, show_origin
 from components.run_controls import controls, open_form
-from components.run_form import TITLES, choose_run, costs
+from components.run_form import TITLES, choose_run, costs, show_time
 from components.run_queue import show_queue
 from components.run_sweep import sweep_section
 from components.shared import folders, states
@@ -72,6 +72,9 @@ def new_run() -> None:
     sweep_section(chosen)
     if started:
         start(chosen)
+    elif not under_way:
+        with ready:
+            show_time(chosen)
 
 
 def start(chosen: NewRun) -> None:

@@ -95,6 +95,7 @@ class ToyBiasFused(ToyBias):
 NORM = NormEntry(
     label="ToyNorm",
     help="divides by the mean absolute value",
+    why="A toy.",
     classes={"einops": ToyNormWithEinops, "torch": ToyNormWithoutEinops, "fused": ToyNormFused}.__getitem__,
     equation=lambda config: Equation(("{return|y} = x / (mean |x| + ε) · γ",), "To one scale.", ""),
     parameters=lambda config, width: width,
@@ -105,6 +106,7 @@ NORM = NormEntry(
 ACTIVATION = ActivationEntry(
     label="Squared ReLU",
     help="squares what is above 0",
+    why="A toy.",
     function={"einops": squared_relu, "torch": squared_relu, "fused": fused_squared_relu}.__getitem__,
     gated=False,
     formula=lambda x: f"max({x}, 0)²",
@@ -116,6 +118,7 @@ ACTIVATION = ActivationEntry(
 POSITION = PositionEntry(
     label="logarithm of the distance",
     help="subtracts the logarithm of the distance from each score",
+    why="A toy.",
     title="Log distance",
     acts_on="scores",
     classes={"einops": ToyBiasWithEinops, "torch": ToyBiasWithoutEinops, "fused": ToyBiasFused}.__getitem__,

@@ -93,6 +93,7 @@ class Session(StrEnum):
 
     TRAIN_EARLIER = "train-earlier"
     TRAIN_START = "train-start"
+    TRAIN_PACE = "train-pace"
     TRAIN_PAUSE = "train-pause"
     TRAIN_STEP = "train-step"
     TRAIN_RESUME = "train-resume"

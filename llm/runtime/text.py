@@ -36,6 +36,21 @@ def with_error(value: float, standard_error: float | None, digits: int = 3) -> s
     return f"{value:.{digits}f}" + ("" if standard_error is None else f" ± {standard_error:.{digits}f}")
 
 
+def duration(seconds: float) -> str:
+    """A length of time in words, with two digits or so: 0.12 s, 45 s, 3 min, 2 h 10 min, 3 days."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h" + (f" {minutes} min" if minutes and hours < 10 else "")
+    return f"{hours / 24:,.0f} days"
+
+
 def _wide_encoding(content: bytes) -> str | None:
     """UTF-16 or UTF-32, if the bytes look like text in one of them, else None.
 

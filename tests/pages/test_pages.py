@@ -50,6 +50,25 @@ def test_train_page_reports_invalid_settings_and_disables_start(home):
     assert not [element for element in app.button if element.key == "train-start"]
 
 
+def test_train_page_refuses_what_the_machine_has_no_memory_for(home):
+    app = open_page("train")
+    assert "GB in this machine" in texts(app) and "on this machine: a step takes" in texts(app)
+    for name, value in (("d_model", 40_960), ("n_layers", 100)):
+        next(control for control in app.number_input if control.label == f"`{name}`").set_value(value)
+    app.run()
+    assert not app.exception
+    assert "Training this model takes about" in texts(app) and "GB: choose a smaller size" in texts(app)
+    assert not [element for element in app.button if element.key == "train-start"]
+
+
+def test_a_long_step_is_measured_when_asked(home):
+    app = open_page("train")
+    next(control for control in app.number_input if control.label == "`batch_size`").set_value(200).run()
+    assert "a step takes" not in texts(app)
+    button(app, "train-pace").click().run()
+    assert not app.exception and "a step takes" in texts(app)
+
+
 def test_a_card_changes_the_recipe(home):
     app = open_page("train")
     button(app, "train-choose-llama").click().run()

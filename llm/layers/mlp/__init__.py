@@ -23,6 +23,7 @@ class ActivationEntry:
 
     label: str
     help: str  # what it does, as the end of a sentence
+    why: str  # one would choose it, with the paper
     function: Callable[[str], Any]  # by implementation: from a tensor to one of the same shape
     gated: bool  # whether a third matrix, the gate, decides how much of each hidden number passes
     formula: Callable[[str], str]  # f of a variable, as an equation writes it
@@ -45,6 +46,8 @@ REGISTRY: Registry[ActivationEntry] = Registry(
         "gelu": ActivationEntry(
             label="GELU",
             help="lets through more of a number the larger it is",
+            why="Smooth, where ReLU has a corner, and a little better in its authors' tests "
+            "(Hendrycks & Gimpel 2016, arXiv:1606.08415).",
             function=by_implementation("llm.layers.mlp.activations", einops="gelu", torch="gelu", fused="fused_gelu"),
             gated=False,
             formula=lambda x: f"{x} ⊙ Φ({x})",
@@ -56,6 +59,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
         "gelu_tanh": ActivationEntry(
             label="GELU, tanh form",
             help="GPT-2's GELU, with a tanh for the error function",
+            why="What GPT-2's weights were trained with (Hendrycks & Gimpel 2016, arXiv:1606.08415).",
             function=by_implementation(
                 "llm.layers.mlp.activations", einops="gelu_tanh", torch="gelu_tanh", fused="fused_gelu_tanh"
             ),
@@ -69,6 +73,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
         "swiglu": ActivationEntry(
             label="SwiGLU, gated",
             help="has a third matrix, a gate through SiLU",
+            why="A lower loss than GELU with as many parameters (Shazeer 2020, arXiv:2002.05202).",
             function=by_implementation("llm.layers.mlp.activations", einops="silu", torch="silu", fused="fused_silu"),
             gated=True,
             formula=lambda x: f"SiLU({x})",
@@ -80,6 +85,7 @@ REGISTRY: Registry[ActivationEntry] = Registry(
         "relu": ActivationEntry(
             label="ReLU",
             help="sets negative numbers to 0",
+            why="The simplest; many hidden numbers are exactly 0 (Glorot et al. 2011; Vaswani et al. 2017).",
             function=by_implementation("llm.layers.mlp.activations", einops="relu", torch="relu", fused="fused_relu"),
             gated=False,
             formula=lambda x: f"max({x}, 0)",

@@ -22,6 +22,7 @@ class NormEntry:
 
     label: str
     help: str  # what it does, to follow its name: "layernorm: subtracts the mean and …"
+    why: str  # one would choose it, with the paper
     classes: Callable[[str], Any]  # by implementation: subclasses of `base.Norm`, made from (config, width)
     equation: Callable[[ModelConfig], Equation]
     parameters: Callable[[ModelConfig, int], int]  # learned numbers of one norm of this width
@@ -40,6 +41,7 @@ REGISTRY: Registry[NormEntry] = Registry(
         "layernorm": NormEntry(
             label="LayerNorm",
             help="subtracts the mean and divides by the standard deviation",
+            why="Keeps deep networks trainable, whatever the batch (Ba et al. 2016, arXiv:1607.06450).",
             classes=by_implementation(
                 "llm.layers.norm.layernorm", "LayerNormWithEinops", "LayerNormWithoutEinops", "LayerNormFused"
             ),
@@ -59,6 +61,7 @@ REGISTRY: Registry[NormEntry] = Registry(
         "rmsnorm": NormEntry(
             label="RMSNorm",
             help="divides by the root mean square",
+            why="Leaves out the mean: about as good, and less work (Zhang & Sennrich 2019, arXiv:1910.07467).",
             classes=by_implementation(
                 "llm.layers.norm.rmsnorm", "RMSNormWithEinops", "RMSNormWithoutEinops", "RMSNormFused"
             ),

@@ -42,6 +42,7 @@ class PositionEntry:
 
     label: str
     help: str  # what it does, as the end of a sentence
+    why: str  # one would choose it, with the paper
     title: str  # of the layer, in the map of the code
     acts_on: ActsOn
     classes: Callable[[str], Any]  # by implementation, made from (config)
@@ -70,6 +71,8 @@ REGISTRY: Registry[PositionEntry] = Registry(
         "learned": PositionEntry(
             label="learned",
             help="adds a learned vector for each position",
+            why="Nothing simpler, and all that a fixed context needs; positions beyond it were never learned "
+            "(Radford et al. 2019, GPT-2).",
             title="Positions",
             acts_on="residual stream",
             classes=by_implementation(
@@ -92,6 +95,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
         "sinusoidal": PositionEntry(
             label="sinusoidal",
             help="adds sine and cosine waves of the position",
+            why="No parameters, and a distance looks the same everywhere in the text (Vaswani et al. 2017).",
             title="Positions",
             acts_on="residual stream",
             classes=by_implementation(
@@ -120,6 +124,8 @@ REGISTRY: Registry[PositionEntry] = Registry(
         "rope": PositionEntry(
             label="rotary (RoPE)",
             help="rotates queries and keys by angles that grow with the position",
+            why="Scores depend on how far apart two tokens are, not on where they stand; most large models use it "
+            "(Su et al. 2021, arXiv:2104.09864).",
             title="Rotary",
             acts_on="queries and keys",
             classes=by_implementation(
@@ -151,6 +157,8 @@ REGISTRY: Registry[PositionEntry] = Registry(
         "alibi": PositionEntry(
             label="distance penalty (ALiBi)",
             help="subtracts from each score in proportion to the distance between query and key",
+            why="Prefers what is near from the first step on, and reads texts longer than those it was trained on "
+            "(Press et al. 2021, arXiv:2108.12409).",
             title="ALiBi",
             acts_on="scores",
             classes=by_implementation(
@@ -174,6 +182,8 @@ REGISTRY: Registry[PositionEntry] = Registry(
         "none": PositionEntry(
             label="none",
             help="tells the model nothing of the order of its tokens",
+            why="A control: because each token sees only those before it, some order can still be told "
+            "(Haviv et al. 2022, arXiv:2203.16634).",
             title="",
             acts_on="nothing",
             classes=_nothing,

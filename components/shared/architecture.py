@@ -1,0 +1,113 @@
+"""A picture of a model's parts, from tokens to the next token: what each is, its size, and why one would choose it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from llm.config import ModelConfig
+from llm.costs import parameter_count
+from llm.layers.mlp import REGISTRY as ACTIVATIONS
+from llm.layers.norm import QUERY_KEY_NORM
+from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.position import REGISTRY as POSITIONS
+
+EMBEDDING_WHY = "A vector to learn for each token of the vocabulary."
+ATTENTION_WHY = "Lets each position read from those before it (Vaswani et al. 2017, arXiv:1706.03762)."
+GROUPED_WHY = "Fewer keys and values to keep while writing (Ainslie et al. 2023, arXiv:2305.13245)."
+QK_NORM_WHY = "Keeps scores from growing without bound (Henry et al. 2020, arXiv:2010.04245)."
+PRE_WHY = "Before a sublayer it leaves the residual stream itself alone (Xiong et al. 2020, arXiv:2002.04745)."
+POST_WHY = "After an addition, as in the first transformer: harder to train (Xiong et al. 2020, arXiv:2002.04745)."
+TIED_WHY = "The embedding, transposed: fewer parameters (Press & Wolf 2017, arXiv:1608.05859)."
+UNTIED_WHY = "A matrix of its own: what a token means and what predicts it may differ."
+
+STYLE = """<style>
+.llm-architecture { container-type: inline-size; font-size: 0.875rem; line-height: 1.4; }
+.llm-architecture, .llm-block { display: grid; gap: 0.4rem; }
+.llm-block { padding-left: 0.8rem; border-left: 3px solid var(--llm-accent); }
+.llm-part { display: grid; grid-template-columns: 17rem 1fr; gap: 0.2rem 1rem; align-items: center; }
+.llm-block .llm-part { grid-template-columns: 16rem 1fr; }
+.llm-box { border: 1px solid var(--llm-line); border-radius: 0.5rem; background: var(--llm-panel);
+  padding: 0.3rem 0.6rem; }
+.llm-quiet { color: var(--llm-quiet); font-size: 0.8rem; }
+@container (max-width: 40rem) { .llm-part, .llm-block .llm-part { grid-template-columns: 1fr; } }
+</style>"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the picture; `parameters` are those of one of its kind, in one block."""
+
+    title: str
+    sizes: str
+    why: str
+    parameters: int
+
+
+def architecture(config: ModelConfig) -> tuple[list[Part], list[Part], list[Part]]:
+    """The parts before the blocks, those of each block, and those after them, in the order of the forward pass."""
+    count, positions = parameter_count(config), POSITIONS[config.positional]
+    width, tokens = f"{config.d_model:,}", f"{config.d_vocab:,}"
+    before = [Part("Embedding", f"{tokens} tokens → {width} numbers each", EMBEDDING_WHY, count.embedding)]
+    if positions.acts_on == "residual stream":
+        sizes = f"up to {config.n_ctx:,} tokens"
+        before.append(Part(f"Positions: {positions.label}", sizes, positions.why, count.positions))
+    unembedding_why = TIED_WHY if config.tie_embeddings else UNTIED_WHY
+    after = [Part("Unembedding", f"{width} numbers → {tokens} logits", unembedding_why, count.unembedding)]
+    norm, attention, mlp = _norm(config), _attention(config), _mlp(config)
+    if config.norm_position == "pre":
+        return before, [norm, attention, norm, mlp], [norm, *after]
+    return before, [attention, norm, mlp, norm], after
+
+
+def _norm(config: ModelConfig) -> Part:
+    norm = NORMS[config.norm]
+    why = f"{norm.why} {PRE_WHY if config.norm_position == 'pre' else POST_WHY}"
+    return Part(norm.label, f"{config.d_model:,} numbers", why, norm.parameters(config, config.d_model))
+
+
+def _attention(config: ModelConfig) -> Part:
+    """Attention with what sets this model's apart."""
+    positions, weights = POSITIONS[config.positional], parameter_count(config).attention // config.n_layers
+    sizes, whys = [f"{config.n_heads} heads of {config.d_head}"], [ATTENTION_WHY]
+    if config.n_kv_heads != config.n_heads:
+        sizes.append(f"{config.n_kv_heads} for keys and values")
+        whys.append(GROUPED_WHY)
+    if positions.acts_by_distance:
+        sizes.append(positions.label)
+        whys.append(positions.why)
+    if config.qk_norm:
+        sizes.append("queries and keys normalised")
+        whys.append(QK_NORM_WHY)
+        weights += 2 * NORMS[QUERY_KEY_NORM].parameters(config, config.d_head)
+    return Part("Attention", " · ".join(sizes), " ".join(whys), weights)
+
+
+def _mlp(config: ModelConfig) -> Part:
+    activation, width = ACTIVATIONS[config.activation], f"{config.d_model:,}"
+    weights = parameter_count(config).mlp // config.n_layers
+    return Part(f"MLP: {activation.label}", f"{width} → {config.d_mlp:,} → {width}", activation.why, weights)
+
+
+def show_architecture(config: ModelConfig) -> None:
+    """Draw the picture, as a list from top to bottom; the parts of a block stand together."""
+    told: set[str] = set()  # each reason is told once
+    before, block, after = ("".join(_item(part, told) for part in parts) for parts in architecture(config))
+    times = f"{config.n_layers:,} blocks like this, one after the other" if config.n_layers > 1 else "One block"
+    st.html(
+        f'{STYLE}<div class="llm-architecture" role="list">{before}'
+        f'<div role="listitem"><div class="llm-quiet">{times}; attention and MLP add to what they read:</div>'
+        f'<div class="llm-block" role="list">{block}</div></div>{after}</div>'
+    )
+
+
+def _item(part: Part, told: set[str]) -> str:
+    parameters = f"{part.parameters:,} parameters" if part.parameters else "no parameters of its own"
+    why = "" if part.why in told else escape(part.why)
+    told.add(part.why)
+    return (
+        f'<div class="llm-part" role="listitem"><div class="llm-box"><strong>{escape(part.title)}</strong>'
+        f'<div class="llm-quiet">{escape(part.sizes)}<br>{parameters}</div></div><div>{why}</div></div>'
+    )
