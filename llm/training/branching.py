@@ -136,7 +136,7 @@ def _resumable(parent: RunFolder, step: int | None) -> int:
     if step is None and steps:
         return steps[-1]
     if step not in steps:
-        kept = ", ".join(map(str, steps)) or "none"
+        kept = ", ".join(map(str, steps)) or "no step"
         wanted = "a step" if step is None else f"step {step}"
         raise ValueError(
             f"Run {parent.id} cannot be continued from {wanted}: it has an optimizer state of these steps: {kept}"
