@@ -39,7 +39,7 @@ HEADINGS = {
     "problem": "Problem",
     "id": "Id",
 }
-DEFAULT = [CURVE, "step", "loss", "state", "tags", "text_name", "tokenizer", "parameters", "created", "disk_bytes"]
+DEFAULT = [CURVE, "loss", "step", "state", "tags", "text_name", "tokenizer", "parameters", "created", "disk_bytes"]
 NEVER = ("path", "label", SEARCHED, TITLE)  # the title is always there
 MOST_VALUES = 12  # of a number: more of them are filtered by a range
 

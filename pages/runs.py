@@ -9,6 +9,7 @@ from components.shared import folders, states
 from components.shared.select_box import picked, select_box
 from components.shared.session import Address, Session, forget
 from llm.checkpoints import RunSummary, deleted_runs, list_runs
+from llm.comparison.run import LETTERS
 from llm.runs.disk import disk_bytes
 
 
@@ -26,14 +27,23 @@ def page() -> None:
     if runs:
         shown = choose_rows(table)
         choose_in_table(shown)
-        megabytes = table["disk_bytes"].sum()
-        st.caption(f"{len(shown):,} of {len(runs):,} runs · all take {megabytes:,.0f} MB on the disk")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            megabytes = table["disk_bytes"].sum()
+            st.caption(f"{len(shown):,} of {len(runs):,} runs · all take {megabytes:,.0f} MB on the disk")
+            compare_link(list(shown["id"][shown["problem"].isna()]))
         if (run := choose_run(runs)) is not None:
             show_run(run)
     else:
         states.empty("No run yet", "A run is one training of a model. The first one takes a minute.",
                      "train.py", "Train your first model")  # fmt: skip
     show_deleted()
+
+
+def compare_link(ids: list[str]) -> None:
+    """A link to compare the runs that are left in the table, if they are few enough."""
+    if 2 <= len(ids) <= len(LETTERS):
+        st.page_link("compare.py", label=f"Compare these {len(ids)}", icon=":material/compare_arrows:",
+                     query_params=[(Address.RUNS, ".".join(ids))])  # fmt: skip
 
 
 def choose_run(runs: list[RunSummary]) -> RunSummary | None:

@@ -91,6 +91,13 @@ def test_runs_are_filtered_by_any_column(runs):
     assert list(table(app).index) == [] and not app.exception
 
 
+def test_the_intact_runs_that_are_left_can_be_compared(runs):
+    [link] = [link for link in open_page("runs").get("page_link") if link.proto.label.startswith("Compare these")]
+    assert link.proto.label == "Compare these 2" and f"{SECOND}.{FIRST}" in link.proto.query_string
+    left = open_page("runs", search="alibi").get("page_link")
+    assert not [link for link in left if link.proto.label.startswith("Compare these")]
+
+
 def test_a_run_is_opened_from_the_list_and_marked_in_the_table(runs):
     app = open_page("runs")
     app.selectbox[0].select_index(1).run()
@@ -179,6 +186,17 @@ def test_the_form_takes_every_setting_of_a_run(home):
     app = open_page("runs", run=path.name)
     button(app, "runs-duplicate").click().run()
     assert app.session_state["train-text"].read_text() == TEXT
+
+
+def test_of_a_run_with_a_large_text_all_but_the_text_is_taken(home):
+    path = tiny_run(home, 7)
+    (path / "text.txt").unlink()
+    change_config(path, lambda config: config["text"].update(cache={"folder": "0" * 16, "sha256": ""}))
+    app = open_page("runs", run=path.name)
+    assert "too large for the form" in button(app, "runs-duplicate").help
+    button(app, "runs-duplicate").click().run()
+    assert app.session_state["train-text"] == PROJECT / "training.txt" and not (home / "uploads").exists()
+    assert app.session_state["train-training-steps-450"] == 7
 
 
 def test_a_run_of_a_built_in_text_uses_it(home):
