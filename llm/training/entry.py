@@ -12,7 +12,7 @@ from llm.runtime import compute
 from llm.training.branching import start_branch
 from llm.training.divergence import TrainingDiverged
 from llm.training.settings import DEFAULT_TEXT, RunSettings
-from llm.training.setup import start_new_run
+from llm.training.setup import resume_run, start_new_run
 from llm.training.sweep import as_frame, plan, result
 from llm.training.trainer import Trainer
 
@@ -20,20 +20,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def train(data: str | Path | Sequence[str | Path] = DEFAULT_TEXT, **settings: Any) -> Run:
+def train(
+    data: str | Path | Sequence[str | Path] = DEFAULT_TEXT, *, resume: str | Path | None = None, **settings: Any
+) -> Run:
     """Train a model on a text to the end, in a new run folder, and open it as `llm.checkpoints.load_run` does.
 
     Settings have the names and defaults of the flags of `uv run llm train`, with underscores:
 
         run = llm.train("training.txt", architecture="llama", tokenizer="char", steps=500, learning_rate=1e-3)
 
-    Ctrl-C saves a snapshot first; `uv run llm train --resume RUN` continues the run.
+    Ctrl-C saves a snapshot first; `llm.train(resume=run)`, with the run's folder, continues it.
 
     Raises:
+        FileNotFoundError: there is no such text, or no such run to resume.
         ValueError: a setting that does not exist or cannot work; nothing has been written then.
         TrainingDiverged: the loss or the weights became NaN or infinity.
         RunNotSavedError: the disk is full, for example.
     """
+    if resume is not None:
+        if settings or data != DEFAULT_TEXT:
+            names = ", ".join(["data"] * (data != DEFAULT_TEXT) + [*settings])
+            raise ValueError(f"resume cannot be combined with {names}: a run resumes with its own settings and text")
+        return _train_to_end(resume_run(resume))
     return _train_to_end(start_new_run(RunSettings.from_names({"data": data} | settings).new_run()))
 
 

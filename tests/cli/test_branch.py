@@ -1,6 +1,9 @@
 """`llm branch`: go on from a snapshot of a run with settings changed."""
 
-from command_line import copied, said_by
+import shutil
+from pathlib import Path
+
+from command_line import ENGLISH, copied, said_by, train
 
 from llm.checkpoints import RunFolder, list_runs
 from llm.cli import main
@@ -24,6 +27,19 @@ def test_a_twin_starts_at_any_snapshot(trained, capsys):
     assert "grad_clip 0.1 instead of 1.0" in capsys.readouterr().out
     assert main(["reproduce", list_runs()[0].path.name]) == 0
     assert "Identical from step 1 on, where it branched off, through step 3." in capsys.readouterr().out
+
+
+def test_a_branch_of_a_run_on_several_files_reads_the_same_token_cache(capsys):
+    Path("other.txt").write_text(ENGLISH.replace("fox", "hen"))
+    path = train("--data", "foxes.txt", "other.txt")
+    shutil.rmtree(path.parent / "tokens")  # it is made again from the files
+    assert main(["branch", str(path), "--at", "1"]) == 0
+    files = [RunFolder(run.path).weights_file("final") for run in list_runs()]
+    assert len(files) == 2 and files[0].read_bytes() == files[1].read_bytes()
+    capsys.readouterr()
+    assert f"went on from run {path.name} on a large text" in said_by(
+        capsys, ["reproduce", str(list_runs()[0].path)], 2
+    )
 
 
 def test_what_cannot_be_branched_is_one_clear_sentence(trained, capsys):

@@ -62,8 +62,9 @@ def test_a_setting_that_cannot_work_is_named(settings, sentence):
     assert list_runs() == []
 
 
-def test_an_interrupted_training_has_a_snapshot_of_its_last_step(monkeypatch):
+def test_an_interrupted_training_has_a_snapshot_of_its_last_step_and_goes_on_bit_for_bit(monkeypatch):
     take_step = Trainer.__next__
+    straight = llm.train("foxes.txt", **TINY | {"steps": 6})
 
     def interrupted(trainer):
         if trainer.step == 2:
@@ -72,9 +73,13 @@ def test_an_interrupted_training_has_a_snapshot_of_its_last_step(monkeypatch):
 
     monkeypatch.setattr(Trainer, "__next__", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        llm.train("foxes.txt", **TINY | {"steps": 100})
-    [run] = list_runs()
+        llm.train("foxes.txt", **TINY | {"steps": 6})
+    run = list_runs()[0]
     assert run.state == "stopped" and RunFolder(run.path).snapshots()[-1] == 2
+    monkeypatch.setattr(Trainer, "__next__", take_step)
+    assert same(weights(llm.train(resume=run.path)), weights(straight))
+    with pytest.raises(ValueError, match="resume cannot be combined with steps: a run resumes with its own settings"):
+        llm.train(resume=run.path, steps=9)
 
 
 def test_a_sweep_gives_a_row_for_every_run_and_trains_none_twice(monkeypatch):

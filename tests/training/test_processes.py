@@ -14,6 +14,7 @@ from llm.presets import preset
 from llm.runs.folder import RunFolder
 from llm.runtime.processes import Processes
 from llm.runtime.random_state import RandomState
+from llm.training.branching import start_branch
 from llm.training.divergence import TrainingDiverged
 from llm.training.evaluation import evaluate
 from llm.training.new_run import NewRun, prepare_run
@@ -112,6 +113,20 @@ def test_a_run_started_on_four_goes_on_in_two_and_then_alone(forked, tmp_path):
     assert all(found[name] == pytest.approx(expected[name], abs=2e-4) for name in expected)
     [first, second] = RunFolder(path).config().raw["resumed"]
     assert [(entry["step"], entry["conditions"]["processes"]) for entry in (first, second)] == [(5, 2), (8, 1)]
+
+
+def branching(processes, path, step):
+    trainer = start_branch(path, step, processes=processes)
+    list(trainer)
+    return trainer.folder.path, weights(trainer)
+
+
+def test_several_processes_branch_off_together_bit_for_bit(forked, tmp_path):
+    path, expected = forked.run(2, dropping, tmp_path, 100)[0]
+    results = forked.run(2, branching, path, 4)
+    assert results[0][0] == results[1][0] != path
+    for _, found in results:
+        assert all((found[name] == expected[name]).all() for name in expected)
 
 
 def test_with_dropout_a_run_resumes_bit_for_bit_in_as_many_processes(forked, tmp_path):
