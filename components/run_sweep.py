@@ -53,7 +53,7 @@ def _choose_values() -> dict[str, list[Any]]:
     typed = {}
     for row in map(str, range(ROWS)):
         left, right = st.columns([1, 2])
-        name = left.selectbox("Setting", names, None, key=Session.SWEEP_NAME.of(row), placeholder="none")
+        name = left.selectbox("Setting", names, None, key=Session.SWEEP_NAME.of(row), placeholder="Choose a setting")
         values = right.text_input("Values", key=Session.SWEEP_VALUES.of(row), placeholder="0, 1, 2")
         if name is not None and values.strip():
             typed[name] = values

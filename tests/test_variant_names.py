@@ -18,6 +18,7 @@ EXCEPTIONS = {
     ("llm/config.py", name) for name in ("learned", "layernorm", "gelu", "muon", "trapezoid")  # the defaults
 } | {
     ("llm/cli/flags.py", "none"),  # the value None
+    ("llm/training/values.py", "none"),  # the value None
     ("llm/runs/folder.py", "none"),  # no snapshots
     ("llm/loss.py", "none"),  # no reduction
     ("llm/training/jobs.py", "none"),  # the id that torchrun gives a job without one

@@ -22,6 +22,7 @@ from llm.background import trainings
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
 from llm.presets import preset
+from llm.training.new_run import NewRun
 from llm.training.setup import start_run
 
 PROJECT = Path(__file__).parents[2]
@@ -74,6 +75,18 @@ def _train(checkpoints: Path, architecture: str, training: dict[str, Any], model
         pass
     assert trainer.folder is not None
     return trainer.folder.path
+
+
+def training_run(home: Path) -> trainings.BackgroundRun:
+    """A tiny run that trains in the background for as long as a test needs it."""
+    return trainings.start(tiny_new_run(home))
+
+
+def tiny_new_run(home: Path) -> NewRun:
+    """What such a run is made of."""
+    model = preset("gpt", d_vocab=1, d_model=8, n_layers=1, n_heads=1, n_ctx=16)
+    training = TrainingConfig(steps=100_000, batch_size=2, eval_windows=2, sample_tokens=0, device="cpu")
+    return NewRun(model, training, "char", TEXT, "hens.txt", home / "checkpoints", architecture="gpt", size="small")
 
 
 def never_ask(home: Path) -> None:

@@ -1,7 +1,7 @@
 """The page of a run: continue it, or branch off one of its snapshots."""
 
 import pytest
-from app_pages import button, open_page, texts, tiny_run
+from app_pages import button, open_page, texts, tiny_run, training_run
 
 from llm.background import trainings
 from llm.checkpoints import RunFolder, list_runs
@@ -64,10 +64,7 @@ def test_a_setting_that_cannot_work_is_named_and_nothing_starts(home):
 
 
 def test_a_paused_run_is_stopped_before_its_branch_starts(home):
-    tiny_run(home)
-    app = open_page("train")
-    button(app, "train-start").click().run()
-    (run,) = trainings.active()
+    run = training_run(home)
     run.pause()
     assert run.wait("paused", timeout=60)
     app = opened(run.folder.path)

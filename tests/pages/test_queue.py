@@ -1,7 +1,7 @@
 """The queue on the page Train: add, see, remove, go on."""
 
 import pytest
-from app_pages import button, open_page, texts, tiny_run
+from app_pages import button, open_page, texts, tiny_new_run, tiny_run, training_run
 
 from llm.background import queue, trainings
 
@@ -18,7 +18,7 @@ def test_a_run_waits_is_shown_on_every_page_of_a_run_and_is_removed(home):
     path = tiny_run(home)
     app = open_page("train")
     assert "queue-add" not in {found.key for found in app.button}  # nothing trains: Start does it
-    button(app, "train-start").click().run()
+    training_run(home)
     form = open_page("train", new="1")
     button(form, "queue-add").click().run()
     button(form, "queue-add").click().run()
@@ -35,11 +35,9 @@ def test_a_run_waits_is_shown_on_every_page_of_a_run_and_is_removed(home):
 
 
 def test_a_queue_that_waits_goes_on_with_one_press_and_says_what_could_not_start(home):
-    app = open_page("train")
-    button(app, "train-start").click().run()
-    (run,) = trainings.active()
+    run = training_run(home)
+    trainings.enqueue(tiny_new_run(home))
     form = open_page("train", new="1")
-    button(form, "queue-add").click().run()
     run.stop()
     assert run.wait("stopped", timeout=60)
     queue.report("gpt small, 3 steps: the text is too short")
