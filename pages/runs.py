@@ -1,7 +1,8 @@
-"""Runs: all of them in a table, with any setting, metric or skill as a column; name, duplicate, delete and restore."""
+"""Runs: all of them in a table, with any setting, metric or skill as a column; and what can be done with one."""
 
 import streamlit as st
 
+from components.run_archive import export_button, import_section
 from components.run_card import delete_button, deleted_row, duplicate_button, edit_notes, undo
 from components.run_links import page_links
 from components.run_table import choose_in_table, choose_rows, run_table
@@ -36,6 +37,7 @@ def page() -> None:
     else:
         states.empty("No run yet", "A run is one training of a model. The first one takes a minute.",
                      "train.py", "Train your first model")  # fmt: skip
+    import_section()
     show_deleted()
 
 
@@ -76,6 +78,7 @@ def show_run(run: RunSummary) -> None:
         with st.container(horizontal=True):
             if run.problem is None:
                 duplicate_button(run)
+                export_button(run)
             delete_button(run)
 
 

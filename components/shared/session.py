@@ -143,6 +143,11 @@ class Session(StrEnum):
     RUNS_WRITE = "runs-write"
     RUNS_DUPLICATE = "runs-duplicate"
     RUNS_DELETE = "runs-delete"
+    RUNS_EXPORT = "runs-export"
+    RUNS_SNAPSHOTS = "runs-snapshots"
+    RUNS_TEXT = "runs-text"
+    RUNS_UPLOAD = "runs-upload"
+    RUNS_UPLOADED = "runs-uploaded"  # the id of the upload that was unpacked
     RUNS_UNDO = "runs-undo"
     RUNS_RESTORE = "runs-restore"
     RUNS_REMOVE = "runs-remove"

@@ -1,5 +1,6 @@
 """The page Runs: find a run, open it, name it, duplicate, delete and restore it."""
 
+import io
 import json
 import shutil
 
@@ -7,7 +8,9 @@ import pytest
 import streamlit as st
 from app_pages import PROJECT, TEXT, button, open_page, texts, tiny_run
 from run_folders import change_config, new_run
+from streamlit.testing.v1 import AppTest
 
+from components.run_archive import archived
 from components.run_card import _delete
 from components.run_table import CURVE, DEFAULT, TITLE
 from llm.checkpoints import RunFolder, RunNotes, deleted_runs, list_runs
@@ -206,3 +209,32 @@ def test_a_run_of_a_built_in_text_uses_it(home):
     app = open_page("runs", run=path.name)
     button(app, "runs-duplicate").click().run()
     assert app.session_state["train-text"] == PROJECT / "strangers.txt" and not (home / "uploads").exists()
+
+
+def test_a_run_is_exported_and_imported_again(runs):
+    app = open_page("runs", run=FIRST)
+    assert [element.proto.label for element in app.get("download_button")] == ["Download"]
+    packed = archived(runs / FIRST, snapshots=True, text=True)
+    shutil.rmtree(runs / FIRST)
+
+    def page(packed):
+        import streamlit as st
+
+        from components.run_archive import open_archive
+
+        if "run" not in st.query_params:  # opened, and run again
+            open_archive(packed)
+
+    imported = AppTest.from_function(page, kwargs={"packed": packed}).run()
+    assert not imported.exception and imported.query_params["run"] == FIRST
+    assert table(open_page("runs"))[TITLE][FIRST] == "The first"
+
+    refused = AppTest.from_function(page, kwargs={"packed": io.BytesIO(b"no zip file")}).run()
+    assert not refused.exception and "this is not a readable zip file" in texts(refused)
+
+
+def test_without_weights_there_is_nothing_to_export(runs):
+    for name in ("best_model.safetensors", "final_model.safetensors"):
+        (runs / FIRST / name).unlink(missing_ok=True)
+    app = open_page("runs", run=FIRST)
+    assert next(element for element in app.button if element.label == "Export").disabled

@@ -1,0 +1,66 @@
+"""A run as a zip file: download it, and open one from elsewhere."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import streamlit as st
+
+from components.shared import folders, states
+from components.shared.session import Address, Session
+from llm.checkpoints import RunFolder, RunSummary
+from llm.runtime.regular_files import is_regular
+
+
+def export_button(run: RunSummary) -> None:
+    """A button that opens the choices of an export, and its download."""
+    folder = RunFolder(run.path)
+    if not (folder.has("final") or folder.has("best")):
+        st.button("Export", icon=":material/download:", disabled=True, help="There are no weights to export yet")
+        return
+    with st.popover("Export", icon=":material/download:"):
+        st.markdown("One zip file that works elsewhere: the model, its tokenizer and metrics, and a script that writes "
+                    "with it, which needs no more than torch and safetensors.")  # fmt: skip
+        snapshots = st.checkbox("With its snapshots", key=Session.RUNS_SNAPSHOTS.of(run.id),
+                                help="Models of earlier steps, and what training goes on from")  # fmt: skip
+        has_text = is_regular(run.path / "text.txt")
+        text = st.checkbox("With its training text", key=Session.RUNS_TEXT.of(run.id), disabled=not has_text,
+                           help="To train on, and for the figures that compare with it" if has_text else
+                           "The text of this run is too large: it is not in its folder")  # fmt: skip
+        st.download_button("Download", lambda: archived(run.path, snapshots, text), f"{run.id}.zip", "application/zip",
+                           key=Session.RUNS_EXPORT.of(run.id), type="primary", on_click="ignore")  # fmt: skip
+
+
+def archived(path: Path, snapshots: bool, text: bool) -> io.BytesIO:
+    """The run as a zip file in memory; called when the download begins."""
+    from llm.interop.archive import write_archive
+
+    packed = io.BytesIO()
+    write_archive(RunFolder(path), packed, snapshots=snapshots, text=text)
+    packed.seek(0)
+    return packed
+
+
+def import_section() -> None:
+    """A field for the zip file of a run; the run is opened once it is unpacked."""
+    with st.expander("Import a run", icon=":material/upload:"):
+        upload = st.file_uploader("The zip file of an exported run", "zip", key=Session.RUNS_UPLOAD,
+                                  help="A larger one: uv run llm import FILE")  # fmt: skip
+        if upload is not None and st.session_state.get(Session.RUNS_UPLOADED) != upload.file_id:
+            st.session_state[Session.RUNS_UPLOADED] = upload.file_id  # once per upload
+            open_archive(upload)
+
+
+def open_archive(upload: io.BytesIO) -> None:
+    """Unpack a run and open it, or say why that does not work."""
+    from llm.interop.archive import read_archive
+
+    try:
+        with states.loading("Checking and unpacking the run"):
+            folder = read_archive(upload, folders.checkpoints())
+    except (ValueError, OSError) as error:
+        states.failed(error)
+        return
+    st.query_params[Address.RUN] = folder.id
+    st.rerun()
