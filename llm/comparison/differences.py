@@ -57,7 +57,7 @@ def _rows(runs: Sequence[ComparedRun]) -> Iterator[Difference]:
         for name, field in describe(config).items():
             yield Difference(name, field.help, tuple(getattr(getattr(run.config, part), name) for run in runs))
     for name, about in CONDITIONS.items():
-        yield Difference(f"machine: {name}", about, tuple(_text_of(run.condition(name)) for run in runs))
+        yield Difference(f"machine: {name}", about, tuple(run.condition(name) for run in runs))
     versions = [run.config.about(dict, "conditions", "versions") or {} for run in runs]
     for name in sorted({name for version in versions for name in version}):
         yield Difference(f"version: {name}", f"Which {name} computed the run.",

@@ -95,7 +95,7 @@ def _passages(run: ComparedRun) -> str:
 
 
 def _condition(name: str, run: ComparedRun) -> str:
-    return f"{run.condition(name)!s:.80}"
+    return run.condition(name) or "unknown"
 
 
 def _tokens_per_step(run: ComparedRun) -> int:

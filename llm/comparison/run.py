@@ -54,9 +54,10 @@ class ComparedRun:
         """The validation loss that counts: on all of the text at the end, else the last one on passages."""
         return self.final or (self.validation[-1] if self.validation else None)
 
-    def condition(self, name: str) -> Any:
+    def condition(self, name: str) -> str | None:
         """What config.json records of the machine under this name, such as "threads"; None if it does not."""
-        return (self.config.about(dict, "conditions") or {}).get(name)
+        value = (self.config.about(dict, "conditions") or {}).get(name)
+        return None if value is None else f"{value!s:.80}"
 
 
 def read_run(path: Path | str, letter: str) -> ComparedRun:

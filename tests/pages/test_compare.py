@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from app_pages import button, open_page, texts, tiny_run
+from odd_folders import mutations
 from run_folders import change_config
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,6 +13,9 @@ from starlette.requests import Request
 from components.routes import live
 from llm.background import generations
 from llm.checkpoints import RunFolder
+from llm.comparison.curves import AXES
+from llm.comparison.fairness import unfair
+from llm.comparison.run import read_run
 from llm.tokenizers.char import CharTokenizer
 
 
@@ -143,6 +147,25 @@ def test_the_curves_of_a_run_that_trains_grow(runs):
         folder.unlock()
     assert before["training"] and before["runs"][1]["state"] == "running"
     assert after["runs"][1]["curves"]["training"]["nats"] == before["runs"][1]["curves"]["training"]["nats"] + [1.25]
+
+
+def test_runs_whose_files_hold_anything_are_compared_by_what_is_known(runs):
+    """Whatever config.json says beside the two configs, and metrics.jsonl at its end."""
+    config = json.loads((runs[1] / "config.json").read_bytes())
+    beside = {part: value for part, value in config.items() if part not in ("model", "training")}
+    first = read_run(runs[0], "A")
+    for changed in list(mutations(beside))[::7]:
+        (runs[1] / "config.json").write_bytes(json.dumps(config | json.loads(changed)).encode())
+        read = [first, read_run(runs[1], "B")]
+        for axis in AXES:
+            unfair(read, axis, "nats")
+        assert live(request(key_of(*runs[:2]))).status_code == 200
+    (runs[1] / "config.json").write_text(json.dumps(config))
+    *lines, last = (runs[1] / "metrics.jsonl").read_bytes().splitlines()
+    for changed in list(mutations(json.loads(last)))[::5]:
+        (runs[1] / "metrics.jsonl").write_bytes(b"\n".join([*lines, changed, b""]))
+        for what in (None, "curves.csv"):
+            assert live(request(key_of(*runs[:2]), what)).status_code == 200
 
 
 @pytest.mark.parametrize("key", ["..", "20200101000000", "x" * 300, "", ".".join(["20200101000000"] * 9)])
