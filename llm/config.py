@@ -23,6 +23,7 @@ NormPosition = Literal["pre", "post"]
 Implementation = Literal["einops", "torch", "fused"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+LONGEST_SHOWN = 40  # characters of a value in an error message
 MAX_LAYERS = 1000  # a damaged config could take for ever to build
 
 
@@ -137,8 +138,8 @@ class TrainingConfig:
     ] = 10  # fmt: skip
     precision: Annotated[
         Precision,
-        Doc("Number format of the forward pass and of Muon's iteration. auto: bfloat16 on a GPU or CPU with "
-            "instructions for it, else float32."),
+        Doc("Number format of the forward pass. auto: bfloat16 on a GPU or CPU with instructions for it, else float32. "
+            "With float32 Muon's iteration is in float32, too."),
     ] = "auto"  # fmt: skip
     device: Annotated[Device, Doc("Where to compute. auto: cuda, else mps, else cpu.")] = "auto"
     compile: Annotated[
@@ -262,7 +263,22 @@ def _with_variants(field: FieldDescription) -> FieldDescription:
 def require(config: object, name: str, holds: bool, allowed: str) -> None:
     """Raise ValueError, with the field's name and value and what is allowed, unless a condition on it holds."""
     if not holds:
-        raise ValueError(f"{name} must be {allowed}, got {getattr(config, name)!r:.80}")
+        raise ValueError(f"{name} must be {allowed}, got {shown(getattr(config, name))}")
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, for an error message; of a long one only the beginning, and its length."""
+    if isinstance(value, str):
+        return repr(shortened(value))
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python writes out no integer of more than 4,300 digits
+        return "a number of thousands of digits"
+
+
+def shortened(text: str) -> str:
+    """The text; of a long one only the beginning, and its length."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text):,} characters)"
 
 
 def _check_types(config: object) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import math
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin
@@ -18,7 +20,7 @@ import tyro
 from typing_extensions import Doc
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from llm.config import INT_LIMIT, describe
+from llm.config import INT_LIMIT, LONGEST_SHOWN, describe, shortened
 
 ParsedFlags = dict[str, Any]  # the flags that the user passed, by name
 _NUMBER_NAMES = {int: "an integer", float: "a number"}
@@ -89,7 +91,7 @@ def parse(commands: Mapping[str, Command], about: str, arguments: Sequence[str])
     except SystemExit as ending:
         if not ending.code:
             raise
-        raise UsageError(_sentence(printed.getvalue())) from None
+        raise UsageError(_sentence(printed.getvalue(), arguments)) from None
 
 
 def fields_of(config: type, flags: ParsedFlags) -> ParsedFlags:
@@ -183,14 +185,19 @@ def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
     optional = info.type is not kind
 
     def read(words: list[str]) -> Any:
-        if optional and words[0].lower() == "none":
+        (word,) = words
+        if optional and word.lower() == "none":
             return None
         try:
-            number = kind(words[0])
+            number = kind(word)
         except ValueError:
-            raise ValueError(f"must be {_NUMBER_NAMES[kind]}, got {words[0]!r:.80}") from None
+            if not re.fullmatch("[+-]?[0-9]+", word):
+                raise ValueError(f"must be {_NUMBER_NAMES[kind]}, got {word!r}") from None
+            number = INT_LIMIT  # Python converts at most 4,300 digits
         if kind is int and abs(number) >= INT_LIMIT:
-            raise ValueError(f"must be below 2^63, got {words[0]!r:.80}")
+            raise ValueError(f"must be below 2^63, got {word!r}")
+        if math.isinf(number) and re.search("[0-9]", word):
+            raise ValueError(f"must be below {sys.float_info.max:.2g}, got {word!r}")
         return number
 
     return PrimitiveConstructorSpec(
@@ -216,8 +223,11 @@ def _strings(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
     )
 
 
-def _sentence(box: str) -> str:
-    """The message in the box that tyro prints: the text before the second rule, and the flag that tyro suggests."""
+def _sentence(box: str, arguments: Sequence[str]) -> str:
+    """The message in the box that tyro prints: the text before the second rule, and the flag that tyro suggests.
+
+    A long argument, which tyro breaks into lines, is shown by its beginning.
+    """
     lines = re.sub("\x1b\\[[0-9;]*m|[│╭╮╰╯]", "", box).splitlines()[1:]  # without the title
     paragraphs = [part.strip() for part in re.split("[─-]{10,}", " ".join(lines))]
     message = next(filter(None, paragraphs), "The command line is not valid")
@@ -225,4 +235,8 @@ def _sentence(box: str) -> str:
     sentence = sentence.replace(": must be ", " must be ", 1)  # "--steps: must be …" reads as one sentence
     if suggested := re.search(r"Perhaps you meant:\s+(--[\w-]+)", " ".join(lines)):
         sentence += f" (did you mean {suggested[1]}?)"
+    for word in arguments:
+        text = repr(word.partition("=")[2] or word)[1:-1]
+        if len(text) > LONGEST_SHOWN:
+            sentence = shortened(text).join(re.split(" ?".join(map(re.escape, text)), sentence))
     return sentence
