@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from llm.runs.status import LOCK
 from llm.runtime.files import TEMPORARY, remove_if_possible
 from llm.runtime.regular_files import is_folder
 
-WRITTEN_FIRST = {"tokenizer.json", "tokenizer.model", "text.txt", "metrics.jsonl"}  # before config.json
+WRITTEN_FIRST = {"tokenizer.json", "tokenizer.model", "text.txt", "metrics.jsonl", LOCK}  # before config.json
 FILLING = f"{TEMPORARY}run"  # a file that is there while more than these is written before config.json
 ABANDONED_SECONDS = 3600  # a new folder takes seconds
 

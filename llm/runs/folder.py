@@ -88,11 +88,13 @@ class RunFolder:
                 write_bytes(path / "text.txt", text.encode())
             write_bytes(path / "metrics.jsonl", b"")
             if fill is not None:
-                (path / FILLING).touch()  # `lock` removes it
+                (path / FILLING).touch()
                 fill(path)
+            lock = ProcessLock(path / status.LOCK)  # before others can see the run, and resume it
             write_json(path / "config.json", config)  # last: without it the folder is no run yet
             folder = cls(path)
-            folder.lock()
+            folder._lock = lock
+            remove_unfinished(path)  # FILLING, no longer needed
             folder.write_status("running", "", 0)
         except BaseException:
             remove_if_possible(path)

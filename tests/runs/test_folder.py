@@ -14,6 +14,7 @@ from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
 from llm.runs.listing import list_runs
 from llm.runs.loading import load_run
+from llm.runtime.files import write_json
 
 
 def test_a_new_run_has_the_files_of_the_design(tmp_path):
@@ -30,6 +31,23 @@ def test_a_new_run_has_the_files_of_the_design(tmp_path):
     assert (folder.status().state, folder.status().step, folder.status().pid) == ("running", 0, os.getpid())
     assert folder.snapshots() == []
     assert RunFolder(str(folder.path)).id == folder.id
+
+
+def test_nobody_can_resume_a_run_before_its_own_training_begins(tmp_path, monkeypatch):
+    refused = []
+
+    def write_and_resume(path, content):
+        write_json(path, content)
+        if path.name == "config.json":  # from here on others can see the run
+            with pytest.raises(ValueError, match="is being trained in this process") as error:
+                RunFolder(path.parent).lock()
+            refused.append(error)
+
+    monkeypatch.setattr("llm.runs.folder.write_json", write_and_resume)
+    folder = new_run(tmp_path)
+    assert len(refused) == 1 and folder.path.is_dir()
+    folder.unlock()
+    RunFolder(folder.path).lock()
 
 
 def test_a_trained_run_has_the_files_of_the_design(trained):
