@@ -42,12 +42,14 @@ def page() -> None:
     with left:
         d_vocab = st.select_slider(
             f"Vocabulary size of {' and '.join(with_a_size())}", [512, 1024, 2048, 4096], DEFAULT_D_VOCAB,
-            key=Session.TOKENIZER_VOCAB, help="The number of tokens that each learns from training.txt",
+            key=Session.TOKENIZER_VOCAB, persist_state="session",
+            help="The number of tokens that each learns from training.txt",
         )  # fmt: skip
     with right:
         runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.problem is None}
         labels = {"": "none"} | {run.id: run.label for run in runs.values()}
-        run_id = select_box("Compare with the tokenizer of a run", labels, Session.TOKENIZER_RUN, "")
+        run_id = select_box("Compare with the tokenizer of a run", labels, Session.TOKENIZER_RUN, "",
+                            persist_state="session")  # fmt: skip
     names = list(REGISTRY) + ([run_id] if run_id else [])
     for start in range(0, len(names), 2):
         for column, name in zip(st.columns(2), names[start : start + 2], strict=False):

@@ -92,6 +92,7 @@ def start(chosen: NewRun) -> None:
 def show_run(folder: RunFolder) -> None:
     """One run: what its folder says of it (as plain text, since it may be markup), its controls, charts and views."""
     config = folder.config()
+    st.session_state[Session.LAST_RUN] = folder.id
     name = " ".join(part for part in (config.about(str, "architecture"), config.about(str, "size")) if part)
     length = f": {characters:,} characters" if (characters := config.about(int, "text", "characters")) else ""
     st.text(
@@ -104,8 +105,7 @@ def show_run(folder: RunFolder) -> None:
     for resume in resumes(config):
         st.text(f"Resumed at step {resume.step:,} under other conditions, so from there on not bit for bit as without "
                 f"the pause: {'; '.join(resume.changes)}")  # fmt: skip
-    here = trainings.get(folder.id)
-    state, _ = trainings.state_of(folder)
+    here, (state, _) = trainings.get(folder.id), trainings.state_of(folder)
     controls(folder, here, state)
     show_queue(folder.id)
     branch_section(folder, config, state)

@@ -26,10 +26,13 @@ def choose_checkpoint(purpose: str) -> tuple[RunSummary, int | None] | None:
 
 
 def choose_run(purpose: str) -> RunSummary | None:
-    """Choose a run by its label. If there is none, say that `purpose` needs one and return None."""
+    """Choose a run by its label. If there is none, say that `purpose` needs one and return None.
+
+    Without a run in the address, as the sidebar opens a page, it starts with the one that the tab last showed.
+    """
     listed = list_runs(folders.checkpoints())
     runs = {run.id: run for run in listed if run.problem is None}
-    wanted = st.query_params.get(Address.RUN)
+    wanted, last = st.query_params.get(Address.RUN), st.session_state.get(Session.LAST_RUN)
     damaged = next((run.problem for run in listed if run.id == wanted and run.problem is not None), None)
     if damaged is not None:
         states.failed(damaged)
@@ -39,8 +42,9 @@ def choose_run(purpose: str) -> RunSummary | None:
         return None
     if wanted is not None and wanted not in runs and damaged is None:
         states.failed(f"There is no run {wanted[:80]} in {folders.checkpoints()}; choose one of these.")
-    run_id = wanted if wanted in runs else next(iter(runs))
+    run_id = next(name for name in (wanted, last, next(iter(runs))) if name in runs)
     st.query_params[Address.RUN] = st.session_state[Session.CHECKPOINT_RUN] = run_id
+    st.session_state[Session.LAST_RUN] = run_id
     select_box("Run", {run.id: run.label for run in runs.values()}, Session.CHECKPOINT_RUN, on_change=_open_picked)
     return runs[run_id]
 

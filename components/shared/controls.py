@@ -15,19 +15,26 @@ INVISIBLE = "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u
 
 
 def remembered(page: str, name: str, default: str, allowed: Sequence[str]) -> str:
-    """The key of the page's control `name`, which starts with the value in the address, or else with `default`."""
-    key = control_key(page, name)
-    if picked(key) not in allowed:
-        wanted = st.query_params.get(name)
-        st.session_state[key] = wanted if wanted in allowed else default
+    """The key of the page's control `name`; whoever draws it writes its value to the address.
+
+    It starts with the value in the address, or else with `default`. Later the address has the last word if it has
+    changed since, as by a link or the browser's Back button; without a value, as the sidebar opens a page, it has none.
+    """
+    key, wanted = control_key(page, name), st.query_params.get(name)
+    known, written = picked(key) in allowed, f"{key}-written"
+    if wanted in allowed and not (known and wanted == st.session_state.get(written)):
+        st.session_state[key] = wanted
+    elif not known:
+        st.session_state[key] = default
+    st.session_state[written] = picked(key)
     return key
 
 
 def choose_one(page: str, name: str, label: str, options: Mapping[str, str], default: str, **more: Any) -> str:
-    """Choose one of `options` (shown by their labels); the address keeps it under `name`."""
+    """Choose one of `options` (shown by their labels); the address keeps it under `name`, and the tab does."""
     chosen: str = st.segmented_control(
         label, list(options), format_func=options.__getitem__, required=True,
-        key=remembered(page, name, default, list(options)), **more,
+        key=remembered(page, name, default, list(options)), persist_state="session", **more,
     )  # fmt: skip
     st.query_params[name] = chosen
     return chosen

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from components.shared.packing import pack
 from components.shared.selection import Selection, text_data
-from components.shared.session import Address, control_key
+from components.shared.session import Address
 from components.shared.texts import batch_of_one
 from llm.interpret.attention_in_text import attention_in_text
 from llm.interpret.attention_patterns import attention_layers, pattern_thumbnails, thumbnail_span
@@ -179,6 +179,4 @@ def grid_data(selection: Selection) -> dict[str, Any]:
 
 def open_head(layer: int, head: int) -> None:
     """Show this head in the view One head."""
-    st.session_state[control_key("attention", Address.VIEW)] = "head"
-    st.session_state[control_key("attention", Address.LAYER)] = str(layer)
-    st.session_state[control_key("attention", Address.HEAD)] = str(head)
+    st.query_params.update({Address.VIEW: "head", Address.LAYER: str(layer), Address.HEAD: str(head)})

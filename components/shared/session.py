@@ -186,9 +186,10 @@ class Session(StrEnum):
     CODE_EDIT = "code-edit"
     CODE_TRY = "code-try"
 
+    LAST_RUN = "last-run"  # that the tab showed, on any page
     CHECKPOINT_RUN = "checkpoint-run"
     CHECKPOINT_STEP = "checkpoint-step"
-    SELECTION_RUN = "selection-run"  # the run that the tab last showed
+    SELECTION_RUN = "selection-run"  # the run whose selection the address holds
     SELECTION_STEP = "selection-step"
     SELECTION_PROMPT = "selection-prompt"
     SELECTION_APPEND = "selection-append"

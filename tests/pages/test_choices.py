@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 import streamlit as st
-from app_pages import PROJECT, TEXT, button, never_ask, open_page, texts, tiny_run
+from app_pages import PROJECT, TEXT, button, finished_run, never_ask, open_page, texts, tiny_run
 
 from llm.checkpoints import RunFolder, list_runs
 
@@ -243,3 +243,61 @@ def test_a_text_outlasts_a_visit_to_another_page_and_a_link_has_the_last_word(ho
     app.query_params[name] = "The hen sat"
     app.run()
     assert text_box().value == "The hen sat"
+
+
+def visit_home(app, back):
+    """Leave for another page by the sidebar, which empties the address, and come back to this one."""
+    for page in ("home", back):
+        app.query_params.clear()
+        app.switch_page(f"{page}.py").run()
+        assert not app.exception
+
+
+@pytest.mark.parametrize("page", ["generate", "attention", "inside", "code"])
+def test_the_run_stays_chosen_over_a_visit_to_another_page(home, page):
+    never_ask(home)
+    first, second = run_named(home, FIRST), run_named(home, SECOND)
+    app = open_page(page)
+    assert box(app, "Run").value == second.name
+    box(app, "Run").select_index(1).run()
+    visit_home(app, page)
+    assert box(app, "Run").value == run_in_address(app) == first.name
+    app.query_params["run"] = second.name  # a link has the last word
+    app.run()
+    assert box(app, "Run").value == second.name
+
+
+def test_the_run_that_was_trained_is_the_one_that_other_pages_show(home):
+    first, _ = run_named(home, FIRST), run_named(home, SECOND)
+    app = open_page("train", run=first.name)
+    app.query_params.clear()
+    app.switch_page("generate.py").run()
+    assert box(app, "Run").value == first.name
+
+
+def test_the_controls_of_a_view_stay_over_a_visit_to_another_page_and_a_link_has_the_last_word(home):
+    never_ask(home)
+    finished_run(home, "gpt")
+    app = open_page("attention", layer="1")
+    control(app, "button_group", "View").set_value("head").run()
+    assert box(app, "Layer").value == "1"
+    box(app, "Layer").set_value("0").run()
+    box(app, "Head").set_value("2").run()
+    control(app, "button_group", "Show").set_value("scores").run()
+    visit_home(app, "attention")
+    assert (box(app, "Layer").value, box(app, "Head").value) == ("0", "2")
+    assert control(app, "button_group", "Show").value == "scores"
+    assert app.query_params["layer"] in ("0", ["0"])
+    app.query_params["layer"] = "1"
+    app.run()
+    assert box(app, "Layer").value == "1"
+
+
+def test_the_tokenizer_page_keeps_its_choices(home):
+    run_named(home, FIRST)
+    app = open_page("tokenizer")
+    control(app, "select_slider", "Vocabulary size of bpe and sentencepiece").set_value(512).run()
+    box(app, "Compare with the tokenizer of a run").select_index(1).run()
+    visit_home(app, "tokenizer")
+    assert control(app, "select_slider", "Vocabulary size of bpe and sentencepiece").value == 512
+    assert box(app, "Compare with the tokenizer of a run").value == FIRST

@@ -1,9 +1,12 @@
 """Each page without a browser: without runs, with runs, and with damaged ones."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from app_pages import TEXT, button, open_page, texts, tiny_run
+from run_folders import change_config
 
 from components.shared.uploads import store
 from llm.background import generations, trainings
@@ -99,6 +102,26 @@ def test_train_page_starts_pauses_steps_resumes_and_stops(home):
     app.run()
     assert not app.exception
     assert {element.key for element in app.button} >= {"train-resume", "train-generate", "train-new"}
+
+
+HOLD = "import sys; from llm.runtime.lock import *; held = ProcessLock(Path(sys.argv[1])); print(flush=True); input()"
+
+
+def test_a_run_that_another_process_trains_is_resumed_only_once_that_one_has_ended(home):
+    path = tiny_run(home)
+    change_config(path, lambda config: config["training"].update(steps=6))
+    RunFolder(path).write_status("stopped", "", 3)
+    before = (path / "metrics.jsonl").read_bytes()
+    app = open_page("train", run=path.name)
+    with subprocess.Popen([sys.executable, "-c", HOLD, path / "training.lock"], stdin=-1, stdout=-1) as other:
+        assert other.stdout.readline() == b"\n"
+        button(app, "train-resume").click().run()
+        assert f"is being trained in another process (pid {other.pid}): stop it there" in texts(app)
+        assert (path / "metrics.jsonl").read_bytes() == before and trainings.get(path.name) is None
+        other.kill()
+    button(app, "train-resume").click().run()
+    assert trainings.get(path.name).wait("finished", timeout=60)
+    assert RunFolder(path).status().step == 6
 
 
 @pytest.mark.parametrize("run", ["20200101000000", "../../etc", "<img src=x onerror=alert(1)>"])

@@ -47,7 +47,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
         for name, count, best in zip((Address.LAYER, Address.HEAD), counts, first, strict=True):
             allowed = [str(index) for index in range(count)]
             key = remembered("attention", name, str(best), allowed)
-            query[name] = st.selectbox(name.capitalize(), allowed, key=key, width=110)
+            query[name] = st.selectbox(name.capitalize(), allowed, key=key, persist_state="session", width=110)
             st.query_params[name] = query[name]
         shown = MATRICES if POSITIONS[config.positional].acts_by_distance else dict(list(MATRICES.items())[:3])
         query[Address.MATRIX] = choose_one("attention", Address.MATRIX, "Show", shown, "pattern")

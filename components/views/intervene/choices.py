@@ -41,11 +41,11 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
         )  # fmt: skip
         settings[Address.SCALE] = st.select_slider(
             "Scale", SCALES, format_func=_scale_name, key=remembered("inside", Address.SCALE, "0", SCALES), width=240,
-            help="0: the part is off. 1: nothing changes. 2: its output is doubled",
+            help="0: the part is off. 1: nothing changes. 2: its output is doubled", persist_state="session",
         )  # fmt: skip
         settings[Address.ATTENTION] = st.selectbox(
             "Redirect a head's attention", list(OVERRIDES), format_func=OVERRIDES.__getitem__, width=210,
-            key=remembered("inside", Address.ATTENTION, "", list(OVERRIDES)),
+            key=remembered("inside", Address.ATTENTION, "", list(OVERRIDES)), persist_state="session",
         )  # fmt: skip
     if settings[Address.ATTENTION]:
         settings |= _choose_edit(selection, settings[Address.ATTENTION])
@@ -80,7 +80,7 @@ def _choose_edit(selection: Selection, override: str) -> dict[str, str]:
             label, width = (label_of, 200) if name in (Address.ROW, Address.KEY) else (str, 110)
             options = {option: label(option) for option in allowed}
             key = remembered("inside", name, allowed[0], allowed)
-            chosen[name] = select_box(titles[name], options, key, width=width)
+            chosen[name] = select_box(titles[name], options, key, width=width, persist_state="session")
     return chosen
 
 

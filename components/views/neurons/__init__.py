@@ -42,7 +42,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
         st.session_state[NEURON] = min(wanted, config.d_mlp - 1)
     with st.container(horizontal=True):
         key = remembered("inside", Address.LAYER, layers[-1], layers)
-        layer = st.selectbox("Layer", layers, key=key, width=110)
+        layer = st.selectbox("Layer", layers, key=key, persist_state="session", width=110)
         neuron = st.number_input(f"Neuron, 0 to {config.d_mlp - 1}", 0, config.d_mlp - 1, step=1, key=NEURON, width=190)
     st.query_params[Address.LAYER], st.query_params[Address.NEURON] = layer, str(neuron)
     return selection, {Address.LAYER: layer, Address.NEURON: str(neuron)}
