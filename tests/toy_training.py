@@ -30,6 +30,7 @@ def build(groups, config):
 OPTIMIZER = OptimizerEntry(
     label="Momentum",
     help="gradient descent with momentum for every parameter",
+    learning_rates=("learning_rate",),
     learning_rate=lambda d_model, n_layers: 0.1,
     build=build,
     state_per_hidden_weight=1,

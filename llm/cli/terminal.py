@@ -153,7 +153,7 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
     from llm.runtime.device import resolved_precision
 
     model, training, text, baselines = trainer.model.config, trainer.config, about["text"], about["baselines"]
-    windows = training.batch_size * training.accumulation
+    windows, optimizer = training.batch_size * training.accumulation, OPTIMIZERS[training.optimizer]
     validation = trainer.data.validation
     measured = min(training.eval_windows, len(validation))
     seen = (text.get("sentences_seen_in_training") or {}).get("validation")  # older runs lack it
@@ -170,7 +170,9 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
         "training": f"{training.steps:,} steps of {windows} windows of {model.n_ctx} tokens: "
         f"{training.steps * windows * model.n_ctx:,} tokens, on {trainer.device.type}"
         + (f" in {trainer.processes.count} processes" if trainer.processes.count > 1 else ""),
-        "optimizer": f"{OPTIMIZERS[training.optimizer].label}, learning_rate={training.learning_rate:g}",
+        "optimizer": ", ".join(
+            [optimizer.label, *(f"{name}={getattr(training, name):g}" for name in optimizer.learning_rates)]
+        ),
         "validation": f"on {measured} of {len(validation)} passages of about 512 characters, at the end on all"
         + ("" if seen is None else f"; {seen:.0%} of its sentences occur word for word in training"),
         "baselines": "validation loss without a network: "

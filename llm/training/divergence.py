@@ -10,7 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-REMEDY = "Try a third of the learning rate, a longer warm-up, or a smaller grad_clip."
+from llm.config import TrainingConfig
+from llm.training.optimizers import REGISTRY as OPTIMIZERS
+from llm.training.schedule import learning_rate_multiplier
+
+REMEDY = "Try a third of each learning rate, a longer warm-up, or a smaller grad_clip."
 KEPT = {  # whether the weights are those from before the step, and whether there is a run folder
     (True, True): "The weights and the last snapshot are those from before that step. ",
     (True, False): "The weights are those from before that step. ",
@@ -23,12 +27,15 @@ class TrainingDiverged(RuntimeError):
     """A loss, a gradient, a weight or a measure of an evaluation is NaN or infinite."""
 
 
-def divergence_message(step: int, what: str, learning_rate: float, weights_kept: bool, in_folder: bool) -> str:
+def divergence_message(step: int, what: str, config: TrainingConfig, weights_kept: bool, in_folder: bool) -> str:
     """The message: which value is not finite in which step, which weights are safe, and what to try."""
     if step == 0:
         return f"Training cannot begin: the untrained model's {what}. Try precision float32, or a smaller model."
-    kept = KEPT[weights_kept, in_folder]
-    return f"Training diverged in step {step}: the {what} at learning rate {learning_rate:.2g}. {kept}{REMEDY}"
+    kept, multiplier = KEPT[weights_kept, in_folder], learning_rate_multiplier(step, config)
+    rates = " and ".join(
+        f"{name} {multiplier * getattr(config, name):.2g}" for name in OPTIMIZERS[config.optimizer].learning_rates
+    )
+    return f"Training diverged in step {step}: the {what} at {rates}. {kept}{REMEDY}"
 
 
 def non_finite_measure(measures: dict[str, Any]) -> str | None:

@@ -287,8 +287,7 @@ class Trainer(Iterator[StepMetrics]):
 
     def _diverged(self, what: str, step: int) -> NoReturn:
         """End the run as failed: in a step not taken (its weights would not be finite), or in the one just taken."""
-        rate = learning_rate(max(step, 1), self.config)
-        message = divergence_message(step, what, rate, step > self.step, self._writer is not None)
+        message = divergence_message(step, what, self.config, step > self.step, self._writer is not None)
         if self._writer is not None:
             self._writer.fail(self, message)
         raise TrainingDiverged(message) from None

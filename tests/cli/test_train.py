@@ -54,7 +54,7 @@ def test_flags_reach_the_run_and_the_rest_is_the_presets(capsys):
     pace = {name[2:].replace("-", "_"): value for name, value in PACE.items()}
     assert config.training == TrainingConfig(**pace, optimizer="muon", learning_rate=1e-4, seed=7)
     assert config.raw["implementation"] == "torch"
-    assert "Muon, learning_rate=0.0001\n" in capsys.readouterr().out
+    assert "Muon, muon_learning_rate=0.02, learning_rate=0.0001\n" in capsys.readouterr().out
 
 
 def test_d_vocab_is_the_size_that_the_tokenizer_aims_for():
@@ -129,6 +129,7 @@ def test_divergence_is_explained(capsys):
     words = ["--learning-rate", "1e35", "--steps", "30", "--warmup", "0", "--sample-tokens", "0"]
     sentence = said_by(capsys, ["train", "--data", "foxes.txt", "--tokenizer", "char", *TINY, *words], 1)
     assert "Training diverged in step" in sentence
+    assert "at muon_learning_rate 0.02 and learning_rate 1e+35." in sentence
     assert list_runs()[0].state == "failed"
 
 
@@ -136,7 +137,7 @@ def test_divergence_is_explained(capsys):
 def test_divergence_first_seen_at_an_evaluation_is_explained(sample_tokens, capsys):
     words = ["--learning-rate", "1e20", "--eval-every", "1", "--steps", "5", "--sample-tokens", sample_tokens]
     sentence = said_by(capsys, ["train", "--data", "foxes.txt", "--tokenizer", "char", *TINY, *words], 1)
-    assert "Training diverged in step 1" in sentence and "Try a third of the learning rate" in sentence
+    assert "Training diverged in step 1" in sentence and "Try a third of each learning rate" in sentence
     assert list_runs()[0].state == "failed"
 
 

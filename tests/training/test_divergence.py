@@ -47,7 +47,7 @@ def strict_rows(folder: RunFolder) -> list[dict]:
 def test_divergence_first_seen_at_an_evaluation_fails_the_run(tmp_path, sample_tokens, steps, eval_every):
     changed = {"steps": steps, "eval_every": eval_every, "sample_tokens": sample_tokens, "warmup": 0.0}
     trainer = start(tmp_path, dataclasses.replace(TRAINING, learning_rate=1e20, **changed))
-    with pytest.raises(TrainingDiverged, match=r"diverged in step 1: .* learning rate 1e\+20.*Try a third"):
+    with pytest.raises(TrainingDiverged, match=r"diverged in step 1: .* learning_rate 1e\+20.*Try a third"):
         list(trainer)
     assert trainer.folder.status().state == "failed"
     assert "last snapshot is from before that step" in trainer.folder.status().message

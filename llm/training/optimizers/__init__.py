@@ -34,6 +34,7 @@ class OptimizerEntry:
 
     label: str
     help: str  # what it does, as the end of a sentence
+    learning_rates: tuple[str, ...]  # the config's fields that are its peak learning rates
     learning_rate: Callable[[int, int], float]  # AdamW's peak if a config has none, from d_model and n_layers
     build: Callable[..., Any]  # (ParameterGroups, TrainingConfig): a list of `Optimizer`s; see `build`
     state_per_hidden_weight: int  # float32 numbers that it keeps for each weight of the blocks' matrices
@@ -56,7 +57,8 @@ _ADAMW_STEP = ShownStep(
         "Keep running means of the gradient and of its square, and step by their ratio: however small its gradients, a "
         "weight moves by the learning rate η if they agree, and by less if their signs differ. In addition, all "
         "matrices shrink a little. "
-        "Shown: the run's first step, with the gradient of this text.",
+        "Shown: a step from these weights with the gradient of this text, at the learning rate of the run's first step "
+        "and, as there, from running means of 0.",
         "Loshchilov & Hutter 2017, arXiv:1711.05101",
     ),
     module="llm.training.optimizers.adamw",
@@ -88,8 +90,8 @@ _MUON_STEP = ShownStep(
             "{weight|W} ← {weight|W} − η √max(1, fan_out / fan_in) {direction|O}",
         ),
         "Keep a running mean of the gradient, make its singular values nearly equal, and step: all directions of the "
-        "matrix move about equally far. In addition, all matrices shrink a little. Shown: the run's first step, "
-        "with the gradient of this text.",
+        "matrix move about equally far. In addition, all matrices shrink a little. Shown: a step from these weights with "
+        "the gradient of this text, at the learning rate of the run's first step and, as there, from a mean of 0.",
         "Jordan 2024, kellerjordan.github.io/posts/muon",
     ),
     module="llm.training.optimizers.muon",
@@ -119,6 +121,7 @@ REGISTRY: Registry[OptimizerEntry] = Registry(
         "adamw": OptimizerEntry(
             label="AdamW",
             help="AdamW for every parameter; its learning rate falls with width and depth unless given",
+            learning_rates=("learning_rate",),
             learning_rate=_adamw_alone,
             build=imported("llm.training.optimizers.adamw", "build"),
             state_per_hidden_weight=2,  # running means of the gradient and of its square
@@ -129,6 +132,7 @@ REGISTRY: Registry[OptimizerEntry] = Registry(
         "muon": OptimizerEntry(
             label="Muon",
             help="Muon for the blocks' matrices, AdamW for the rest, at a learning rate of 0.01 unless given",
+            learning_rates=("muon_learning_rate", "learning_rate"),
             learning_rate=lambda d_model, n_layers: 0.01,
             build=imported("llm.training.optimizers.muon", "build"),
             state_per_hidden_weight=1,  # a running mean of the gradient

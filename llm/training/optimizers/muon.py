@@ -41,10 +41,10 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # the author's: small singular values 
 def orthogonalized(
     matrices: Float[Tensor, "matrix row column"], eps: float = 1e-7
 ) -> Float[Tensor, "matrix row column"]:
-    """Each matrix A Σ Bᵀ as A S Bᵀ, with S between 0.68 and 1.21, by five iterations of Newton and Schulz.
+    """Each matrix A Σ Bᵀ as A S Bᵀ, with S between 0.679 and 1.203, by five iterations of Newton and Schulz.
 
-    That holds for all singular values of at least 0.0015 times the matrix's Frobenius norm; smaller ones grow by at
-    most a⁵ = 485 times the ratio.
+    That holds, in exact arithmetic, for all singular values of at least 0.0015 times the matrix's Frobenius norm;
+    smaller ones grow by at most a⁵ = 485 times the ratio.
 
     X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X leaves A and B unchanged and maps each singular value s to a s + b s³ + c s⁵,
     which moves all that are in (0, 1] towards 1. It needs products of matrices alone, and no decomposition.
