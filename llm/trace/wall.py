@@ -30,17 +30,21 @@ MACHINES = {"x86_64": (0xC000003E, 317), "aarch64": (0xC00000B7, 277)}
 # the allowed system calls: their numbers on these two machines. The files that a process may write to are those that it
 # holds open: `enclose` leaves it the null device and one pipe.
 ALLOWED = {
-    "mmap": (9, 222), "munmap": (11, 215), "mremap": (25, 216), "mprotect": (10, 226), "madvise": (28, 233),
+    "mmap": (9, 222), "munmap": (11, 215), "mremap": (25, 216), "mprotect": (10, 226),
     "brk": (12, 214), "futex": (202, 98), "sched_yield": (24, 124), "clock_gettime": (228, 113),
     "clock_nanosleep": (230, 115), "gettimeofday": (96, 169), "getrandom": (318, 278), "getpid": (39, 172),
     "gettid": (186, 178), "write": (1, 64), "writev": (20, 66), "close": (3, 57), "rt_sigreturn": (15, 139),
     "exit": (60, 93), "exit_group": (231, 94),
 }  # fmt: skip
+# and advice about memory, which allocators give, but none from this number on: that takes memory from the whole machine
+# or from other processes, if root asks for it
+MADVISE, PRIVILEGED_ADVICE = (28, 233), 100
 
 # the instructions of a filter, and its answers (linux/bpf_common.h, linux/seccomp.h)
-LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
+LOAD, JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
 ALLOW, FAIL, KILL = 0x7FFF0000, 0x00050000, 0x80000000
-NUMBER, MACHINE = 0, 4  # where the filter finds the number of a call, and the kind of machine that it is for
+# where the filter finds the number of a call, the kind of machine that it is for, and its third argument
+NUMBER, MACHINE, THIRD = 0, 4, 32
 INSTALL, ON_ALL_THREADS = 1, 1
 # the names of process settings (linux/prctl.h)
 END_WITH_PARENT, DUMPABLE, NO_NEW_PRIVILEGES = 1, 4, 38
@@ -90,13 +94,17 @@ def _limit_time_and_memory() -> None:
 def _install_filter(machine: str) -> None:
     """Install the filter on all threads of this process."""
     kind, install = MACHINES[machine]
-    numbers = [call[list(MACHINES).index(machine)] for call in ALLOWED.values()]
+    column = list(MACHINES).index(machine)
+    numbers = [call[column] for call in ALLOWED.values()]
     instructions = [
         (LOAD, 0, 0, MACHINE),
         (JUMP_IF_EQUAL, 1, 0, kind),  # if equal, jump over one instruction
         (RETURN, 0, 0, KILL),  # a call for another kind of machine, such as those of 32 bits: its numbers are others
         (LOAD, 0, 0, NUMBER),
-        *((JUMP_IF_EQUAL, len(numbers) - index, 0, number) for index, number in enumerate(numbers)),
+        *((JUMP_IF_EQUAL, 3 + len(numbers) - index, 0, number) for index, number in enumerate(numbers)),
+        (JUMP_IF_EQUAL, 0, 2, MADVISE[column]),
+        (LOAD, 0, 0, THIRD),
+        (JUMP_IF_AT_LEAST, 0, 1, PRIVILEGED_ADVICE),
         (RETURN, 0, 0, FAIL | errno.EPERM),
         (RETURN, 0, 0, ALLOW),
     ]
