@@ -1,5 +1,7 @@
 """Where TransformerLens can represent a model, both agree. CI installs it: `uv sync --group comparison`."""
 
+import importlib.util
+
 import pytest
 import torch
 from interpret_models import randomised
@@ -11,10 +13,11 @@ from llm.interpret.direct_logit_attribution import direct_logit_attribution
 from llm.interpret.logit_lens import lens_logits
 from llm.interpret.recording import record
 
-hooked = pytest.importorskip(
-    "transformer_lens.HookedTransformer", reason="needs TransformerLens: uv sync --group comparison"
-)
-lens_config = pytest.importorskip("transformer_lens.config.hooked_transformer_config")
+if importlib.util.find_spec("transformer_lens") is None:
+    pytest.skip("needs TransformerLens: uv sync --group comparison", allow_module_level=True)
+# where it is installed, a failing import fails the test
+hooked = importlib.import_module("transformer_lens.HookedTransformer")
+lens_config = importlib.import_module("transformer_lens.config.hooked_transformer_config")
 
 SIZES = {"d_vocab": 31, "d_model": 24, "n_layers": 2, "n_heads": 4, "n_kv_heads": 4, "d_head": 8, "d_mlp": 20}
 LLAMA = {"norm": "rmsnorm", "activation": "swiglu", "bias": False, "tie_embeddings": False, "positional": "rope"}
