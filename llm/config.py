@@ -268,12 +268,7 @@ def require(config: object, name: str, holds: bool, allowed: str) -> None:
 
 def shown(value: object) -> str:
     """A value as Python writes it, for an error message; of a long one only the beginning, and its length."""
-    if isinstance(value, str):
-        return repr(shortened(value))
-    try:
-        return shortened(repr(value))
-    except ValueError:  # Python writes out no integer of more than 4,300 digits
-        return "a number of thousands of digits"
+    return repr(shortened(value)) if isinstance(value, str) else shortened(repr(value))
 
 
 def shortened(text: str) -> str:

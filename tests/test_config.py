@@ -39,11 +39,10 @@ def test_a_model_config_names_the_field_the_value_and_what_is_allowed(field, val
     ("field", "value", "message"),
     [
         ("n_ctx", 10**400, f"n_ctx must be below 2^63, got 1{'0' * 39}… (401 characters)"),
-        ("n_ctx", 10**5000, "n_ctx must be below 2^63, got a number of thousands of digits"),
         ("rope_theta", 10**400, f"rope_theta must be a finite number, got 1{'0' * 39}… (401 characters)"),
         ("norm", "x" * 400, f"norm must be one of layernorm, rmsnorm, got '{'x' * 40}… (400 characters)'"),
     ],
-    ids=["hundreds of digits", "thousands of digits", "a float", "a text"],
+    ids=["an integer", "a float", "a text"],
 )
 def test_a_long_value_is_shown_by_its_beginning_and_its_length(field, value, message):
     with pytest.raises(ValueError) as error:

@@ -90,8 +90,8 @@ _MUON_STEP = ShownStep(
             "{weight|W} ← {weight|W} − η √max(1, fan_out / fan_in) {direction|O}",
         ),
         "Keep a running mean of the gradient, make its singular values nearly equal, and step: all directions of the "
-        "matrix move about equally far. In addition, all matrices shrink a little. Shown: a step from these weights with "
-        "the gradient of this text, at the learning rate of the run's first step and, as there, from a mean of 0.",
+        "matrix move about equally far. In addition, all matrices shrink a little. Shown: a step from these weights "
+        "with the gradient of this text, at the learning rate of the run's first step and, as there, from a mean of 0.",
         "Jordan 2024, kellerjordan.github.io/posts/muon",
     ),
     module="llm.training.optimizers.muon",
