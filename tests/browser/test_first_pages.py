@@ -169,6 +169,29 @@ def test_another_tab_and_a_page_switch_see_the_same_run(page, server):
     stop(page)
 
 
+def test_a_sweep_fills_the_queue_which_survives_a_page_switch(page, server):
+    new_run(page, server)
+    page.get_by_text("Sweep: several runs").click()
+    page.get_by_role("combobox", name="Setting").first.click()
+    page.keyboard.type("seed")
+    page.get_by_role("option", name="seed", exact=True).click()
+    values = page.get_by_role("textbox", name="Values").first
+    values.fill("5, 6, 7")
+    values.press("Enter")
+    press(page, "Add 3 runs to the queue")
+    page.get_by_text("2 runs; the first starts when").wait_for()  # one trains
+    page.get_by_role("link", name="Home", exact=True).click()
+    page.get_by_role("heading", name="Latest runs").wait_for()
+    page.get_by_role("link", name="Train", exact=True).click()
+    state(page, "Training")
+    page.get_by_text("gpt small + seed 7, 450 steps").wait_for()
+    page.get_by_role("button", name="Remove").first.click()
+    page.get_by_text("1 run starts when").wait_for()
+    stop(page)
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("Queue", exact=True)).to_have_count(0)
+
+
 def test_an_edited_source_file_loses_nothing(page, server):
     new_run(page, server)
     press(page, "Start")
