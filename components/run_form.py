@@ -117,7 +117,7 @@ def choose_model(architecture: str, size: str, d_vocab: int) -> ModelConfig:
     start = preset(architecture, size, d_vocab=d_vocab)
     values = {name: getattr(start, name) for name in describe(ModelConfig) if name != "d_vocab"}
     with st.expander("All model settings", icon=":material/tune:"):
-        changed = forms.fields(ModelConfig, values, values, Session.TRAIN_MODEL.of(architecture, size))
+        changed = forms.all_fields(ModelConfig, values, Session.TRAIN_MODEL.of(architecture, size))
     return ModelConfig(d_vocab=d_vocab, **changed)
 
 
@@ -131,7 +131,7 @@ def choose_training(model: ModelConfig) -> TrainingConfig:
         TrainingConfig(optimizer=chosen["optimizer"]).for_model(model).learning_rate
     )
     with st.expander("All training settings", icon=":material/tune:"):
-        changed = forms.fields(TrainingConfig, values, values, Session.TRAIN_TRAINING)
+        changed = forms.all_fields(TrainingConfig, values, Session.TRAIN_TRAINING)
     return TrainingConfig(**changed)
 
 

@@ -1,4 +1,4 @@
-"""Controls for the fields of a config: label, help and limits come from the dataclass."""
+"""Controls for the fields of a config: help, choices and limits come from the dataclass, plain names from a list."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 import streamlit as st
 
+from components.shared.field_names import GROUPS, PLAIN_NAMES
 from llm.config import FieldDescription, describe
+
+FIELD_WIDTH = 295  # pixels: three stand beside each other on a wide page, one below the other on a narrow one
 
 
 def fields(
@@ -15,18 +18,38 @@ def fields(
 ) -> dict[str, Any]:
     """Show a control for each of these fields of `config`, in rows, starting at `values`; returns the chosen values.
 
-    A starting value may be a function of the values chosen so far.
     `widths` are the relative widths of a row's columns.
     """
-    described, names = describe(config), list(names)
+    names = list(names)
     chosen: dict[str, Any] = {}
     for start in range(0, len(names), len(widths)):
         row = st.columns(widths, vertical_alignment="bottom")
         for place, name in zip(row, names[start : start + len(widths)], strict=False):
             with place:
-                value = values[name](chosen) if callable(values[name]) else values[name]
-                chosen[name] = control(described[name], value, control_key(key, name, value))
+                chosen[name] = _field(config, name, values[name], key)
     return chosen
+
+
+def all_fields(config: type, values: dict[str, Any], key: str) -> dict[str, Any]:
+    """Show a control for each field of `config` that has a starting value, in groups; returns the chosen values.
+
+    A starting value may be a function of the values chosen so far.
+    """
+    chosen: dict[str, Any] = {}
+    for title, names in GROUPS[config].items():
+        st.markdown(f"**{title}**")
+        row = st.container(horizontal=True, vertical_alignment="bottom")
+        for name in names:
+            if name in values:
+                value = values[name](chosen) if callable(values[name]) else values[name]
+                with row, st.container(width=FIELD_WIDTH):
+                    chosen[name] = _field(config, name, value, key)
+    return chosen
+
+
+def _field(config: type, name: str, value: Any, key: str) -> Any:
+    label = f"{PLAIN_NAMES[config][name]} `{name}`"
+    return control(describe(config)[name], label, value, control_key(key, name, value))
 
 
 def control_key(key: str, name: str, value: Any) -> str:
@@ -34,12 +57,11 @@ def control_key(key: str, name: str, value: Any) -> str:
     return f"{key}-{name}-{value}"
 
 
-def control(field: FieldDescription, value: Any, key: str) -> Any:
-    """Show the control that fits the field's type, labelled with its name in code. An empty optional field is None.
+def control(field: FieldDescription, text: str, value: Any, key: str) -> Any:
+    """Show the control that fits the field's type, labelled with a text. An empty optional field is None.
 
     The tab keeps what was chosen, also while another page or another preset is shown.
     """
-    text = f"`{field.name}`"
     more: dict[str, Any] = {"help": field.help, "key": key, "persist_state": "session"}
     if field.choices:
         return st.selectbox(text, field.choices, index=field.choices.index(value), **more)

@@ -71,7 +71,7 @@ def test_a_twin_with_another_learning_rate_starts_from_a_snapshot(page, server, 
     page.get_by_role("option", name="1", exact=True).click()
     button = page.get_by_role("button", name="Start a new run from step 1")
     button.wait_for()
-    rate = page.get_by_role("spinbutton", name="`learning_rate`", exact=True)
+    rate = page.get_by_role("spinbutton", name="`learning_rate`")
     rate.fill("0.5")
     rate.press("Enter")
     page.get_by_text("Changed: learning_rate 0.5.").wait_for()

@@ -201,6 +201,6 @@ def test_a_run_without_a_copying_head_is_told_how_it_differs_and_can_start_the_f
     button(app, "train-recipe").click().run()
     assert not app.exception
     assert box(app, "Text").value.name == "strangers.txt"
-    assert next(toggle for toggle in app.toggle if toggle.label == "`qk_norm`").value
-    assert next(number for number in app.number_input if number.label == "`steps`").value == 1500
+    assert next(toggle for toggle in app.toggle if toggle.label.endswith("`qk_norm`")).value
+    assert next(number for number in app.number_input if number.label.endswith("`steps`")).value == 1500
     assert "**LLaMA small**" in texts(app)

@@ -41,7 +41,7 @@ def select(app):
 
 
 def control(app, kind, label):
-    return next(element for element in app.get(kind) if element.label == label)
+    return next(element for element in app.get(kind) if element.label.endswith(label))
 
 
 def request(key, what=None):

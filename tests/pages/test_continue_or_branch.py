@@ -17,7 +17,7 @@ def opened(path):
 
 def control(app, name):
     kinds = (*app.number_input, *app.selectbox, *app.toggle, *app.text_input)
-    return next(found for found in kinds if found.label.strip("`") == name)
+    return next(found for found in kinds if found.label == name or found.label.endswith(f"`{name}`"))
 
 
 def started(app):
@@ -59,7 +59,7 @@ def test_a_setting_that_cannot_work_is_named_and_nothing_starts(home):
     assert "steps must be above 3, the step from which the branch goes on, got 3" in texts(app)
     assert not [found for found in app.button if found.key == "train-branch-start"]
     assert {"batch_size", "seed", "optimizer", "d_model"} & {
-        field.label.strip("`") for field in app.number_input
+        field.label.split("`")[-2:][0] for field in app.number_input
     } == set()
 
 

@@ -1,0 +1,85 @@
+"""The fields of the configs in plain words, in the groups and the order in which forms show them."""
+
+from __future__ import annotations
+
+from llm.config import ModelConfig, SamplingConfig, TrainingConfig
+
+GROUPS: dict[type, dict[str, dict[str, str]]] = {
+    ModelConfig: {
+        "Size": {
+            "d_vocab": "Vocabulary",
+            "d_model": "Width",
+            "n_layers": "Blocks",
+            "n_ctx": "Context length",
+        },
+        "Attention": {
+            "n_heads": "Heads",
+            "n_kv_heads": "Key and value heads",
+            "d_head": "Width of a head",
+            "qk_norm": "Normalised queries and keys",
+        },
+        "Positions": {"positional": "Position scheme", "rope_theta": "Base of the rotary wavelengths"},
+        "MLP": {"d_mlp": "Hidden width", "activation": "Activation"},
+        "Norms": {"norm": "Norm", "norm_position": "Place of the norm", "norm_eps": "Smallest divisor"},
+        "Weights": {
+            "tie_embeddings": "Unembedding tied to the embedding",
+            "bias": "Biases",
+            "dropout": "Dropout",
+        },
+    },
+    TrainingConfig: {
+        "Length and batches": {
+            "steps": "Steps",
+            "batch_size": "Windows in a batch",
+            "accumulation": "Batches in a step",
+            "seed": "Seed",
+        },
+        "Optimizer": {
+            "optimizer": "Optimizer",
+            "learning_rate": "Learning rate of AdamW",
+            "muon_learning_rate": "Learning rate of Muon",
+            "weight_decay": "Weight decay",
+            "beta1": "Memory of gradients",
+            "beta2": "Memory of their squares",
+            "grad_clip": "Longest gradient",
+        },
+        "Learning rate over the steps": {
+            "schedule": "Schedule",
+            "warmup": "Share of warm-up",
+            "decay": "Share of decay",
+            "min_lr": "Rate at the end",
+        },
+        "What is measured": {
+            "eval_every": "Steps between evaluations",
+            "eval_windows": "Passages in an evaluation",
+            "patience": "Patience, in evaluations",
+            "sample_prompt": "Beginning of samples",
+            "sample_tokens": "Length of samples",
+            "skill_pairs": "Questions for each skill",
+        },
+        "Machine": {
+            "device": "Device",
+            "precision": "Number format",
+            "compile": "Compile the model",
+            "gradient_checkpointing": "Recompute instead of storing",
+            "max_disk_mb": "Megabytes of snapshots",
+        },
+    },
+    SamplingConfig: {
+        "Sampling": {
+            "max_new_tokens": "Tokens to write",
+            "repetition_penalty": "Repetition penalty",
+            "temperature": "Temperature",
+            "top_k": "Likeliest tokens",
+            "top_p": "Share of probability",
+            "min_p": "Least probability",
+            "seed": "Seed",
+            "stop": "Stop at",
+        },
+    },
+}
+
+PLAIN_NAMES: dict[type, dict[str, str]] = {
+    config: {name: plain for names in groups.values() for name, plain in names.items()}
+    for config, groups in GROUPS.items()
+}
