@@ -14,6 +14,7 @@ import math
 import os
 import re
 import shutil
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -108,7 +109,7 @@ def load_trainer_state(run: Path, step: int) -> dict[str, Any]:
     """The `trainer_state` that `save_snapshot` was given. Raises DamagedCheckpointError."""
     path = snapshot_path(run, step) / STATE
     try:
-        with open_regular(path) as file:
+        with open_regular(path) as file, warnings.catch_warnings(action="ignore"):  # torch's, on odd tensors
             _require_plain_archive(file)
             state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:

@@ -41,6 +41,7 @@ def _check_optimizer(found: Any, optimizer: Optimizer, step: int) -> None:
         return
     _check_same_kind("state", found["state"], _after_a_step(optimizer))
     for name, value in ((name, value) for of in found["state"].values() for name, value in of.items()):
+        _require(not bool(value.isnan().any()), f"{name} contains NaN")
         if value.dim() == 0:  # a count of steps
             _require(0 <= value.item() <= step, f"{name} is {value.item()}")
 

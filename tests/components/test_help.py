@@ -1,5 +1,6 @@
 """Explanations name the code that computes a figure: the very objects, whose file and line a reader can open."""
 
+import html
 import importlib
 import re
 import subprocess
@@ -70,6 +71,12 @@ def test_the_link_of_an_explanation_leads_to_the_function(client):
     page = client.get(path)
     assert page.status_code == 200
     assert f'<span id="{anchor}">def next_token_loss(' in page.text
+
+
+def test_a_source_file_is_shown_as_text(client):
+    lines = re.findall('<span id="L[0-9]+">(.*?)</span>', client.get("/source/llm/config.py").text)
+    assert [html.unescape(line) for line in lines] == (PROJECT / "llm" / "config.py").read_text().splitlines()
+    assert any("&lt;" in line for line in lines) and not any("<" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ import shutil
 import pytest
 from app_pages import never_ask, open_page, run_request, texts, tiny_run
 from odd_folders import ODD, mutations, put, within
+from run_folders import change_config
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from components.routes import live
 from components.routes import run as run_route
-from llm.checkpoints import list_runs
+from llm.checkpoints import RunFolder, list_runs
 
 FILES = ["config.json", "metrics.jsonl", "status.json", "text.txt"]
 PAGES = ["home", "train", "runs", "generate", "compare", "tokenizer", "attention", "inside", "code"]
@@ -47,6 +48,39 @@ def test_a_page_of_a_damaged_run_says_why(home, page):
     put("a named pipe", odd / "metrics.jsonl", home)
     app = open_page(page, run=odd.name)
     assert "metrics.jsonl is a named pipe" in texts(app)
+
+
+MARKUP = "![leak](http://127.0.0.1:9/leak) **leak** <b>leak</b> :red[leak]"
+READ_AS_MARKUP = ("markdown", "caption", "title", "header", "subheader", "info", "warning", "error", "success", "html")
+
+
+def as_markup(value):
+    """JSON with markup in place of every text."""
+    if isinstance(value, dict):
+        return {name: as_markup(inner) for name, inner in value.items()}
+    return MARKUP if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_takes_a_text_of_a_run_for_markup(home, page):
+    never_ask(home)
+    path = tiny_run(home)
+    RunFolder(path).append_sample({"text": MARKUP, "prompt": MARKUP, "step": 1})
+    damaged = path.with_name("20000101000000")
+    shutil.copytree(path, damaged)
+    checked = ("model", "training")
+    change_config(
+        path, lambda config: config.update(as_markup({name: config[name] for name in config.keys() - checked}))
+    )
+    change_config(damaged, lambda config: config["model"].update({MARKUP: 1}))
+    shown = []
+    for run in (path.name, damaged.name):
+        app = open_page(page, run=run)
+        for kind in READ_AS_MARKUP:
+            assert [element.value for element in app.get(kind) if "leak" in str(element.value)] == []
+        shown += [*app.text, *app.selectbox, *app.text_area, *app.dataframe]
+    if page not in ("tokenizer", "compare"):  # there it is in a component
+        assert any("leak" in f"{getattr(element, 'options', '')}{element.value}" for element in shown)
 
 
 def live_request(path) -> Request:

@@ -93,6 +93,7 @@ WRONG = {
     "a value of two lines": lambda state: state.update(step=torch.zeros(2, 1)),
     "a number of many digits": lambda state: state.update(step=10**5000),
     "another number format": lambda state: first_mean(state, torch.Tensor.double),
+    "a mean with NaN": lambda state: first_mean(state, lambda mean: torch.full_like(mean, math.nan)),
     "another shape": lambda state: first_mean(state, lambda mean: torch.zeros(2, 3)),
     "more steps than the run has": lambda state: count_of_steps(state, 1e30),
     "NaN steps": lambda state: count_of_steps(state, math.nan),
@@ -100,12 +101,13 @@ WRONG = {
     "fewer than no evaluations": lambda state: state.update(evaluations_without_best=-1),
     "time without end": lambda state: state.update(seconds=math.inf),
     "another random state": lambda state: state.update(random_state=torch.zeros_like(state["random_state"])),
+    "a sparse random state": lambda state: state.update(random_state=torch.ones(4).to_sparse()),
     "a field too many": lambda state: state.update(more=1),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_state_that_no_step_could_use_is_refused_and_nothing_is_lost(path, wrong):
+def test_a_state_that_no_step_could_use_is_refused_and_nothing_is_lost(path, wrong, recwarn):
     file = path / "step_000003" / "trainer.pt"
     with (path / "metrics.jsonl").open("a") as metrics:
         metrics.write('{"step": 4, "loss": 1.0}\n')
@@ -116,6 +118,7 @@ def test_a_state_that_no_step_could_use_is_refused_and_nothing_is_lost(path, wro
     with pytest.raises(DamagedCheckpointError, match=r"trainer\.pt is damaged") as raised:
         resume_run(path)
     assert "\n" not in str(raised.value)
+    assert not recwarn.list  # the command line would print a warning above the sentence
     assert (path / "metrics.jsonl").read_bytes() == rows
 
 
