@@ -12,6 +12,8 @@ from components.shared.explanations import PROBABILITY
 from components.shared.help import explain
 from components.shared.session import Address, Session
 from components.shared.text_box import text_box
+from components.views.novelty import novelty
+from components.views.novelty.explanations import MATCHES
 from components.views.writing import writing
 from components.views.writing.explanations import SAMPLING_FILTERS
 from llm.background import generations
@@ -64,6 +66,8 @@ def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig
         current = generations.start(run.path, step, prompt, config)
     # drawn above the earlier texts; their section decides whether the page waits for this text to end
     newest = st.container()
+    sources = st.expander("Copied, recombined or new?", icon=":material/plagiarism:", key=Session.GENERATE_SOURCES,
+                          on_change="rerun")  # fmt: skip
     earlier = st.expander("Earlier texts of this run", icon=":material/history:", key=Session.GENERATE_KEPT,
                           on_change="rerun")  # fmt: skip
     waiting = current is not None and current.active and bool(earlier.open)
@@ -74,8 +78,13 @@ def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig
         if current is not None:
             st.session_state[mine] = current.id
             writing(current.id, current.prompt, waiting, current.stop, key=Session.GENERATE_WRITING.of(run.id))
+            if sources.open:
+                with sources:
+                    novelty(current.id, current.prompt, key=Session.GENERATE_NOVELTY.of(run.id))
+                    explain("What counts as a match?", MATCHES)
         else:
             st.caption("The text appears here token by token, shaded by its probability.")
+            sources.caption("First generate a text; then each part of it is searched in the training text.")
 
 
 def history(folder: RunFolder) -> None:

@@ -11,7 +11,7 @@ from components.guard import Guard
 from components.routes import ROUTES
 from components.shared.selection import selection_from_request
 from components.views import live_routes, views
-from llm.background import generations
+from llm.background import generations, novelty
 from llm.checkpoints import load_run
 from llm.config import SamplingConfig
 from llm.runtime import compute
@@ -54,8 +54,11 @@ def addresses(home: Path) -> list[tuple[str, str]]:
     for _ in compute.iterate(code.text.record()):
         pass
     variable = "path=blocks.0.attention&implementation=einops&step=0&name=query&rows=1&columns=2&index=0,0,0,0"
+    variable += "&start=0&end=1"  # of a text, whose search has ended
+    novelty.search(text.id).thread.join()
     found = [(f"/live/run/{path.name}", ""), (f"/live/generation/{text.id}", "")]
-    keys = {"code": code.key, "comparison": path.name}
+    found.append((f"/live/novelty/{text.id}", ""))
+    keys = {"code": code.key, "comparison": path.name, "novelty": text.id}
     for kind, what in (route.split("/") for route in live_routes() if "/" in route):
         found.append((f"/live/{kind}/{keys.get(kind, code.key)}/{what}", variable))
     found.append((f"/live/comparison/{path.name}", ""))

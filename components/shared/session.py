@@ -160,6 +160,8 @@ class Session(StrEnum):
     GENERATE_TEXT = "generate-text"  # the id of the text that this tab started
     GENERATE_KEPT = "generate-kept"
     GENERATE_WRITING = "writing"
+    GENERATE_SOURCES = "generate-sources"  # whether the training text is searched for what was written
+    GENERATE_NOVELTY = "novelty"
 
     COMPARE_RUNS = "compare-runs"
     COMPARE_LOG = "compare-log"

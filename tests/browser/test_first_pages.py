@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from app_server import HOSTILE
+from app_server import HOSTILE, assert_accessible_and_fitting
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import RunFolder
@@ -148,6 +148,15 @@ def test_a_run_trains_pauses_steps_resumes_survives_a_refresh_and_writes(page, s
     written = page.locator(".llm-writing-text").inner_text()
     page.reload()
     expect(page.locator(".llm-writing-text")).to_have_text(written, use_inner_text=True)
+    page.get_by_text("Copied, recombined or new?").click()
+    expect(page.locator(".llm-novelty-text")).to_have_text(written, use_inner_text=True)
+    expect(page.locator(".llm-novelty-legend tbody td:first-child")).to_have_text(["copied", "recombined", "new"])
+    part = page.locator(".llm-novelty-span").filter(has_text=re.compile(r"\w")).first
+    part.click()
+    match = page.locator(".llm-novelty-passage mark").first
+    expect(match).to_contain_text(part.inner_text(), use_inner_text=True)
+    assert match.inner_text() in (server.home / "checkpoints" / run / "text.txt").read_text("utf-8")
+    assert_accessible_and_fitting(page, "novelty", ".llm-novelty")
 
 
 def test_another_tab_and_a_page_switch_see_the_same_run(page, server):

@@ -1,0 +1,190 @@
+// A generated text, each part marked by how much of it stands word for word in the training text.
+
+import { element } from "../../frontend/dom.js";
+import { fetchJson, poll } from "../../frontend/fetching.js";
+import { withThousands } from "../../frontend/format.js";
+import { lineChart } from "../../frontend/lines.js";
+import { mount } from "../../frontend/mount.js";
+
+/**
+ * Data from the server.
+ *
+ * @typedef {object} Data
+ * @property {string} url where the server answers
+ * @property {string} prompt
+ */
+
+/** @typedef {"copied" | "recombined" | "new"} Kind */
+
+/**
+ * What the search found.
+ *
+ * @typedef {object} Found
+ * @property {[text: string, matchStart: number, matchEnd: number, kind: Kind][]} spans
+ * @property {number} known characters of a match from which on it is not new
+ * @property {number} copied_from characters of a match from which on it is copied
+ * @property {Record<Kind, [text: number, heldOut: number]>} shares
+ * @property {number[]} lengths
+ * @property {number[]} curve share of the text in matches of at least these lengths
+ * @property {number[]} control the same of held-out text
+ */
+
+/** @type {Record<string, string>} */
+const WORDS = { writing: "The search begins when the text is complete.", searching: "Searching …" };
+const NEVER = 86400000; // milliseconds: a day
+
+/** @param {number} share */
+const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)}%`;
+
+/**
+ * @param {number} count
+ * @param {string} thing
+ */
+const counted = (count, thing) => `${withThousands(count)} ${thing}${count === 1 ? "" : "s"}`;
+
+class Novelty {
+  static identity = (/** @type {Data} */ data) => data.url;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   */
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    root.replaceChildren();
+    this.status = element("div", "llm-novelty-status");
+    this.status.setAttribute("role", "status");
+    this.body = element("div", "llm-novelty-body");
+    this.card = element("div", "llm-novelty-card");
+    root.append(this.status, this.body);
+    this.halt = poll(() => this.ask());
+  }
+
+  async ask() {
+    let answer;
+    try {
+      answer = await fetchJson(this.data.url);
+    } catch (error) {
+      this.say(error.message, true);
+      return 3000;
+    }
+    if (answer.found) {
+      this.say("");
+      this.show(answer.found);
+      this.root.dataset.drawn = "novelty";
+      return NEVER;
+    }
+    const sorting = `Sorting the training text, once for all that is written with it: ${percent(answer.progress)} …`;
+    this.say(answer.message || WORDS[answer.state] || sorting, answer.state === "failed");
+    return answer.state === "failed" ? NEVER : 400;
+  }
+
+  /**
+   * @param {string} message
+   * @param {boolean} bad
+   */
+  say(message, bad = false) {
+    this.status.textContent = message;
+    this.status.hidden = !message;
+    this.status.classList.toggle("llm-novelty-bad", bad);
+  }
+
+  update() {}
+
+  stop() {
+    this.halt();
+  }
+
+  /** @param {Found} found */
+  show(found) {
+    const chart = lineChart("Share of the text in matches of at least so many characters", found.lengths,
+      [["this text", found.curve, "chosen"], ["held-out text", found.control, "control"]], { least: 1, room: 120 });
+    const text = element("div", "llm-novelty-text");
+    text.append(element("span", "llm-novelty-prompt", this.data.prompt));
+    for (const [content, start, end, kind] of found.spans) {
+      const span = element("span", `llm-novelty-span llm-novelty-${kind}`, content);
+      span.tabIndex = 0;
+      span.setAttribute("role", "button");
+      span.title = `${kind}: ${counted(end - start, "character")}`;
+      span.addEventListener("click", () => this.open(span, start, end));
+      span.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        this.open(span, start, end);
+      });
+      text.append(span);
+    }
+    this.card.replaceChildren(element("p", "llm-novelty-hint", "Click a part of the text to see where it stands in the training text."));
+    this.body.replaceChildren(legend(found), chart, text, this.card);
+  }
+
+  /**
+   * @param {HTMLElement} span
+   * @param {number} start
+   * @param {number} end
+   */
+  async open(span, start, end) {
+    this.body.querySelector(".llm-novelty-chosen")?.classList.remove("llm-novelty-chosen");
+    span.classList.add("llm-novelty-chosen");
+    if (start === end) {
+      this.card.replaceChildren(element("div", "", "The training text does not have this character."));
+      return;
+    }
+    let answer;
+    try {
+      answer = await fetchJson(`${this.data.url}/passages?start=${start}&end=${end}`);
+    } catch (error) {
+      this.card.replaceChildren(element("div", "llm-novelty-bad", error.message));
+      return;
+    }
+    if (!span.classList.contains("llm-novelty-chosen")) return; // another part was clicked since
+    const shown = answer.passages.length;
+    this.card.replaceChildren(element("div", "", `${counted(end - start, "character")}, found in the training text `
+      + `${counted(answer.count, "time")}${answer.count > shown ? `; the first ${shown}:` : ":"}`));
+    for (const [before, after] of answer.passages) {
+      const passage = element("blockquote", "llm-novelty-passage");
+      passage.append("… ", before, element("mark", "", answer.match), after, " …");
+      this.card.append(passage);
+    }
+  }
+}
+
+/**
+ * What each mark means, and how much of the text and of held-out text has it.
+ *
+ * @param {Found} found
+ */
+function legend(found) {
+  const box = element("div");
+  const table = element("table", "llm-novelty-legend");
+  const head = element("tr");
+  head.append(element("th", "", "Marked"), element("th", "", "Its match in the training text"),
+    element("th", "llm-novelty-number", "This text"), element("th", "llm-novelty-number", "Held-out text"));
+  const header = element("thead");
+  header.append(head);
+  const rows = element("tbody");
+  /** @type {[kind: Kind, words: string][]} */
+  const kinds = [
+    ["copied", `found word for word: ${found.copied_from} characters or more`],
+    ["recombined", `a known piece: ${found.known} to ${found.copied_from - 1} characters`],
+    ["new", `not in the training text but for pieces of fewer than ${found.known} characters`],
+  ];
+  for (const [kind, words] of kinds) {
+    const row = element("tr");
+    const name = element("td");
+    name.append(element("span", `llm-novelty-${kind}`, kind));
+    const [text, heldOut] = found.shares[kind];
+    row.append(name, element("td", "", words), element("td", "llm-novelty-number", percent(text)),
+      element("td", "llm-novelty-number", percent(heldOut)));
+    rows.append(row);
+  }
+  table.append(header, rows);
+  box.append(table, element("p", "llm-novelty-note",
+    "Held-out text of the same length shows what to expect without any copying. "
+    + (found.copied_from > 50 ? "This training text repeats its own phrases, so only longer matches than most of "
+      + "held-out text has count as copied." : "")));
+  return box;
+}
+
+export default mount(Novelty);

@@ -1,0 +1,118 @@
+"""Which parts of a generated text its model's training text contains: searched in the background of this process.
+
+The suffix array of a training text is computed once, in parts that take turns with training on the compute thread, and
+kept for the texts that follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Literal
+
+from llm.background.generations import Generation, get
+from llm.background.opened import open_run
+from llm.data.matches import Matches, controls, copied_from, matches
+from llm.data.suffix_array import IndexedText
+from llm.runs.corpus import run_corpus
+from llm.runs.loading import Run
+from llm.runtime import compute
+from llm.runtime.files import error_text
+from llm.runtime.process import process_wide
+from llm.runtime.regular_files import is_regular
+from llm.runtime.result_cache import ResultCache
+
+LARGEST = 5_000_000  # characters of a training text: sorting these takes about ten seconds and 300 MB
+KEPT = 16  # searches in the registry
+
+_indexes: ResultCache[IndexedText] = ResultCache(2)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The matches of a generated text, those of held-out text of the same length, and where they were searched."""
+
+    text: str  # what the model wrote, without the prompt
+    matches: Matches
+    held_out: list[Matches]
+    copied_from: int
+    training: IndexedText
+
+
+class Search:
+    """The search for one generated text, and the thread that does it."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+        self.state: Literal["writing", "sorting", "searching", "finished", "failed"] = "writing"
+        self.progress = 0.0  # of sorting, from 0 to 1
+        self.message = ""
+        self.found: Found | None = None
+        self.thread = threading.Thread(target=self._run, name=f"novelty-{generation.id}", daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self.generation.thread.join()
+            self.found = self._find()
+            self.state = "finished"
+        except (ValueError, OSError) as error:  # no text, a damaged one, or a large one
+            self.message = error_text(error)
+            self.state = "failed"
+        except Exception as error:  # no caller above this thread could report it
+            _log.exception("the search for generation %s failed", self.generation.id)
+            self.message = f"{type(error).__name__}: {error}"
+            self.state = "failed"
+
+    def _find(self) -> Found:
+        self.state = "sorting"
+        train, held_out = _texts(open_run(self.generation.path, self.generation.step))
+        key = hashlib.sha256(train.encode()).digest()
+        training = _indexes.get(key, lambda: compute.finish(self._report(IndexedText.build.steps(train))))
+        self.state = "searching"
+        text = "".join(token.text for token in self.generation.tokens)
+        found = compute.finish(matches.steps(text, training))
+        control = [compute.finish(matches.steps(piece, training)) for piece in controls(held_out, len(text))]
+        return Found(text, found, control, copied_from(control), training)
+
+    def _report(self, steps: Generator[float, None, IndexedText]) -> Generator[float, None, IndexedText]:
+        while True:
+            try:
+                self.progress = next(steps)
+            except StopIteration as end:
+                index: IndexedText = end.value
+                return index
+            yield self.progress
+
+
+def _texts(run: Run) -> tuple[str, str]:
+    """The training and the validation text of a run. Raises ValueError if it has none, or one that is too large."""
+    large = run.folder.config().about(dict, "text", "cache") is not None  # not even in memory as a whole
+    if not large and not is_regular(run.folder.path / "text.txt"):
+        raise ValueError(f"Run {run.folder.id} came without its training text, so nothing can be searched in it")
+    corpus = None if large else run_corpus(run.folder, run.tokenizer)
+    train = corpus.excerpt("train", LARGEST + 1) if corpus else ""
+    if corpus is None or len(train) > LARGEST:
+        raise ValueError(
+            f"The training text of run {run.folder.id} is too large to be searched: only texts of up to {LARGEST:,} "
+            "characters are"
+        )
+    return train, corpus.excerpt("validation", LARGEST)
+
+
+def search(generation_id: str) -> Search | None:
+    """The search for this text, begun at the first request; None if it is not among the last few generations."""
+    registry: dict[str, Search] = process_wide("novelty", dict)
+    generation = get(generation_id)
+    if generation is None:
+        return registry.get(generation_id)
+    created = Search(generation)
+    begun = registry.setdefault(generation_id, created)  # one of two requests at once wins
+    if begun is created:
+        for old in list(registry)[:-KEPT]:
+            registry.pop(old, None)
+        created.thread.start()
+    return begun

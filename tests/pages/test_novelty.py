@@ -1,0 +1,114 @@
+"""Copied, recombined or new?: what a run wrote is searched in the text that it was trained on."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from app_pages import TEXT, open_page, texts, tiny_run
+from asked_routes import answer, ask
+from run_folders import change_config
+
+from llm.background import generations, novelty
+from llm.checkpoints import RunFolder
+from llm.config import SamplingConfig
+from llm.data.text import split_text
+
+
+def write(path: Path, tokens: int = 30) -> generations.Generation:
+    """A text of this run, complete."""
+    generation = generations.start(path, None, "The hen", SamplingConfig(max_new_tokens=tokens, seed=0))
+    generation.thread.join(60)
+    assert generation.state == "finished"
+    return generation
+
+
+def searched(generation: generations.Generation) -> novelty.Search:
+    """The search for this text, ended."""
+    begun = novelty.search(generation.id)
+    begun.thread.join(60)
+    return begun
+
+
+def get(generation: generations.Generation, what: str = "", query: str = "") -> Any:
+    status, content = asyncio.run(answer(f"/live/novelty/{generation.id}{what}", query))
+    assert status == 200
+    return json.loads(content)
+
+
+def test_the_page_searches_what_was_written(home):
+    path = tiny_run(home)
+    app = open_page("generate", run=path.name)
+    app.session_state["generate-sources"] = True  # opened by hand
+    app.run()
+    assert not app.exception and "First generate a text" in texts(app)
+    generation = write(path)
+    app.run()
+    assert not app.exception and "Matches in the training text" in texts(app)
+    assert searched(generation).state == "finished"
+
+
+def test_the_answer_marks_the_whole_text_and_shows_where_each_part_stands(home):
+    generation = write(tiny_run(home))
+    assert searched(generation).state == "finished"
+    found = get(generation)["found"]
+    written = generation.text.removeprefix(generation.prompt)
+    assert written and "".join(text for text, *_ in found["spans"]) == written
+    assert sum(share for share, _ in found["shares"].values()) == pytest.approx(1)
+    assert sum(share for _, share in found["shares"].values()) == pytest.approx(1)
+    train = split_text(TEXT).train
+    for _, start, end, _ in found["spans"]:
+        shown = get(generation, "/passages", f"start={start}&end={end}")
+        assert shown["match"] == written[start:end]
+        assert shown["count"] == sum(train.startswith(shown["match"], place) for place in range(len(train)))
+        for before, after in shown["passages"]:
+            assert before + shown["match"] + after in train
+
+
+def test_held_out_text_of_a_repeated_text_is_found_word_for_word(home):
+    """So it is no sign of reciting if what the model wrote is, too."""
+    generation = write(tiny_run(home))
+    assert searched(generation).state == "finished"
+    found = get(generation)["found"]
+    assert found["control"][0] == 1 and found["control"][found["lengths"].index(16)] == 1
+
+
+@pytest.mark.parametrize(
+    "query", ["", "start=x", "start=3&end=3", "start=5&end=3", "start=0&end=31", "start=0&end=999999999"]
+)
+def test_a_part_that_the_text_does_not_have_is_refused(home, query):
+    generation = write(tiny_run(home))
+    searched(generation)
+    assert asyncio.run(ask(f"/live/novelty/{generation.id}/passages", query)) == 400
+
+
+def lose_text(path: Path) -> None:
+    (path / "text.txt").unlink()
+
+
+def have_a_cache(path: Path) -> None:
+    change_config(path, lambda config: config["text"].update(cache={"folder": "0" * 16, "sha256": "0" * 64}))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lose_text, "came without its training text, so nothing can be searched in it"),
+        (have_a_cache, "is too large to be searched: only texts of up to 5,000,000 characters are"),
+    ],
+)
+def test_a_run_whose_text_cannot_be_searched_says_so(home, change, message):
+    path = tiny_run(home)
+    generation = write(path)
+    change(path)
+    search = searched(generation)
+    assert search.state == "failed" and message in search.message and path.name in search.message
+
+
+def test_a_text_above_the_limit_is_refused_and_one_at_the_limit_is_not(home, monkeypatch):
+    path = tiny_run(home)
+    train = len(split_text(RunFolder(path).text()).train)
+    for limit, state in ((train, "finished"), (train - 1, "failed")):
+        monkeypatch.setattr(novelty, "LARGEST", limit)
+        assert searched(write(path)).state == state
