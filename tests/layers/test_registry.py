@@ -189,7 +189,7 @@ def test_the_form_of_a_new_run_offers_it(tmp_path, monkeypatch):
     monkeypatch.chdir(PROJECT)
     app = open_page("train")
     for kind, entry in TOYS.items():
-        control = next(control for control in app.selectbox if control.label == f"`{kind}`")
+        control = next(control for control in app.selectbox if control.label.endswith(f"`{kind}`"))
         assert "toy" in control.options
         assert f"toy: {entry.help}" in control.help
         control.select("toy")
