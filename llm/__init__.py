@@ -13,6 +13,7 @@ TYPE_CHECKING = False  # type checkers take it for typing's
 if TYPE_CHECKING:
     from llm.comparison import compare
     from llm.config import ModelConfig, SamplingConfig, TrainingConfig
+    from llm.doctor import diagnose
     from llm.model import Transformer
     from llm.presets import preset
     from llm.runs.table import runs_table
@@ -27,6 +28,7 @@ _MODULES = {
     "Transformer": "llm.model",
     "branch": "llm.training.entry",
     "compare": "llm.comparison",
+    "diagnose": "llm.doctor",
     "preset": "llm.presets",
     "runs_table": "llm.runs.table",
     "sweep": "llm.training.entry",
@@ -41,6 +43,7 @@ __all__ = [
     "Transformer",
     "branch",
     "compare",
+    "diagnose",
     "preset",
     "runs_table",
     "sweep",

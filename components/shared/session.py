@@ -105,6 +105,8 @@ class Session(StrEnum):
     TRAIN_BRANCH_SETTINGS = "train-branch-settings"
     TRAIN_BRANCH_START = "train-branch-start"
     TRAIN_PARENT = "train-parent"
+    TRAIN_DOCTOR = "train-doctor"  # the section that says what happened
+    TRAIN_DOCTOR_AGAIN = "train-doctor-again"
     TRAIN_TEST = "train-test"  # whether the test part is measured
     TRAIN_PROBLEM = "train-problem"  # why the last command failed, until it has been shown
     TRAIN_UPLOAD = "train-upload"

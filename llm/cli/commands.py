@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from llm.cli import archive, branch, compare, evaluate, infer, reproduce, runs, sweep, tokenize, train, world
+from llm.cli import archive, branch, compare, doctor, evaluate, infer, reproduce, runs, sweep, tokenize, train, world
 from llm.cli.flags import UsageError, parse
 from llm.cli.terminal import print_error
 from llm.runtime.files import error_text
@@ -28,6 +28,7 @@ COMMANDS = {
     "infer": infer.COMMAND,
     "runs": runs.COMMAND,
     "compare": compare.COMMAND,
+    "doctor": doctor.COMMAND,
     "export": archive.EXPORT,
     "import": archive.IMPORT,
     "evaluate": evaluate.COMMAND,

@@ -14,6 +14,7 @@ from llm.config import TrainingConfig
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 from llm.training.schedule import learning_rate_multiplier
 
+DIVERGED = "Training diverged"  # how the message of a run that diverged begins
 REMEDY = "Try a third of each learning rate, a longer warm-up, or a smaller grad_clip."
 KEPT = {  # whether the weights are those from before the step, and whether there is a run folder
     (True, True): "The weights and the last snapshot are those from before that step. ",
@@ -35,7 +36,7 @@ def divergence_message(step: int, what: str, config: TrainingConfig, weights_kep
     rates = " and ".join(
         f"{name} {multiplier * getattr(config, name):.2g}" for name in OPTIMIZERS[config.optimizer].learning_rates
     )
-    return f"Training diverged in step {step}: the {what} at {rates}. {kept}{REMEDY}"
+    return f"{DIVERGED} in step {step}: the {what} at {rates}. {kept}{REMEDY}"
 
 
 def non_finite_measure(measures: dict[str, Any]) -> str | None:

@@ -38,7 +38,9 @@ def norms_of(path) -> list[dict[str, float]]:
 
 def test_a_closed_section_asks_and_fetches_nothing(home):
     app = open_page("train", run=tiny_run(home).name)
-    assert [section.label for section in app.expander] == ["Continue or branch", "Gradient norm of each layer"]
+    assert [section.label for section in app.expander] == [
+        "Continue or branch", "What happened", "Gradient norm of each layer",
+    ]  # fmt: skip
     assert "**What do you expect?**" not in texts(app)
 
 
@@ -153,6 +155,7 @@ def test_a_new_folder_is_a_new_view(home, tmp_path, monkeypatch):
     app = open_page("train", run=path.name)
     assert [section.label for section in app.expander] == [
         "Continue or branch",
+        "What happened",
         "Gradient norm of each layer",
         "An added view",
     ]

@@ -10,6 +10,7 @@ from components.shared.help import explain
 from components.shared.session import Session
 from components.views.training_run import watch
 from components.views.training_run.explanations import explanations
+from components.views.training_run.what_happened import what_happened
 from llm.background.opened import open_run
 from llm.checkpoints import RunConfig, RunFolder
 from llm.runtime import compute
@@ -32,6 +33,7 @@ def figures(folder: RunFolder, config: RunConfig, state: str) -> None:
         )  # fmt: skip
     if measure:
         _show_test(folder)
+    what_happened(folder, state)
 
 
 def _show_test(folder: RunFolder) -> None:
