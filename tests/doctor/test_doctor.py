@@ -97,6 +97,8 @@ def test_odd_metrics_are_no_finding(tmp_path):
     shutil.copytree(trained(), path)
     change_rows(path, lambda rows: [row.update(loss=1e400, grad_norm=None, grad_norms=None) for row in rows[50:]])
     assert diagnose(path).step == 200
+    change_rows(path, lambda rows: [row.update(loss=1.7e308, evaluation={"loss": -1.7e308}) for row in rows[50:]])
+    assert diagnose(path).step == 200
     (path / "metrics.jsonl").write_text("")
     assert diagnose(path).findings == ()
 
