@@ -60,7 +60,7 @@ def undo() -> None:
     if Session.RUNS_PROBLEM in st.session_state:
         states.failed(st.session_state.pop(Session.RUNS_PROBLEM))
     run_id = st.session_state.get(Session.RUNS_DELETED)
-    if run_id is not None:
+    if run_id is not None and not (folders.checkpoints() / run_id).exists():  # it may have been imported again
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             st.text(f"Run {run_id} is deleted.")
             st.button("Undo", icon=":material/undo:", key=Session.RUNS_UNDO, on_click=_restore, args=(run_id,))

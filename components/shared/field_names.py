@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from llm.config import ModelConfig, SamplingConfig, TrainingConfig
-
-GROUPS: dict[type, dict[str, dict[str, str]]] = {
-    ModelConfig: {
+# By the config's name: an edited source file makes its classes new ones.
+GROUPS: dict[str, dict[str, dict[str, str]]] = {
+    "ModelConfig": {
         "Size": {
             "d_vocab": "Vocabulary",
             "d_model": "Width",
@@ -27,7 +26,7 @@ GROUPS: dict[type, dict[str, dict[str, str]]] = {
             "dropout": "Dropout",
         },
     },
-    TrainingConfig: {
+    "TrainingConfig": {
         "Length and batches": {
             "steps": "Steps",
             "batch_size": "Windows in a batch",
@@ -65,7 +64,7 @@ GROUPS: dict[type, dict[str, dict[str, str]]] = {
             "max_disk_mb": "Megabytes of snapshots",
         },
     },
-    SamplingConfig: {
+    "SamplingConfig": {
         "Sampling": {
             "max_new_tokens": "Tokens to write",
             "repetition_penalty": "Repetition penalty",
@@ -79,7 +78,7 @@ GROUPS: dict[type, dict[str, dict[str, str]]] = {
     },
 }
 
-PLAIN_NAMES: dict[type, dict[str, str]] = {
+PLAIN_NAMES: dict[str, dict[str, str]] = {
     config: {name: plain for names in groups.values() for name, plain in names.items()}
     for config, groups in GROUPS.items()
 }

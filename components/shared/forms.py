@@ -36,7 +36,7 @@ def all_fields(config: type, values: dict[str, Any], key: str) -> dict[str, Any]
     A starting value may be a function of the values chosen so far.
     """
     chosen: dict[str, Any] = {}
-    for title, names in GROUPS[config].items():
+    for title, names in GROUPS[config.__name__].items():
         st.markdown(f"**{title}**")
         row = st.container(horizontal=True, vertical_alignment="bottom")
         for name in names:
@@ -48,7 +48,7 @@ def all_fields(config: type, values: dict[str, Any], key: str) -> dict[str, Any]
 
 
 def _field(config: type, name: str, value: Any, key: str) -> Any:
-    label = f"{PLAIN_NAMES[config][name]} `{name}`"
+    label = f"{PLAIN_NAMES[config.__name__][name]} `{name}`"
     return control(describe(config)[name], label, value, control_key(key, name, value))
 
 

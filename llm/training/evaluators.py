@@ -86,12 +86,18 @@ def sample(tokenizer: Tokenizer, prompts: Sequence[str], config: TrainingConfig)
     return measure
 
 
-def checked(sampler: Evaluator) -> Evaluator:
-    """A sample, and `well_formed`: the fraction of its complete sentences that the story world could produce."""
+def checked(sampler: Evaluator, prompts: Sequence[str]) -> Evaluator:
+    """A sample, and `well_formed`: the fraction of its complete sentences that the story world could produce.
+
+    Sentences of the prompt are not the model's; where it has completed none of its own, there is no fraction.
+    """
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
         measures = sampler(model, step)
-        return measures | {"well_formed": check(measures["sample"]).well_formed_fraction}
+        sample = measures["sample"]
+        given = max(len(check(prompt).sentences) for prompt in prompts if sample.startswith(prompt))
+        own = [sentence.well_formed for sentence in check(sample).sentences[given:]]
+        return measures | {"well_formed": sum(own) / len(own) if own else None}
 
     return measure
 
@@ -137,7 +143,7 @@ def standard_evaluators(
     evaluators: list[Evaluator] = [validation(data, config, autocast, processes)]
     if config.sample_tokens > 0 and processes.first:
         sampler = sample(tokenizer, prompts, config)
-        evaluators.append(checked(sampler) if of_the_world else sampler)
+        evaluators.append(checked(sampler, prompts) if of_the_world else sampler)
     if config.skill_pairs > 0 and of_the_world and processes.rank == processes.count - 1:
         evaluators.append(world_skills(tokenizer, config))
     return evaluators, [whole_validation(data, config, autocast, processes)]

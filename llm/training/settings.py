@@ -5,6 +5,7 @@ Nothing is read and torch is not imported before `RunSettings.new_run`.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,6 @@ class RunSettings:
 def names_of(new: NewRun) -> dict[str, Any]:
     """The settings by name from which `RunSettings.from_names` makes such a run: those that are not the defaults."""
     usual = TrainingConfig(optimizer=new.training.optimizer).for_model(new.model)
-    start = preset(new.architecture or "", new.size or "", d_vocab=new.model.d_vocab)
     names: dict[str, Any] = {
         "architecture": new.architecture,
         "size": new.size,
@@ -120,17 +120,27 @@ def names_of(new: NewRun) -> dict[str, Any]:
     }
     if new.d_vocab_requested is not None:
         names["d_vocab"] = new.d_vocab_requested
-    names |= {
-        name: getattr(new.model, name)
-        for name in describe(ModelConfig)
-        if getattr(new.model, name) != getattr(start, name)
-    }
+    names |= _changed_fields(new)
     return names | {
         name: getattr(new.training, name)
         for name, field in describe(TrainingConfig).items()
         if getattr(new.training, name) != field.default
         and not (name == "learning_rate" and new.training.learning_rate == usual.learning_rate)
     }
+
+
+DERIVED = ("d_head", "d_mlp", "n_kv_heads")  # widths that `preset` derives from the fields in DERIVE
+DERIVE = {"d_model", "n_heads", "activation"}
+
+
+def _changed_fields(new: NewRun) -> dict[str, Any]:
+    """The model's fields that are not those of its preset, and those that would follow them if they were not named."""
+    start = dataclasses.asdict(preset(new.architecture or "", new.size or "", d_vocab=new.model.d_vocab))
+    fields = dataclasses.asdict(new.model)
+    changed = {name: value for name, value in fields.items() if value != start[name]}
+    if DERIVE & changed.keys():
+        changed |= {name: fields[name] for name in DERIVED}
+    return changed
 
 
 def require_setting(name: str) -> None:

@@ -10,7 +10,7 @@ from llm.config import ModelConfig, SamplingConfig, TrainingConfig, describe
 
 @pytest.mark.parametrize("config", [ModelConfig, TrainingConfig, SamplingConfig])
 def test_every_field_stands_in_one_group_under_a_name_of_its_own(config):
-    names = [name for group in GROUPS[config].values() for name in group]
+    names = [name for group in GROUPS[config.__name__].values() for name in group]
     assert Counter(names) == Counter(list(describe(config)))
-    plain = [plain for group in GROUPS[config].values() for plain in group.values()]
+    plain = [plain for group in GROUPS[config.__name__].values() for plain in group.values()]
     assert len(set(plain)) == len(plain)

@@ -9,7 +9,7 @@ from llm import Transformer, preset
 from llm.config import TrainingConfig
 from llm.data import TextData, split_text
 from llm.tokenizers import CharTokenizer, build_tokenizer
-from llm.training.evaluators import sample, sample_prompts
+from llm.training.evaluators import checked, sample, sample_prompts
 
 TEXT = (Path(__file__).parents[2] / "training.txt").read_text()
 CONFIG = TrainingConfig(sample_tokens=2, eval_every=5)
@@ -49,3 +49,15 @@ def test_each_evaluation_continues_another_prompt_with_another_seed():
     assert [text[:2] for text in texts] == ["aa", "bb", "aa", "bb"]
     assert len({text[2:] for text in texts}) == 4
     assert measure(model, 5)["sample"] == texts[1]
+
+
+def test_sentences_of_the_prompt_are_not_the_models():
+    first, second = TEXT.split(". ")[:2]
+    prompt = f"{first}. {second[:5]}"
+
+    def well_formed(written: str) -> float | None:
+        return checked(lambda model, step: {"sample": prompt + written}, [prompt, "other"])(None, 0)["well_formed"]
+
+    assert well_formed("jkx qq vv") is None
+    assert well_formed("jkx qq. Vv abc") == 0
+    assert well_formed(f"{second[5:]}. ") == 1

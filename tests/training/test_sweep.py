@@ -141,3 +141,13 @@ def test_a_form_is_varied_with_what_each_preset_and_size_brings_along():
 def test_values_are_read_as_their_settings_type(name, text, values):
     assert read_values(name, text) == values
     assert list(map(type, read_values(name, text))) == list(map(type, values))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"d_model": 160}, {"d_model": 130}, {"n_heads": 2, "n_kv_heads": 2}, {"activation": "relu"}]
+)
+def test_widths_of_the_form_stay_where_the_preset_would_derive_others(changed):
+    settings = {"data": "foxes.txt", "architecture": "llama", "tokenizer": "char"}
+    new = RunSettings.from_names(settings).new_run()
+    new = dataclasses.replace(new, model=dataclasses.replace(new.model, **changed))
+    assert [run.model for run in variants(new, {"seed": [1, 2]})] == [new.model, new.model]
