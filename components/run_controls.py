@@ -52,3 +52,11 @@ def resume(folder: RunFolder) -> None:
 def open_form() -> None:
     """Open the form, even while a run trains."""
     st.query_params.from_dict({Address.NEW: "1"})
+
+
+@st.fragment(run_every=3)
+def rerun_after(run_id: str) -> None:
+    """Run the page again once this run has ended, so that it does not go on saying that the run trains."""
+    run = trainings.get(run_id)
+    if run is None or not run.active:
+        st.rerun()

@@ -46,6 +46,10 @@ def page() -> None:
         with st.container(border=True):
             st.markdown(":material/balance: **Compare with care**")
             st.text("\n".join(f"• {reason}" for reason in reasons))
+    else:
+        chance = "" if any(len(group) > 1 for group in seed_groups(runs)) else " With one seed each, a small " \
+            "difference may be chance."  # fmt: skip
+        st.caption(f":material/balance: Nothing was found that makes this comparison unfair.{chance}")
     comparison.show(runs, axis, unit, logarithmic, as_bands)
     explain("What do these figures mean?", *EXPLAINED)
     st.subheader("The same prompt and seed")

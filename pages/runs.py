@@ -4,11 +4,13 @@ import streamlit as st
 
 from components.run_archive import export_button, import_section
 from components.run_card import delete_button, deleted_row, duplicate_button, edit_notes, undo
+from components.run_controls import rerun_after
 from components.run_links import page_links
 from components.run_table import choose_in_table, choose_rows, run_table
 from components.shared import folders, states
 from components.shared.select_box import picked, select_box
 from components.shared.session import Address, Session, forget
+from llm.background import trainings
 from llm.checkpoints import RunSummary, deleted_runs, list_runs
 from llm.comparison.run import LETTERS
 from llm.runs.disk import disk_bytes
@@ -28,6 +30,8 @@ def page() -> None:
     if runs:
         shown = choose_rows(table)
         choose_in_table(shown)
+        for training in trainings.active():
+            rerun_after(training.id)
         with st.container(horizontal=True, vertical_alignment="center"):
             megabytes = table["disk_bytes"].sum()
             st.caption(f"{len(shown):,} of {len(runs):,} runs · all take {megabytes:,.0f} MB on the disk")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from components.run_branch import branch_section, show_origin
-from components.run_controls import controls, open_form
+from components.run_controls import controls, open_form, rerun_after
 from components.run_form import TITLES, choose_run, costs, show_time
 from components.run_queue import show_queue
 from components.run_sweep import sweep_section
@@ -52,6 +52,7 @@ def new_run() -> None:
     if under_way:
         st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
         st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
+        rerun_after(under_way[0].id)
     show_queue(None)
     ready = st.container()  # placed above the form, to be visible at once, but filled in after it
     try:
@@ -95,8 +96,9 @@ def show_run(folder: RunFolder) -> None:
     st.session_state[Session.LAST_RUN] = folder.id
     name = " ".join(part for part in (config.about(str, "architecture"), config.about(str, "size")) if part)
     length = f": {characters:,} characters" if (characters := config.about(int, "text", "characters")) else ""
+    given = f"{folder.notes().name}\n".lstrip()
     st.text(
-        f"{name or 'custom model'} with {parameter_count(config.model).total:,} parameters · run {folder.id} · "
+        f"{given}{name or 'custom model'} with {parameter_count(config.model).total:,} parameters · run {folder.id} · "
         f"{config.about(str, 'tokenizer', 'kind') or 'unknown'} tokenizer of {config.model.d_vocab:,} tokens\n"
         f"Reads {config.about(str, 'text', 'name') or 'a text without a name'}{length}\n{text_limits(config)}".rstrip()
     )

@@ -7,10 +7,13 @@ import sys
 import pytest
 from app_pages import TEXT, button, open_page, texts, tiny_run
 from run_folders import change_config
+from streamlit.testing.v1 import AppTest
 
 from components.shared.uploads import store
+from llm import TrainingConfig, preset
 from llm.background import generations, trainings
 from llm.checkpoints import RunFolder, list_runs
+from llm.training.new_run import NewRun
 
 
 def test_home_of_a_new_user_leads_to_a_first_run(home):
@@ -62,6 +65,28 @@ def test_train_page_refuses_what_the_machine_has_no_memory_for(home):
     assert not app.exception
     assert "Training this model takes about" in texts(app) and "GB: choose a smaller size" in texts(app)
     assert not [element for element in app.button if element.key == "train-start"]
+
+
+def test_the_form_follows_the_end_of_a_run(home):
+    config = preset("gpt", d_vocab=1, d_model=8, n_layers=1, n_heads=1, n_ctx=8)
+    run = trainings.start(NewRun(config, TrainingConfig(steps=100_000, device="cpu"), "char", TEXT, "hens.txt",
+                                 home / "checkpoints"))  # fmt: skip
+    app = open_page("train", new="1")
+    assert f"Run {run.id} is" in app.info[0].value
+    run.stop()
+    assert run.wait("stopped")
+
+    def page(run_id):
+        import streamlit as st
+
+        from components.run_controls import rerun_after
+
+        st.session_state.turns = st.session_state.get("turns", 0) + 1
+        if st.session_state.turns < 3:
+            rerun_after(run_id)
+
+    assert AppTest.from_function(page, kwargs={"run_id": run.id}).run().session_state.turns == 3
+    assert not app.run().info
 
 
 def test_a_long_step_is_measured_when_asked(home):
