@@ -21,7 +21,8 @@ def export_button(run: RunSummary) -> None:
         return
     with st.popover("Export", icon=":material/download:"):
         st.markdown("One zip file that works elsewhere: the model, its tokenizer and metrics, and a script that writes "
-                    "with it, which needs no more than torch and safetensors.")  # fmt: skip
+                    "with it, which needs no more than torch and safetensors. To train it further there, its snapshots "
+                    "and its training text must be in it.")  # fmt: skip
         snapshots = st.checkbox("With its snapshots", key=Session.RUNS_SNAPSHOTS.of(run.id),
                                 help="Models of earlier steps, and what training goes on from")  # fmt: skip
         has_text = is_regular(run.path / "text.txt")

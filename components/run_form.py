@@ -55,14 +55,14 @@ def choose_text() -> tuple[str, str]:
         texts = [*folders.BUILT_IN_TEXTS, *sorted(folders.uploads().glob("*"))]
         path = select_box("Text", {text: _text_name(text) for text in texts}, Session.TRAIN_TEXT, folders.DEFAULT_TEXT,
                           help=TEXT_HELP, persist_state="session")  # fmt: skip
-        st.button(
-            "Fill in what the page Circuit needs",
-            on_click=recipe.fill_in,
-            key=Session.TRAIN_RECIPE,
-            icon=":material/linked_services:",
-            type="tertiary",
-            help=f"For a model that looks up names: {recipe.IN_WORDS}",
-        )
+    st.button(
+        "Fill in what the page Circuit needs",
+        on_click=recipe.fill_in,
+        key=Session.TRAIN_RECIPE,
+        icon=":material/linked_services:",
+        type="tertiary",
+        help=f"For a model that looks up names: {recipe.IN_WORDS}",
+    )
     text = read_text(path)
     st.caption(f"{len(text):,} characters · 90% for training, 5% for validation, 5% for testing. It begins:")
     st.text(_beginning(text))
@@ -138,7 +138,7 @@ def choose_training(model: ModelConfig) -> TrainingConfig:
 def choose_run() -> NewRun:
     """Show the whole form. Raises ValueError, with a sentence for the user, for invalid input."""
     from llm.runtime.processes import Processes
-    from llm.training.machine import require_memory
+    from llm.training.machine import SMALLER, require_memory
     from llm.training.new_run import NewRun
 
     st.subheader("1 · Text")
@@ -170,7 +170,7 @@ def choose_run() -> NewRun:
         st.markdown("**The model, from tokens to the next token**")
         show_architecture(model)
     training = choose_training(model)
-    require_memory(model, training, "fused", Processes(), "choose a smaller size, n_ctx or batch_size")
+    require_memory(model, training, "fused", Processes(), SMALLER)
     return NewRun(model, training, tokenizer, text, text_name, folders.checkpoints(), d_vocab, architecture, size)
 
 

@@ -10,6 +10,8 @@ from components.shared import states
 from components.shared.session import Session
 from llm.background import trainings
 from llm.config import ModelConfig, TrainingConfig, describe
+from llm.runtime.processes import Processes
+from llm.training.machine import SMALLER, require_memory
 from llm.training.new_run import NewRun
 from llm.training.sweep import run_of, variants
 from llm.training.values import read_values
@@ -38,6 +40,8 @@ def _form(chosen: NewRun) -> None:
         runs = variants(chosen, vary) if vary else []
         if len(runs) > MOST_RUNS:
             raise ValueError(f"These are {len(runs):,} runs: at most {MOST_RUNS} can be added at once")
+        for run in runs:
+            require_memory(run.model, run.training, run.implementation, Processes(), SMALLER)
     except ValueError as error:
         states.failed(error)
         return

@@ -10,6 +10,8 @@ from llm.runtime import compute
 from llm.runtime.device import choose_device, choose_precision, machine_memory, require_compiler, resolved_precision
 from llm.runtime.processes import Processes
 
+SMALLER = "choose a smaller model, n_ctx or batch_size"  # what helps a new run that needs too much memory
+
 
 def check_machine(config: TrainingConfig, processes: Processes | None = None) -> None:
     """Raise ValueError if this machine, or the number of processes, cannot train with this config."""

@@ -21,7 +21,7 @@ from llm.runtime import compute
 from llm.runtime.processes import Processes
 from llm.tokenizers import Tokenizer
 from llm.training.description import describe_run
-from llm.training.machine import check_machine, require_memory
+from llm.training.machine import SMALLER, check_machine, require_memory
 from llm.training.recorded import as_recorded
 
 
@@ -81,8 +81,7 @@ def prepare_run(new: NewRun, processes: Processes | None = None) -> Prepared:
     training = as_recorded(new.training, new.model)
     tokenizer.encode(training.sample_prompt)  # unknown characters are reported before a folder is made
     model_config = dataclasses.replace(new.model, d_vocab=tokenizer.d_vocab)
-    remedy = "choose a smaller size, n_ctx or batch_size"
-    require_memory(model_config, training, new.implementation, processes, remedy)
+    require_memory(model_config, training, new.implementation, processes, SMALLER)
 
     def build() -> Prepared:
         data = corpus.data(model_config.n_ctx)

@@ -63,7 +63,7 @@ def test_train_page_refuses_what_the_machine_has_no_memory_for(home):
         next(control for control in app.number_input if control.label.endswith(f"`{name}`")).set_value(value)
     app.run()
     assert not app.exception
-    assert "Training this model takes about" in texts(app) and "GB: choose a smaller size" in texts(app)
+    assert "Training this model takes about" in texts(app) and "GB: choose a smaller model" in texts(app)
     assert not [element for element in app.button if element.key == "train-start"]
 
 

@@ -49,4 +49,6 @@ def test_what_cannot_be_tried_is_one_sentence(home):
     assert "n_heads=3: n_heads must divide d_model=128 unless d_head is given, got 3" in texts(app)
     fill(app, 0, "seed", ",".join(map(str, range(101))))
     assert "These are 101 runs: at most 100 can be added at once" in texts(app)
+    fill(app, 0, "d_mlp", "100000000")
+    assert "Training this model takes about" in texts(app) and "choose a smaller model" in texts(app)
     assert "sweep-add" not in {found.key for found in app.button}
