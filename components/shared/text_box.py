@@ -5,6 +5,7 @@ The sidebar opens a page without what its address held, and Streamlit drops the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ import streamlit as st
 from components.shared.session import forget
 from llm.runtime.text import normalize_text
 
+ADDRESS_SECONDS = 2  # in which a browser gets an address; what is pressed meanwhile still comes with the one before
 MOST_OF_TEXT = 4000  # characters of an address for one text: all of a page's stay within what servers accept
 
 
@@ -24,16 +26,20 @@ def text_box(
 
     What the tab has under `key` is older if the address has changed since, as by a link or the browser's Back button.
     """
-    given, written = st.query_params.get(name), f"{key}-written"
-    if given is not None and given != st.session_state.get(written):
+    given, mark = st.query_params.get(name), f"{key}-written"
+    written, before, when = st.session_state.get(mark, (None, None, 0.0))
+    on_its_way = given == before and time.monotonic() - when < ADDRESS_SECONDS
+    if given not in (None, written) and not on_its_way:
         st.session_state[key] = given
     elif key not in st.session_state:
         st.session_state[key] = default()
     text = normalize_text(draw(label, key=key, persist_state="session", **more))
     if len(quote(text)) <= MOST_OF_TEXT:
-        st.query_params[name] = st.session_state[written] = text
+        st.query_params[name] = text
+        if text != written:
+            st.session_state[mark] = (text, written, time.monotonic())
     else:
         forget(name)
-        st.session_state.pop(written, None)
+        st.session_state.pop(mark, None)
         st.caption("This text is too long for the address: after a reload, and by a link, the page opens without it.")
     return text

@@ -47,7 +47,7 @@ def test_a_person_compares_runs_lets_them_write_and_takes_the_figures_away(page:
 
     page.get_by_role("textbox", name="Prompt").fill(PROMPT)
     page.get_by_role("textbox", name="Prompt").press("Control+Enter")
-    page.get_by_role("button", name="Generate with each run").click()
+    page.get_by_role("button", name="Generate with each run").click()  # at once: the prompt must not be lost
     expect(page.locator(".llm-writing-status").filter(has_text="Finished")).to_have_count(3)
     written = [text.inner_text() for text in page.locator(".llm-writing-text").all()]
     assert written[0].startswith(PROMPT) and len(set(written)) == 1  # the same weights, prompt and seed

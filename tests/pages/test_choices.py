@@ -245,6 +245,25 @@ def test_a_text_outlasts_a_visit_to_another_page_and_a_link_has_the_last_word(ho
     assert text_box().value == "The hen sat"
 
 
+@pytest.mark.parametrize("page", TEXT_BOXES)
+def test_a_text_is_kept_where_the_browser_has_not_got_its_address_yet(home, page, monkeypatch):
+    never_ask(home)
+    name = "text" if page == "tokenizer" else "prompt"
+    app = open_page(page, run=run_named(home, FIRST).name, **{name: "The hen"})
+
+    def text_box():
+        return next(box for box in [*app.text_area, *app.text_input] if box.label == TEXT_BOXES[page])
+
+    text_box().set_value("The fox").run()
+    app.query_params[name] = "The hen"  # a button was pressed at once
+    app.run()
+    assert text_box().value == "The fox" and "The fox" in app.query_params.values()
+    monkeypatch.setattr("components.shared.text_box.ADDRESS_SECONDS", 0)
+    app.query_params[name] = "The hen"  # later it is the browser's Back button
+    app.run()
+    assert text_box().value == "The hen"
+
+
 def visit_home(app, back):
     """Leave for another page by the sidebar, which empties the address, and come back to this one."""
     for page in ("home", back):
