@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from components.shared import folders, states
+from components.shared import folders, states, uploads
 from components.shared.session import Address, Session
 from llm.checkpoints import RunFolder, RunSummary
 from llm.runtime.regular_files import is_regular
@@ -48,8 +48,7 @@ def import_section() -> None:
     with st.expander("Import a run", icon=":material/upload:"):
         upload = st.file_uploader("The zip file of an exported run", "zip", key=Session.RUNS_UPLOAD,
                                   help="A larger one: uv run llm import FILE")  # fmt: skip
-        if upload is not None and st.session_state.get(Session.RUNS_UPLOADED) != upload.file_id:
-            st.session_state[Session.RUNS_UPLOADED] = upload.file_id  # once per upload
+        if uploads.is_new(upload, Session.RUNS_UPLOADED):
             open_archive(upload)
 
 

@@ -47,9 +47,7 @@ def choose_text() -> tuple[str, str]:
             key=Session.TRAIN_UPLOAD,
             help="UTF-8 text in any script; the app keeps a copy",
         )
-    if upload is not None and st.session_state.get(Session.TRAIN_UPLOADED) != upload.file_id:
-        # once per upload, so that another text can be chosen later
-        st.session_state[Session.TRAIN_UPLOADED] = upload.file_id
+    if uploads.is_new(upload, Session.TRAIN_UPLOADED):  # once, so that another text can be chosen later
         st.session_state[Session.TRAIN_TEXT] = uploads.store(upload.name, upload.getvalue())
     with left:
         texts = [*folders.BUILT_IN_TEXTS, *sorted(folders.uploads().glob("*"))]

@@ -7,6 +7,7 @@ either name: `preset` returns a plain `ModelConfig` in which every field can be 
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
 from typing import Any
 
 from llm.config import ModelConfig
@@ -64,6 +65,9 @@ SIZE_DESCRIPTIONS = {
 }
 
 
+DERIVED = ("d_head", "n_kv_heads", "d_mlp")  # widths that `preset` derives from other fields
+
+
 def preset(architecture: str, size: str = "small", **overrides: Any) -> ModelConfig:
     """A `ModelConfig` of this architecture and size; keyword arguments override fields (`d_vocab` is always needed).
 
@@ -95,3 +99,16 @@ def preset(architecture: str, size: str = "small", **overrides: Any) -> ModelCon
         fields.setdefault("d_mlp", -(-8 * width // (3 * 16)) * 16 if gated else 4 * width)
         fields.setdefault("n_kv_heads", heads)
     return ModelConfig(**fields)
+
+
+def changed_fields(model: ModelConfig, architecture: str, size: str) -> dict[str, Any]:
+    """The fields in which a model differs from its preset, with the model's values. Raises as `preset`."""
+    start = _start(architecture, size, model.d_vocab)
+    fields = (field.name for field in dataclasses.fields(ModelConfig))
+    return {name: getattr(model, name) for name in fields if getattr(model, name) != getattr(start, name)}
+
+
+@lru_cache(1000)
+def _start(architecture: str, size: str, d_vocab: int) -> ModelConfig:
+    """The preset, kept for the many runs of a list."""
+    return preset(architecture, size, d_vocab=d_vocab)

@@ -47,8 +47,8 @@ def page() -> None:
             st.markdown(":material/balance: **Compare with care**")
             st.text("\n".join(f"• {reason}" for reason in reasons))
     else:
-        chance = "" if any(len(group) > 1 for group in seed_groups(runs)) else " With one seed each, a small " \
-            "difference may be chance."  # fmt: skip
+        several_seeds = any(len(group) > 1 for group in seed_groups(runs))
+        chance = "" if several_seeds else " With one seed each, a small difference may be chance."
         st.caption(f":material/balance: Nothing was found that makes this comparison unfair.{chance}")
     comparison.show(runs, axis, unit, logarithmic, as_bands)
     explain("What do these figures mean?", *EXPLAINED)

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TypeGuard
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from components.shared import folders
+from components.shared.session import Session
 from llm.data import decode_text
 from llm.runtime.files import write_bytes
 
 MAX_NAME_BYTES = 255  # on nearly every file system
+
+
+def is_new(upload: UploadedFile | None, handled: Session) -> TypeGuard[UploadedFile]:
+    """Whether there is an upload that this tab has not handled yet: the field keeps it over reruns."""
+    if upload is None or st.session_state.get(handled) == upload.file_id:
+        return False
+    st.session_state[handled] = upload.file_id
+    return True
 
 
 def store(name: str, content: bytes) -> Path:

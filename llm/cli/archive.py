@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from llm.cli.flags import Command, ParsedFlags, flag, require_flag
-from llm.cli.shared_flags import DEFAULT_CHECKPOINTS_DIR, checkpoints_dir_flag, run_folder
-from llm.cli.terminal import visible
+from llm.cli.shared_flags import DEFAULT_CHECKPOINTS_DIR, checkpoints_dir_flag, required_run
+from llm.cli.terminal import command_line, visible
 from llm.runtime.regular_files import require_replaceable
 
 
 def export_run(flags: ParsedFlags) -> int:
     """Write a run to a zip file, which appears only once it is complete."""
-    run = require_flag(flags, "run", "the run to export: a folder or a run id")
-    path = run_folder(run, flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
+    path = required_run(flags, "the run to export")
     from llm.interop.archive import write_archive
     from llm.runs.folder import RunFolder
     from llm.runtime.files import write_file
@@ -24,7 +23,8 @@ def export_run(flags: ParsedFlags) -> int:
     require_replaceable(output, "--output")
     snapshots, text = flags.get("snapshots", False), flags.get("text", False)
     write_file(output, lambda file: write_archive(folder, file, snapshots=snapshots, text=text))
-    print(visible(f"{output} ({output.stat().st_size / 1e6:,.1f} MB): `uv run llm import {output}` opens it elsewhere"))
+    size = f"{output.stat().st_size / 1e6:,.1f} MB"
+    print(visible(f"Written: {output}, {size}. Elsewhere this opens it:\n  {command_line('import', file=str(output))}"))
     return 0
 
 
@@ -34,7 +34,8 @@ def import_run(flags: ParsedFlags) -> int:
     from llm.interop.archive import read_archive
 
     folder = read_archive(Path(file), flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
-    print(visible(f"Run {folder.id} is in {folder.path}. Write with it: uv run llm infer --checkpoint {folder.path}"))
+    infer = command_line("infer", checkpoint=str(folder.path))
+    print(visible(f"Run {folder.id} is in {folder.path}. Write with it:\n  {infer}"))
     return 0
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from llm.cli.flags import Command, ParsedFlags, config_flags, flag, require_flag
+from llm.cli.flags import Command, ParsedFlags, config_flags, flag
 from llm.cli.large_text import remake_token_cache
-from llm.cli.shared_flags import DEFAULT_CHECKPOINTS_DIR, checkpoints_dir_flag, run_folder
+from llm.cli.shared_flags import checkpoints_dir_flag, required_run
 from llm.cli.training import train_with
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.training.changes import CHANGEABLE
@@ -22,8 +22,7 @@ OWN = ("run", "at", "checkpoints_dir")  # flags beside the settings
 
 def branch(flags: ParsedFlags) -> int:
     """Train the branch and show its progress; returns the exit code."""
-    run = require_flag(flags, "run", "the run to go on from: a folder or a run id")
-    path = run_folder(run, flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
+    path = required_run(flags, "the run to go on from")
     changes = {name: value for name, value in flags.items() if name not in OWN}
 
     def prepare(processes: Processes) -> Callable[[], Trainer]:

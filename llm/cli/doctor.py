@@ -7,15 +7,14 @@ import json
 import textwrap
 from typing import Any
 
-from llm.cli.flags import Command, ParsedFlags, flag, require_flag
-from llm.cli.shared_flags import DEFAULT_CHECKPOINTS_DIR, checkpoints_dir_flag, run_folder
+from llm.cli.flags import Command, ParsedFlags, flag
+from llm.cli.shared_flags import checkpoints_dir_flag, required_run
 from llm.cli.terminal import console, visible
 
 
 def doctor(flags: ParsedFlags) -> int:
     """Print what was found, or one JSON object."""
-    run = require_flag(flags, "run", "the run to look at: a folder or a run id")
-    path = run_folder(run, flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
+    path = required_run(flags, "the run to look at")
 
     import llm
 

@@ -6,8 +6,8 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, get_args
 
-from llm.cli.flags import Command, ParsedFlags, UsageError, flag, require_flag
-from llm.cli.shared_flags import DEFAULT_CHECKPOINTS_DIR, checkpoints_dir_flag, choice, run_folder
+from llm.cli.flags import Command, ParsedFlags, UsageError, flag
+from llm.cli.shared_flags import checkpoints_dir_flag, choice, required_run
 from llm.cli.terminal import visible
 from llm.config import Device, TrainingConfig, describe
 from llm.runtime.text import readable_name, with_error
@@ -24,10 +24,7 @@ PARTS = {
 
 def evaluate(flags: ParsedFlags) -> int:
     """Print what was measured as a table, or as one JSON object."""
-    path = run_folder(
-        require_flag(flags, "run", "the run to measure: a folder or a run id"),
-        flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR),
-    )
+    path = required_run(flags, "the run to measure")
     part = flags.get("part", "validation")
     if "text" in flags and "part" in flags:
         raise UsageError("--text cannot be combined with --part: the text is measured instead of a part of the run's")

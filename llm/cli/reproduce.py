@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
-from llm.cli.flags import Command, ParsedFlags, UsageError, flag, require_flag
-from llm.cli.shared_flags import DEFAULT_CHECKPOINTS_DIR, checkpoints_dir_flag, run_folder
+from llm.cli.flags import Command, ParsedFlags, UsageError, flag
+from llm.cli.shared_flags import checkpoints_dir_flag, required_run
 from llm.cli.signals import StopSignals
 from llm.cli.terminal import visible
 
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 def reproduce(flags: ParsedFlags) -> int:
     """Print how far the run came out the same, and where it first differs; exit code 0 if nowhere, else 1."""
-    run = require_flag(flags, "run", "the run to train again: a folder or a run id")
     if flags.get("steps", 0) < 0:
         raise UsageError(f"--steps must be at least 0, got {flags['steps']}")
-    path = run_folder(run, flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
+    path = required_run(flags, "the run to train again")
     from llm.runs.folder import RunFolder
     from llm.training import reproduction
     from llm.training.branching import branched

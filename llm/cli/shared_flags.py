@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llm import tokenizers
-from llm.cli.flags import flag
+from llm.cli.flags import ParsedFlags, flag, require_flag
 from llm.config import ModelConfig, describe
 from llm.training.settings import DEFAULT_CHECKPOINTS_DIR as DEFAULT_CHECKPOINTS_DIR
 from llm.training.settings import DEFAULT_TEXT as DEFAULT_TEXT
@@ -22,6 +22,12 @@ def run_folder(run: str, checkpoints_dir: str = DEFAULT_CHECKPOINTS_DIR) -> Path
     """The folder of a run that is given as a path or as a run id."""
     by_id = Path(checkpoints_dir, run)
     return by_id if by_id.exists() and not Path(run).exists() else Path(run)
+
+
+def required_run(flags: ParsedFlags, meaning: str) -> Path:
+    """The folder of the run that a command is about; `meaning` completes the message if it is not given."""
+    run = require_flag(flags, "run", f"{meaning}: a folder or a run id")
+    return run_folder(run, flags.get("checkpoints_dir", DEFAULT_CHECKPOINTS_DIR))
 
 
 def checkpoints_dir_flag() -> Any:

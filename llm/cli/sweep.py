@@ -17,6 +17,7 @@ from llm.cli.large_text import make_token_cache
 from llm.cli.terminal import command_line, console, visible
 from llm.cli.train import new_run_flags
 from llm.cli.training import train_with
+from llm.runtime.text import with_error
 from llm.training.values import read_values
 
 if TYPE_CHECKING:
@@ -116,9 +117,7 @@ def _table(results: list[Result]) -> Table:
 
 
 def _with_deviation(mean: float | None, deviation: float | None) -> str:
-    if mean is None:
-        return ""
-    return f"{mean:.4f}" if deviation is None else f"{mean:.4f} ± {deviation:.4f}"
+    return "" if mean is None else with_error(mean, deviation, 4)
 
 
 def command_flags() -> dict[str, Any]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from llm.config import FieldDescription, ModelConfig, TrainingConfig, describe
-from llm.presets import ARCHITECTURES, SIZES, preset
+from llm.presets import ARCHITECTURES, DERIVED, SIZES, changed_fields
 from llm.registry import REGISTRY_MODULES, registry
 from llm.runs.config import RunConfig
 
 MOST_DIFFERENCES = 3  # in a label; the others are counted
 MOST_CHARACTERS = 40  # of a name that config.json gives
-DERIVED = ("d_head", "n_kv_heads", "d_mlp")  # widths that `preset` derives from others
 # the label names the steps by themselves, and not what decides only where and how a run is measured, written and kept
 LEFT_OUT = (
     "steps", "eval_every", "eval_windows", "sample_prompt", "sample_tokens", "skill_pairs", "device", "compile",
@@ -37,13 +36,9 @@ def differences(config: RunConfig) -> list[str]:
     if architecture not in ARCHITECTURES or size not in SIZES:
         return []
     model, training = config.model, config.training
-    start = _start(architecture, size, model.d_vocab)
     usual = _usual(training.optimizer, model.d_model, model.n_layers, model.d_vocab)
-    in_model = {
-        name: _in_words(field, getattr(model, name))
-        for name, field in describe(ModelConfig).items()
-        if getattr(model, name) != getattr(start, name)
-    }
+    described, changed = describe(ModelConfig), changed_fields(model, architecture, size)
+    in_model = {name: _in_words(described[name], value) for name, value in changed.items()}
     in_training = [
         f"{name} {getattr(training, name)}" if name in REGISTRY_MODULES else _in_words(field, getattr(training, name))
         for name, field in describe(TrainingConfig).items()
@@ -59,12 +54,6 @@ def shortened(text: str) -> str:
     """A name on one line, cut where it is long."""
     line = " ".join(text.split())
     return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 2] + " …"
-
-
-@lru_cache(1000)
-def _start(architecture: str, size: str, d_vocab: int) -> ModelConfig:
-    """The preset, for one of many runs in a list."""
-    return preset(architecture, size, d_vocab=d_vocab)
 
 
 @lru_cache(1000)

@@ -91,12 +91,13 @@ def checked(sampler: Evaluator, prompts: Sequence[str]) -> Evaluator:
 
     Sentences of the prompt are not the model's; where it has completed none of its own, there is no fraction.
     """
+    given = {prompt: len(check(prompt).sentences) for prompt in prompts}
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
         measures = sampler(model, step)
         sample = measures["sample"]
-        given = max(len(check(prompt).sentences) for prompt in prompts if sample.startswith(prompt))
-        own = [sentence.well_formed for sentence in check(sample).sentences[given:]]
+        begun = max(count for prompt, count in given.items() if sample.startswith(prompt))
+        own = [sentence.well_formed for sentence in check(sample).sentences[begun:]]
         return measures | {"well_formed": sum(own) / len(own) if own else None}
 
     return measure

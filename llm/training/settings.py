@@ -5,7 +5,6 @@ Nothing is read and torch is not imported before `RunSettings.new_run`.
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from llm import tokenizers
 from llm.config import Implementation, ModelConfig, TrainingConfig, describe
-from llm.presets import preset
+from llm.presets import DERIVED, changed_fields, preset
 
 if TYPE_CHECKING:
     from llm.data.token_cache import TokenCache
@@ -120,7 +119,7 @@ def names_of(new: NewRun) -> dict[str, Any]:
     }
     if new.d_vocab_requested is not None:
         names["d_vocab"] = new.d_vocab_requested
-    names |= _changed_fields(new)
+    names |= _fields_to_name(new)
     return names | {
         name: getattr(new.training, name)
         for name, field in describe(TrainingConfig).items()
@@ -129,17 +128,11 @@ def names_of(new: NewRun) -> dict[str, Any]:
     }
 
 
-DERIVED = ("d_head", "d_mlp", "n_kv_heads")  # widths that `preset` derives from the fields in DERIVE
-DERIVE = {"d_model", "n_heads", "activation"}
-
-
-def _changed_fields(new: NewRun) -> dict[str, Any]:
-    """The model's fields that are not those of its preset, and those that would follow them if they were not named."""
-    start = dataclasses.asdict(preset(new.architecture or "", new.size or "", d_vocab=new.model.d_vocab))
-    fields = dataclasses.asdict(new.model)
-    changed = {name: value for name, value in fields.items() if value != start[name]}
-    if DERIVE & changed.keys():
-        changed |= {name: fields[name] for name in DERIVED}
+def _fields_to_name(new: NewRun) -> dict[str, Any]:
+    """The model's fields that are not those of its preset, and the widths that would follow them if not named."""
+    changed = changed_fields(new.model, new.architecture or "", new.size or "")
+    if {"d_model", "n_heads", "activation"} & changed.keys():
+        changed |= {name: getattr(new.model, name) for name in DERIVED}
     return changed
 
 

@@ -18,7 +18,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from components.routes import selection as selection_route
-from llm.background import trainings
+from llm.background import queue, trainings
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
 from llm.presets import preset
@@ -37,10 +37,13 @@ ORIGINALS = tempfile.TemporaryDirectory(prefix="llm-runs-")  # removed when the 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """The folder of runs and uploads, empty; training that a test leaves behind is stopped."""
+    """The folder of runs and uploads, empty; what a test leaves training or waiting is stopped."""
     monkeypatch.setenv("LLM_HOME", str(tmp_path))
     monkeypatch.chdir(PROJECT)
     yield tmp_path
+    for number in queue.waiting():
+        queue.remove(number)
+    queue.forget_problems()
     trainings.stop_all(SOON)
 
 

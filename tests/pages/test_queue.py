@@ -1,17 +1,8 @@
 """The queue on the page Train: add, see, remove, go on."""
 
-import pytest
 from app_pages import button, open_page, texts, tiny_new_run, tiny_run, training_run
 
 from llm.background import queue, trainings
-
-
-@pytest.fixture(autouse=True)
-def empty_queue():
-    yield
-    for number in queue.waiting():
-        queue.remove(number)
-    queue.forget_problems()
 
 
 def test_a_run_waits_is_shown_on_every_page_of_a_run_and_is_removed(home):

@@ -1,16 +1,8 @@
 """A sweep from the form of a new run: combinations that fill the queue."""
 
-import pytest
 from app_pages import button, open_page, texts
 
 from llm.background import queue, trainings
-
-
-@pytest.fixture(autouse=True)
-def empty_queue():
-    yield
-    for number in queue.waiting():
-        queue.remove(number)
 
 
 def opened():
