@@ -181,7 +181,10 @@ def test_another_tab_and_a_page_switch_see_the_same_run(page, server):
 def test_a_sweep_fills_the_queue_which_survives_a_page_switch(page, server):
     new_run(page, server)
     page.get_by_text("Sweep: several runs").click()
-    page.get_by_role("combobox", name="Setting").first.click()
+    setting = page.get_by_role("combobox", name="Setting").first
+    setting.wait_for()
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")  # a rerun closes the list
+    setting.click()
     page.keyboard.type("seed")
     page.get_by_role("option", name="seed", exact=True).click()
     values = page.get_by_role("textbox", name="Values").first
