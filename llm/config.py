@@ -22,6 +22,7 @@ INT_LIMIT = 2**63  # integers of 64 bits are below it; torch takes no others
 NormPosition = Literal["pre", "post"]
 Implementation = Literal["einops", "torch", "fused"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Sharding = Literal["off", "full", "offload"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 LONGEST_SHOWN = 40  # characters of a value in an error message
 MAX_LAYERS = 1000  # a damaged config could take for ever to build
@@ -150,6 +151,12 @@ class TrainingConfig:
         Doc("Save only the input of each block for the backward pass, and compute it again there: less memory, a "
             "third more arithmetic, the same gradients."),
     ] = False  # fmt: skip
+    sharding: Annotated[
+        Sharding,
+        Doc("What several processes divide among themselves. off: nothing, each keeps the whole model; full: weights, "
+            "gradients and optimizer state, of which each keeps an equal part (FSDP); offload: the same, kept in the "
+            "CPU's memory while a GPU does not need it. Nothing to divide in one process."),
+    ] = "off"  # fmt: skip
     max_disk_mb: Annotated[
         int,
         Doc("Maximum size of a run's snapshots in megabytes; beyond it, optimizer states of earlier ones are deleted, "
@@ -171,6 +178,8 @@ class TrainingConfig:
             require(self, name, getattr(self, name) >= 0, "at least 0")
         for name in ("beta1", "beta2"):
             require(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
+        scaled = self.precision == "float16" and self.sharding != "off"  # each process would scale as it likes
+        require(self, "precision", not scaled, f"another one than float16 with sharding={self.sharding!r}")
         registry("schedule")[self.schedule].validate(self)
 
     def for_model(self, model: ModelConfig) -> TrainingConfig:

@@ -186,8 +186,8 @@ class DecodeStep:
 def decode_step(model: Transformer, batch_size: int, length: int) -> DecodeStep | None:
     """The step for this model as it is, or None if the two might differ within `length` positions.
 
-    None for a model with hooks, and for one whose logits differ from the step's. They are compared with these weights
-    on a window of random tokens, once for each state of the weights.
+    None for a model with hooks, as a sharded one has, and for one whose logits differ from the step's. They are
+    compared with these weights on a window of random tokens, once for each state of the weights.
     """
     if length < 2 or any(module._forward_hooks or module._forward_pre_hooks for module in model.modules()):
         return None

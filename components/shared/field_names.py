@@ -61,6 +61,7 @@ GROUPS: dict[str, dict[str, dict[str, str]]] = {
             "precision": "Number format",
             "compile": "Compile the model",
             "gradient_checkpointing": "Recompute instead of storing",
+            "sharding": "Divided among processes",
             "max_disk_mb": "Megabytes of snapshots",
         },
     },

@@ -36,7 +36,7 @@ from llm.runs.ids import claim_folder
 from llm.runs.metrics import LastMeasures, MetricsChunk
 from llm.runs.notes import RunNotes, read_notes, write_notes
 from llm.runs.status import RunStatus
-from llm.runs.weights import load_weights, read_weights, weights_as_bytes
+from llm.runs.weights import GatheredWeights, load_weights, read_weights, weights_as_bytes
 from llm.runtime.files import remove_if_possible, remove_unfinished, write_bytes, write_json
 from llm.runtime.lock import LockHeldError, ProcessLock
 from llm.runtime.regular_files import IrregularFileError, is_folder, is_regular, read_regular, require_regular
@@ -198,7 +198,12 @@ class RunFolder:
         return metrics.read_samples(self.path / "samples.jsonl")
 
     def save_snapshot(
-        self, step: int, model: Transformer, info: dict[str, Any], trainer_state: dict[str, Any], keep_mb: int
+        self,
+        step: int,
+        model: Transformer | GatheredWeights,
+        info: dict[str, Any],
+        trainer_state: dict[str, Any],
+        keep_mb: int,
     ) -> None:
         """Store the weights of this step and the trainer's state; see `llm.runs.snapshots.save_snapshot`."""
         snapshots.save_snapshot(self.path, step, model, info, trainer_state, keep_mb)
@@ -232,7 +237,7 @@ class RunFolder:
             if read_weights(copy)[0] > step:
                 copy.unlink()
 
-    def save_model(self, which: ModelFile, model: Transformer, step: int) -> None:
+    def save_model(self, which: ModelFile, model: Transformer | GatheredWeights, step: int) -> None:
         """Replace the best or the final weights."""
         write_bytes(self._model_file(which), weights_as_bytes(model, step))
 

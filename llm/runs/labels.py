@@ -14,7 +14,7 @@ MOST_CHARACTERS = 40  # of a name that config.json gives
 # the label names the steps by themselves, and not what decides only where and how a run is measured, written and kept
 LEFT_OUT = (
     "steps", "eval_every", "eval_windows", "sample_prompt", "sample_tokens", "skill_pairs", "device", "compile",
-    "gradient_checkpointing", "max_disk_mb",
+    "gradient_checkpointing", "sharding", "max_disk_mb",
 )  # fmt: skip
 
 

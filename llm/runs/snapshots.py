@@ -23,7 +23,7 @@ import torch
 
 from llm.model import Transformer
 from llm.runs.errors import DamagedCheckpointError
-from llm.runs.weights import weights_as_bytes
+from llm.runs.weights import GatheredWeights, weights_as_bytes
 from llm.runtime.files import TEMPORARY, remove_folder, remove_if_possible, write_folder
 from llm.runtime.regular_files import IrregularFileError, is_regular, open_regular, remove
 
@@ -60,7 +60,12 @@ def snapshot_path(run: Path, step: int) -> Path:
 
 
 def save_snapshot(
-    run: Path, step: int, model: Transformer, info: dict[str, Any], trainer_state: dict[str, Any], keep_mb: int
+    run: Path,
+    step: int,
+    model: Transformer | GatheredWeights,
+    info: dict[str, Any],
+    trainer_state: dict[str, Any],
+    keep_mb: int,
 ) -> None:
     """Store the weights of this step, the newest, and the trainer's state; then `tidy_snapshots`."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
@@ -16,7 +18,18 @@ from llm.runs.errors import DamagedCheckpointError
 from llm.runtime.regular_files import require_regular
 
 
-def weights_as_bytes(model: Transformer, step: int) -> bytes:
+@dataclass(frozen=True)
+class GatheredWeights:
+    """The weights of a model of which several processes have a part each, gathered in this one."""
+
+    tensors: dict[str, torch.Tensor]
+
+    def named_parameters(self) -> Iterable[tuple[str, torch.Tensor]]:
+        """As a model's."""
+        return self.tensors.items()
+
+
+def weights_as_bytes(model: Transformer | GatheredWeights, step: int) -> bytes:
     """The content of a weights file."""
     tensors = {name: parameter.detach().cpu().contiguous() for name, parameter in model.named_parameters()}
     return safetensors.torch.save(tensors, metadata={"step": str(step)})

@@ -1,7 +1,8 @@
 """The processes that train one model together: one, or as many as torchrun started, on this machine and others.
 
 Each process has a rank, from 0 on. All take the same steps: each takes its part of a step's batch, and their gradients
-are averaged, so that all of them make the same update. Only rank 0 writes files and prints.
+are averaged, so that all of them make the same update. Each has the whole model, or its part of a sharded one
+(`llm.runtime.sharding`). Only rank 0 writes files and prints.
 
 `Processes` is one process by itself, for which all of this is trivial; `TorchrunProcesses` asks the others, through
 torch.distributed. Every process must call the same methods in the same order: each call waits for the others.
@@ -18,8 +19,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from llm.config import Sharding
 from llm.runtime import compute
 from llm.runtime.files import error_text
+from llm.runtime.sharding import is_sharded, shard
 
 T = TypeVar("T")
 
@@ -58,6 +61,10 @@ class Processes:
 
     def require_device(self, device: torch.device) -> None:
         """Raise ValueError unless each process can compute on such a device."""
+
+    def place(self, model: nn.Module, device: torch.device, sharding: Sharding) -> None:
+        """Move a model from the CPU to the device, or this process's part of it. It has `blocks`."""
+        model.to(device)
 
     def data_parallel(self, model: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """The model to call in a training step: a backward pass through it averages the gradients of all processes."""
@@ -127,15 +134,24 @@ class TorchrunProcesses(Processes):
                 "start one for each GPU, or use device cpu"
             )
 
+    def place(self, model: nn.Module, device: torch.device, sharding: Sharding) -> None:
+        """Sharded, if so asked."""
+        if sharding == "off":
+            model.to(device)
+        else:
+            shard(model, model.get_submodule("blocks").children(), device, offload=sharding == "offload")
+
     def data_parallel(self, model: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        """DistributedDataParallel: it also gives every process the weights of rank 0."""
+        """DistributedDataParallel: it also gives every process the weights of rank 0. A sharded model needs none."""
         assert isinstance(model, nn.Module)  # a compiled one, too
+        if is_sharded(model.parameters()):
+            return model
         return nn.parallel.DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
 
     def average_in_backward(self, model: Callable[..., Tensor], average: bool) -> None:
-        """As the context manager `no_sync` does it."""
-        assert isinstance(model, nn.parallel.DistributedDataParallel)
-        model.require_backward_grad_sync = average
+        """As the context manager `no_sync` does it. A sharded model always does: it has no room for whole gradients."""
+        if isinstance(model, nn.parallel.DistributedDataParallel):
+            model.require_backward_grad_sync = average
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean, on the tensor's device."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from llm.config import TrainingConfig
+from llm.runtime.sharding import local
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 from llm.training.schedule import learning_rate_multiplier
 
@@ -51,5 +52,5 @@ def non_finite_measure(measures: dict[str, Any]) -> str | None:
 
 
 def all_finite(parameters: Iterable[nn.Parameter]) -> bool:
-    """Whether no weight is NaN or infinite."""
-    return bool(torch.stack([parameter.isfinite().all() for parameter in parameters]).all())
+    """Whether no weight is NaN or infinite, of those that this process has."""
+    return bool(torch.stack([local(parameter).isfinite().all() for parameter in parameters]).all())

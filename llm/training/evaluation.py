@@ -30,6 +30,7 @@ from llm.loss import token_losses
 from llm.model import Transformer
 from llm.runtime.evaluation_mode import evaluating
 from llm.runtime.processes import Processes
+from llm.runtime.sharding import is_sharded
 from llm.runtime.stepwise import stepwise
 
 Autocast = Callable[[], AbstractContextManager[object]]
@@ -116,8 +117,10 @@ def _token_measures(
 
     A window without wanted tokens is left out, any other is read up to its last wanted token. Windows of similar length
     share a batch; the shorter ones are padded at their end, which changes nothing before it. Of each batch a process
-    reads every n-th window, as many as the others; the rest is 0 until the processes' results are added.
+    reads every n-th window, as many as the others; the rest is 0 until the processes' results are added. Each forward
+    pass of a sharded model needs all processes: one without a window of its own then reads another's.
     """
+    sharded = is_sharded(model.parameters())
     n_ctx = model.config.n_ctx
     missing = -(len(tokens) - 1) % n_ctx
     windows = pad(tokens, (0, missing)).unfold(0, n_ctx + 1, n_ctx)  # [window, pos + 1], the last token is a target
@@ -129,6 +132,8 @@ def _token_measures(
         own = batch[processes.rank :: processes.count]  # [window]
         if len(own):
             measures[:, own, :longest] = torch.stack(_predict(model, windows[own, : longest + 1], autocast))
+        elif sharded:
+            _predict(model, windows[batch[:1], : longest + 1], autocast)
         yield
     measures = processes.sum(measures)
     nats, right = (pad(values.flatten(), (1, 0))[: len(tokens)] for values in measures)  # [tokens]
@@ -144,5 +149,6 @@ def _predict(
     inputs, targets = windows[:, :-1], windows[:, 1:]  # [batch, pos]
     with autocast():
         logits = model(inputs)  # [batch, pos, d_vocab]
+    targets = targets.to(logits.device)  # [batch, pos]; parameters can wait on another device than they compute on
     losses = token_losses(logits, targets)  # [batch, pos]
     return losses.double().cpu(), (logits.argmax(dim=-1) == targets).double().cpu()

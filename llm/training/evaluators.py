@@ -131,7 +131,8 @@ def standard_evaluators(
 
     Validation loss, the sample, and, on the story world's text, its checker and skills, as the config asks; at the end
     the loss on all of the validation text. Several processes share the validation text; the sample is written by the
-    first, and the skills are measured by the last.
+    first, and the skills are measured by the last. With a sharded model all do both together: each forward pass needs
+    every process.
 
     Raises:
         ValueError: the sample's prompt has characters that the tokenizer does not know.
@@ -142,10 +143,11 @@ def standard_evaluators(
     asked = config.sample_tokens > 0 or config.skill_pairs > 0
     of_the_world = asked and is_world_text(tokenizer.decode(data.train[:5000].tolist()))
     evaluators: list[Evaluator] = [validation(data, config, autocast, processes)]
-    if config.sample_tokens > 0 and processes.first:
+    together = config.sharding != "off"
+    if config.sample_tokens > 0 and (processes.first or together):
         sampler = sample(tokenizer, prompts, config)
         evaluators.append(checked(sampler, prompts) if of_the_world else sampler)
-    if config.skill_pairs > 0 and of_the_world and processes.rank == processes.count - 1:
+    if config.skill_pairs > 0 and of_the_world and (processes.rank == processes.count - 1 or together):
         evaluators.append(world_skills(tokenizer, config))
     return evaluators, [whole_validation(data, config, autocast, processes)]
 

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from llm.runtime.sharding import local, norms_of_all_rows
+
 
 def parameters_by_layer(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """The parameters, from input to output: "embed" (with position vectors), "block 0", …, "final".
@@ -28,9 +30,10 @@ def parameters_by_layer(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 
 def gradient_norms(layers: dict[str, list[nn.Parameter]]) -> tuple[Float[Tensor, ""], Float[Tensor, " layer"]]:
     """The L2 norm of the gradient over all parameters, and over those of each layer."""
-    norms = torch.stack([nn.utils.get_total_norm(_gradients(layer)) for layer in layers.values()])  # [layer]
+    of_rows = torch.stack([nn.utils.get_total_norm(_gradients(layer)) for layer in layers.values()])  # [layer]
+    norms = norms_of_all_rows(of_rows, next(iter(layers.values()))[0])  # [layer]
     return norms.norm(), norms
 
 
 def _gradients(parameters: list[nn.Parameter]) -> list[Tensor]:
-    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return [local(parameter.grad) for parameter in parameters if parameter.grad is not None]

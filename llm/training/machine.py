@@ -31,7 +31,12 @@ def require_memory(
     if choose_device(training.device).type == "cuda":
         return  # torch says at once, and in numbers, that a GPU's memory is full
     of_one = dataclasses.replace(training, batch_size=processes.part_of(training.batch_size))
-    needed = processes.here * memory(model, of_one, implementation, resolved_precision(training)).resident
+    process = memory(model, of_one, implementation, resolved_precision(training))
+    needed = processes.here * process.resident
+    if training.sharding != "off":  # each has a part; for a snapshot the first one has the whole, too
+        states = process.weights + process.gradients + process.optimizer
+        needed -= processes.here * (states - states // processes.count)
+        needed += process.weights + process.optimizer if processes.count > 1 else 0
     available = machine_memory()
     if available is not None and needed > available:
         raise ValueError(

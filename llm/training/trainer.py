@@ -67,8 +67,8 @@ class Trainer(Iterator[StepMetrics]):
         self.device = choose_device(config.device)
         precision = choose_precision(config.precision, self.device)
         self.autocast = partial(autocast, self.device, precision)
-        self.model = model.to(self.device).train()
-        set_attend(self.model, attention_kernel(self.device, precision))
+        self.model = model.train()
+        set_attend(model, attention_kernel(self.device, precision))
         self.tokenizer = tokenizer
         self.data = data
         self.config = config = config.for_model(model.config)
@@ -80,6 +80,7 @@ class Trainer(Iterator[StepMetrics]):
         self.evaluators, self.final_evaluators = evaluators, final_evaluators
         if config.gradient_checkpointing:
             recompute_blocks(model)
+        processes.place(model, self.device, config.sharding)
         self.forward = processes.data_parallel(torch.compile(model) if config.compile else model)
         self.optimizers = build_optimizers(model, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == torch.float16)
@@ -94,7 +95,7 @@ class Trainer(Iterator[StepMetrics]):
         self.stop_reason: str | None = None
         self.last_metrics: StepMetrics | None = None
         self._begun = False
-        self._writer = RunWriter(folder) if folder is not None and processes.first else None
+        self._writer = RunWriter(folder, processes) if folder is not None else None
 
     @property
     def finished(self) -> bool:
@@ -179,7 +180,7 @@ class Trainer(Iterator[StepMetrics]):
         give_back_freed_memory()
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on, except the weights: numbers and tensors only."""
+        """Everything that the next step depends on, except the weights: numbers and tensors only (`whole` ones)."""
         return {
             "step": self.step,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -282,7 +283,7 @@ class Trainer(Iterator[StepMetrics]):
         self._diverged(what, self.step + 1)
 
     def _check_weights(self) -> None:
-        if not all_finite(self.model.parameters()):
+        if self.processes.largest(int(not all_finite(self.model.parameters()))):  # each may have other weights
             self._diverged("weights contain NaN or infinity", self.step)
 
     def _diverged(self, what: str, step: int) -> NoReturn:

@@ -45,8 +45,10 @@ def workers(launcher: subprocess.Popen) -> list[int]:
     return [found[rank] for rank in sorted(found)]
 
 
-def test_a_killed_process_is_started_again_and_the_run_goes_on():
-    launcher = torchrun("--steps", "400", "--eval-every", "100", options=("--max-restarts", "1"))
+@pytest.mark.parametrize("sharding", ["off", "full"])
+def test_a_killed_process_is_started_again_and_the_run_goes_on(sharding):
+    flags = ("--steps", "400", "--eval-every", "100", "--sharding", sharding)
+    launcher = torchrun(*flags, options=("--max-restarts", "1"))
     folder = wait_for_step(40)
     os.kill(workers(launcher)[1], signal.SIGKILL)
     shown, errors = launcher.communicate(timeout=240)
@@ -67,9 +69,10 @@ def test_a_killed_process_ends_the_others_with_one_sentence():
     assert list_runs()[0].state == "interrupted" and folder.snapshots()[-1] >= 32
 
 
+@pytest.mark.parametrize("sharding", ["off", "full"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_torchrun_stops_all_after_one_step_with_a_snapshot(number):
-    launcher = torchrun("--steps", "100000")
+def test_a_signal_to_torchrun_stops_all_after_one_step_with_a_snapshot(number, sharding):
+    launcher = torchrun("--steps", "100000", "--sharding", sharding)
     folder = wait_for_step(40)
     launcher.send_signal(number)
     shown, _ = launcher.communicate(timeout=240)

@@ -6,51 +6,16 @@ import os
 import pytest
 import torch
 from run_folders import rows_without_times
-from several_processes import ForkedProcesses
-from tiny_training import TEXT, TRAINING
+from several_processes import FLOAT32, ForkedProcesses, assert_close, numbers, start, train, weights
 
 from llm.config import TrainingConfig
-from llm.presets import preset
 from llm.runs.folder import RunFolder
 from llm.runtime.processes import Processes
 from llm.runtime.random_state import RandomState
 from llm.training.branching import start_branch
 from llm.training.divergence import TrainingDiverged
 from llm.training.evaluation import evaluate
-from llm.training.new_run import NewRun, prepare_run
-from llm.training.setup import resume_run, start_together
-
-FLOAT32 = dataclasses.replace(TRAINING, precision="float32")
-TEXT = TEXT * 4  # so that there are more windows to measure on than processes
-
-
-@pytest.fixture(scope="module")
-def forked():
-    processes = ForkedProcesses(4)
-    yield processes
-    processes.end()
-
-
-def start(processes, folder, training=FLOAT32, architecture="llama", **overrides):
-    sizes = {"d_model": 16, "n_layers": 2, "n_heads": 2, "n_ctx": 16}
-    model = preset(architecture, d_vocab=1, **(sizes | overrides))
-    return start_together(
-        lambda: prepare_run(NewRun(model, training, "char", TEXT, "foxes.txt", folder), processes), processes
-    )
-
-
-def weights(trainer):
-    return {name: parameter.detach().numpy() for name, parameter in trainer.model.named_parameters()}
-
-
-def train(processes, folder, *args, steps=100, **kwargs):
-    """Train a new run, or resume it if `folder` is a run; its path and weights."""
-    resumed = (folder / "config.json").exists()
-    trainer = resume_run(folder, processes) if resumed else start(processes, folder, *args, **kwargs)
-    while not trainer.finished and trainer.step < steps:
-        next(trainer)
-    trainer.snapshot()
-    return trainer.folder.path, weights(trainer)
+from llm.training.setup import resume_run
 
 
 def dropping(processes, folder, steps):
@@ -59,21 +24,6 @@ def dropping(processes, folder, steps):
 
 def until(processes, folder, steps):
     return train(processes, folder, steps=steps)
-
-
-def assert_close(rows, expected, rel=1e-4):
-    """The same rows but for rounding, which is about 1e-7 in a step and grows over a dozen of them."""
-    assert [row["step"] for row in rows] == [row["step"] for row in expected]
-    for row, other in zip(rows, expected, strict=True):
-        assert row["loss"] == (other["loss"] and pytest.approx(other["loss"], rel=rel))  # None at step 0
-        assert row["grad_norms"] == pytest.approx(other["grad_norms"], rel=10 * rel)
-        for name in ("evaluation", "final_evaluation"):
-            assert numbers(row[name]) == pytest.approx(numbers(other[name]), rel=10 * rel)
-
-
-def numbers(evaluation):
-    """Without the standard errors that a single passage does not have; empty where nothing was measured."""
-    return {name: value for name, value in (evaluation or {}).items() if value is not None}
 
 
 CASES = {

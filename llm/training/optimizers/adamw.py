@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from llm.config import TrainingConfig
+from llm.runtime.sharding import local
 from llm.training.optimizers.base import Optimizer
 from llm.training.schedule import learning_rate
 
@@ -99,8 +100,8 @@ class AdamW(Optimizer):
             states = [self.state[parameter] or self._begin(parameter) for parameter in parameters]
             beta1, beta2 = group["betas"]
             adamw(
-                parameters,
-                [parameter.grad for parameter in parameters],
+                [local(parameter) for parameter in parameters],
+                [local(parameter.grad) for parameter in parameters if parameter.grad is not None],
                 [state["exp_avg"] for state in states],
                 [state["exp_avg_sq"] for state in states],
                 [],
@@ -116,9 +117,10 @@ class AdamW(Optimizer):
             )
 
     def _begin(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        rows = local(parameter)
         self.state[parameter] = {
-            "step": torch.zeros((), device=parameter.device),  # the fused kernel counts on the device
-            "exp_avg": torch.zeros_like(parameter),  # m, under torch's names
-            "exp_avg_sq": torch.zeros_like(parameter),  # v
+            "step": torch.zeros((), device=rows.device),  # the fused kernel counts on the device
+            "exp_avg": torch.zeros_like(rows),  # m, under torch's names
+            "exp_avg_sq": torch.zeros_like(rows),  # v
         }
         return self.state[parameter]

@@ -1,5 +1,7 @@
 """What every optimizer here has: groups of parameters with their settings, and a state for each parameter.
 
+A state is of the rows of the parameter that this process has: of all, unless it is sharded (`llm.runtime.sharding`).
+
 The interface and the state dict are those of `torch.optim.Optimizer`, so torch's own optimizers can stand in for these.
 That class is not used because its first object imports torch._dynamo, which takes longer than everything else before
 the first step.
@@ -12,6 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from llm.runtime.sharding import local, own_rows, whole
 
 
 class Optimizer:
@@ -34,10 +38,13 @@ class Optimizer:
                 parameter.grad.zero_()
 
     def state_dict(self) -> dict[str, Any]:
-        """State and settings, with the parameters numbered through all groups."""
+        """State and settings, with the parameters numbered through all groups. Sharded states are gathered: `whole`."""
         numbers = {parameter: number for number, parameter in enumerate(self._parameters())}
         return {
-            "state": {numbers[parameter]: dict(state) for parameter, state in self.state.items()},
+            "state": {
+                numbers[parameter]: {name: whole(value, parameter) for name, value in state.items()}
+                for parameter, state in self.state.items()
+            },
             "param_groups": [
                 group | {"params": [numbers[parameter] for parameter in group["params"]]} for group in self.param_groups
             ],
@@ -49,7 +56,9 @@ class Optimizer:
         self.state.clear()
         for number, state in saved["state"].items():
             parameter = parameters[number]
-            self.state[parameter] = {name: value.to(parameter.device, copy=True) for name, value in state.items()}
+            self.state[parameter] = {
+                name: own_rows(value, parameter).to(local(parameter).device, copy=True) for name, value in state.items()
+            }
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.param_groups for parameter in group["params"]]

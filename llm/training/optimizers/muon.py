@@ -11,6 +11,9 @@ Jordan 2024, kellerjordan.github.io/posts/muon. For a matrix W with gradient G:
 `muon_step` is one step of one matrix, written to be read; a test shows that `Muon` agrees. A small model has many small
 matrices, and multiplying one of them takes less time than handing it to a second core. So `Muon` steps
 matrices of one shape together, as one stack.
+
+Of a sharded parameter (`llm.runtime.sharding`) each process updates its own rows. Only `orthogonalized` needs the whole
+matrix: each process gets some of the stack's matrices whole, and gives the others their rows of the result.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from torch import Tensor, nn
 
 from llm.config import TrainingConfig
 from llm.runtime.device import has_bfloat16
+from llm.runtime.sharding import local, of_whole_matrices
 from llm.training.optimizers.adamw import AdamW
 from llm.training.optimizers.base import Optimizer
 from llm.training.schedule import learning_rate_multiplier
@@ -135,12 +139,12 @@ class Muon(Optimizer):
     def step(self) -> None:
         """Step every parameter that has a gradient."""
         for group in self.param_groups:
-            stacks: dict[tuple[tuple[int, ...], float], list[nn.Parameter]] = defaultdict(list)
+            stacks: dict[tuple[torch.Size, float], list[nn.Parameter]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    rows, columns = _as_matrix(parameter).shape
+                    rows, columns = math.prod(parameter.shape[:-1]), parameter.shape[-1]
                     fans = (rows, columns) if self._output_first[parameter] else (columns, rows)
-                    stacks[(rows, columns), step_scale(*fans)].append(parameter)
+                    stacks[parameter.shape, step_scale(*fans)].append(parameter)
             for (_, scale), parameters in stacks.items():
                 self._step_together(parameters, scale * group["lr"], group["lr"] * group["weight_decay"])
 
@@ -153,11 +157,13 @@ class Muon(Optimizer):
         torch._foreach_lerp_(means, gradients, 1 - MOMENTUM)
         ahead = torch.stack(gradients).lerp(torch.stack(means), MOMENTUM)  # [matrix, row, column]
         in_bfloat16 = self._use_bfloat16 and has_bfloat16(ahead.device)
-        steps = orthogonalized(ahead.bfloat16() if in_bfloat16 else ahead).to(ahead.dtype)  # [matrix, row, column]
+        steps = of_whole_matrices(orthogonalized, ahead.bfloat16() if in_bfloat16 else ahead, parameters[0]).to(
+            ahead.dtype
+        )  # [matrix, row, column]
         matrices = [_as_matrix(parameter) for parameter in parameters]
         torch._foreach_mul_(matrices, 1 - decay)
         torch._foreach_add_(matrices, list(steps), alpha=-length)
 
 
 def _as_matrix(tensor: Tensor) -> Tensor:
-    return tensor.detach().view(-1, tensor.shape[-1])  # [rows, columns], the same memory
+    return local(tensor).view(-1, tensor.shape[-1])  # [rows, columns], the same memory
