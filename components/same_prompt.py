@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from llm.background import generations
 from llm.checkpoints import RunFolder
 from llm.comparison.run import ComparedRun
 from llm.config import SamplingConfig, describe
+from llm.sampling import with_seed
 
 MOST = 2**53 - 1  # the greatest integer of a browser
 END = "end"  # in the list of steps: the end of each run
@@ -37,8 +37,7 @@ def side_by_side(runs: Sequence[ComparedRun]) -> None:
         return
     texts: dict[str, str] = st.session_state.setdefault(Session.COMPARE_TEXTS, {})
     if st.button("Generate with each run", type="primary", icon=":material/edit_note:", key=Session.COMPARE_GENERATE):
-        if config.seed is None:  # another one each time, but the same for all runs
-            config = dataclasses.replace(config, seed=secrets.randbelow(2**32))
+        config = with_seed(config)  # without one, another each time, but the same for all runs
         for run in runs:
             if (earlier := generations.get(texts.get(run.summary.id, ""))) is not None:
                 earlier.stop()
@@ -48,7 +47,7 @@ def side_by_side(runs: Sequence[ComparedRun]) -> None:
         for column, (run, text) in zip(st.columns(2), written[start : start + 2], strict=False):
             with column:
                 st.text(f"{run.letter} · {run.summary.title}")
-                writing(text.id, text.prompt, False, text.stop, key=Session.COMPARE_WRITING.of(run.summary.id))
+                writing(text, False, key=Session.COMPARE_WRITING.of(run.summary.id))
 
 
 def choose_sampling() -> SamplingConfig:

@@ -4,17 +4,16 @@ The model gives every token of the vocabulary a logit z; softmax turns logits in
 
     p[token] = exp(z[token]) / Σ exp(z)
 
-Before a token is drawn, small filters change the logits, in the order of `SamplingConfig`'s fields: repetition penalty,
-temperature, top-k, top-p, min-p. Each is a pure function on logits [..., d_vocab]; a token that it excludes gets the
-logit −∞, so probability 0, and the most likely token is always kept. Then the next token is drawn and appended, and the
-model continues from there.
+Before a token is drawn, small filters change the logits (`llm.filters`): repetition penalty, temperature, top-k, top-p,
+min-p. Then the next token is drawn and appended, and the model continues from there.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -22,110 +21,53 @@ from torch import Tensor
 
 from llm.config import SamplingConfig
 from llm.decoding import decode_step
+from llm.filters import apply_filters, filter_stages
 from llm.model import Transformer
 from llm.reading import BatchReader, NonFiniteLogitsError, Reader
 from llm.stop_strings import StopStrings
 from llm.tokenizers import TextDecoder, Tokenizer
 
-__all__ = ["NonFiniteLogitsError", "apply_filters", "draw", "generate", "generate_batch", "stream"]
+__all__ = ["NonFiniteLogitsError", "draw", "generate", "generate_batch", "stream"]
 
 ALTERNATIVES = 8
 AT_ONCE = 32  # texts of a batch that are generated side by side
+SEEDS = 2**32  # of which `with_seed` picks one
 
 
 class Alternative(NamedTuple):
-    """One of the tokens that the model found most likely."""
+    """A token that was likely, or was drawn."""
 
     id: int
     text: str  # for display, from Tokenizer.token_text
     probability: float  # the model's own, before any filter
 
 
+class Stage(NamedTuple):
+    """The distribution after a filter."""
+
+    filter: str  # its field of SamplingConfig; "model": before any filter
+    kept: int  # tokens that can still be drawn
+    probabilities: tuple[float, ...]  # of the alternatives, in their order
+
+
 @dataclass(frozen=True)
 class GeneratedToken:
-    """One drawn token, with its probability and the most likely alternatives."""
+    """One drawn token, with its probability, likely alternatives, and how each filter changed their probabilities."""
 
     id: int
     text: str  # new text that can be shown; empty while a character or a possible stop string is incomplete
     probability: float  # with which it was drawn: after all filters
     model_probability: float  # the model's own, before any filter
     rank: int  # among the model's own probabilities; 1: the most likely
-    alternatives: tuple[Alternative, ...]  # the model's own top tokens, most likely first
+    # the model's own top tokens, most likely first; then, if they are not among these, those after all filters and the
+    # drawn one
+    alternatives: tuple[Alternative, ...]
+    stages: tuple[Stage, ...]  # the model's own distribution, and that after each filter that is on
 
-
-def repetition_penalty(
-    logits: Float[Tensor, "*batch d_vocab"], tokens: Sequence[int], penalty: float
-) -> Float[Tensor, "*batch d_vocab"]:
-    """Make the tokens that already occur in the text less likely (CTRL, Keskar et al. 2019, arXiv:1909.05858).
-
-    z → z / penalty where z > 0, z · penalty where z ≤ 0, for every token in `tokens`, once, even if it occurs often.
-
-    The paper divides every logit, which would favour a token whose logit is below 0; hence the second case.
-    """
-    present = torch.tensor(sorted(set(tokens)), dtype=torch.long, device=logits.device)  # [count]
-    selected = logits[..., present]  # [..., count]
-    penalised = torch.where(selected > 0, selected / penalty, selected * penalty)  # [..., count]
-    limits = torch.finfo(logits.dtype)  # an extreme penalty would overflow to infinity
-    return logits.index_copy(-1, present, penalised.clamp(limits.min, limits.max))
-
-
-def temperature(logits: Float[Tensor, "*batch d_vocab"], temperature: float) -> Float[Tensor, "*batch d_vocab"]:
-    """Sharpen the distribution below 1, flatten it above 1 (Ackley, Hinton & Sejnowski 1985).
-
-    p ∝ exp(z / temperature)
-
-    At 0, the limit, only the most likely token is left: greedy decoding. The largest logit is shifted to 0 before the
-    division, which changes no probability and keeps a tiny temperature from overflowing.
-    """
-    if temperature < torch.finfo(logits.dtype).tiny:
-        return top_k(logits, 1)
-    return (logits - logits.amax(dim=-1, keepdim=True)) / temperature
-
-
-def top_k(logits: Float[Tensor, "*batch d_vocab"], k: int) -> Float[Tensor, "*batch d_vocab"]:
-    """Keep the k most likely tokens (Fan et al. 2018, arXiv:1805.04833), or all if there are no more than k."""
-    likeliest = logits.topk(min(k, logits.shape[-1])).indices  # [..., k]
-    kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, likeliest, True)  # [..., d_vocab]
-    return logits.masked_fill(~kept, -torch.inf)
-
-
-def top_p(logits: Float[Tensor, "*batch d_vocab"], p: float) -> Float[Tensor, "*batch d_vocab"]:
-    """Keep the fewest tokens whose probabilities sum to p or more (nucleus, Holtzman et al. 2020, arXiv:1904.09751).
-
-    From the most likely down, a token is kept if those before it sum to less than p. So few tokens are kept if the
-    model is confident, and many if it is not.
-    """
-    if p >= 1:
-        return logits  # rounding may bring the cumulative sum to 1 before the last token
-    descending, order = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)  # [..., d_vocab] each
-    before = descending.cumsum(dim=-1).roll(1, dims=-1)  # [..., d_vocab]
-    before[..., 0] = -torch.inf  # the most likely token is kept, however small p
-    kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before < p)  # [..., d_vocab]
-    return logits.masked_fill(~kept, -torch.inf)
-
-
-def min_p(logits: Float[Tensor, "*batch d_vocab"], p: float) -> Float[Tensor, "*batch d_vocab"]:
-    """Keep the tokens at least p times as likely as the most likely one (Nguyen et al. 2024, arXiv:2407.01082)."""
-    probabilities = logits.softmax(dim=-1)  # [..., d_vocab]
-    least = p * probabilities.amax(dim=-1, keepdim=True)  # [..., 1]
-    return logits.masked_fill(probabilities < least, -torch.inf)
-
-
-def apply_filters(
-    logits: Float[Tensor, "*batch d_vocab"], tokens: Sequence[int], config: SamplingConfig
-) -> Float[Tensor, "*batch d_vocab"]:
-    """All filters of `config` in the order of its fields; `tokens` is the text so far, including the prompt."""
-    if config.repetition_penalty != 1:
-        logits = repetition_penalty(logits, tokens, config.repetition_penalty)
-    if config.temperature != 1:
-        logits = temperature(logits, config.temperature)
-    if config.top_k is not None:
-        logits = top_k(logits, config.top_k)
-    if config.top_p is not None:
-        logits = top_p(logits, config.top_p)
-    if config.min_p is not None:
-        logits = min_p(logits, config.min_p)
-    return logits
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as a JSON object."""
+        alternatives = [other._asdict() for other in self.alternatives]
+        return vars(self) | {"alternatives": alternatives, "stages": [stage._asdict() for stage in self.stages]}
 
 
 def draw(probabilities: Float[Tensor, " d_vocab"], generator: torch.Generator) -> int:
@@ -170,6 +112,25 @@ def stream(
         NonFiniteLogitsError: (a ValueError) the logits contain NaN or infinity, because the weights diverged.
     """
     return (_described(drawn, tokenizer) for drawn in _draws(model, tokenizer, prompt, config, use_cache))
+
+
+def with_seed(config: SamplingConfig) -> SamplingConfig:
+    """The same settings with a seed, a new one if they have none: so the text can be generated again."""
+    return config if config.seed is not None else replace(config, seed=secrets.randbelow(SEEDS))
+
+
+def text_record(
+    run_id: str, step: int | None, prompt: str, config: SamplingConfig, tokens: Sequence[GeneratedToken]
+) -> dict[str, Any]:
+    """A text as a JSON object with everything it was made of, so that it can be generated again."""
+    return {
+        "run": run_id,
+        "step": step,
+        "prompt": prompt,
+        "text": prompt + "".join(token.text for token in tokens),
+        "sampling": asdict(config),
+        "tokens": [token.as_json() for token in tokens],
+    }
 
 
 def generate_batch(
@@ -227,8 +188,7 @@ class _Text:
 class _Drawn(NamedTuple):
     token: int
     text: str  # as in `GeneratedToken`
-    probabilities: Float[Tensor, " d_vocab"]  # after all filters
-    logits: Float[Tensor, " d_vocab"]  # the model's own
+    stages: dict[str, Float[Tensor, " d_vocab"]]  # logits: the model's own, and after each filter
 
 
 def _draws(
@@ -241,9 +201,10 @@ def _draws(
 def _continue(reader: Reader, text: _Text, config: SamplingConfig) -> Iterator[_Drawn]:
     while not text.finished:
         logits = reader.next_logits(text.tokens)  # [d_vocab]
-        probabilities = apply_filters(logits, text.tokens, config).softmax(dim=-1)  # [d_vocab]
-        token = draw(probabilities, text.generator)
-        yield _Drawn(token, text.push(token), probabilities, logits)
+        stages = filter_stages(logits, text.tokens, config)
+        *_, filtered = stages.values()  # [d_vocab]
+        token = draw(filtered.softmax(dim=-1), text.generator)
+        yield _Drawn(token, text.push(token), stages)
 
 
 def _continue_together(reader: BatchReader, texts: Sequence[_Text], config: SamplingConfig) -> None:
@@ -269,20 +230,31 @@ def _continue_together(reader: BatchReader, texts: Sequence[_Text], config: Samp
 
 
 def _described(drawn: _Drawn, tokenizer: Tokenizer) -> GeneratedToken:
-    """The token beside the model's own probabilities: half of the time of a token, which only `stream` takes."""
-    token, model_probabilities = drawn.token, drawn.logits.softmax(dim=-1)  # [d_vocab]
-    top = model_probabilities.topk(min(ALTERNATIVES, len(model_probabilities)))
+    """The token beside the distributions it was drawn from: half of a token's time, which only `stream` takes."""
+    token, distributions = drawn.token, {name: logits.softmax(dim=-1) for name, logits in drawn.stages.items()}
+    own, final = distributions["model"], list(distributions.values())[-1]  # [d_vocab] each
+    shown = list(dict.fromkeys([*_top(own), *(other for other in _top(final) if final[other] > 0), token]))
     return GeneratedToken(
         id=token,
         text=drawn.text,
-        probability=drawn.probabilities[token].item(),
-        model_probability=model_probabilities[token].item(),
-        rank=int((model_probabilities > model_probabilities[token]).sum()) + 1,
+        probability=final[token].item(),
+        model_probability=own[token].item(),
+        rank=int((own > own[token]).sum()) + 1,
         alternatives=tuple(
             Alternative(other, tokenizer.token_text(other), probability)
-            for other, probability in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+            for other, probability in zip(shown, own[shown].tolist(), strict=True)
+        ),
+        stages=tuple(
+            Stage(name, int(drawn.stages[name].isfinite().sum()), tuple(probabilities[shown].tolist()))
+            for name, probabilities in distributions.items()
         ),
     )
+
+
+def _top(probabilities: Float[Tensor, " d_vocab"]) -> list[int]:
+    """The ids of the most likely tokens, most likely first."""
+    ids: list[int] = probabilities.topk(min(ALTERNATIVES, len(probabilities))).indices.tolist()
+    return ids
 
 
 def _first_tokens(tokenizer: Tokenizer, prompt: str) -> list[int]:

@@ -77,7 +77,7 @@ def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig
     with newest:
         if current is not None:
             st.session_state[mine] = current.id
-            writing(current.id, current.prompt, waiting, current.stop, key=Session.GENERATE_WRITING.of(run.id))
+            writing(current, waiting, key=Session.GENERATE_WRITING.of(run.id))
             if sources.open:
                 with sources:
                     novelty(current.id, current.prompt, key=Session.GENERATE_NOVELTY.of(run.id))

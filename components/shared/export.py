@@ -15,6 +15,8 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from starlette.responses import Response
+
 from components.shared import assets
 from components.shared.browser import BrowserComponent
 from components.shared.explanation import Explanation, locations
@@ -84,3 +86,8 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     for row in rows:
         writer.writerow([json.dumps(cell, ensure_ascii=False) if isinstance(cell, str) else cell for cell in row])
     return file.getvalue()
+
+
+def file_response(content: str | bytes, name: str, media_type: str) -> Response:
+    """An answer that the browser saves as a file of this name."""
+    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -16,7 +16,7 @@ from torch import Tensor
 from components.shared import prediction, states
 from components.shared.browser import BrowserComponent
 from components.shared.explanation import Explanation
-from components.shared.export import csv_text, standalone
+from components.shared.export import csv_text, file_response, standalone
 from components.shared.help import explain
 from components.shared.parameters import Query
 
@@ -139,7 +139,7 @@ def _respond(route: Callable[[Any, Query], Any], subject: Subject, query: Query)
 def _csv(view: View, subject: Subject, query: Query) -> Response:
     """The numbers as a file."""
     name, header, rows = view.table(subject, query)
-    return _file(csv_text(header, rows), f"{name}.csv", "text/csv")
+    return file_response(csv_text(header, rows), f"{name}.csv", "text/csv")
 
 
 def _html(view: View, subject: Subject, query: Query) -> Response:
@@ -151,8 +151,4 @@ def _html(view: View, subject: Subject, query: Query) -> Response:
         for source, content in view.sources(subject, query).items()
     }
     page = standalone(view.component, data["title"], subject.text(), data, sources, view.explained)
-    return _file(page, f"{name}.html", "text/html")
-
-
-def _file(content: str | bytes, name: str, media_type: str) -> Response:
-    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return file_response(page, f"{name}.html", "text/html")

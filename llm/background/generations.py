@@ -7,13 +7,12 @@ survives page reruns, closed tabs and edited source files; every text that ended
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from llm.background.opened import open_run
 from llm.config import SamplingConfig
@@ -21,7 +20,7 @@ from llm.runtime import compute
 from llm.runtime.files import error_text
 from llm.runtime.process import process_wide
 from llm.runtime.text import normalize_text
-from llm.sampling import GeneratedToken, stream
+from llm.sampling import GeneratedToken, stream, text_record, with_seed
 
 GenerationState = Literal["loading", "writing", "finished", "stopped", "failed"]
 KEPT = 16  # generations in the registry
@@ -37,7 +36,7 @@ class Generation:
         self.path = path
         self.step = step
         self.prompt = normalize_text(prompt)
-        self.config = config
+        self.config = with_seed(config)
         self.state: GenerationState = "loading"
         self.message = ""
         self.tokens: list[GeneratedToken] = []  # only ever grows
@@ -54,6 +53,10 @@ class Generation:
         """The prompt and what has been generated so far."""
         return self.prompt + "".join(token.text for token in self.tokens)
 
+    def record(self) -> dict[str, Any]:
+        """The text so far, with everything it was made of."""
+        return text_record(self.path.name, self.step, self.prompt, self.config, self.tokens[:])
+
     def stop(self) -> None:
         """End after the current token; the text so far is kept."""
         self._stopping.set()
@@ -67,15 +70,8 @@ class Generation:
                 self.tokens.append(token)
                 if self._stopping.is_set():
                     break
-            run.folder.append_sample(
-                {
-                    "step": self.step,
-                    "prompt": self.prompt,
-                    "text": self.text,
-                    "sampling": dataclasses.asdict(self.config),
-                    "created": time.time(),
-                }
-            )
+            kept = {name: value for name, value in self.record().items() if name != "tokens"}
+            run.folder.append_sample(kept | {"created": time.time()})
             self.state = "stopped" if self._stopping.is_set() else "finished"
         except (ValueError, OSError) as error:  # a damaged checkpoint, an unknown character, a full disk
             self.message = error_text(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from typing import Any, get_args
@@ -14,19 +15,24 @@ from llm.runtime.text import normalize_text
 
 
 def infer(flags: ParsedFlags) -> int:
-    """Write the prompt and its continuation to standard output, token by token."""
+    """Write the prompt and its continuation to standard output, token by token, or all about them as JSON."""
     path = run_folder(require_flag(flags, "checkpoint", "the run whose model generates the text"))
     sampling = SamplingConfig(**fields_of(SamplingConfig, flags))
 
     from llm.checkpoints import load_run
     from llm.runtime import compute
     from llm.runtime.device import choose_device
-    from llm.sampling import stream
+    from llm.sampling import stream, text_record, with_seed
 
     device = choose_device(flags.get("device", "auto"))
     run = compute.run(load_run, path, flags.get("step"), "fused", device)
     prompt = normalize_text(flags.get("prompt", ""))
+    sampling = with_seed(sampling)
     tokens = compute.iterate(stream(run.model, run.tokenizer, prompt, sampling))
+    if flags.get("json"):
+        record = text_record(run.folder.id, run.step, prompt, sampling, list(tokens))
+        write(json.dumps(record, ensure_ascii=False) + "\n")
+        return 0
     # a terminal would obey control characters that a model generated; a file gets the text as it is
     shown: Callable[[str], str] = visible if sys.stdout.isatty() else str
     write(shown(prompt))
@@ -42,6 +48,12 @@ def command_flags() -> dict[str, Any]:
         "checkpoint": flag(str, "Run whose model to use: a folder or a run id."),
         "step": flag(int, "Step of the snapshot to use.", "the final weights, else the best, else the newest"),
         "prompt": flag(str, "Text to continue.", ""),
+        "json": flag(
+            bool,
+            "Print one JSON object, for scripts: the text, every setting, and for each token its alternatives and "
+            "their probabilities after each filter.",
+            False,
+        ),
         "device": flag(str, describe(TrainingConfig)["device"].help, "auto", get_args(Device)),
         **config_flags(SamplingConfig),
     }

@@ -164,6 +164,7 @@ _METRICS_KINDS = {
     "sample": _is_text,
 }
 _SAMPLE_KINDS = {
+    "run": _is_text,
     "text": _is_text,
     "prompt": _is_text,
     "step": lambda value: type(value) is int,

@@ -146,6 +146,7 @@ def test_a_run_trains_pauses_steps_resumes_survives_a_refresh_and_writes(page, s
     page.locator(".llm-writing-token").filter(has_text=re.compile(r"\w")).first.hover()
     expect(page.locator(".llm-writing-card")).to_contain_text("The model gave")
     written = page.locator(".llm-writing-text").inner_text()
+    assert_accessible_and_fitting(page, "writing", ".llm-writing")
     page.reload()
     expect(page.locator(".llm-writing-text")).to_have_text(written, use_inner_text=True)
     page.get_by_text("Copied, recombined or new?").click()

@@ -14,7 +14,7 @@ from llm.cli import main
 from llm.config import SamplingConfig, TrainingConfig
 from llm.presets import preset
 from llm.runtime.text import with_error
-from llm.sampling import generate
+from llm.sampling import generate, stream
 from llm.tokenizers import load_tokenizer
 from llm.world.stories import generate as generate_stories
 
@@ -41,6 +41,10 @@ def test_a_new_text_can_be_trained_on_and_its_model_writes(architecture, text, t
     run = load_run(path)
     assert shown.out == generate(run.model, run.tokenizer, prompt, sampling) + "\n"
     assert shown.err == ""
+    assert main(["infer", *words, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    again = stream(run.model, run.tokenizer, prompt, SamplingConfig(**record["sampling"]))
+    assert record["tokens"] == [json.loads(json.dumps(token.as_json())) for token in again]
 
 
 def test_flags_reach_the_run_and_the_rest_is_the_presets(capsys):

@@ -10,10 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sampling_models import kept, softmax
 
-from llm import sampling
+from llm import filters
 from llm.config import SamplingConfig
-from llm.sampling import (
+from llm.filters import (
     apply_filters,
+    filter_stages,
     min_p,
     repetition_penalty,
     temperature,
@@ -156,23 +157,32 @@ def test_any_settings_leave_probabilities_that_sum_to_one(values, penalty, tempe
     assert filtered.softmax(-1).sum().item() == pytest.approx(1)
 
 
-def test_the_filters_apply_in_the_order_of_the_configs_fields(monkeypatch):
-    calls = []
+FILTER_NAMES = ["repetition_penalty", "temperature", "top_k", "top_p", "min_p"]
 
-    def recorder(name: str, real: object) -> object:
-        def record(*arguments: object) -> object:
-            calls.append(name)
-            return real(*arguments)
 
-        return record
-
+def test_the_names_of_the_filters_are_fields_of_the_config_in_their_order():
     names = [field.name for field in dataclasses.fields(SamplingConfig)]
-    filters = [name for name in names if name not in ("max_new_tokens", "seed", "stop")]
-    for name in filters:
-        monkeypatch.setattr(sampling, name, recorder(name, getattr(sampling, name)))
-    config = SamplingConfig(repetition_penalty=1.3, temperature=0.9, top_k=5, top_p=0.9, min_p=0.05)
-    apply_filters(torch.randn(9), [1], config)
-    assert calls == filters == ["repetition_penalty", "temperature", "top_k", "top_p", "min_p"]
+    assert [name for name in names if name not in ("max_new_tokens", "seed", "stop")] == FILTER_NAMES
+
+
+choices = ([1.0, 1.3], [1.0, 0.0, 0.6], [None, 3], [None, 0.8], [None, 0.2])
+
+
+@given(scores, st.tuples(*map(st.sampled_from, choices)))
+def test_each_stage_is_one_filter_more_in_the_order_of_the_configs_fields(values, settings):
+    config = SamplingConfig(**dict(zip(FILTER_NAMES, settings, strict=True)))
+    on = [name for name in FILTER_NAMES if getattr(config, name) not in (None, 1.0)]
+    tokens = list(range(0, len(values), 2))
+    logits = torch.tensor(values, dtype=torch.float64)
+    stages = filter_stages(logits, tokens, config)
+    assert list(stages) == ["model", *on]
+    for name, stage in stages.items():
+        if name != "model":
+            before = (tokens,) if name == "repetition_penalty" else ()
+            logits = getattr(filters, name)(logits, *before, getattr(config, name))
+        assert torch.equal(stage, logits)
+        assert stage.softmax(-1).sum().item() == pytest.approx(1)
+    assert torch.equal(apply_filters(torch.tensor(values, dtype=torch.float64), tokens, config), logits)
 
 
 def test_filters_that_are_off_change_nothing():

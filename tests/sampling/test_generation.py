@@ -216,16 +216,16 @@ def test_probabilities_ranks_and_alternatives_are_those_of_the_scores():
         falling = sorted(range(30), key=lambda token: -own[token])
         assert told.model_probability == pytest.approx(own[told.id], rel=1e-9)
         assert told.rank == falling.index(told.id) + 1
-        assert [other.id for other in told.alternatives] == falling[:8]
-        assert [other.probability for other in told.alternatives] == pytest.approx(
-            [own[token] for token in falling[:8]]
-        )
-        assert [other.text for other in told.alternatives] == [TOKENIZER.token_text(token) for token in falling[:8]]
+        shown = [other.id for other in told.alternatives]
+        assert shown[:8] == falling[:8]
+        assert [other.probability for other in told.alternatives] == pytest.approx([own[token] for token in shown])
+        assert [other.text for other in told.alternatives] == [TOKENIZER.token_text(token) for token in shown]
 
         for token in set(tokens):  # the repetition penalty counts the prompt, and what lies before the window
             values[token] *= 1 / 1.5 if values[token] > 0 else 1.5
         likeliest = sorted(range(30), key=lambda token: -values[token])[:4]
         drawn = dict(zip(likeliest, softmax([values[token] / 0.7 for token in likeliest]), strict=True))
+        assert set(shown) == {*falling[:8], *likeliest}
         assert told.probability == pytest.approx(drawn[told.id], rel=1e-9)
         tokens.append(told.id)
         ranks.add(told.rank)

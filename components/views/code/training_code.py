@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from llm import sampling
+from llm import filters
 from llm.checkpoints import Run, load_run
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData, windows
@@ -39,7 +39,7 @@ def open_training_code(path: Path, step: int | None, text: str) -> CodeSession:
         ValueError: the text is empty, or the tokenizer cannot encode it.
     """
     optimizers = (import_module(shown.module) for entry in OPTIMIZERS.values() for shown in entry.steps)
-    files = [_file(code) for code in (windows, sampling, bpe, schedule, next_token_loss, *optimizers)]
+    files = [_file(code) for code in (windows, filters, bpe, schedule, next_token_loss, *optimizers)]
     key = session_key(path, step, text, files)
 
     def make() -> CodeSession:
@@ -68,11 +68,11 @@ def _sampling() -> CodeExample:
     """All filters on the logits of the last token."""
 
     def filter_logits(forward_pass: ForwardPass) -> None:
-        sampling.apply_filters(forward_pass.logits[0, -1], forward_pass.tokens[0].tolist(), FILTERS)
+        filters.filter_stages(forward_pass.logits[0, -1], forward_pass.tokens[0].tolist(), FILTERS)
 
-    functions = ("repetition_penalty", "temperature", "top_k", "top_p", "min_p", "apply_filters")
+    functions = ("repetition_penalty", "temperature", "top_k", "top_p", "min_p", "filter_stages")
     axes = {"logits": ("d_vocab",), "return": ("d_vocab",)}
-    return CodeExample("Sampling filters", _file(sampling), functions, filter_logits, axes)
+    return CodeExample("Sampling filters", _file(filters), functions, filter_logits, axes)
 
 
 def _optimizer_step(shown: ShownStep, training: TrainingConfig) -> CodeExample:

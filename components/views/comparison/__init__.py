@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from components.shared import folders
 from components.shared.browser import BrowserComponent
-from components.shared.export import csv_text
+from components.shared.export import csv_text, file_response
 from components.shared.plotly import PLOTLY_URL
 from components.shared.runs_choice import joined, parse_runs
 from components.shared.session import Session
@@ -112,9 +112,7 @@ def table(name: str) -> Callable[[Request], Response]:
         rows = list(TABLES[name][1](_runs(request)))
         header = list(dict.fromkeys(field for row in rows for field in row))
         content = csv_text(header, ([row.get(field) for field in header] for row in rows))
-        file = f"{_file_name(request.path_params['key'])}-{name}.csv"
-        disposition = {"Content-Disposition": f'attachment; filename="{file}"'}
-        return Response(content, media_type="text/csv", headers=disposition)
+        return file_response(content, f"{_file_name(request.path_params['key'])}-{name}.csv", "text/csv")
 
     return respond
 

@@ -1,21 +1,25 @@
-"""A text as a model writes it, token by token."""
+"""A text as a model writes it, token by token, and how each token was chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from components.shared.browser import BrowserComponent
+from components.shared.export import file_response
+from components.shared.field_names import PLAIN_NAMES
 from components.shared.parameters import int_param
-from llm.background.generations import get
+from llm.background.generations import Generation, get
+from llm.config import SamplingConfig
 
 _writing = BrowserComponent("writing", "views/writing/view.js")
 
 
-def writing(generation_id: str, prompt: str, waiting: bool, stop: Callable[[], None], key: str) -> None:
+def writing(text: Generation, waiting: bool, key: str) -> None:
     """A text as it is written, with a button that stops it; each token shows which others were likely.
 
     At the end of the text the page is rerun only if something on it is `waiting` for that: each rerun slows down a
@@ -23,35 +27,71 @@ def writing(generation_id: str, prompt: str, waiting: bool, stop: Callable[[], N
     """
     _writing.mount(
         key=key,
-        data={"url": f"/live/generation/{generation_id}", "prompt": prompt, "waiting": waiting},
+        data={"url": f"/live/generation/{text.id}", "prompt": text.prompt, "waiting": waiting},
         on_ended_change=lambda: None,
-        on_stop_change=stop,
+        on_stop_change=text.stop,
     )
 
 
 def progress(request: Request) -> JSONResponse:
     """The state of a text, and its tokens from index `from` on."""
-    generation = get(request.path_params["key"])
-    if generation is None:
-        raise HTTPException(404, "There is no such text: the server has been restarted since")
+    generation = _generation(request)
     tokens = generation.tokens[int_param(request.query_params, "from") :]
     return JSONResponse(
         {
             "state": generation.state,
             "message": generation.message,
-            "tokens": [
-                {
-                    "id": token.id,
-                    "text": token.text,
-                    "probability": token.probability,
-                    "model_probability": token.model_probability,
-                    "rank": token.rank,
-                    "alternatives": [[other.text, other.probability] for other in token.alternatives],
-                }
-                for token in tokens
-            ],
+            "tokens": [[token.text, token.model_probability] for token in tokens],
         }
     )
 
 
-LIVE = {"generation": progress}
+def token(request: Request) -> JSONResponse:
+    """How the token at `position` of the new text was chosen."""
+    generation = _generation(request)
+    position, written = int_param(request.query_params, "position"), len(generation.tokens)
+    if position >= written:
+        raise ValueError(f"position must be below the {written} tokens of the text, got {position}")
+    found = generation.tokens[position].as_json()
+    found["stages"] = [_named(stage, generation.config) for stage in found["stages"]]
+    return JSONResponse(found | {"position": position})
+
+
+def _named(stage: dict[str, Any], config: SamplingConfig) -> dict[str, Any]:
+    """A stage with the plain name and the value of its setting."""
+    name = stage["filter"]
+    if name == "model":
+        return stage | {"name": "The model", "value": ""}
+    return stage | {"name": PLAIN_NAMES["SamplingConfig"][name], "value": f"{getattr(config, name):g}"}
+
+
+def text_file(request: Request) -> Response:
+    """The text so far, as a file."""
+    generation = _generation(request)
+    return file_response(generation.text, f"{_file_name(generation)}.txt", "text/plain")
+
+
+def json_file(request: Request) -> Response:
+    """The text with every setting and every token, as a file."""
+    generation = _generation(request)
+    record = json.dumps(generation.record(), ensure_ascii=False, indent=1)
+    return file_response(record, f"{_file_name(generation)}.json", "application/json")
+
+
+def _file_name(text: Generation) -> str:
+    return f"{text.path.name}-step-{text.step}-seed-{text.config.seed}"
+
+
+def _generation(request: Request) -> Generation:
+    generation = get(request.path_params["key"])
+    if generation is None:
+        raise HTTPException(404, "There is no such text: the server has been restarted since")
+    return generation
+
+
+LIVE = {
+    "generation": progress,
+    "generation/token": token,
+    "generation/text": text_file,
+    "generation/json": json_file,
+}

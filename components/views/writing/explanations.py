@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.shared.explanation import Explanation
-from llm.sampling import apply_filters
+from llm.filters import filter_stages
 
 SAMPLING_FILTERS = Explanation(
     "Temperature and the other filters",
@@ -11,6 +11,6 @@ SAMPLING_FILTERS = Explanation(
     "top-p and min-p exclude the unlikely ones; a repetition penalty makes tokens that were used before less "
     "likely.",
     r"p \propto e^{z / T}",
-    (apply_filters,),
+    (filter_stages,),
     "Holtzman et al. 2020, arXiv:1904.09751",
 )

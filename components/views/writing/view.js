@@ -1,8 +1,9 @@
-// A text as a model writes it, each token shaded by its probability; hover or focus one for the alternatives.
+// A text as a model writes it, each token shaded by its probability; hover over one, or click it, for how it was chosen.
 
 import { element } from "../../frontend/dom.js";
-import { poll } from "../../frontend/fetching.js";
+import { fetchJson, poll } from "../../frontend/fetching.js";
 import { mount } from "../../frontend/mount.js";
+import { explained } from "./stages.js";
 
 /**
  * Data from the server.
@@ -13,20 +14,11 @@ import { mount } from "../../frontend/mount.js";
  * @property {boolean} waiting whether the page waits for the end
  */
 
-/**
- * A token, its probability and the alternatives.
- *
- * @typedef {object} Token
- * @property {string} text
- * @property {number} probability with the sampling settings
- * @property {number} model_probability
- * @property {number} rank
- * @property {[text: string, probability: number][]} alternatives
- */
-
 /** @type {Record<string, string>} */
 const WRITING_STATES = { loading: "Opening the checkpoint …", writing: "Writing …", finished: "Finished",
   stopped: "Stopped", failed: "Failed" };
+const HINT = "Hover over a token to see how it was chosen; click it to keep that in view.";
+const NUMBERED = 10; // each of so many tokens shows its position
 
 class Writing {
   static identity = (/** @type {Data} */ data) => data.url;
@@ -41,24 +33,29 @@ class Writing {
     this.data = data;
     this.page = page;
     this.count = 0;
-    /** @type {Map<HTMLElement, Token>} */
-    this.tokens = new Map();
+    /** @type {HTMLElement | null} */
+    this.shown = null; // the token that the card explains
+    this.kept = false; // whether it was clicked
     this.going = true;
     root.replaceChildren();
     this.status = element("div", "llm-writing-status");
     this.status.setAttribute("role", "status");
-    this.button = element("button", "llm-writing-stop", "Stop");
-    this.button.addEventListener("click", () => page.trigger("stop", true));
+    this.button = this.action("Stop", () => page.trigger("stop", true));
     const head = element("div", "llm-writing-head");
-    head.append(this.status, this.button);
+    head.append(this.status, this.button, this.actions());
     this.text = element("div", "llm-writing-text");
     this.text.append(element("span", "llm-writing-prompt", data.prompt));
     this.card = element("div", "llm-writing-card");
-    this.card.append(element("p", "llm-writing-hint", "Hover over a token to see the alternatives."));
+    this.card.append(element("p", "llm-writing-hint", HINT));
     root.append(head, this.text, this.card);
-    this.text.addEventListener("pointerover", (event) => this.explain(event.target));
-    this.text.addEventListener("focusin", (event) => this.explain(event.target));
-    this.text.addEventListener("click", (event) => this.explain(event.target));
+    this.text.addEventListener("pointerover", (event) => this.show(event.target));
+    this.text.addEventListener("focusin", (event) => this.show(event.target));
+    this.text.addEventListener("click", (event) => this.keep(event.target));
+    this.text.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      this.keep(event.target);
+    });
     this.halt = poll(() => this.ask());
   }
 
@@ -102,43 +99,94 @@ class Writing {
     this.halt();
   }
 
-  /** @param {Token} token */
-  add(token) {
-    this.count += 1;
-    const piece = element("span", "llm-writing-token", token.text);
+  /**
+   * @param {[text: string, probability: number]} token with the model's own probability
+   */
+  add([text, probability]) {
+    const piece = element("span", "llm-writing-token", text);
     // the more probable the token, the stronger the shade
-    piece.style.setProperty("--strength", `${Math.round(55 * token.model_probability)}%`);
-    piece.tabIndex = 0;
-    this.tokens.set(piece, token);
+    piece.style.setProperty("--strength", `${Math.round(55 * probability)}%`);
+    if (text) piece.tabIndex = 0; // else it completes no character
+    piece.dataset.position = String(this.count);
+    if (this.count % NUMBERED === 0) piece.classList.add("llm-writing-tenth");
     this.text.append(piece);
+    this.count += 1;
   }
 
-  /** @param {EventTarget | null} target */
-  explain(target) {
+  /**
+   * Explain a token under the pointer, unless another was clicked.
+   *
+   * @param {EventTarget | null} target
+   */
+  show(target) {
     const piece = /** @type {HTMLElement} */ (target);
-    const token = this.tokens.get(piece);
-    if (!token) return;
-    this.text.querySelector(".llm-writing-chosen")?.classList.remove("llm-writing-chosen");
+    if (this.kept || !piece.dataset.position || piece === this.shown) return;
+    this.shown?.classList.remove("llm-writing-chosen");
+    this.shown = piece;
     piece.classList.add("llm-writing-chosen");
-    const percent = (/** @type {number} */ probability) => `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)}%`;
-    this.card.replaceChildren();
-    const title = element("div", "llm-writing-title");
-    title.append("The model gave ", element("code", "", JSON.stringify(token.text)),
-      ` ${percent(token.model_probability)}: rank ${token.rank}.`);
-    if (Math.abs(token.probability - token.model_probability) > 0.0005) {
-      title.append(` After the sampling settings it was drawn with ${percent(token.probability)}.`);
+    this.explain(piece);
+  }
+
+  /**
+   * Explain a token until it is clicked again, or another one.
+   *
+   * @param {EventTarget | null} target
+   */
+  keep(target) {
+    const again = this.kept && target === this.shown;
+    this.kept = false;
+    this.show(target);
+    this.kept = !again && target === this.shown;
+    this.text.classList.toggle("llm-writing-kept", this.kept);
+  }
+
+  /** @param {HTMLElement} piece */
+  async explain(piece) {
+    let content;
+    try {
+      content = explained(await fetchJson(`${this.data.url}/token?position=${piece.dataset.position}`));
+    } catch (error) {
+      content = [element("p", "llm-writing-hint", error.message)];
     }
-    this.card.append(title);
-    for (const [text, probability] of token.alternatives) {
-      const row = element("div", "llm-writing-row");
-      const bar = element("div", "llm-writing-bar");
-      bar.style.width = `${100 * probability}%`;
-      const track = element("div", "llm-writing-track");
-      track.append(bar);
-      row.append(element("code", "llm-writing-option", JSON.stringify(text)), track,
-        element("span", "llm-writing-probability", percent(probability)));
-      this.card.append(row);
+    if (piece === this.shown) this.card.replaceChildren(...content); // else another was asked for since
+  }
+
+  actions() {
+    const row = element("div", "llm-writing-actions");
+    const numbers = this.action("Position numbers", () => {
+      const on = this.text.classList.toggle("llm-writing-numbered");
+      numbers.setAttribute("aria-pressed", String(on));
+    });
+    numbers.setAttribute("aria-pressed", "false");
+    const copy = this.action("Copy", async () => {
+      try {
+        await navigator.clipboard.writeText(this.text.textContent ?? "");
+        copy.textContent = "Copied";
+      } catch {
+        copy.textContent = "Copying failed"; // only pages of this machine, or over https, may copy
+      }
+      setTimeout(() => { copy.textContent = "Copy"; }, 2000);
+    });
+    row.append(numbers, copy);
+    for (const [label, file] of [["Text", "text"], ["JSON", "json"]]) {
+      const link = element("a", "llm-writing-action", label);
+      link.href = `${this.data.url}/${file}`;
+      link.download = "";
+      link.title = file === "json" ? "Download the text with every setting and every token's probabilities" : "Download the text";
+      row.append(link);
     }
+    return row;
+  }
+
+  /**
+   * @param {string} label
+   * @param {() => void} act
+   */
+  action(label, act) {
+    const made = element("button", "llm-writing-action", label);
+    made.type = "button";
+    made.addEventListener("click", act);
+    return made;
   }
 }
 
