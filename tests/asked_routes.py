@@ -58,7 +58,7 @@ def addresses(home: Path) -> list[tuple[str, str]]:
     novelty.search(text.id).thread.join()
     found = [(f"/live/run/{path.name}", ""), (f"/live/generation/{text.id}", "")]
     found.append((f"/live/novelty/{text.id}", ""))
-    keys = {"code": code.key, "comparison": path.name, "novelty": text.id, "generation": text.id}
+    keys = {"code": code.key, "comparison": path.name, "run": path.name, "novelty": text.id, "generation": text.id}
     for kind, what in (route.split("/") for route in live_routes() if "/" in route):
         found.append((f"/live/{kind}/{keys.get(kind, code.key)}/{what}", variable))
     found.append((f"/live/comparison/{path.name}", ""))

@@ -54,22 +54,27 @@ def bits_per_character(nats: float, config: RunConfig) -> float | None:
         return None
 
 
+def step_curve(rows: Iterable[dict[str, Any]], config: RunConfig) -> list[Point]:
+    """The losses of the steps' batches as they are; each was measured before its step changed the weights."""
+    return [_mean_point([row], config) for row in _with_loss(rows)]
+
+
 def training_curve(rows: Iterable[dict[str, Any]], config: RunConfig) -> list[Point]:
     """The losses of the steps' batches, smoothed: means over consecutive steps, each drawn in the middle of its own.
 
     The first steps are drawn one by one; from step 2 · `SMOOTHED` on, a mean is over 1/`SMOOTHED` of the steps before
-    it. So a curve has few points and little noise on a linear and on a logarithmic axis, and does not lag.
+    it. So a curve has few points and little noise on a linear and on a logarithmic axis, and does not lag. Steps at the
+    end that fill no block are drawn as the mean of as many of the latest steps as a block has there.
     """
+    taken = _with_loss(rows)
     points: list[Point] = []
-    together: list[dict[str, Any]] = []
-    for row in rows:
-        if _finite(row.get("loss")) is None:
-            continue
-        together.append(row)
-        if len(together) >= together[0]["step"] // SMOOTHED:
-            points.append(_mean_point(together, config))
-            together = []
-    return [*points, _mean_point(together, config)] if together else points
+    start = 0
+    while start < len(taken):
+        size = max(1, taken[start]["step"] // SMOOTHED)
+        block = taken[start : start + size]
+        points.append(_mean_point(block if len(block) == size else taken[-size:], config))
+        start += size
+    return points
 
 
 def validation_curve(rows: Iterable[dict[str, Any]], config: RunConfig, name: str = "evaluation") -> list[Point]:
@@ -90,6 +95,10 @@ def validation_curve(rows: Iterable[dict[str, Any]], config: RunConfig, name: st
 def reached(row: dict[str, Any], config: RunConfig) -> dict[str, float | None]:
     """How far a run had come with this row of its metrics, on each axis."""
     return dict(zip(AXES, _where([row], config), strict=True))
+
+
+def _with_loss(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if _finite(row.get("loss")) is not None]
 
 
 def _mean_point(rows: Sequence[dict[str, Any]], config: RunConfig) -> Point:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from llm.comparison.bands import band, seed_groups
-from llm.comparison.curves import AXES, Point
+from llm.comparison.curves import AXES, Point, step_curve, training_curve, validation_curve
 from llm.comparison.differences import differences
 from llm.comparison.run import ComparedRun
 from llm.comparison.skills import skill_grid
+from llm.runs.config import RunConfig
 
 Row = dict[str, Any]
 LOSSES = Point._fields[len(AXES) :]
@@ -38,6 +39,20 @@ def curve_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:
         for name, points in (("training", run.training), ("validation", run.validation), ("validation, all", whole)):
             for point in points:
                 yield {"run": run.letter, "id": run.summary.id, "curve": name, **point._asdict()}
+
+
+def loss_rows(metrics: Iterable[Row], config: RunConfig) -> Iterator[Row]:
+    """A row for each point of the curves of a single run, from its metrics."""
+    rows = [row for row in metrics if row["step"] is not None]
+    curves = {
+        "training, each step": step_curve(rows, config),
+        "training, smoothed": training_curve(rows, config),
+        "validation": validation_curve(rows, config),
+        "validation, all": validation_curve(rows, config, "final_evaluation"),
+    }
+    for name, points in curves.items():
+        for point in points:
+            yield {"curve": name, **point._asdict()}
 
 
 def band_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:

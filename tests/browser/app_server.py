@@ -102,13 +102,13 @@ class Server:
         return self.folder / "server.log"
 
 
-def exported(page: Page, name: str, folder: Path) -> Path:
-    """The file behind the button `name` of the row *Export*, saved in `folder`.
+def exported(page: Page, name: str, folder: Path, within: str = ".stMain") -> Path:
+    """The file behind the button `name` of the row *Export* of what is drawn `within`, saved in `folder`.
 
     With the keyboard: when the page is laid out anew just then, a click begins on the button and ends beside it.
     """
     with page.expect_download() as download:
-        page.locator(".llm-export-button", has_text=re.compile(f"^{name}$")).press("Enter")
+        page.locator(f"{within} .llm-export-button", has_text=re.compile(f"^{name}$")).press("Enter")
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path

@@ -13,6 +13,7 @@ from llm.checkpoints import RunFolder
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 TITLE = "Gradient norm of each layer"
+DRAWN = "[data-drawn=gradient_norms]"
 
 
 @pytest.fixture(scope="module")
@@ -36,22 +37,38 @@ def norms(run: Path) -> list[dict[str, float]]:
     return [row["grad_norms"] for row in RunFolder(run).read_metrics().rows if row["grad_norms"]]
 
 
+def test_the_loss_chart_keeps_its_axes_in_the_address_and_is_saved_under_the_runs_name(page, server, run, tmp_path):
+    page.goto(f"{server.url}/train?run={run.name}&log=y")
+    chart = page.locator(".llm-live-loss")
+    expect(chart.locator(".scatterlayer .js-line")).to_have_count(3)  # each step, smoothed, validation
+    expect(chart.get_by_label("loss", exact=True)).to_be_checked()
+    chart.get_by_label("steps", exact=True).check()
+    page.wait_for_url("**log=xy*")
+    picture, table = (exported(page, kind, tmp_path, ".llm-live") for kind in ("PNG", "CSV"))
+    assert (picture.name, table.name) == (f"loss-{run.name}.png", f"loss-{run.name}.csv")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    losses = [row["loss"] for row in RunFolder(run).read_metrics().rows if row["loss"] is not None]
+    rows = csv.DictReader(io.StringIO(table.read_text()))
+    assert [float(row["nats"]) for row in rows if row["curve"] == '"training, each step"'] == losses
+    assert_accessible_and_fitting(page, "the losses")
+
+
 def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, browser, tmp_path):
     (server.home / "expectations.json").unlink()  # so that the question is asked
     open_section(page, server, run)
     page.get_by_role("button", name="The first block").click()
-    chart = page.locator("[data-drawn=gradient_norms]")
+    chart = page.locator(DRAWN)
     expect(chart.locator(".scatterlayer .js-line")).to_have_count(len(norms(run)[0]))
     expect(page.get_by_text("You expected: the first block.")).to_be_visible()
-    rows = list(csv.DictReader(io.StringIO(exported(page, "CSV", tmp_path).read_text())))
+    rows = list(csv.DictReader(io.StringIO(exported(page, "CSV", tmp_path, DRAWN).read_text())))
     assert [float(row["block 0"]) for row in rows] == [row["block 0"] for row in norms(run)]
-    offline_page = exported(page, "Page that works offline", tmp_path)
+    offline_page = exported(page, "Page that works offline", tmp_path, DRAWN)
     context = browser.new_context(offline=True)
     alone, requests, problems = context.new_page(), [], []
     alone.on("request", lambda request: requests.append(request.url))
     alone.on("pageerror", lambda error: problems.append(str(error)))
     alone.goto(offline_page.as_uri())
-    expect(alone.locator("[data-drawn=gradient_norms] .scatterlayer .js-line")).to_have_count(len(norms(run)[0]))
+    expect(alone.locator(f"{DRAWN} .scatterlayer .js-line")).to_have_count(len(norms(run)[0]))
     assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert problems == []
     context.close()
@@ -60,7 +77,7 @@ def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, brow
 def test_the_section_is_accessible_and_fits(page, server, run):
     if "/train" not in page.url:
         open_section(page, server, run)
-    page.wait_for_selector("[data-drawn=gradient_norms]")
+    page.wait_for_selector(DRAWN)
     assert_accessible_and_fitting(page, "gradient_norms")
 
 

@@ -28,6 +28,21 @@ def test_a_smoothed_curve_does_not_lag_and_has_few_points(tmp_path):
     assert curve[-1].step > 4900
 
 
+def test_a_curve_ends_with_a_mean_over_as_many_steps_as_the_others(tmp_path):
+    config = RunFolder(compared_run(tmp_path)).config()
+    rows = [{"step": step, "loss": 3.0 if step % 2 else 5.0} for step in range(1, 104)]
+    assert training_curve(rows, config)[-1][0::4] == (101.5, 4.0)
+    rows.append({"step": 104, "loss": 9.0})  # alone in a new block
+    assert training_curve(rows, config)[-1][0::4] == (102.5, (3 + 5 + 3 + 9) / 4)
+
+
+def test_where_the_slope_changes_a_smoothed_curve_is_hardly_too_high(tmp_path):
+    config = RunFolder(compared_run(tmp_path)).config()
+    rows = [{"step": step, "loss": 100 / step} for step in range(1, 3000)]
+    for point in training_curve(rows, config):
+        assert 1 <= point.nats * point.step / 100 < 1.0002
+
+
 def test_flops_are_those_of_every_matrix_product_of_every_token(tmp_path):
     # d_model 8; queries 2 × 4 wide, keys and values 4; an MLP of two matrices, 6 wide; windows of 5 tokens
     products = 8 * 8 + 8 * 4 + 8 * 4 + 8 * 8 + 2 * 5 * 8 + 2 * 8 * 6 + 8 * MODEL.d_vocab

@@ -12,13 +12,24 @@ import { axisEnd, measuredOn, RunHistory } from "../../components/views/training
  */
 const row = (step, more = {}) => ({ step, loss: 4, learning_rate: 0.1, grad_norm: 1, elapsed: step, ...more });
 
-test("the running mean begins as a plain mean and then decays", () => {
+test("the smoothed curve of a straight line is that line, up to half a block before its end", () => {
   const history = new RunHistory();
-  for (const [step, loss] of [[1, 4], [2, 2], [3, 3]]) history.add(row(step, { loss }));
-  assert.deepEqual(history.smoothed.map((value) => value.toFixed(9)), ["4.000000000", "3.000000000", "3.000000000"]);
-  for (let step = 4; step <= 20; step++) history.add(row(step, { loss: 3 }));
-  history.add(row(21, { loss: 13 }));
-  assert.ok(Math.abs(Number(history.smoothed.at(-1)) - 4.5) < 1e-9);
+  for (let step = 1; step <= 1000; step++) history.add(row(step, { loss: 7 - step / 1000 }));
+  const { steps, losses } = history.smoothed.points;
+  assert.deepEqual(steps.slice(0, 50), Array.from({ length: 50 }, (_, index) => index === 49 ? 50.5 : index + 1));
+  steps.forEach((step, index) => assert.ok(Math.abs(losses[index] - (7 - step / 1000)) < 1e-9));
+  assert.ok(steps.length < 140);
+  const { step, count } = history.smoothed.latest;
+  assert.equal(step, 1000 - (count - 1) / 2);
+  assert.equal(steps.at(-1), step);
+});
+
+test("the curve ends with the mean of as many steps as a block has, also where the last block is incomplete", () => {
+  const history = new RunHistory();
+  for (let step = 1; step <= 103; step++) history.add(row(step, { loss: step % 2 ? 3 : 5 }));
+  assert.deepEqual(history.smoothed.latest, { step: 101.5, loss: 4, count: 4 });
+  history.add(row(104, { loss: 9 })); // alone in a new block
+  assert.equal(history.smoothed.points.losses.at(-1), (3 + 5 + 3 + 9) / 4);
 });
 
 test("a row without a loss counts as the last one and adds no point", () => {

@@ -6,20 +6,26 @@ import dataclasses
 import math
 from typing import Any
 
+import streamlit as st
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from components.shared import folders
 from components.shared.browser import BrowserComponent
+from components.shared.export import csv_text
 from components.shared.parameters import int_param
 from components.shared.plotly import PLOTLY_URL
-from components.shared.session import Session
+from components.shared.session import Address, Session, keep
 from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunConfig, RunFolder
+from llm.comparison.curves import Point
+from llm.comparison.expected import expected
+from llm.comparison.tables import loss_rows
 from llm.config import TrainingConfig
 from llm.runtime import compute
 from llm.world.asking import EASY, PLAIN_NAMES, SKILLS, first_probes
+from llm.world.entropy import floor as entropy_floor
 
 _live = BrowserComponent("live", "views/training_run/view.js")
 
@@ -37,14 +43,29 @@ def watch(run_id: str, config: RunConfig, state: str) -> None:
 
     The page is rerun when the state changes, so that its buttons follow.
     """
-    measured = {name: config.about(float, "baselines", name) for name in BASELINES}
+    key = Session.TRAIN_LIVE.of(run_id)
+    floor, band = entropy_floor(config.about(str, "text", "sha256")), expected(config)
     _live.mount(
-        key=Session.TRAIN_LIVE.of(run_id),
+        key=key,
         data={
             "url": f"/live/run/{run_id}",
             "plotly": PLOTLY_URL,
-            "steps": config.training.steps,
             "state": state,
+            "losses": {
+                "title": f"Loss of run {run_id}",
+                "steps": config.training.steps,
+                "baselines": _baselines(config),
+                "floor": floor and {"bits": floor.bits_per_character, "error": floor.standard_error},
+                "expected": band
+                and {
+                    "seeds": band.seeds,
+                    "steps": [point.step for point in band.points],
+                    "low": [point.nats_low for point in band.points],
+                    "high": [point.nats_high for point in band.points],
+                },
+                "logarithmic": st.query_params.get(Address.LOG, ""),
+                "export": {"name": f"loss-{run_id}", "csv": f"/live/run/{run_id}/losses.csv"},
+            },
             "skills": {
                 "pairs": config.training.skill_pairs,
                 "examples": "/live/skills/examples",
@@ -53,25 +74,27 @@ def watch(run_id: str, config: RunConfig, state: str) -> None:
                     for skill, about in SKILLS.items()
                 },
             },
-            "baselines": [
-                {"name": name, "label": f"{name}: {BASELINES[name]}", "loss": loss}
-                for name, loss in measured.items()
-                if loss is not None and math.isfinite(loss)
-            ],
         },
         on_state_change=lambda: None,
+        on_logarithmic_change=lambda: keep(Address.LOG, st.session_state[key]["logarithmic"]),
     )
+
+
+def _baselines(config: RunConfig) -> list[dict[str, Any]]:
+    """The horizontal lines under the curve."""
+    measured = {name: config.about(float, "baselines", name) for name in BASELINES}
+    return [
+        {"name": name, "label": f"{name}: {BASELINES[name]}", "loss": loss}
+        for name, loss in measured.items()
+        if loss is not None and math.isfinite(loss)
+    ]
 
 
 def progress(request: Request) -> JSONResponse:
     """The state of a run, and its metrics from byte `from` of metrics.jsonl on."""
-    run_id = request.path_params["key"]
-    folder_path = folders.checkpoints() / run_id
-    if not RUN_ID.fullmatch(run_id) or not folder_path.is_dir():
-        raise HTTPException(404, "There is no such run")
-    folder = RunFolder(folder_path)
+    folder = _folder(request)
     chunk = folder.read_metrics(int_param(request.query_params, "from", digits=15))
-    here = trainings.get(run_id)
+    here = trainings.get(folder.id)
     state, message = trainings.state_of(folder)
     return JSONResponse(
         {
@@ -87,6 +110,24 @@ def progress(request: Request) -> JSONResponse:
             ],
         }
     )
+
+
+def losses(request: Request) -> Response:
+    """The curves of a run as a CSV file: every step, the smoothed curve, and what was measured on validation text."""
+    folder = _folder(request)
+    rows = list(loss_rows(folder.read_metrics().rows, folder.config()))
+    content = csv_text(("curve", *Point._fields), ([*row.values()] for row in rows))
+    disposition = {"Content-Disposition": f'attachment; filename="loss-{folder.id}.csv"'}
+    return Response(content, media_type="text/csv", headers=disposition)
+
+
+def _folder(request: Request) -> RunFolder:
+    """The run in the address. Raises HTTPException if there is none."""
+    run_id = request.path_params["key"]
+    path = folders.checkpoints() / run_id
+    if not RUN_ID.fullmatch(run_id) or not path.is_dir():
+        raise HTTPException(404, "There is no such run")
+    return RunFolder(path)
 
 
 def examples(request: Request) -> JSONResponse:
@@ -108,4 +149,4 @@ def _finite(value: Any) -> Any:
     return None if any(type(number) is float and math.isinf(number) for number in numbers) else value
 
 
-LIVE = {"run": progress, "skills": examples}
+LIVE = {"run": progress, "run/losses.csv": losses, "skills": examples}

@@ -6,6 +6,9 @@ from dataclasses import replace
 
 from components.shared.explanation import Explanation
 from llm.checkpoints import RunConfig
+from llm.comparison.bands import band
+from llm.comparison.curves import training_curve
+from llm.comparison.expected import expected
 from llm.data.passages import Passages
 from llm.training.baselines import kneser_ney, measure_baselines
 from llm.training.evaluation import evaluate, ratio
@@ -14,6 +17,7 @@ from llm.training.novelty import seen_in_training
 from llm.training.optimizers.adamw import adamw_step
 from llm.training.optimizers.muon import muon_step
 from llm.training.schedule import learning_rate_multiplier
+from llm.world.entropy import entropy, floor
 
 BASELINES = Explanation(
     "The dashed lines",
@@ -29,6 +33,43 @@ BASELINES = Explanation(
     r"h' = h \text{ without its oldest token} \end{array}",
     (kneser_ney, measure_baselines),
     "Kneser & Ney 1995; Chen & Goodman 1999",
+)
+
+TRAINING = Explanation(
+    "The training curves",
+    "Faint: the loss of each step, on the windows that this step learned from. They differ from step to step, so the "
+    "curve is noisy. Strong: means over blocks of steps, w = 1 step long at first and later a 25th of the steps before "
+    "them. Each mean is drawn in the middle of its block, so the curve does not lag: a mean over the steps before, "
+    "drawn at the last of them, would be too high while the loss falls, and make the validation loss look better. "
+    "The curve ends half a block before the last step. A step's loss is measured before the step, the validation loss "
+    "after it.",
+    r"\bar L = \frac{1}{w} \sum_{i=n}^{n+w-1} L_i \text{ at step } n + \tfrac{w - 1}{2}, "
+    r"\quad w = \max(1, \lfloor n / 25 \rfloor)",
+    (training_curve,),
+)
+
+FLOOR = Explanation(
+    "The floor",
+    "The stories of training.txt are told by a program that makes random choices: who appears, what is lost, where it "
+    "is found. No model can know such a choice before it is read. The information of these choices is known exactly, "
+    "since the program knows their probabilities; the floor is its mean over 20,000 stories, as nats per token of "
+    "this validation text. It is an upper bound, as a text can come about in more ways than the one that is "
+    "counted; but a model that reads few tokens at once, or begins in the middle of a story, may not reach it. "
+    "Validation loss clearly below it would be an error in the measurement. The validation text has chance of its own: "
+    "compare with ±.",
+    r"\text{floor} = \frac{\ln 2}{\text{characters}} \sum_\text{choices} -\log_2 p(\text{choice}) \cdot "
+    r"\frac{\text{characters}}{\text{token}}",
+    (entropy, floor),
+    "Shannon 1948, A Mathematical Theory of Communication",
+)
+
+EXPECTED = Explanation(
+    "The band",
+    "Drawn for a run on training.txt with the default settings, whatever its seed: between the lowest and the highest "
+    "validation loss of runs that differ only in their seed, measured by experiments/expected_loss.py. With so few "
+    "runs, one outside the band can still be chance.",
+    r"\min_\text{seeds} L \ldots \max_\text{seeds} L",
+    (expected, band),
 )
 
 VALIDATION = Explanation(
@@ -97,4 +138,15 @@ def explanations(config: RunConfig) -> tuple[Explanation, ...]:
     seen = config.about(float, "text", "sentences_seen_in_training", "validation")
     here = f" In this run's text, that is {seen:.0%} of the validation sentences." if seen is not None else ""
     novelty = replace(NOVELTY, words=NOVELTY.words + here)
-    return (BASELINES, VALIDATION, novelty, BITS_PER_CHARACTER, PERPLEXITY, LEARNING_RATE, GRADIENT_NORM)
+    return (
+        TRAINING,
+        BASELINES,
+        FLOOR,
+        EXPECTED,
+        VALIDATION,
+        novelty,
+        BITS_PER_CHARACTER,
+        PERPLEXITY,
+        LEARNING_RATE,
+        GRADIENT_NORM,
+    )

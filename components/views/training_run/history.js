@@ -1,6 +1,7 @@
 // What has been read of a run so far, as the lists that charts draw.
 
-const SMOOTHING = 0.85; // decay rate of the running mean; the first steps, a plain mean, keep less
+import { SmoothedCurve } from "./smoothing.js";
+
 const LEARNED = 0.9; // accuracy from which on a skill counts as learned
 
 /**
@@ -38,8 +39,7 @@ export class RunHistory {
     this.steps = [];
     /** @type {number[]} */
     this.losses = [];
-    /** @type {number[]} the running mean of the losses */
-    this.smoothed = [];
+    this.smoothed = new SmoothedCurve(this.steps, this.losses);
     /** @type {number[]} */
     this.learningRates = [];
     /** @type {number[]} */
@@ -80,12 +80,11 @@ export class RunHistory {
   add(row) {
     this.last = row;
     if (row.loss !== null) {
-      const decay = Math.min(SMOOTHING, this.steps.length / (this.steps.length + 1));
-      this.smoothed.push(decay * (this.smoothed.at(-1) ?? 0) + (1 - decay) * row.loss);
       this.steps.push(row.step);
       this.losses.push(row.loss);
       this.learningRates.push(row.learning_rate);
       this.gradientNorms.push(row.grad_norm);
+      this.smoothed.grow();
     }
     if (row.evaluation) {
       this.evaluation = row.evaluation;

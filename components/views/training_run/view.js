@@ -5,8 +5,9 @@ import { poll } from "../../frontend/fetching.js";
 import { duration, fixed, plusMinus, withError, withThousands } from "../../frontend/format.js";
 import { mount } from "../../frontend/mount.js";
 import { loadPlotly } from "../../frontend/plotly.js";
-import { drawLosses, drawRates } from "./charts.js";
+import { drawRates } from "./charts.js";
 import { measuredOn, RunHistory } from "./history.js";
+import { LossChart } from "./loss_chart.js";
 import { Skills } from "./skills.js";
 
 /**
@@ -15,9 +16,8 @@ import { Skills } from "./skills.js";
  * @typedef {object} Data
  * @property {string} url where the server answers
  * @property {string} plotly address of Plotly's script
- * @property {number} steps of the whole run
  * @property {string} state
- * @property {import("./charts.js").Baseline[]} baselines
+ * @property {import("./loss_chart.js").LossData} losses
  * @property {import("./skills.js").SkillsData} skills
  */
 
@@ -83,7 +83,7 @@ class LiveRun {
     this.badge.setAttribute("role", "status");
     this.note = element("span", "llm-live-note");
     this.bar = element("progress", "llm-live-progress");
-    this.bar.max = this.data.steps;
+    this.bar.max = this.data.losses.steps;
     this.bar.value = 0;
     this.bar.setAttribute("aria-label", "Steps done");
     head.append(this.badge, this.note);
@@ -94,13 +94,16 @@ class LiveRun {
       const tile = element("div", `llm-live-tile llm-live-tile-${name}`);
       this.values[name] = element("div", "llm-live-value", "–");
       tile.append(element("div", "llm-live-label", label), this.values[name]);
+      if (name === "loss") tile.append(this.meanOf = element("div", "llm-live-label"));
       if (name === "validation") tile.append(this.measuredOn = element("div", "llm-live-label"));
       tiles.append(tile);
     }
     const body = element("div", "llm-live-body");
     const charts = element("div", "llm-live-charts");
-    this.chart = element("div", "llm-live-chart");
-    this.chart.append(element("div", "llm-live-loading", "Loading the chart …"));
+    this.losses = new LossChart(this.data.losses, (axes) => {
+      this.draw();
+      this.page.report("logarithmic", axes);
+    });
     const more = element("details", "llm-live-more");
     more.append(element("summary", "", "Learning rate and gradient norm"));
     this.small = element("div", "llm-live-small");
@@ -108,7 +111,7 @@ class LiveRun {
     more.addEventListener("toggle", () => this.drawSmall());
     this.more = more;
     this.skills = new Skills(this.data.skills);
-    charts.append(this.chart, more, this.skills.root);
+    charts.append(this.losses.root, more, this.skills.root);
     const samples = element("section", "llm-live-samples");
     samples.setAttribute("aria-label", "Samples");
     this.list = element("div", "llm-live-list");
@@ -181,17 +184,19 @@ class LiveRun {
 
   /** @param {{ state: string }} answer */
   show({ state }) {
-    const { history: { last, final, smoothed }, data } = this;
+    const { history: { last, final, smoothed }, data: { losses: { steps } } } = this;
     const evaluation = final?.final_evaluation ?? this.history.evaluation;
     this.badge.textContent = STATES[state] || state;
     this.badge.dataset.state = state;
     if (last) {
-      const left = last.step > 0 ? ((data.steps - last.step) * last.elapsed) / last.step : NaN;
+      const left = last.step > 0 ? ((steps - last.step) * last.elapsed) / last.step : NaN;
       const going = state === "running" || state === "paused";
       this.bar.value = last.step;
-      this.values.step.textContent = `${withThousands(last.step)} / ${withThousands(data.steps)}`;
+      this.values.step.textContent = `${withThousands(last.step)} / ${withThousands(steps)}`;
       this.values.left.textContent = going ? duration(left) : state === "finished" ? "done" : "–";
-      this.values.loss.textContent = smoothed.length ? smoothed.at(-1).toFixed(3) : "–";
+      const { loss, count } = smoothed.latest;
+      this.values.loss.textContent = count ? loss.toFixed(3) : "–";
+      this.meanOf.textContent = count ? `mean of ${count} step${count === 1 ? "" : "s"}` : "";
       this.values.speed.textContent = last.tokens_per_second ? withThousands(last.tokens_per_second) : "–";
     }
     if (evaluation) {
@@ -209,11 +214,10 @@ class LiveRun {
   }
 
   draw() {
-    if (!this.plotly || !this.chart.isConnected || this.history.empty) return;
+    if (!this.plotly || !this.root.isConnected || this.history.empty) return;
     const started = performance.now();
     this.drawnWidth = this.root.clientWidth;
-    this.chart.querySelector(".llm-live-loading")?.remove();
-    drawLosses(this.plotly, this.chart, this.root, this.history, this.data.steps, this.data.baselines, this.offset);
+    this.losses.draw(this.plotly, this.root, this.history, this.offset);
     this.drawSmall();
     this.hasUndrawnRows = false;
     // training needs the cores: a chart that is slow to draw is drawn less often
@@ -239,7 +243,7 @@ class LiveRun {
   stop() {
     this.halt();
     this.resized.disconnect();
-    this.plotly?.purge(this.chart);
+    this.plotly?.purge(this.losses.chart);
     this.plotly?.purge(this.small);
   }
 }
