@@ -1,71 +1,101 @@
-"""Tokenizer: type a text and see, side by side, how each tokenizer splits it."""
+"""Tokenizer: how each tokenizer splits a text, merge by merge; its vocabulary; what each language costs."""
 
 import streamlit as st
 
-from components.shared import folders, states
+from components.language_table import language_table
+from components.shared import states
+from components.shared.controls import choose_one
 from components.shared.help import explain
-from components.shared.select_box import select_box
 from components.shared.session import Address, Session
 from components.shared.text_box import text_box
+from components.tokenizer_choice import TokenizerChoice, choose_tokenizers
+from components.views.merges import merges
+from components.views.merges.explanations import MERGES
 from components.views.tokens import strip
 from components.views.tokens.explanations import TOKENS
-from llm.checkpoints import list_runs
-from llm.data import read_text, train_tokenizer
-from llm.tokenizers import DEFAULT_D_VOCAB, REGISTRY, Tokenizer, load_tokenizer, with_a_size
+from components.vocabulary_table import vocabulary_table
+from llm.tokenizers import DEFAULT_TOKENIZER
+from llm.tokenizers.replay import MAX_CHARACTERS, replay_encoding, replay_training
 
 EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
-
-
-@st.cache_resource(show_spinner=False)
-def trained(kind: str, d_vocab: int) -> Tokenizer:
-    """A tokenizer of this kind, trained on the default text."""
-    return train_tokenizer(kind, read_text(folders.DEFAULT_TEXT), d_vocab)
-
-
-def show(name: str, tokenizer: Tokenizer, text: str) -> None:
-    """Show a text's tokens and their number, by one tokenizer."""
-    ids = tokenizer.encode(text)
-    ratio = f"{len(text) / len(ids):.2f} characters each" if ids else "no characters"
-    st.markdown(f"**{len(ids):,}** tokens, {ratio}; vocabulary: **{tokenizer.d_vocab:,}**")
-    strip(tokenizer, ids, key=Session.TOKENIZER_STRIP.of(name))
+VIEWS = {"compare": "Compare", "merges": "Merge by merge", "vocabulary": "Vocabulary", "languages": "Languages"}
+REPLAYS = {"encoding": "Encode the text", "training": "Learn merges from this text alone"}
 
 
 def page() -> None:
-    """The text, and a column for each tokenizer."""
+    """Choose a view, and show it."""
     st.title("Tokenizer")
     st.markdown(
         "A language model reads numbers. A tokenizer splits text into pieces, its *tokens*, and gives each piece a "
-        "number. Type something, in any language, and compare."
+        "number. Type something, in any language, and see how."
     )
-    text = text_box(st.text_area, "Text", Address.TEXT, Session.TOKENIZER_TEXT, lambda: EXAMPLE, height=100)
-    left, right = st.columns(2)
-    with left:
-        d_vocab = st.select_slider(
-            f"Vocabulary size of {' and '.join(with_a_size())}", [512, 1024, 2048, 4096], DEFAULT_D_VOCAB,
-            key=Session.TOKENIZER_VOCAB, persist_state="session",
-            help="The number of tokens that each learns from training.txt",
-        )  # fmt: skip
-    with right:
-        runs = {run.id: run for run in list_runs(folders.checkpoints()) if run.problem is None}
-        labels = {"": "none"} | {run.id: run.label for run in runs.values()}
-        run_id = select_box("Compare with the tokenizer of a run", labels, Session.TOKENIZER_RUN, "",
-                            persist_state="session")  # fmt: skip
-    names = list(REGISTRY) + ([run_id] if run_id else [])
-    for start in range(0, len(names), 2):
-        for column, name in zip(st.columns(2), names[start : start + 2], strict=False):
+    view = choose_one("tokenizer", Address.VIEW, "View", VIEWS, "compare", label_visibility="collapsed")
+    show = {
+        "compare": show_comparison,
+        "merges": show_merges,
+        "vocabulary": lambda: vocabulary_table(choose_tokenizer("Tokenizer")),
+        "languages": lambda: language_table(choose_tokenizers()),
+    }[view]
+    try:
+        show()
+    except (ValueError, OSError) as error:
+        states.failed(error)
+
+
+def choose_text() -> str:
+    """The text to split."""
+    return text_box(st.text_area, "Text", Address.TEXT, Session.TOKENIZER_TEXT, lambda: EXAMPLE, height=100)
+
+
+def choose_tokenizer(label: str) -> TokenizerChoice:
+    """Choose one of the tokenizers that the page can open."""
+    choices = choose_tokenizers()
+    titles = {name: choice.title for name, choice in choices.items()}
+    return choices[choose_one("tokenizer", Address.TOKENIZER, label, titles, DEFAULT_TOKENIZER)]
+
+
+def show_comparison() -> None:
+    """The text's tokens by each tokenizer, side by side."""
+    text = choose_text()
+    choices = list(choose_tokenizers().values())
+    for start in range(0, len(choices), 2):
+        for column, choice in zip(st.columns(2), choices[start : start + 2], strict=False):
             with column, st.container(border=True, height="stretch"):
-                st.subheader(name if name in REGISTRY else f"Run {name}")
-                st.caption(REGISTRY[name].help if name in REGISTRY else "The tokenizer saved with the run.")
+                st.subheader(choice.title)
+                st.caption(choice.about)
                 try:
-                    if name in REGISTRY:
-                        with states.loading("Training it on training.txt"):
-                            tokenizer = trained(name, d_vocab)
-                    else:
-                        tokenizer = load_tokenizer(runs[name].path)
-                    show(name, tokenizer, text)
+                    show_tokens(choice, text)
                 except (ValueError, OSError) as error:
                     states.failed(error)
     explain("What is a token?", TOKENS)
+
+
+def show_tokens(choice: TokenizerChoice, text: str) -> None:
+    """A text's tokens and their number, by one tokenizer."""
+    tokenizer = choice.open()
+    ids = tokenizer.encode(text)
+    ratio = f"{len(text) / len(ids):.2f} characters each" if ids else "no characters"
+    st.markdown(f"**{len(ids):,}** tokens, {ratio}; vocabulary: **{tokenizer.d_vocab:,}**")
+    strip(tokenizer, ids, key=Session.TOKENIZER_STRIP.of(choice.name))
+
+
+def show_merges() -> None:
+    """The text as its bytes are merged into tokens, by a tokenizer or as merges are learned from it."""
+    text = choose_text()
+    if len(text) > MAX_CHARACTERS:
+        st.caption(f"The first {MAX_CHARACTERS} characters are replayed.")
+        text = text[:MAX_CHARACTERS]
+    training = choose_one("tokenizer", Address.REPLAY, "Replay", REPLAYS, "encoding") == "training"
+    if training:
+        replay = replay_training(text)
+    else:
+        choice = choose_tokenizer("Tokenizer")
+        tokenizer = choice.open()
+        with states.loading("Counting its merges in the training text"):
+            counts = choice.merge_counts()
+        replay = replay_encoding(tokenizer, text, counts)
+    merges(replay, training, Session.TOKENIZER_MERGES)
+    explain("Why this pair?", MERGES)
 
 
 page()

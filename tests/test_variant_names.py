@@ -24,7 +24,8 @@ EXCEPTIONS = {
     ("llm/training/jobs.py", "none"),  # the id that torchrun gives a job without one
     ("llm/runtime/conditions.py", "sentencepiece"),  # a package
     ("components/views/attention_training/__init__.py", "none"),  # no control run
-    ("pages/tokenizer.py", "none"),  # no run
+    ("components/tokenizer_choice.py", "none"),  # no run
+    ("llm/cli/tokenize.py", "none"),  # no text
     ("components/views/embeddings/__init__.py", "cosine"),  # cosine similarity
     ("components/shared/positions.py", "learned"),  # a key of what the browser is sent
     ("components/views/code/training_code.py", "bpe"),  # an example: the code of the training of merges

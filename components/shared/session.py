@@ -23,8 +23,9 @@ class Address(StrEnum):
     VIEW = "view"
     # Train: the form, even while a run is under way
     NEW = "new"
-    # Runs
+    # Runs, and the vocabulary
     SEARCH = "search"
+    # Runs, and the implementations side by side on Code
     COLUMNS = "columns"
     # Compare
     RUNS = "runs"  # ids with dots between them
@@ -34,6 +35,8 @@ class Address(StrEnum):
     BAND = "band"  # one band for runs that differ only in their seed
     # Tokenizer
     TEXT = "text"
+    TOKENIZER = "tokenizer"
+    REPLAY = "replay"  # whether merges are applied or learned
     # Code
     READ = "read"
     IMPLEMENTATION = "implementation"
@@ -180,11 +183,16 @@ class Session(StrEnum):
     TOKENIZER_TEXT = "tokenizer-text"
     TOKENIZER_VOCAB = "tokenizer-vocab"
     TOKENIZER_RUN = "tokenizer-run"
+    TOKENIZER_MERGES = "tokenizer-merges"
+    TOKENIZER_SEARCH = "tokenizer-search"
+    TOKENIZER_VOCABULARY = "tokenizer-vocabulary"
+    TOKENIZER_LANGUAGES = "tokenizer-languages"
     TOKENIZER_STRIP = "tokens"
 
     CODE_READ = "code-read"
     CODE_TEXT = "code-text"
     CODE_READER = "code"
+    CODE_COLUMNS = "code-columns"
     CODE_SCRIPT = "code-script"
     CODE_DOWNLOAD = "code-download"
     CODE_EDIT = "code-edit"

@@ -44,6 +44,14 @@ def run_corpus(folder: RunFolder, tokenizer: Tokenizer) -> Corpus:
     return cache
 
 
+def tokenizer_text(folder: RunFolder, tokenizer: Tokenizer) -> str:
+    """The text that a run's tokenizer learned from; of a large text, the beginning of its training part.
+
+    Raises as `run_corpus`.
+    """
+    return run_corpus(folder, tokenizer).excerpt("train")
+
+
 def text_limits(config: RunConfig) -> str:
     """On how much of a large text figures are computed, in words; empty for a run that has all of its text."""
     measured, counted = config.about(int, "text", "measured_characters"), config.about(int, "text", "counted_tokens")

@@ -15,8 +15,8 @@ from typing import Any
 from llm.registry import Registry
 from llm.runtime.regular_files import read_regular
 from llm.tokenizers import bpe, char, gpt2, sentencepiece
-from llm.tokenizers.base import MODEL_FILE, SETTINGS_FILE, TextDecoder, Tokenizer, UnknownCharacterError
-from llm.tokenizers.bpe import BpeTokenizer, Merge
+from llm.tokenizers.base import MODEL_FILE, SETTINGS_FILE, Merge, TextDecoder, Tokenizer, UnknownCharacterError
+from llm.tokenizers.bpe import BpeTokenizer
 from llm.tokenizers.char import CharTokenizer
 from llm.tokenizers.gpt2 import N_TOKENS, Gpt2Tokenizer
 from llm.tokenizers.sentencepiece import SentencePieceTokenizer
@@ -46,6 +46,7 @@ class TokenizerEntry:
 
     label: str
     help: str  # in one or two sentences
+    nothing_to_replay: str  # how it splits a text without merges, in a sentence; empty for a kind that merges pairs
     default_d_vocab: int | None  # of a kind whose vocabulary size can be chosen, else None
     expected_d_vocab: Callable[[str], int]  # vocabulary size for a text, before it is built, if none is chosen
     build: Callable[[str, int | None, str], Tokenizer]  # the arguments of `build_tokenizer` after the kind
@@ -66,6 +67,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
         "char": TokenizerEntry(
             label="Characters",
             help="Every distinct character of the text is a token. Small and easy to follow.",
+            nothing_to_replay="Each character is looked up in a list, and its place there is its id.",
             default_d_vocab=None,
             expected_d_vocab=lambda text: len(set(text)),
             build=lambda text, d_vocab, alphabet: CharTokenizer.train(text, alphabet),
@@ -75,6 +77,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
         "bpe": TokenizerEntry(
             label="Byte-pair encoding",
             help="Starts from bytes and merges the most frequent pairs of the text. Can encode every script.",
+            nothing_to_replay="",
             default_d_vocab=DEFAULT_D_VOCAB,
             expected_d_vocab=lambda text: DEFAULT_D_VOCAB,
             build=lambda text, d_vocab, alphabet: BpeTokenizer.train(
@@ -86,6 +89,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
         "sentencepiece": TokenizerEntry(
             label="SentencePiece",
             help="Pieces of words that make the text most likely (a unigram model), learned from the text.",
+            nothing_to_replay="Of all ways to cut a text into pieces, it takes the one with the highest score.",
             default_d_vocab=DEFAULT_D_VOCAB,
             expected_d_vocab=lambda text: DEFAULT_D_VOCAB,
             build=_sentencepiece,
@@ -95,6 +99,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
         "gpt2": TokenizerEntry(
             label="GPT-2",
             help="GPT-2's 50,257 tokens, learned from web pages. Needs the internet the first time.",
+            nothing_to_replay="",
             default_d_vocab=None,
             expected_d_vocab=lambda text: N_TOKENS,
             build=lambda text, d_vocab, alphabet: Gpt2Tokenizer.fetch(),

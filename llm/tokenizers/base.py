@@ -6,10 +6,10 @@ import codecs
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from llm.runtime.files import write_bytes
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 END_OF_TEXT = b"<|endoftext|>"
 SETTINGS_FILE = "tokenizer.json"
 MODEL_FILE = "tokenizer.model"
+
+
+class Merge(NamedTuple):
+    """One step of the training: wherever `left` precedes `right`, `new` replaces both."""
+
+    left: int
+    right: int
+    new: int
 
 
 class UnknownCharacterError(ValueError):
@@ -54,6 +62,19 @@ class Tokenizer(ABC):
         if self.end_of_text is None:
             self._vocabulary = [*self._vocabulary, END_OF_TEXT]
             self.end_of_text = self.d_vocab - 1
+
+    @property
+    def merges(self) -> Sequence[Merge] | None:
+        """The merges in the order of training; None for a kind that merges nothing."""
+        return None
+
+    def merge_counts(self, text: str) -> list[int]:
+        """For each merge, how often its pair occurs in a text to which the merges before it have been applied.
+
+        In the text that the merges were learned from these are the counts that decided their order. Empty if they were
+        learned from another text, which is not here.
+        """
+        return []
 
     @property
     def d_vocab(self) -> int:

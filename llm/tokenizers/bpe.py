@@ -14,15 +14,15 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import regex
 import tiktoken
 
-from llm.tokenizers.base import Tokenizer, require_valid_unicode
+from llm.tokenizers.base import Merge, Tokenizer, require_valid_unicode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,14 +36,6 @@ SPLIT_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\
 MAX_VOCABULARY_BYTES = (
     2**28
 )  # a merge at most doubles the longest token, so without a limit a small file could ask for any amount of memory
-
-
-class Merge(NamedTuple):
-    """One step of the training: wherever `left` precedes `right`, `new` replaces both."""
-
-    left: int
-    right: int
-    new: int
 
 
 def train_merges(text: str, d_vocab: int) -> list[Merge]:
@@ -76,6 +68,11 @@ def train_merges(text: str, d_vocab: int) -> list[Merge]:
     return merges
 
 
+def chunks_of(text: str) -> list[str]:
+    """The words, numbers, punctuation and spaces of a text, which merges never cross."""
+    return [match.group() for match in regex.finditer(SPLIT_PATTERN, text)]
+
+
 class _Chunks:
     """The distinct chunks of a text as one long row of tokens, with the count and the positions of every pair in it.
 
@@ -89,8 +86,7 @@ class _Chunks:
         self.after: list[int | None] = []
         self.pair_counts: Counter[tuple[int, int]] = Counter()
         self.pair_positions: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-        occurrences = Counter(match.group() for match in regex.finditer(SPLIT_PATTERN, text))
-        for chunk, weight in occurrences.items():
+        for chunk, weight in Counter(chunks_of(text)).items():
             self._append(chunk.encode(), weight)
 
     def _append(self, chunk: bytes, weight: int) -> None:
@@ -108,7 +104,7 @@ class _Chunks:
         """Join the merge's pair everywhere, from left to right; returns the new pairs."""
         left, right, new = merge
         created = set()
-        for position in self.pair_positions.pop((left, right)):
+        for position in self.pair_positions.pop((left, right), ()):
             partner = self.after[position]
             if partner is None or (self.tokens[position], self.tokens[partner]) != (left, right):
                 continue  # an earlier join took one of the two: "aaa" has the pair (a, a) twice, but it joins once
@@ -140,9 +136,9 @@ class BpeTokenizer(Tokenizer):
 
     def __init__(self, merges: Iterable[Merge]) -> None:
         """`merges` in order; the k-th makes token 256 + k."""
-        self.merges = list(merges)
+        self._merges = list(merges)
         vocabulary = [bytes([byte]) for byte in range(N_BYTES)]
-        for left, right, _ in self.merges:
+        for left, right, _ in self._merges:
             vocabulary.append(vocabulary[left] + vocabulary[right])
         if len(set(vocabulary)) < len(vocabulary):
             raise ValueError("two of its merges make the same bytes")
@@ -155,6 +151,20 @@ class BpeTokenizer(Tokenizer):
             mergeable_ranks={token: rank for rank, token in enumerate(vocabulary)},
             special_tokens={},
         )
+
+    @property
+    def merges(self) -> Sequence[Merge]:
+        """The merges in the order of training."""
+        return self._merges
+
+    def merge_counts(self, text: str) -> list[int]:
+        """How often each merge's pair occurs in a text to which the merges before it have been applied."""
+        chunks = _Chunks(text)
+        counts = []
+        for merge in self._merges:
+            counts.append(chunks.pair_counts[merge.left, merge.right])
+            chunks.apply(merge)
+        return counts
 
     @classmethod
     def train(cls, text: str, d_vocab: int) -> Self:
@@ -176,7 +186,7 @@ class BpeTokenizer(Tokenizer):
 
     def settings(self) -> dict[str, Any]:
         """The merges, in order, as [left, right, new]."""
-        return {"merges": self.merges}
+        return {"merges": self._merges}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], model: bytes) -> Self:

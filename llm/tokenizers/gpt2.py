@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import math
 import threading
+from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import tiktoken
 from tiktoken_ext.openai_public import r50k_pat_str
 
-from llm.tokenizers.base import END_OF_TEXT, Tokenizer, require_valid_unicode
+from llm.tokenizers.base import END_OF_TEXT, Merge, Tokenizer, require_valid_unicode
 from llm.tokenizers.bpe import standalone_chunks, tiktoken_array
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 N_TOKENS = 50_257
 TIMEOUT_SECONDS = 20.0
+LONGEST_TOKEN = 256  # bytes; GPT-2's longest has 128, and a damaged file's could keep `merges` busy for hours
 
 
 class Gpt2Tokenizer(Tokenizer):
@@ -37,12 +40,34 @@ class Gpt2Tokenizer(Tokenizer):
             raise ValueError("its tokens lack some byte or contain a duplicate")
         super().__init__([*tokens, END_OF_TEXT])
         self.end_of_text = self.d_vocab - 1
+        self._ranks = {token: rank for rank, token in enumerate(tokens)}
         self._encoding = tiktoken.Encoding(
             name="gpt2",
             pat_str=r50k_pat_str,
-            mergeable_ranks={token: rank for rank, token in enumerate(tokens)},
+            mergeable_ranks=self._ranks,
             special_tokens={},
         )
+
+    @cached_property
+    def merges(self) -> Sequence[Merge]:
+        """The two parts that each token is merged from: what the tokens before it make of its bytes."""
+        merges = []
+        for token, new in self._ranks.items():
+            parts = self._parts(token, new) if 1 < len(token) <= LONGEST_TOKEN else []
+            if len(parts) == 2:
+                merges.append(Merge(self._ranks[parts[0]], self._ranks[parts[1]], new))
+        return merges
+
+    def _parts(self, token: bytes, before: int) -> list[bytes]:
+        """The bytes of a token, joined by the tokens with lower ids than `before`, those with the lowest first."""
+        parts = [bytes([byte]) for byte in token]
+        while True:
+            ranks = [self._ranks.get(left + right, before) for left, right in pairwise(parts)]
+            lowest = min(ranks, default=before)
+            if lowest >= before:
+                return parts
+            index = ranks.index(lowest)
+            parts[index : index + 2] = [parts[index] + parts[index + 1]]
 
     @classmethod
     def fetch(cls, timeout_seconds: float = TIMEOUT_SECONDS) -> Self:

@@ -264,6 +264,43 @@ def test_characters_that_a_tokenizer_does_not_know_are_reported(page):
     assert page.evaluate("window.broken") is None
 
 
+def test_a_text_fuses_into_tokens_and_the_vocabulary_and_languages_are_looked_up(page, server):
+    page.goto(f"{server.url}/tokenizer?text=the%20theme")
+    page.get_by_role("radio", name="Merge by merge").click()
+    pieces, status = page.locator(".llm-merges-piece"), page.locator(".llm-merges-status")
+    expect(pieces).to_have_text(list("the·theme"))
+    press(page, "Merge ▶")
+    expect(status).to_contain_text("1 of")
+    expect(page.locator(".llm-merges-made")).to_have_text(["he", "he"])
+    expect(page.locator(".llm-merges-why")).to_contain_text("training merged it first: as merge")
+    expect(page.locator(".llm-merges-first")).to_have_count(1)
+    press(page, "◀ Back")
+    expect(pieces).to_have_text(list("the·theme"))
+    page.get_by_label("Merges done").press("End")
+    expect(page.locator(".llm-merges-why")).to_contain_text("these pieces are the tokens")
+    at_end = pieces.locator(".llm-merges-text").all_inner_texts()
+    assert "".join(at_end) == "the·theme" and len(at_end) < 7
+    expect(page.locator(".llm-merges-id")).to_have_count(len(at_end))
+    assert_accessible_and_fitting(page, "merges", ".llm-merges")
+    page.get_by_role("textbox", name="Text").fill(HOSTILE)
+    page.get_by_role("textbox", name="Text").press("Control+Enter")
+    expect(pieces.first).to_have_text("<")
+    page.get_by_role("radio", name="Learn merges from this text alone").click()
+    expect(page.locator(".llm-merges-why")).to_contain_text("No pair occurs more often")
+    page.get_by_role("radio", name="Compare").click()
+    shown = page.locator(".llm-tokens").nth(0)
+    expect(shown).to_be_visible()
+    assert page.evaluate("window.broken") is None
+
+    page.get_by_role("radio", name="Vocabulary").click()
+    expect(page.get_by_text("2,048 of 2,048 tokens")).to_be_visible()
+    page.get_by_role("textbox", name="Search").fill("·fox")
+    page.get_by_role("textbox", name="Search").press("Enter")
+    expect(page.get_by_text(re.compile(r"^\d of 2,048 tokens"))).to_be_visible()
+    page.get_by_role("radio", name="Languages").click()
+    expect(page.get_by_text("What it means.")).to_be_visible()
+
+
 def test_a_text_after_a_hostile_prompt_can_be_stopped_and_is_kept(page, server):
     run = sorted((server.home / "checkpoints").iterdir())[0].name
     page.goto(f"{server.url}/generate?run={run}")

@@ -111,6 +111,36 @@ def test_tokenize_shows_ids_and_pieces(trained, capsys, monkeypatch):
     assert "Standard input is not UTF-8" in said_by(capsys, ["tokenize", "--data", "foxes.txt", "--text", "-"], 2)
 
 
+def test_tokenize_replays_merges_and_lists_the_vocabulary_and_languages(trained, capsys):
+    def rows(*words):
+        assert main(["tokenize", *words, "--json"]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    bpe = ["--data", "foxes.txt", "--tokenizer", "bpe", "--d-vocab", "280"]
+    steps = rows(*bpe, "--show", "merges", "--text", "the fox")
+    assert steps[0]["pieces"] == list("the fox") and steps[-1]["merge"] is None
+    assert steps[-1]["pieces"] == [row["text"] for row in rows(*bpe, "--text", "the fox")]
+    assert steps[0]["merge"]["occurrences"] == 1 < steps[0]["merge"]["training_count"]
+    assert rows("--show", "training", "--text", "abab")[0]["merge"]["new"] == "ab"
+    tokens = rows(*bpe, "--show", "vocabulary", "--search", "fox", "--sort", "length")
+    assert tokens[0]["text"] == " fox" and tokens[0]["frequency"] > 100
+    own = rows("--checkpoint", str(trained), "--show", "vocabulary")
+    assert len(own) == load_tokenizer(trained).d_vocab and sum(row["frequency"] for row in own) > 100
+    languages = {row["language"]: row for row in rows(*bpe, "--show", "languages")}
+    assert languages["Hindi"]["per_byte"] == 1 > languages["English"]["per_byte"]
+
+    assert main(["tokenize", *bpe, "--show", "merges", "--text", "the fox"]) == 0
+    assert "in the training text)" in capsys.readouterr().out
+    assert main(["tokenize", "--data", "foxes.txt", "--tokenizer", "char", "--show", "languages"]) == 0
+    assert "are not in the vocabulary" in capsys.readouterr().out
+    char = ["tokenize", "--data", "foxes.txt", "--tokenizer", "char"]
+    assert "nothing to replay" in said_by(capsys, [*char, "--show", "merges", "--text", "the fox"], 2)
+    assert "--text is required" in said_by(capsys, [*char, "--show", "merges"], 2)
+    assert "--search must be used with" in said_by(capsys, [*char, "--text", "x", "--search", "y"], 2)
+    assert "is about no text" in said_by(capsys, [*char, "--text", "x", "--show", "languages"], 2)
+    assert "cannot be combined with" in said_by(capsys, [*char, "--text", "x", "--show", "training"], 2)
+
+
 def test_world_writes_the_same_stories_to_a_file_or_to_standard_output(capsys):
     assert main(["world", "--seed", "3", "--size", "2000"]) == 0
     assert capsys.readouterr().out == generate_stories(3, 2000)

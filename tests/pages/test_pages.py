@@ -10,9 +10,12 @@ from run_folders import change_config
 from streamlit.testing.v1 import AppTest
 
 from components.shared.uploads import store
+from components.views.merges import replay_data
 from llm import TrainingConfig, preset
 from llm.background import generations, trainings
 from llm.checkpoints import RunFolder, list_runs
+from llm.data import train_tokenizer
+from llm.tokenizers.replay import replay_encoding
 from llm.training.new_run import NewRun
 
 
@@ -221,6 +224,54 @@ def test_tokenizer_page_reports_an_unknown_character_beside_tokenizers_that_know
     message = texts(app)
     assert "The char tokenizer does not know '猫' (U+732B)" in message
     assert "**3** tokens" in message  # bpe: its three bytes
+
+
+def test_a_text_is_replayed_merge_by_merge_to_its_tokens(home):
+    shown = replay_data(replay_encoding(train_tokenizer("bpe", TEXT, 300), "the fox, the hen"), training=False)
+    assert shown["chunks"][0] == tuple(b"the")
+    first = shown["steps"][0]
+    left, right, occurrences, merge, trained = first["pairs"][0]
+    assert (bytes([left, right]), occurrences, merge, trained) == (b"he", 3, 1, None)
+    assert shown["texts"][str(first["made"])] == "he"
+    assert [step["made"] for step in shown["steps"]][-1] is None
+    app = open_page("tokenizer", view="merges", text="the fox, the hen " * 100)
+    assert "The first 400 characters are replayed" in texts(app)
+    next(group for group in app.get("button_group") if group.label == "Replay").set_value("training").run()
+    assert not app.exception and not [box for box in app.get("button_group") if box.label == "Tokenizer"]
+
+
+@pytest.mark.parametrize("kind", ["char", "sentencepiece"])
+def test_a_tokenizer_without_merges_says_that_there_is_nothing_to_replay(home, kind):
+    app = open_page("tokenizer", view="merges", tokenizer=kind)
+    assert f"The {kind} tokenizer merges nothing, so there is nothing to replay" in texts(app)
+
+
+def test_a_vocabulary_is_searched_and_sorted(home):
+    app = open_page("tokenizer", view="vocabulary")
+    rows = app.dataframe[0].value
+    assert len(rows) == 2048 and list(rows["frequency"]) == sorted(rows["frequency"], reverse=True)
+    next(box for box in app.text_input if box.label == "Search").set_value(" the").run()
+    rows = app.dataframe[0].value
+    assert "·the" in list(rows["token"]) and all("·the" in token for token in rows["token"])
+    row = rows[rows["token"] == "·the"].iloc[0]
+    assert (row["merged"], row["length"], row["bytes"]) == ("·t + he", 4, "20 74 68 65") and "⟦·the⟧" in row["example"]
+    assert f"{len(rows)} of 2,048 tokens" in texts(app)
+    path = tiny_run(home)
+    app = open_page("tokenizer", view="vocabulary")
+    next(box for box in app.selectbox if box.label == "Compare with the tokenizer of a run").select_index(1).run()
+    next(group for group in app.get("button_group") if group.label == "Tokenizer").set_value(path.name).run()
+    assert set(app.dataframe[0].value["token"]) >= set("Thehen&")
+
+
+def test_the_same_message_is_counted_in_every_language(home):
+    app = open_page("tokenizer", view="languages")
+    rows = app.dataframe[0].value.set_index("language")
+    assert rows.loc["English", "char"] == len(rows.loc["English", "text"])
+    assert rows.loc["Hindi", "bpe"] > 2 * rows.loc["English", "bpe"]
+    assert rows["char"].isna()["Chinese"]
+    next(group for group in app.get("button_group") if group.label == "Show").set_value("english").run()
+    assert app.dataframe[0].value.set_index("language").loc["English", "bpe"] == 1
+    assert "gpt2: GPT-2's tokenizer file could not be fetched" in texts(app) or "gpt2" in rows
 
 
 def test_no_page_lets_a_text_become_markup(home):
