@@ -114,9 +114,10 @@ def choose_model(architecture: str, size: str, d_vocab: int) -> ModelConfig:
     """Edit the preset's fields. Raises ValueError for an invalid combination."""
     start = preset(architecture, size, d_vocab=d_vocab)
     values = {name: getattr(start, name) for name in describe(ModelConfig) if name != "d_vocab"}
-    with st.expander("All model settings", icon=":material/tune:"):
-        changed = forms.all_fields(ModelConfig, values, Session.TRAIN_MODEL.of(architecture, size))
-    return ModelConfig(d_vocab=d_vocab, **changed)
+    usual = f"{TITLES.get(architecture, architecture)} {size}"
+    key = Session.TRAIN_MODEL.of(architecture, size)
+    chosen = forms.all_fields(ModelConfig, values, key, "All model settings", usual)
+    return ModelConfig(d_vocab=d_vocab, **chosen)
 
 
 def choose_training(model: ModelConfig) -> TrainingConfig:
@@ -128,9 +129,8 @@ def choose_training(model: ModelConfig) -> TrainingConfig:
     values["learning_rate"] = lambda chosen: (
         TrainingConfig(optimizer=chosen["optimizer"]).for_model(model).learning_rate
     )
-    with st.expander("All training settings", icon=":material/tune:"):
-        changed = forms.all_fields(TrainingConfig, values, Session.TRAIN_TRAINING)
-    return TrainingConfig(**changed)
+    title, usual = "All training settings", "the usual training settings"
+    return TrainingConfig(**forms.all_fields(TrainingConfig, values, Session.TRAIN_TRAINING, title, usual))
 
 
 def choose_run() -> NewRun:
@@ -174,13 +174,18 @@ def choose_run() -> NewRun:
 
 def costs(model: ModelConfig, training: TrainingConfig) -> str:
     """What the run will cost, in one line."""
+    from llm.runs.snapshots import kept_bytes
+
     parameters = parameter_count(model).total
     needed, available = memory(model, training, precision=_precision(training)).resident, machine_memory()
     flops = flops_per_token(model, model.n_ctx).training
     tokens = training.steps * training.batch_size * training.accumulation * model.n_ctx
+    on_disk, free = kept_bytes(model, training), folders.free_bytes()
+    short = " :red[(too little: lower max_disk_mb)]" if on_disk > free else ""
     return (
         f"**{parameters:,}** parameters · about **{_gigabytes(needed)}** of memory to train"
         f"{f', of {available / 1e9:,.0f} GB in this machine' if available else ''} · "
+        f"about **{_gigabytes(on_disk)}** on the disk, of {_gigabytes(free)} free{short} · "
         f"**{flops / 1e6:,.1f} million** operations per training token · "
         f"**{tokens:,}** tokens in {training.steps:,} steps"
     )

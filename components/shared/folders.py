@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -24,3 +25,9 @@ def checkpoints() -> Path:
 def uploads() -> Path:
     """The folder of uploaded texts."""
     return home() / "uploads"
+
+
+def free_bytes() -> int:
+    """How much of the disk with the runs is free."""
+    there = next(folder for folder in (home(), *home().absolute().parents) if folder.is_dir())
+    return shutil.disk_usage(there).free

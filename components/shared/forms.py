@@ -30,26 +30,44 @@ def fields(
     return chosen
 
 
-def all_fields(config: type, values: dict[str, Any], key: str) -> dict[str, Any]:
-    """Show a control for each field of `config` that has a starting value, in groups; returns the chosen values.
+def all_fields(config: type, values: dict[str, Any], key: str, title: str, usual: str) -> dict[str, Any]:
+    """Show, in a section, a control for each field of `config` that has a starting value; returns the chosen values.
 
-    A starting value may be a function of the values chosen so far.
+    A starting value may be a function of the values chosen so far. Below the section stands what differs from them,
+    also where the tab remembers it from an earlier visit; `usual` says whose values they are.
     """
     chosen: dict[str, Any] = {}
-    for title, names in GROUPS[config.__name__].items():
-        st.markdown(f"**{title}**")
-        row = st.container(horizontal=True, vertical_alignment="bottom")
-        for name in names:
-            if name in values:
-                value = values[name](chosen) if callable(values[name]) else values[name]
-                with row, st.container(width=FIELD_WIDTH):
-                    chosen[name] = _field(config, name, value, key)
+    changed: dict[str, Any] = {}  # the starting values of the fields that have another
+    with st.expander(title, icon=":material/tune:"):
+        for group, names in GROUPS[config.__name__].items():
+            st.markdown(f"**{group}**")
+            row = st.container(horizontal=True, vertical_alignment="bottom")
+            for name in names:
+                if name in values:
+                    start = values[name](chosen) if callable(values[name]) else values[name]
+                    with row, st.container(width=FIELD_WIDTH):
+                        chosen[name] = _field(config, name, start, key, marked=True)
+                    if chosen[name] != start:
+                        changed[name] = start
+    if changed:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            differing = ", ".join(f"{name} {chosen[name]} instead of {start}" for name, start in changed.items())
+            st.text(f"Changed from {usual}: {differing}")
+            st.button("Reset", icon=":material/undo:", type="tertiary", key="-".join((key, "reset")), on_click=_reset,
+                      args=(config, changed, key))  # fmt: skip
     return chosen
 
 
-def _field(config: type, name: str, value: Any, key: str) -> Any:
-    label = f"{PLAIN_NAMES[config.__name__][name]} `{name}`"
-    return control(describe(config)[name], label, value, control_key(key, name, value))
+def _reset(config: type, starts: dict[str, Any], key: str) -> None:
+    for name, start in starts.items():
+        st.session_state[control_key(key, name, start)] = _in_control(describe(config)[name], start)
+
+
+def _field(config: type, name: str, value: Any, key: str, marked: bool = False) -> Any:
+    field, at = describe(config)[name], control_key(key, name, value)
+    start = _in_control(field, value)
+    mark = " :orange-badge[changed]" if marked and st.session_state.get(at, start) != start else ""
+    return control(field, f"{PLAIN_NAMES[config.__name__][name]}{mark} `{name}`", value, at)
 
 
 def control_key(key: str, name: str, value: Any) -> str:
@@ -63,20 +81,27 @@ def control(field: FieldDescription, text: str, value: Any, key: str) -> Any:
     The tab keeps what was chosen, also while another page or another preset is shown.
     """
     more: dict[str, Any] = {"help": field.help, "key": key, "persist_state": "session"}
+    start = _in_control(field, value)
     if field.choices:
-        return st.selectbox(text, field.choices, index=field.choices.index(value), **more)
+        return st.selectbox(text, field.choices, index=field.choices.index(start), **more)
     if field.kind is bool:
-        return st.toggle(text, value, **more)
+        return st.toggle(text, start, **more)
     if field.kind is int:
-        return st.number_input(text, value=value, step=1, placeholder="off", **more)
+        return st.number_input(text, value=start, step=1, placeholder="off", **more)
     if field.kind is float:
-        number = None if value is None else float(value)
-        return st.number_input(text, value=number, step=_stride(value), format="%g", placeholder="off", **more)
+        return st.number_input(text, value=start, step=_stride(value), format="%g", placeholder="off", **more)
     if field.kind is tuple:
         more["help"] = f"{field.help}, one per line"
-        lines = st.text_area(text, "\n".join(value), height=68, **more)
+        lines = st.text_area(text, start, height=68, **more)
         return tuple(line for line in lines.split("\n") if line)
-    return st.text_input(text, value, **more)
+    return st.text_input(text, start, **more)
+
+
+def _in_control(field: FieldDescription, value: Any) -> Any:
+    """A field's value as its control has it."""
+    if field.kind is tuple:
+        return "\n".join(value)
+    return float(value) if field.kind is float and value is not None else value
 
 
 def _stride(value: float | None) -> float:

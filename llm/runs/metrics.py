@@ -76,6 +76,7 @@ class LastMeasures(NamedTuple):
 
     evaluation: dict[str, float | None]
     skills: dict[str, float | None]
+    step: int | None  # of the evaluation
 
 
 def last_measures(path: Path, tail: int = 200_000) -> LastMeasures:
@@ -87,10 +88,11 @@ def last_measures(path: Path, tail: int = 200_000) -> LastMeasures:
     except FileNotFoundError:
         content = b""
     rows = (row for line in lines_with(content, b'"evaluation": {') for row in checked_rows(line))
-    evaluations = (row.get("final_evaluation") or row.get("evaluation") for row in rows)
+    measured = next((row for row in rows if row.get("final_evaluation") or row.get("evaluation")), {})
+    evaluation, step = measured.get("final_evaluation") or measured.get("evaluation") or {}, measured.get("step")
     rows_with_skills = (row for line in lines_with(content, b'"skills": {') for row in checked_rows(line))
     skills = (row.get("skills") for row in rows_with_skills)
-    return LastMeasures(next(filter(None, evaluations), {}), next(filter(None, skills), {}))
+    return LastMeasures(evaluation, next(filter(None, skills), {}), step if type(step) is int else None)
 
 
 def lines_with(content: bytes, mark: bytes) -> Iterator[bytes]:

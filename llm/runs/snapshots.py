@@ -21,6 +21,9 @@ from typing import Any, BinaryIO
 
 import torch
 
+from llm.config import ModelConfig, TrainingConfig
+from llm.costs import memory, parameter_count
+from llm.costs.activations import FLOAT32
 from llm.model import Transformer
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.weights import GatheredWeights, weights_as_bytes
@@ -41,6 +44,27 @@ def snapshot_due(step: int, steps: int) -> bool:
         return step in (0, 1, 2, 4) or step == steps
     quarter = 2 ** (step.bit_length() - 3)  # a quarter of the doubling that step is in
     return step % quarter == 0
+
+
+def kept_bytes(model: ModelConfig, training: TrainingConfig) -> int:
+    """About how many bytes the weights and trainer's states of a whole run take on the disk: see `tidy_snapshots`.
+
+    Beside the snapshots these are the best and the final weights.
+    """
+    weights, state = FLOAT32 * parameter_count(model).total, memory(model, training).optimizer
+    snapshots = len(_due(training.steps)) * (weights + state)
+    least = (2 * weights + state) if training.steps else weights + state  # the first, and the newest with its state
+    return 2 * weights + min(snapshots, max(least, training.max_disk_mb * 1_000_000))
+
+
+def _due(steps: int) -> list[int]:
+    """All steps at which a snapshot is due, in a run of so many."""
+    due = [step for step in range(min(steps, 8)) if snapshot_due(step, steps)]
+    step = 8
+    while step < steps:
+        due.append(step)
+        step += 2 ** (step.bit_length() - 3)
+    return [*due, steps]
 
 
 def snapshot_steps(run: Path) -> list[int]:

@@ -1,6 +1,8 @@
 """What one chooses on a page: it is what is opened, whatever else happens meanwhile."""
 
+import re
 import shutil
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
@@ -109,6 +111,33 @@ def visit_another_page(app):
     app.switch_page("code.py").run()
     app.switch_page("train.py").run()
     assert not app.exception
+
+
+def test_what_differs_from_a_preset_is_marked_also_when_one_comes_back_to_it(home):
+    app = open_page("train", new="1")
+    assert "Changed from" not in texts(app)
+    control(app, "number_input", "`n_layers`").set_value(2).run()
+    control(app, "number_input", "`learning_rate`").set_value(0.003).run()
+    button(app, "train-choose-llama").click().run()
+    assert control(app, "number_input", "`n_layers`").label == "Blocks `n_layers`"
+    assert "Changed from LLaMA small" not in texts(app)
+    assert "Changed from the usual training settings: learning_rate 0.003 instead of " in texts(app)
+    button(app, "train-choose-gpt").click().run()
+    assert control(app, "number_input", "`n_layers`").label == "Blocks :orange-badge[changed] `n_layers`"
+    assert "Changed from GPT small: n_layers 2 instead of 3" in texts(app)
+    button(app, "train-model-gpt-small-reset").click().run()
+    button(app, "train-training-reset").click().run()
+    assert not app.exception and "Changed from" not in texts(app)
+    assert control(app, "number_input", "`n_layers`").value == 3
+
+
+def test_the_cost_says_what_the_run_takes_of_memory_and_disk(home, monkeypatch):
+    app = open_page("train", new="1")
+    assert re.search(r"\*\*[0-9,]+ MB\*\* of memory to train, of [0-9,]+ GB in this machine", texts(app))
+    assert re.search(r"\*\*[0-9,]+ MB\*\* on the disk, of [0-9,.]+ [MG]B free ·", texts(app))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=50_000_000))  # a full disk
+    app.run()
+    assert "of 50 MB free :red[(too little: lower max_disk_mb)" in texts(app)
 
 
 def test_a_page_switch_forgets_nothing_of_the_form(home):

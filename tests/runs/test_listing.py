@@ -84,6 +84,17 @@ def test_a_run_is_listed_with_what_a_person_knows_it_by(tmp_path):
     assert run.parameters == sum(parameter.numel() for parameter in Transformer(MODEL).parameters())
 
 
+def test_a_loss_of_the_untrained_model_says_so(tmp_path):
+    folder = new_run(tmp_path)
+    folder.append_metrics(row(0, 3.5))
+    folder.write_status("stopped", "", 5)
+    [run] = list_runs(tmp_path)
+    assert run.measured_step == 0 and " · loss 3.50 at step 0 · " in run.label
+    folder.append_metrics(row(5, 3.25))
+    [run] = list_runs(tmp_path)
+    assert run.measured_step == 5 and " · loss 3.25 · " in run.label
+
+
 def test_a_run_without_a_preset_is_custom(tmp_path):
     about = {name: value for name, value in ABOUT.items() if name not in ("text", "tokenizer", "architecture", "size")}
     new_run(tmp_path, about)

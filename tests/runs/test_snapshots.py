@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from run_folders import MODEL, in_a_child_process, names, new_run
 
 from llm import Transformer
+from llm.config import TrainingConfig
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
 from llm.runs.listing import list_runs
 from llm.runs.loading import load_run
-from llm.runs.snapshots import snapshot_due
+from llm.runs.snapshots import kept_bytes, snapshot_due
 from llm.runtime.files import write_folder
 
 
@@ -48,6 +49,16 @@ def test_snapshots_are_dense_early_and_grow_with_the_logarithm(steps):
 def test_the_steps_of_a_default_run_are_those_of_the_description():
     kept = [step for step in range(101) if snapshot_due(step, 100)]
     assert kept == [0, 1, 2, 4, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 100]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 8, 9, 100, 457])
+def test_what_a_run_will_take_counts_the_snapshots_that_it_will_keep(steps):
+    weights = 4 * sum(parameter.numel() for parameter in Transformer(MODEL).parameters())
+    due = sum(snapshot_due(step, steps) for step in range(steps + 1))
+    roomy = TrainingConfig(steps=steps, optimizer="adamw", max_disk_mb=10**6)
+    assert kept_bytes(MODEL, roomy) == (3 * due + 2) * weights  # AdamW has two numbers for each weight
+    least = 2 * weights + max(1_000_000, 4 * weights)
+    assert kept_bytes(MODEL, dataclasses.replace(roomy, max_disk_mb=1)) == min((3 * due + 2) * weights, least)
 
 
 def folder_size(folder: RunFolder) -> int:

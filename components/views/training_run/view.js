@@ -202,7 +202,9 @@ class LiveRun {
     if (evaluation) {
       const error = element("span", "llm-live-error", plusMinus(evaluation.standard_error));
       this.values.validation.replaceChildren(fixed(evaluation.loss), error);
-      this.measuredOn.textContent = `on ${final ? "all " : ""}${measuredOn(evaluation)}`;
+      const step = final?.step ?? this.history.evaluationSteps.at(-1);
+      const when = step === 0 ? "of step 0, untrained, " : step === last?.step ? "" : `of step ${withThousands(step)}, `;
+      this.measuredOn.textContent = `${when}on ${final ? "all " : ""}${measuredOn(evaluation)}`;
       this.values.bits.textContent = evaluation.bits_per_character?.toFixed(3) ?? "–";
       const { accuracy } = evaluation;
       this.values.accuracy.textContent = typeof accuracy === "number" ? `${(100 * accuracy).toFixed(1)}%` : "–";
