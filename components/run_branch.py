@@ -6,12 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from components.shared import forms, states
+from components.shared import folders, forms, states
 from components.shared.session import Address, Session
+from components.views import branches
 from llm.background import trainings
-from llm.checkpoints import RUN_ID, RunConfig, RunFolder
+from llm.checkpoints import RUN_ID, RunConfig, RunFolder, list_runs
 from llm.config import ModelConfig, TrainingConfig, describe
-from llm.training.branching import Branched
+from llm.runs.origin import Branched, tree_of
+from llm.training.branching import NewBranch
 from llm.training.changes import CHANGEABLE, changed_settings, schedule_in_words
 
 ENDED = ("paused", "finished", "stopped", "failed", "interrupted")
@@ -29,6 +31,18 @@ def show_origin(origin: Branched) -> None:
         if RUN_ID.fullmatch(origin.run):
             st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: origin.run}),
                       key=Session.TRAIN_PARENT, icon=":material/arrow_upward:", type="tertiary")  # fmt: skip
+
+
+def tree_section(run_id: str) -> None:
+    """A section with the runs that go on from each other, of which this is one; closed, it reads nothing."""
+    section = st.expander("Tree of branches", key=Session.TRAIN_TREE.of(run_id), on_change="rerun",
+                          icon=":material/family_history:")  # fmt: skip
+    if section.open:
+        with section:
+            tree = tree_of(run_id, list_runs(folders.checkpoints()))
+            branches.show(tree, run_id, Session.TRAIN_TREE.of(run_id, "view"))
+            if len(tree) == 1:
+                st.caption("No run goes on from this one yet.")
 
 
 def branch_section(folder: RunFolder, config: RunConfig, state: str) -> None:
@@ -57,17 +71,22 @@ def _form(folder: RunFolder, config: RunConfig, steps: list[int]) -> None:
         else:
             changed = ", ".join(f"{name} {value}" for name, value in changes.items()) or "nothing"
             st.text(f"Changed: {changed}. {schedule_in_words(config.training, training, step)}".rstrip())
-            _start_button(folder, step, changes)
+            _start_buttons(NewBranch(folder.path, step, changes))
 
 
-def _start_button(folder: RunFolder, step: int, changes: dict[str, Any]) -> None:
+def _start_buttons(new: NewBranch) -> None:
     active = trainings.active()
-    others = [run for run in active if run.id != folder.id]
-    st.button(
-        f"Start a new run from step {step:,}", type="primary", icon=":material/call_split:",
-        key=Session.TRAIN_BRANCH_START, on_click=_start, args=(folder, step, changes), disabled=bool(others),
-        help="This run, which is paused, is stopped first; it can be resumed later" if active and not others else None,
-    )  # fmt: skip
+    others = [run for run in active if run.id != new.parent.name]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"Start a new run from step {new.step:,}", type="primary", icon=":material/call_split:",
+            key=Session.TRAIN_BRANCH_START, on_click=_start, args=(new,), disabled=bool(others),
+            help="This run, which is paused, is stopped first; it can be resumed later" if active and not others
+            else None,
+        )  # fmt: skip
+        if others:
+            st.button("Add to the queue", icon=":material/playlist_add:", on_click=trainings.enqueue, args=(new,),
+                      key=Session.TRAIN_BRANCH_QUEUE)  # fmt: skip
     if others:
         st.caption(f"Run {others[0].id} is {others[0].state}: one run trains at a time.")
 
@@ -87,14 +106,14 @@ def _changes(folder: RunFolder, config: RunConfig, step: int) -> dict[str, Any]:
     return {name: value for name, value in chosen.items() if value != before[name]}
 
 
-def _start(folder: RunFolder, step: int, changes: dict[str, Any]) -> None:
+def _start(new: NewBranch) -> None:
     """Start the branch and open its page."""
-    here = trainings.get(folder.id)
+    here = trainings.get(new.parent.name)
     try:
         if here is not None and here.state == "paused":
             here.stop()
             here.wait("stopped", timeout=5)
-        run = trainings.branch(folder.path, step, changes)
+        run = trainings.start(new)
     except (ValueError, OSError) as error:
         st.session_state[Session.TRAIN_PROBLEM] = error
         return

@@ -8,37 +8,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from components.shared.column_names import HEADINGS, about, heading, label, option
 from components.shared.session import Address, Session, forget
 from components.shared.text_box import text_box
 from llm.checkpoints import RunFolder, RunSummary
 from llm.runs.labels import differences
-from llm.runs.notes import one_line
 from llm.runs.table import column_names, run_rows
 
 # columns that the table has beside those of `llm.runs_table`
 TITLE, CURVE, SEARCHED = "title", "loss_curve", "searched"
-HEADINGS = {
-    TITLE: "Run",
-    CURVE: "Loss curve",
-    "step": "Step",
-    "steps": "Of steps",
-    "loss": "Validation loss",
-    "state": "State",
-    "tags": "Tags",
-    "text_name": "Text",
-    "tokenizer": "Tokenizer",
-    "parameters": "Parameters",
-    "created": "Started",
-    "disk_bytes": "On disk, MB",
-    "model": "Model",
-    "name": "Name",
-    "note": "Note",
-    "architecture": "Architecture",
-    "size": "Size",
-    "standard_error": "Standard error of the loss",
-    "problem": "Problem",
-    "id": "Id",
-}
 DEFAULT = [CURVE, "loss", "step", "state", "tags", "text_name", "tokenizer", "parameters", "created", "disk_bytes"]
 NEVER = ("path", "label", SEARCHED, TITLE)  # the title is always there
 MOST_VALUES = 12  # of a number: more of them are filtered by a range
@@ -86,7 +64,7 @@ def _choose_columns(table: pd.DataFrame) -> None:
     options = [name for name in dict.fromkeys([*HEADINGS, *table.columns]) if name in table and name not in NEVER]
     wanted = st.session_state.get(key) or st.query_params.get(Address.COLUMNS, "").split(",")
     st.session_state[key] = [name for name in wanted if name in options] or DEFAULT
-    _several("Columns of the table", options, key, format_func=heading,
+    _several("Columns of the table", options, key, format_func=option,
              help="Every setting of the model and of the training, and what was measured last")  # fmt: skip
     if shown_columns() == DEFAULT:
         forget(Address.COLUMNS)
@@ -100,24 +78,19 @@ def shown_columns() -> list[str]:
     return chosen
 
 
-def heading(column: str) -> str:
-    """A column's name for people; of a config's field or a measure its own, as code, because it can be any text."""
-    return HEADINGS.get(column) or f"`{one_line(column).replace('`', '')}`"
-
-
 def _filters(table: pd.DataFrame) -> pd.Series[bool]:
     """Choose columns to filter by, and their values; returns which rows are left."""
     kept = pd.Series(True, index=table.index)
     options = [name for name in table.columns if name not in (*NEVER, CURVE, "id", "note")]
-    chosen = _several("Filter by", options, Session.RUNS_FILTER, format_func=heading, placeholder="Any column")
+    chosen = _several("Filter by", options, Session.RUNS_FILTER, format_func=option, placeholder="Any column")
     for name in chosen:
         values, key = table[name], Session.RUNS_FILTER.of(name)
         if name == "tags":
-            tags = set(_several(heading(name), sorted({tag for run in values for tag in run}), key))
+            tags = set(_several(label(name), sorted({tag for run in values for tag in run}), key))
             kept &= values.map(lambda run, tags=tags: tags <= set(run))
         elif _has_range(values):
-            kept &= _between(heading(name), values, key)
-        elif wanted := _several(heading(name), sorted({str(value) for value in values.dropna()}), key):
+            kept &= _between(label(name), values, key)
+        elif wanted := _several(label(name), sorted({str(value) for value in values.dropna()}), key):
             kept &= values.astype(str).isin(wanted)
     return kept
 
@@ -147,36 +120,54 @@ def _several(label: str, options: list[str], key: str, **more: Any) -> list[str]
 
 
 def choose_in_table(table: pd.DataFrame) -> None:
-    """Show the table; a click on a run opens it. The address holds the run that is open."""
+    """Show the table. A click on a run opens it, and the address holds it; a tick chooses it for a comparison."""
     ids, key = list(table["id"]), Session.RUNS_TABLE
     st.session_state[Session.RUNS_LISTED] = ids
-    opened = st.query_params.get(Address.RUN)
-    st.session_state[key] = {"selection": {"rows": [ids.index(opened)] if opened in ids else []}}
+    opened, ticked = st.query_params.get(Address.RUN), st.session_state.get(Session.RUNS_TICKED, ())
+    st.session_state[key] = {
+        "selection": {
+            "rows": [row for row, run in enumerate(ids) if run in ticked],
+            "cells": [(ids.index(opened), TITLE)] if opened in ids else [],
+        }
+    }
     losses = [loss for curve in table[CURVE] for loss in curve]
     st.dataframe(
-        table.drop(columns=SEARCHED), key=key, on_select=_open_clicked, selection_mode=["single-row", "single-cell"],
+        table.drop(columns=SEARCHED), key=key, on_select=_take_selection, selection_mode=["multi-row", "single-cell"],
         hide_index=True, column_order=[TITLE, *shown_columns()], column_config=_columns(table, losses),
         placeholder="",
     )  # fmt: skip
 
 
-def _open_clicked() -> None:
-    """Open the run whose row, or a cell of whose row, was clicked."""
-    selection = st.session_state[Session.RUNS_TABLE]["selection"]
-    rows = [*(row for row, _ in selection.get("cells", [])), *selection.get("rows", [])]
-    if rows:
-        st.query_params[Address.RUN] = st.session_state[Session.RUNS_LISTED][rows[0]]
-    else:
+def _take_selection() -> None:
+    """Open the run that was clicked, and remember which runs are ticked, also of those that a search hides."""
+    selection, listed = st.session_state[Session.RUNS_TABLE]["selection"], st.session_state[Session.RUNS_LISTED]
+    before = st.session_state.get(Session.RUNS_TICKED, [])
+    ticked = [run for run in before if run not in listed] + [listed[row] for row in selection.get("rows", [])]
+    st.session_state[Session.RUNS_TICKED] = ticked
+    if cells := selection.get("cells", []):
+        st.query_params[Address.RUN] = listed[cells[0][0]]
+    elif set(ticked) == set(before):  # the cell of the open run was clicked again
         forget(Address.RUN)
+
+
+def ticked_runs(table: pd.DataFrame) -> list[str]:
+    """The ids of the ticked runs, in the order of the table."""
+    ticked = st.session_state.get(Session.RUNS_TICKED, ())
+    return [run for run in table["id"] if run in ticked]
+
+
+def untick() -> None:
+    """Take all ticks back."""
+    st.session_state.pop(Session.RUNS_TICKED, None)
 
 
 def _columns(table: pd.DataFrame, losses: list[float]) -> dict[str, Any]:
     """How each column is shown. All curves have the same scale, so that they compare."""
     kinds = st.column_config
-    shown: dict[str, Any] = {name: kinds.Column(heading(name)) for name in table.columns}
+    shown: dict[str, Any] = {name: kinds.Column(heading(name), help=about(name)) for name in table.columns}
     for name in table.columns:
         if pd.api.types.is_float_dtype(table[name]):
-            shown[name] = kinds.NumberColumn(heading(name), format="%.4g")
+            shown[name] = kinds.NumberColumn(heading(name), format="%.4g", help=about(name))
     for name in ("step", "steps", "parameters"):
         shown[name] = kinds.NumberColumn(heading(name), format="localized")
     return shown | {

@@ -6,14 +6,17 @@ from components.run_archive import export_button, import_section
 from components.run_card import delete_button, deleted_row, duplicate_button, edit_notes, undo
 from components.run_controls import rerun_after
 from components.run_links import page_links
-from components.run_table import choose_in_table, choose_rows, run_table
+from components.run_table import choose_in_table, choose_rows, run_table, ticked_runs, untick
 from components.shared import folders, states
+from components.shared.runs_choice import joined
 from components.shared.select_box import picked, select_box
 from components.shared.session import Address, Session, forget
+from components.views import branches
 from llm.background import trainings
 from llm.checkpoints import RunSummary, deleted_runs, list_runs
 from llm.comparison.run import LETTERS
 from llm.runs.disk import disk_bytes
+from llm.runs.origin import tree_of
 
 
 def page() -> None:
@@ -21,7 +24,7 @@ def page() -> None:
     st.title("Runs")
     st.markdown(
         "Every training run in one table. Choose its columns, click a run to open it, and give it a name, so that you "
-        "find it again."
+        "find it again. Tick several to compare them."
     )
     undo()
     with states.loading("Reading the runs"):
@@ -35,9 +38,11 @@ def page() -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             megabytes = table["disk_bytes"].sum()
             st.caption(f"{len(shown):,} of {len(runs):,} runs · all take {megabytes:,.0f} MB on the disk")
-            compare_link(list(shown["id"][shown["problem"].isna()]))
+            ticked = ticked_runs(table[table["problem"].isna()])
+            compare_link(ticked or list(shown["id"][shown["problem"].isna()]), bool(ticked))
         if (run := choose_run(runs)) is not None:
             show_run(run)
+            show_tree(run.id, runs)
     else:
         states.empty("No run yet", "A run is one training of a model. The first one takes a minute.",
                      "train.py", "Train your first model")  # fmt: skip
@@ -45,11 +50,16 @@ def page() -> None:
     show_deleted()
 
 
-def compare_link(ids: list[str]) -> None:
-    """A link to compare the runs that are left in the table, if they are few enough."""
-    if 2 <= len(ids) <= len(LETTERS):
+def compare_link(ids: list[str], ticked: bool) -> None:
+    """A link to compare the runs that are ticked, or else those that are left in the table, if they are few enough."""
+    if ticked and not 2 <= len(ids) <= len(LETTERS):
+        more = "tick another one" if len(ids) < 2 else f"at most {len(LETTERS)} can be compared"
+        st.caption(f"{len(ids)} ticked: {more}")
+    elif 2 <= len(ids) <= len(LETTERS):
         st.page_link("compare.py", label=f"Compare these {len(ids)}", icon=":material/compare_arrows:",
-                     query_params=[(Address.RUNS, ".".join(ids))])  # fmt: skip
+                     query_params=[(Address.RUNS, joined(ids))])  # fmt: skip
+    if ticked:
+        st.button("Untick all", icon=":material/clear_all:", type="tertiary", on_click=untick, key=Session.RUNS_UNTICK)
 
 
 def choose_run(runs: list[RunSummary]) -> RunSummary | None:
@@ -84,6 +94,14 @@ def show_run(run: RunSummary) -> None:
                 duplicate_button(run)
                 export_button(run)
             delete_button(run)
+
+
+def show_tree(run_id: str, runs: list[RunSummary]) -> None:
+    """The runs that go on from each other, if the open run is one of them."""
+    tree = tree_of(run_id, runs)
+    if len(tree) > 1:
+        st.markdown("**Tree of branches**")
+        branches.show(tree, run_id, Session.RUNS_TREE)
 
 
 def show_deleted() -> None:

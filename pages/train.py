@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components.run_branch import branch_section, show_origin
+from components.run_branch import branch_section, show_origin, tree_section
 from components.run_controls import controls, open_form, rerun_after
 from components.run_form import TITLES, choose_run, costs, show_time
 from components.run_queue import show_queue
@@ -17,7 +17,7 @@ from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
 from llm.costs import parameter_count
 from llm.runs.corpus import text_limits
-from llm.training.branching import branched
+from llm.runs.origin import branched
 from llm.training.new_run import NewRun
 from llm.training.resumes import resumes
 
@@ -111,6 +111,7 @@ def show_run(folder: RunFolder) -> None:
     controls(folder, here, state)
     show_queue(folder.id)
     branch_section(folder, config, state)
+    tree_section(folder.id)
     figures(folder, config, state)
     view_sections("train", WholeRun(folder.id))
 

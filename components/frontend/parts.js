@@ -25,6 +25,21 @@ export function barList(title, lines) {
 }
 
 /**
+ * A box, named for those who do not see it, in which a wide table scrolls sideways.
+ *
+ * @param {string} title
+ * @param {HTMLTableElement} content
+ */
+export function scrollBox(title, content) {
+  const box = element("div", "llm-part-scroll");
+  box.tabIndex = 0;
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", title);
+  box.append(content);
+  return box;
+}
+
+/**
  * Values by row as a line with dots, from 0 up; `focus` is the row in focus, `format` formats a value.
  *
  * @param {string} title

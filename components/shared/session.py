@@ -107,7 +107,9 @@ class Session(StrEnum):
     TRAIN_BRANCH_STEP = "train-branch-step"
     TRAIN_BRANCH_SETTINGS = "train-branch-settings"
     TRAIN_BRANCH_START = "train-branch-start"
+    TRAIN_BRANCH_QUEUE = "train-branch-queue"
     TRAIN_PARENT = "train-parent"
+    TRAIN_TREE = "train-tree"  # of branches
     TRAIN_DOCTOR = "train-doctor"  # the section that says what happened
     TRAIN_DOCTOR_AGAIN = "train-doctor-again"
     TRAIN_TEST = "train-test"  # whether the test part is measured
@@ -141,6 +143,9 @@ class Session(StrEnum):
     RUNS_FILTER = "runs-filter"
     RUNS_TABLE = "runs-table"
     RUNS_LISTED = "runs-listed"  # the ids of the runs in the table, in its order
+    RUNS_TICKED = "runs-ticked"  # the ids of the runs that are ticked in it
+    RUNS_UNTICK = "runs-untick"
+    RUNS_TREE = "runs-tree"
     RUNS_RUN = "runs-run"
     RUNS_NAME = "runs-name"
     RUNS_TAGS = "runs-tags"

@@ -1,4 +1,4 @@
-"""New runs that wait until the one that trains has ended, in the order in which they were added.
+"""New runs, and branches of runs, that wait until the one that trains has ended, in the order of their arrival.
 
 The queue is the process's: it survives page switches, closed tabs and edited source files, not the end of the server.
 `llm.background.trainings` starts what waits.
@@ -11,16 +11,17 @@ import threading
 from collections.abc import Iterator
 
 from llm.runtime.process import process_wide
+from llm.training.branching import NewBranch
 from llm.training.new_run import NewRun
 
 
-def add(new: NewRun) -> None:
+def add(new: NewRun | NewBranch) -> None:
     """Let a run wait at the end of the queue."""
     with _lock():
         _runs()[next(_numbers())] = new
 
 
-def waiting() -> dict[int, NewRun]:
+def waiting() -> dict[int, NewRun | NewBranch]:
     """The runs that wait, first come first, by a number that stays theirs."""
     with _lock():
         return dict(_runs())
@@ -47,7 +48,7 @@ def forget_problems() -> None:
     problems().clear()
 
 
-def _runs() -> dict[int, NewRun]:
+def _runs() -> dict[int, NewRun | NewBranch]:
     return process_wide("queue", dict)
 
 

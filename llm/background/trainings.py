@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from llm.background import queue
 from llm.runs.errors import RunNotSavedError
@@ -19,10 +19,10 @@ from llm.runs.folder import RunFolder
 from llm.runtime import compute
 from llm.runtime.files import error_text
 from llm.runtime.process import process_wide
-from llm.training.branching import start_branch
+from llm.training.branching import NewBranch
 from llm.training.divergence import TrainingDiverged
 from llm.training.new_run import NewRun
-from llm.training.setup import resume_run, start_new_run
+from llm.training.setup import resume_run
 from llm.training.trainer import Trainer
 
 RunState = Literal["starting", "running", "paused", "finished", "stopped", "failed"]
@@ -129,18 +129,19 @@ class BackgroundRun:
             return True
 
 
-def start(new: NewRun) -> BackgroundRun:
+def start(new: NewRun | NewBranch) -> BackgroundRun:
     """Start a run in the background.
 
     Returns when tokenizer, model and run folder exist, which takes seconds with a bpe tokenizer and a large text.
 
     Raises:
+        FileNotFoundError: there is no such run to branch off.
         ValueError: another run is active, or the settings cannot work together; nothing has been written then.
     """
-    return _start_only(lambda: start_new_run(new))
+    return _start_only(new.start)
 
 
-def enqueue(new: NewRun) -> None:
+def enqueue(new: NewRun | NewBranch) -> None:
     """Start a run now if none is active, else once those before it have ended by themselves (`llm.background.queue`).
 
     A run that a user stops, or that could not be saved, leaves the others waiting until `start_next`.
@@ -157,7 +158,7 @@ def start_next() -> BackgroundRun | None:
     with _lock():
         for number, new in queue.waiting().items() if not active() else ():
             try:
-                run = _launch(start_new_run(new))
+                run = _launch(new.start())
             except OSError as error:
                 queue.report(f"{new.title}: {error_text(error)}")
                 return None
@@ -168,16 +169,6 @@ def start_next() -> BackgroundRun | None:
                 queue.remove(number)
                 return run
     return None
-
-
-def branch(path: Path | str, step: int, changes: Mapping[str, Any]) -> BackgroundRun:
-    """Start a run that goes on from a snapshot of the run in this folder, with these settings changed.
-
-    Raises:
-        FileNotFoundError: there is no such run.
-        ValueError: another run is active, or see `llm.training.branching.start_branch`.
-    """
-    return _start_only(lambda: start_branch(path, step, changes))
 
 
 def resume(path: Path | str) -> BackgroundRun:

@@ -16,7 +16,7 @@ from llm.cli.signals import StopSignals
 from llm.cli.terminal import visible
 
 if TYPE_CHECKING:
-    from llm.training.branching import Branched
+    from llm.runs.origin import Branched
     from llm.training.reproduction import Comparison, Difference
     from llm.training.resumes import Resume
 
@@ -27,8 +27,8 @@ def reproduce(flags: ParsedFlags) -> int:
         raise UsageError(f"--steps must be at least 0, got {flags['steps']}")
     path = required_run(flags, "the run to train again")
     from llm.runs.folder import RunFolder
+    from llm.runs.origin import branched
     from llm.training import reproduction
-    from llm.training.branching import branched
     from llm.training.resumes import changed_since_start, resumes
 
     comparison = None

@@ -7,11 +7,16 @@ import difflib
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llm.cli.flags import Command, ParsedFlags, UsageError, flag, reject_combination
 from llm.cli.shared_flags import DEFAULT_CHECKPOINTS_DIR, checkpoints_dir_flag, run_folder
 from llm.cli.terminal import command_line, console, plain_table, summary_table, visible
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from llm.checkpoints import RunSummary
 
 WRITTEN = ("name", "note", "tags")
 
@@ -36,12 +41,15 @@ def _list(flags: ParsedFlags, folder: Path) -> None:
     from llm.runs.table import column_names, run_rows
 
     listed = deleted_runs(folder) if flags.get("deleted") else list_runs(folder)
+    if flags.get("tree"):
+        reject_combination(flags, "tree", "it shows every run", ["checkpoints_dir", "deleted"])
+        console().print(_tree(listed))
+        return
     rows = run_rows(listed)
     columns = _known(flags.get("columns", ()), column_names(rows))
     if flags.get("json"):
         for row in rows:
-            shown = {name: row.get(name) for name in ("id", *columns)} if columns else row
-            print(json.dumps(shown, default=_as_json, ensure_ascii=False))
+            _print_row({name: row.get(name) for name in ("id", *columns)} if columns else row)
     elif rows:
         titles = ("id", *columns)
         cells = [[_cell(row.get(name)) for name in titles] for row in rows]
@@ -50,6 +58,35 @@ def _list(flags: ParsedFlags, folder: Path) -> None:
         print(f"There are no deleted runs in {folder}.")
     else:
         print(f"There are no runs in {folder} yet: `uv run llm train` trains the first one.")
+
+
+def print_json(path: Path) -> None:
+    """Print the run in this folder as `llm runs --json` does."""
+    from llm.runs.listing import run_summary
+    from llm.runs.table import run_rows
+
+    for row in run_rows(filter(None, [run_summary(path)])):
+        _print_row(row)
+
+
+def _print_row(row: dict[str, Any]) -> None:
+    print(json.dumps(row, default=_as_json, ensure_ascii=False))
+
+
+def _tree(listed: list[RunSummary]) -> Table:
+    """Each run with those that go on from it below it."""
+    from llm.runs.origin import trees
+
+    rows = []
+    for tree in trees(listed):
+        for found in tree:
+            run, origin = found.run, found.run.origin
+            name = " · ".join(filter(None, (run.notes.name, run.problem or run.model)))
+            start = "" if origin is None else f"step {origin.step:,}{'' if found.depth else f' of {origin.run}'}"
+            changed = "" if origin is None else origin.changes_in_words()
+            steps = "" if run.steps is None else f"{run.step:,}/{run.steps:,}"
+            rows.append(["  " * found.depth + run.id, name, start, changed, run.state, steps])
+    return plain_table(("run", "model", "goes on from", "changed", "state", "step"), rows)
 
 
 def _edit(flags: ParsedFlags, folder: Path) -> None:
@@ -121,6 +158,7 @@ def command_flags() -> dict[str, Any]:
             "--json shows all.",
             "the most important",
         ),
+        "tree": flag(bool, "Show below each run those that go on from it, and with what change.", False),
         "json": flag(bool, "Print one JSON object per line, for scripts.", False),
         "edit": flag(str, "Run to write a name, note or tags for, a folder or a run id.", ""),
         "name": flag(str, "Name of that run, the first thing in its label. Empty: none.", "as it is"),

@@ -68,8 +68,9 @@ def _train(make_trainer: Callable[[], Trainer], processes: Processes, quiet: boo
 
 def _drive(trainer: Trainer, stop: StopSignals, quiet: bool) -> int:
     """Train to the end or until a stop signal, and show the progress."""
+    from llm.runs.origin import branched
     from llm.runtime import compute
-    from llm.training.branching import branched
+    from llm.training.branching import restart_in_words
     from llm.training.evaluators import sample_prompts
     from llm.training.resumes import resumes
 
@@ -80,7 +81,7 @@ def _drive(trainer: Trainer, stop: StopSignals, quiet: bool) -> int:
     origin = branched(trainer.folder.config())
     if origin is not None and origin.step == trainer.step:
         screen.print(visible(origin.in_words()), soft_wrap=True)
-        if restart := origin.restart_in_words(trainer.config):
+        if restart := restart_in_words(origin, trainer.config):
             screen.print(restart, soft_wrap=True)
     for resume in resumes(trainer.folder.config()):
         if resume.step == trainer.step:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from llm.comparison.run import ComparedRun
 from llm.config import ModelConfig, TrainingConfig, describe
-from llm.training.branching import branched
+from llm.runs.origin import branched
 
 ABOUT_RUN: dict[str, tuple[str, Callable[[ComparedRun], Any]]] = {
     "text": ("The text that the run reads: its name, and the beginning of its SHA-256.", lambda run: run.text_name),

@@ -15,6 +15,7 @@ from llm.runs.folder import RunFolder
 from llm.runs.ids import RUN_ID, moment_of
 from llm.runs.labels import model_name, shortened
 from llm.runs.notes import RunNotes
+from llm.runs.origin import Branched, branched
 from llm.runtime.text import with_error
 
 
@@ -37,10 +38,12 @@ class RunSummary:
     steps: int | None = None
     loss: float | None = None  # on validation text, nats per token: at the last evaluation, or on all of it at the end
     standard_error: float | None = None  # of the loss; older runs lack it
+    measured_step: int | None = None  # the step at which the loss was measured
     evaluation: Mapping[str, float | None] = field(default_factory=dict)  # the loss and what else was measured with it
     skills: Mapping[str, float | None] = field(default_factory=dict)  # accuracies, as last measured
     parameters: int | None = None
     created: datetime | None = None
+    origin: Branched | None = None  # where it branched off another run
     problem: str | None = None  # of a damaged run: what is wrong
 
     @property
@@ -95,10 +98,12 @@ def _summary(path: Path) -> RunSummary | None:
         steps=config.training.steps,
         loss=measured.evaluation.get("loss"),
         standard_error=measured.evaluation.get("standard_error"),
+        measured_step=measured.step,
         evaluation=measured.evaluation,
         skills=measured.skills,
         parameters=parameter_count(config.model).total,
         created=moment_of(folder.id),
+        origin=branched(config),
     )
 
 
@@ -135,5 +140,6 @@ def _parts(run: RunSummary, time_format: str) -> Iterator[str | None]:
     yield f"{steps:,} {'step' if steps == 1 else 'steps'}" if run.step == steps else f"step {run.step:,} of {steps:,}"
     yield run.tokenizer
     yield shortened(run.text_name or "")
-    yield f"loss {with_error(run.loss, run.standard_error, 2)}" if run.loss is not None else None
+    untrained = " at step 0" if run.measured_step == 0 < run.step else ""
+    yield f"loss {with_error(run.loss, run.standard_error, 2)}{untrained}" if run.loss is not None else None
     yield f"{run.created.day} {run.created:%b} {run.created:{time_format}}" if run.created else run.id

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_MEASURES = 100  # of a kind in one run: a run folder from elsewhere can hold any number
-GROUPED = ("config", "notes", "evaluation", "skills")  # fields of a summary that are several columns
+GROUPED = ("config", "notes", "evaluation", "skills", "origin")  # fields of a summary that are several columns
 CONFIGS = {"model": ModelConfig, "training": TrainingConfig}
 
 
@@ -32,6 +32,7 @@ def run_rows(runs: Iterable[RunSummary]) -> list[dict[str, Any]]:
 
     id, label, state, step, loss …   what the list shows
     name, note, tags                 what a person wrote
+    branched_from, branched_at, changed   the run and the step that it goes on from, and what was changed there
     disk_bytes                       the size of its files
     model.n_layers …                 every field of the model's config
     training.learning_rate …         every field of the training config
@@ -50,6 +51,8 @@ def column_names(rows: list[dict[str, Any]]) -> list[str]:
 def _row(run: RunSummary) -> dict[str, Any]:
     row = {field.name: getattr(run, field.name) for field in dataclasses.fields(run) if field.name not in GROUPED}
     row |= {field.name: getattr(run.notes, field.name) for field in dataclasses.fields(run.notes)}
+    row["branched_from"], row["branched_at"] = (run.origin.run, run.origin.step) if run.origin else (None, None)
+    row["changed"] = run.origin.changes_in_words() if run.origin else None
     for part, config in CONFIGS.items():
         for field in dataclasses.fields(config):
             row[f"{part}.{field.name}"] = run.config and getattr(getattr(run.config, part), field.name)

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.runs.config import RunConfig
 from llm.runs.folder import RunFolder
+from llm.runs.listing import run_summary
+from llm.runs.origin import Branched, branched
 from llm.runtime.files import remove_if_possible
 from llm.runtime.processes import Processes
 from llm.tokenizers import load_tokenizer
@@ -28,31 +30,30 @@ from llm.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
-class Branched:
-    """Where a run branched off, and with what changes: setting, value before, value since."""
+class NewBranch:
+    """What a branch is made of."""
 
-    run: str
-    step: int
-    changed: list[tuple[str, Any, Any]]
+    parent: Path
+    step: int | None = None  # of the snapshot; None: the newest
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
-    def in_words(self) -> str:
-        """One sentence."""
-        changes = ", ".join(f"{name} {after} instead of {before}" for name, before, after in self.changed)
-        return f"Continued from run {self.run} at step {self.step:,}, with {changes or 'nothing changed'}."
+    @property
+    def title(self) -> str:
+        """The branch in one line, before there is one."""
+        changes = ", ".join(f"{name} {value}" for name, value in self.changes.items()) or "nothing changed"
+        summary = run_summary(self.parent)
+        start = "its newest step" if self.step is None else f"step {self.step:,}"
+        return f"{self.parent.name if summary is None else summary.title} · from {start}, {changes}"
 
-    def restart_in_words(self, training: TrainingConfig) -> str:
-        """What the changes did to the learning rate at that step; empty: nothing."""
-        before = {name: value for name, value, _ in self.changed if name in describe(TrainingConfig)}
-        return schedule_in_words(dataclasses.replace(training, **before), training, self.step)
+    def start(self) -> Trainer:
+        """Its trainer. Raises as `start_branch`."""
+        return start_branch(self.parent, self.step, self.changes)
 
 
-def branched(config: RunConfig) -> Branched | None:
-    """Where the run branched off; None: it began at step 0, or config.json does not say it as it should."""
-    run, step = config.about(str, "branched", "run"), config.about(int, "branched", "step")
-    changed = config.about(dict, "branched", "changed") or {}
-    if run is None or step is None or not all(isinstance(pair, list) and len(pair) == 2 for pair in changed.values()):
-        return None
-    return Branched(run, step, [(name, before, after) for name, (before, after) in changed.items()])
+def restart_in_words(origin: Branched, training: TrainingConfig) -> str:
+    """What the changes of a branch with these settings did to the learning rate at its first step; empty: nothing."""
+    before = {name: value for name, value, _ in origin.changed if name in describe(TrainingConfig)}
+    return schedule_in_words(dataclasses.replace(training, **before), training, origin.step)
 
 
 def start_branch(

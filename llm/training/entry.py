@@ -12,7 +12,7 @@ from llm.runtime import compute
 from llm.training.branching import start_branch
 from llm.training.divergence import TrainingDiverged
 from llm.training.settings import DEFAULT_TEXT, RunSettings
-from llm.training.setup import resume_run, start_new_run
+from llm.training.setup import resume_run
 from llm.training.sweep import as_frame, plan, result
 from llm.training.trainer import Trainer
 
@@ -42,7 +42,7 @@ def train(
             names = ", ".join(["data"] * (data != DEFAULT_TEXT) + [*settings])
             raise ValueError(f"resume cannot be combined with {names}: a run resumes with its own settings and text")
         return _train_to_end(resume_run(resume))
-    return _train_to_end(start_new_run(RunSettings.from_names({"data": data} | settings).new_run()))
+    return _train_to_end(RunSettings.from_names({"data": data} | settings).new_run().start())
 
 
 def branch(run: str | Path, at: int | None = None, **changes: Any) -> Run:

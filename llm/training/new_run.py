@@ -23,6 +23,7 @@ from llm.tokenizers import Tokenizer
 from llm.training.description import describe_run
 from llm.training.machine import SMALLER, check_machine, require_memory
 from llm.training.recorded import as_recorded
+from llm.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ class NewRun:
             return self.text
         tokenizer = self.tokenizer or train_tokenizer(self.tokenizer_kind, self.text, self.d_vocab_requested)
         return WholeText(self.text, tokenizer)
+
+    def start(self) -> Trainer:
+        """A trainer at step 0 with a new run folder. Raises as `prepare_run`."""
+        return compute.run(Trainer, *prepare_run(self))
 
 
 class Prepared(NamedTuple):

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from llm.runs.folder import ModelFile, RunFolder
+from llm.runs.origin import branched
 from llm.runs.weights import read_weights
 from llm.runtime import compute
 from llm.tokenizers import Tokenizer, load_tokenizer
-from llm.training.branching import branch_again, branched
+from llm.training.branching import branch_again
 from llm.training.divergence import TrainingDiverged
 from llm.training.setup import start_again
 from llm.training.trainer import Trainer

@@ -25,7 +25,7 @@ from llm.runtime.processes import Processes
 from llm.tokenizers import Tokenizer, load_tokenizer
 from llm.training.description import text_sha256
 from llm.training.machine import check_machine, require_memory
-from llm.training.new_run import NewRun, Prepared, prepare_run
+from llm.training.new_run import NewRun, Prepared
 from llm.training.resumes import record_resume
 from llm.training.trainer import Trainer
 from llm.training.trainer_state import check_state
@@ -44,18 +44,11 @@ def start_run(
     implementation: Implementation = "fused",
     tokenizer: Tokenizer | None = None,
 ) -> Trainer:
-    """For scripts: `start_new_run` with the fields of `NewRun`."""
-    return start_new_run(
-        NewRun(
-            model_config, training_config, tokenizer_kind, text, text_name, checkpoints_dir, d_vocab_requested,
-            architecture, size, implementation, tokenizer,
-        )
-    )  # fmt: skip
-
-
-def start_new_run(new: NewRun) -> Trainer:
-    """A trainer at step 0 with a new run folder. Raises as `prepare_run`."""
-    return compute.run(Trainer, *prepare_run(new))
+    """For scripts: the trainer of a `NewRun` with these fields."""
+    return NewRun(
+        model_config, training_config, tokenizer_kind, text, text_name, checkpoints_dir, d_vocab_requested,
+        architecture, size, implementation, tokenizer,
+    ).start()  # fmt: skip
 
 
 def start_together(prepare: Callable[[], Prepared] | None, processes: Processes) -> Trainer:
@@ -165,7 +158,7 @@ def start_again(path: Path | str, checkpoints_dir: Path | str) -> Trainer:
         requested if "d_vocab_requested" in recorded else config.model.d_vocab,
         implementation=_implementation(folder, config),
     )
-    return start_new_run(new)
+    return new.start()
 
 
 def _implementation(folder: RunFolder, config: RunConfig) -> Implementation:

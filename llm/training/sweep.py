@@ -24,7 +24,7 @@ from llm.training.description import text_sha256
 from llm.training.jobs import runs_with
 from llm.training.new_run import NewRun
 from llm.training.settings import MakeCache, RunSettings, names_of
-from llm.training.setup import resume_run, start_new_run
+from llm.training.setup import resume_run
 from llm.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Planned:
         """What makes the trainer of its run, new or resumed; None: it is finished, or a process is training it."""
         path, new = self.run(make_cache)
         if path is None:
-            return partial(start_new_run, dataclasses.replace(new, tokenizer=new.corpus().tokenizer))
+            return dataclasses.replace(new, tokenizer=new.corpus().tokenizer).start
         done = RunFolder(path).status().state in ("finished", *ACTIVE)
         return None if done else partial(resume_run, path)
 

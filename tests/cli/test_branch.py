@@ -1,5 +1,6 @@
 """`llm branch`: go on from a snapshot of a run with settings changed."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -27,6 +28,20 @@ def test_a_twin_starts_at_any_snapshot(trained, capsys):
     assert "grad_clip 0.1 instead of 1.0" in capsys.readouterr().out
     assert main(["reproduce", list_runs()[0].path.name]) == 0
     assert "Identical from step 1 on, where it branched off, through step 3." in capsys.readouterr().out
+
+
+def test_a_script_reads_the_new_run_and_the_tree(trained, capsys):
+    path = copied(trained)
+    assert main(["branch", path.name, "--at", "1", "--learning-rate", "0.5", "--json"]) == 0
+    shown = capsys.readouterr()
+    [line] = shown.out.splitlines()
+    run = json.loads(line)
+    assert (run["branched_from"], run["branched_at"], run["state"]) == (path.name, 1, "finished")
+    assert run["changed"].startswith("learning_rate 0.5 instead of ") and shown.err == ""
+    assert main(["runs", "--tree"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith(f"{path.name} ") and lines[2].startswith(f"  {run['id']} ") and "step 1" in lines[2]
+    assert "--tree cannot be combined with --json" in said_by(capsys, ["runs", "--tree", "--json"], 2)
 
 
 def test_a_branch_of_a_run_on_several_files_reads_the_same_token_cache(capsys):

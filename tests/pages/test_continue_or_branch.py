@@ -1,11 +1,14 @@
 """The page of a run: continue it, or branch off one of its snapshots."""
 
+import json
+
 import pytest
 from app_pages import button, open_page, texts, tiny_run, training_run
 
-from llm.background import trainings
+from llm.background import queue, trainings
 from llm.checkpoints import RunFolder, list_runs
-from llm.training.branching import branched
+from llm.runs.origin import branched
+from llm.training.branching import NewBranch
 
 
 def opened(path):
@@ -50,6 +53,45 @@ def test_a_twin_starts_from_any_snapshot_with_one_setting_changed(home):
     origin = branched(started(app).config())
     assert (origin.run, origin.step) == (path.name, 1)
     assert [name for name, *_ in origin.changed] == ["learning_rate"]
+
+
+def tree(app):
+    """What the tree of branches shows: each run's id, depth, where it goes on from, and with what change."""
+    (data,) = (
+        json.loads(part.proto.json) for part in app.get("bidi_component") if "branches" in part.proto.component_name
+    )
+    return [(row["id"], row["depth"], row["from"], row["changed"]) for row in data["rows"]]
+
+
+def test_a_branch_waits_in_the_queue_and_stands_in_the_tree_once_it_has_begun(home):
+    path = tiny_run(home)
+    run = training_run(home)
+    app = opened(path)
+    control(app, "Go on from step").set_value(1).run()
+    assert button(app, "train-branch-start").disabled
+    button(app, "train-branch-queue").click().run()
+    assert not app.exception
+    assert f"{list_runs(path.parent)[-1].title} · from step 1, nothing changed" in texts(app)
+    run.stop()
+    assert run.wait("stopped", timeout=60)
+    app.run()
+    button(app, "queue-next").click().run()
+    assert not app.exception and queue.waiting() == {}
+    new = trainings.get(app.query_params["run"])
+    assert new.wait("finished", timeout=60)
+    app.session_state[f"train-tree-{new.id}"] = True
+    app.run()
+    assert tree(app) == [(path.name, 0, "", ""), (new.id, 1, "step 1", "nothing changed")]
+    runs = open_page("runs", run=path.name)
+    assert tree(runs) == tree(app)
+
+
+def test_a_branch_that_cannot_start_leaves_the_queue_with_its_reason(home):
+    path = tiny_run(home)
+    trainings.enqueue(NewBranch(path, 2, {"steps": 2}))
+    assert queue.waiting() == {} and trainings.active() == []
+    (problem,) = queue.problems()
+    assert problem.endswith("steps must be above 2, the step from which the branch goes on, got 2")
 
 
 def test_a_setting_that_cannot_work_is_named_and_nothing_starts(home):

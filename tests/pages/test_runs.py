@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from components.run_archive import archived
 from components.run_card import _delete
 from components.run_table import CURVE, DEFAULT, TITLE
+from components.shared.column_names import heading
 from llm.checkpoints import RunFolder, RunNotes, deleted_runs, list_runs
 
 FIRST, SECOND, DAMAGED = "20260131120001", "20260131120002", "20000101000000"
@@ -82,9 +83,9 @@ def test_search_finds_runs_by_label_note_and_tag(runs, words, expected):
 def test_runs_are_filtered_by_any_column(runs):
     app = open_page("runs")
     control(app, "multiselect", "Filter by").set_value(["model.positional", "tags", "loss"]).run()
-    control(app, "multiselect", "`model.positional`").set_value(["alibi"]).run()
+    control(app, "multiselect", "Position scheme `model.positional`").set_value(["alibi"]).run()
     assert list(table(app).index) == [SECOND]
-    control(app, "multiselect", "`model.positional`").set_value([]).run()
+    control(app, "multiselect", "Position scheme `model.positional`").set_value([]).run()
     control(app, "multiselect", "Tags").set_value(["good"]).run()
     assert list(table(app).index) == [FIRST]
     control(app, "multiselect", "Tags").set_value([]).run()
@@ -94,18 +95,53 @@ def test_runs_are_filtered_by_any_column(runs):
     assert list(table(app).index) == [] and not app.exception
 
 
+def test_every_column_is_found_by_its_plain_name_and_by_its_own(runs):
+    app = open_page("runs", columns="model.n_layers,training.seed")
+    choice = control(app, "multiselect", "Columns of the table")
+    assert {"Blocks · model.n_layers", "Seed · training.seed", "Accuracy · evaluation.accuracy", "Text"} <= set(
+        choice.options
+    )
+    assert len(set(choice.options)) == len(choice.options)
+    shown = json.loads(app.dataframe[0].proto.columns)
+    assert (shown["model.n_layers"]["label"], shown["training.seed"]["label"]) == ("Blocks", "Seed")
+    assert shown["model.n_layers"]["help"].startswith("n_layers: ")
+    assert heading("skills.counting") == "Skill: counting on" and heading("model") == "Model"
+
+
+def compare_links(app):
+    return [link.proto for link in app.get("page_link") if link.proto.label.startswith("Compare these")]
+
+
+def test_ticked_runs_are_compared_also_those_that_a_search_hides(runs):
+    app = open_page("runs", search="alibi")
+    app.session_state["runs-ticked"] = [FIRST, DAMAGED]
+    app.run()
+    assert "1 ticked: tick another one" in texts(app) and compare_links(app) == []
+    app.session_state["runs-ticked"] = [FIRST, SECOND, "20260131129999"]
+    app.run()
+    [link] = compare_links(app)
+    assert link.label == "Compare these 2" and f"{SECOND}.{FIRST}" in link.query_string
+    assert app.session_state["runs-table"]["selection"]["rows"] == [0]
+    button(app, "runs-untick").click().run()
+    assert compare_links(app) == [] and not app.exception
+    for number in range(9):
+        shutil.copytree(runs / FIRST, runs / f"2026013112010{number}")
+    app.session_state["runs-ticked"] = [f"2026013112010{number}" for number in range(9)]
+    app.run()
+    assert "9 ticked: at most 8 can be compared" in texts(app) and compare_links(app) == []
+
+
 def test_the_intact_runs_that_are_left_can_be_compared(runs):
-    [link] = [link for link in open_page("runs").get("page_link") if link.proto.label.startswith("Compare these")]
-    assert link.proto.label == "Compare these 2" and f"{SECOND}.{FIRST}" in link.proto.query_string
-    left = open_page("runs", search="alibi").get("page_link")
-    assert not [link for link in left if link.proto.label.startswith("Compare these")]
+    [link] = compare_links(open_page("runs"))
+    assert link.label == "Compare these 2" and f"{SECOND}.{FIRST}" in link.query_string
+    assert compare_links(open_page("runs", search="alibi")) == []
 
 
 def test_a_run_is_opened_from_the_list_and_marked_in_the_table(runs):
     app = open_page("runs")
     app.selectbox[0].select_index(1).run()
     assert app.query_params["run"] in (FIRST, [FIRST])
-    assert app.session_state["runs-table"]["selection"]["rows"] == [1]
+    assert app.session_state["runs-table"]["selection"]["cells"] == [(1, TITLE)]
     assert "There is no run 20260131120009" in texts(open_page("runs", run="20260131120009"))
 
 

@@ -10,7 +10,8 @@ from tiny_training import TEXT, TRAINING, same, start, weights
 from llm.config import TrainingConfig
 from llm.runs.folder import RunFolder
 from llm.runs.loading import load_run
-from llm.training.branching import branched, start_branch
+from llm.runs.origin import branched
+from llm.training.branching import start_branch
 from llm.training.changes import schedule_in_words
 from llm.training.reproduction import reproduce
 from llm.training.setup import resume_run

@@ -2,6 +2,7 @@
 
 import { element, shape } from "../../frontend/dom.js";
 import { duration, withError, withThousands } from "../../frontend/format.js";
+import { scrollBox } from "../../frontend/parts.js";
 import { linear } from "../../frontend/scales.js";
 
 /**
@@ -87,12 +88,8 @@ export function table(title, note, head, rows) {
     row.append(filled("th", name, "row"), ...cells.map((cell) => filled("td", cell)));
     made.tBodies[0].append(row);
   }
-  const box = element("div", "llm-comparison-scroll");
-  box.tabIndex = 0;
-  box.setAttribute("role", "region");
-  box.setAttribute("aria-label", title);
-  box.append(made);
-  section.append(element("div", "llm-comparison-title", title), ...(note ? [element("p", "llm-comparison-note", note)] : []), box);
+  section.append(element("div", "llm-comparison-title", title),
+    ...(note ? [element("p", "llm-comparison-note", note)] : []), scrollBox(title, made));
   return section;
 }
 
