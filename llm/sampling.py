@@ -11,7 +11,7 @@ min-p. Then the next token is drawn and appended, and the model continues from t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -93,12 +93,13 @@ def generate(
     model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool = True
 ) -> str:
     """Generate a continuation; returns prompt and continuation. See `stream`."""
-    return prompt + "".join(drawn.text for drawn in _draws(model, tokenizer, prompt, config, use_cache))
+    return prompt + "".join(drawn.text for drawn in _draws(model, tokenizer, prompt, config, use_cache, {}))
 
 
 def stream(
-    model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool = True
-) -> Iterator[GeneratedToken]:
+    model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool = True,
+    choices: Mapping[int, int] | None = None,
+) -> Iterator[GeneratedToken]:  # fmt: skip
     """Generate a continuation token by token; the tokens' texts, joined, are the new text.
 
     It ends after max_new_tokens, or just before the first stop string in the new text: text that may still become one
@@ -107,11 +108,16 @@ def stream(
     device, if the devices round the logits alike. Dropout is off while a token is computed. With `use_cache`
     each token is read once, without it the whole window is read for every token; the result is the same.
 
+    `choices` are ids of tokens, by their position in the new text from 0 on: each is taken in place of the one that is
+    drawn there. So the text is the same up to that position, and all of it if the token would have been drawn anyway.
+
     Raises:
+        ValueError: a choice is no position or no token.
         UnknownCharacterError: (a ValueError) the tokenizer cannot encode the prompt; raised at once.
         NonFiniteLogitsError: (a ValueError) the logits contain NaN or infinity, because the weights diverged.
     """
-    return (_described(drawn, tokenizer) for drawn in _draws(model, tokenizer, prompt, config, use_cache))
+    draws = _draws(model, tokenizer, prompt, config, use_cache, choices or {})
+    return (_described(drawn, tokenizer) for drawn in draws)
 
 
 def with_seed(config: SamplingConfig) -> SamplingConfig:
@@ -120,8 +126,9 @@ def with_seed(config: SamplingConfig) -> SamplingConfig:
 
 
 def text_record(
-    run_id: str, step: int | None, prompt: str, config: SamplingConfig, tokens: Sequence[GeneratedToken]
-) -> dict[str, Any]:
+    run_id: str, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int],
+    tokens: Sequence[GeneratedToken],
+) -> dict[str, Any]:  # fmt: skip
     """A text as a JSON object with everything it was made of, so that it can be generated again."""
     return {
         "run": run_id,
@@ -129,6 +136,7 @@ def text_record(
         "prompt": prompt,
         "text": prompt + "".join(token.text for token in tokens),
         "sampling": asdict(config),
+        "choices": {str(position): token for position, token in choices.items()},
         "tokens": [token.as_json() for token in tokens],
     }
 
@@ -151,7 +159,7 @@ def generate_batch(
         _continue_together(BatchReader(model, step), texts, config)
     else:  # a single text, or a model that only reads texts by itself
         for text in texts:
-            for _ in _continue(Reader(model, True, longest), text, config):
+            for _ in _continue(Reader(model, True, longest), text, config, {}):
                 pass
     return [prompt + text.new for prompt, text in zip(prompts, texts, strict=True)]
 
@@ -192,18 +200,26 @@ class _Drawn(NamedTuple):
 
 
 def _draws(
-    model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool
-) -> Iterator[_Drawn]:
+    model: Transformer, tokenizer: Tokenizer, prompt: str, config: SamplingConfig, use_cache: bool,
+    choices: Mapping[int, int],
+) -> Iterator[_Drawn]:  # fmt: skip
+    for position, token in choices.items():
+        if not (0 <= position < config.max_new_tokens and 0 <= token < tokenizer.d_vocab):
+            raise ValueError(
+                f"choices must be tokens below {tokenizer.d_vocab:,} at positions below {config.max_new_tokens:,}, got "
+                f"token {token} at position {position}"
+            )
     text = _Text(tokenizer, prompt, config)
-    return _continue(Reader(model, use_cache, len(text.tokens) + config.max_new_tokens), text, config)
+    return _continue(Reader(model, use_cache, len(text.tokens) + config.max_new_tokens), text, config, choices)
 
 
-def _continue(reader: Reader, text: _Text, config: SamplingConfig) -> Iterator[_Drawn]:
+def _continue(reader: Reader, text: _Text, config: SamplingConfig, choices: Mapping[int, int]) -> Iterator[_Drawn]:
     while not text.finished:
         logits = reader.next_logits(text.tokens)  # [d_vocab]
         stages = filter_stages(logits, text.tokens, config)
         *_, filtered = stages.values()  # [d_vocab]
-        token = draw(filtered.softmax(dim=-1), text.generator)
+        drawn = draw(filtered.softmax(dim=-1), text.generator)  # a choice uses a random number up, too
+        token = choices.get(config.max_new_tokens - text.remaining, drawn)
         yield _Drawn(token, text.push(token), stages)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -17,6 +18,7 @@ from components.views.novelty.explanations import MATCHES
 from components.views.writing import writing
 from components.views.writing.explanations import SAMPLING_FILTERS
 from llm.background import generations
+from llm.background.generations import Generation
 from llm.checkpoints import RunFolder, RunSummary
 from llm.config import SamplingConfig, describe
 
@@ -77,7 +79,7 @@ def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig
     with newest:
         if current is not None:
             st.session_state[mine] = current.id
-            writing(current, waiting, key=Session.GENERATE_WRITING.of(run.id))
+            writing(current, waiting, Session.GENERATE_WRITING.of(run.id), partial(show, run))
             if sources.open:
                 with sources:
                     novelty(current.id, current.prompt, key=Session.GENERATE_NOVELTY.of(run.id))
@@ -85,6 +87,11 @@ def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig
         else:
             st.caption("The text appears here token by token, shaded by its probability.")
             sources.caption("First generate a text; then each part of it is searched in the training text.")
+
+
+def show(run: RunSummary, text: Generation) -> None:
+    """From now on the tab shows this text."""
+    st.session_state[Session.GENERATE_TEXT.of(run.id)] = text.id
 
 
 def history(folder: RunFolder) -> None:

@@ -11,11 +11,15 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from llm.background.opened import open_run
 from llm.config import SamplingConfig
+from llm.runs.folder import RunFolder
+from llm.runs.loading import Run
 from llm.runtime import compute
 from llm.runtime.files import error_text
 from llm.runtime.process import process_wide
@@ -23,7 +27,7 @@ from llm.runtime.text import normalize_text
 from llm.sampling import GeneratedToken, stream, text_record, with_seed
 
 GenerationState = Literal["loading", "writing", "finished", "stopped", "failed"]
-KEPT = 16  # generations in the registry
+KEPT = 48  # generations in the registry
 
 _log = logging.getLogger(__name__)
 
@@ -31,12 +35,16 @@ _log = logging.getLogger(__name__)
 class Generation:
     """One text and the thread that generates it."""
 
-    def __init__(self, path: Path, step: int | None, prompt: str, config: SamplingConfig) -> None:
+    def __init__(
+        self, path: Path, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int]
+    ) -> None:
         self.id = uuid.uuid4().hex
         self.path = path
-        self.step = step
+        self.asked_step = step  # None: the end of the run
+        self.step = step  # of the weights, once they are open
         self.prompt = normalize_text(prompt)
         self.config = with_seed(config)
+        self.choices = dict(sorted(choices.items()))  # as in `llm.sampling.stream`
         self.state: GenerationState = "loading"
         self.message = ""
         self.tokens: list[GeneratedToken] = []  # only ever grows
@@ -55,7 +63,17 @@ class Generation:
 
     def record(self) -> dict[str, Any]:
         """The text so far, with everything it was made of."""
-        return text_record(self.path.name, self.step, self.prompt, self.config, self.tokens[:])
+        return text_record(self.path.name, self.step, self.prompt, self.config, self.choices, self.tokens[:])
+
+    def open_run(self) -> Run:
+        """The run with the weights that this text is written with, also if the run has trained on since it began."""
+        kept = self.step in RunFolder(self.path).snapshots()
+        return open_run(self.path, self.step if kept else self.asked_step)
+
+    def made_with(self, step: int | None, prompt: str, config: SamplingConfig) -> bool:
+        """Whether the text was made with these settings; a seed of None stands for any."""
+        same = config == (self.config if config.seed is not None else replace(self.config, seed=None))
+        return same and step in (self.step, self.asked_step) and normalize_text(prompt) == self.prompt
 
     def stop(self) -> None:
         """End after the current token; the text so far is kept."""
@@ -63,10 +81,11 @@ class Generation:
 
     def _write(self) -> None:
         try:
-            run = open_run(self.path, self.step)
+            run = self.open_run()
             self.step = run.step
             self.state = "writing"
-            for token in compute.iterate(stream(run.model, run.tokenizer, self.prompt, self.config)):
+            draws = stream(run.model, run.tokenizer, self.prompt, self.config, choices=self.choices)
+            for token in compute.iterate(draws):
                 self.tokens.append(token)
                 if self._stopping.is_set():
                     break
@@ -82,9 +101,42 @@ class Generation:
             self.state = "failed"
 
 
-def start(path: Path | str, step: int | None, prompt: str, config: SamplingConfig) -> Generation:
+def start(
+    path: Path | str, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int] | None = None
+) -> Generation:
     """Generate a text with the run in this folder; `step` as in `llm.checkpoints.load_run`. Returns at once."""
-    generation = Generation(Path(path), step, prompt, config)
+    return _begin(Generation(Path(path), step, prompt, config, choices or {}))
+
+
+def fork(text: Generation, position: int, token: int) -> Generation:
+    """The same text up to a position, where it takes this token, and goes on with the same settings and seed."""
+    choices = {before: chosen for before, chosen in text.choices.items() if before < position} | {position: token}
+    known = next((other for _, other in branches(text) if other.choices == choices), None)
+    if known is not None:
+        return known
+    made = Generation(text.path, text.asked_step, text.prompt, text.config, choices)
+    made.step = text.step
+    return _begin(made)
+
+
+def branches(text: Generation) -> list[tuple[int, Generation]]:
+    """This text and those that differ from it in their choices only, each below the one that it was forked from.
+
+    With the depth of each in this tree: the number of texts above it.
+    """
+    family = [other for other in _registry().values() if other.path == text.path and other.step == text.step
+              and other.made_with(text.step, text.prompt, text.config)]  # fmt: skip
+    family.sort(key=lambda other: list(other.choices.items()))  # so a text is before those that begin with its choices
+    return [(sum(_continues(text, other) for other in family), text) for text in family]
+
+
+def _continues(text: Generation, other: Generation) -> bool:
+    """Whether a text takes the other's choices first, and then more."""
+    theirs = list(other.choices.items())
+    return len(text.choices) > len(theirs) and list(text.choices.items())[: len(theirs)] == theirs
+
+
+def _begin(generation: Generation) -> Generation:
     registry = _registry()
     registry[generation.id] = generation
     for old in list(registry)[:-KEPT]:

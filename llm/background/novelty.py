@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llm.background.generations import Generation, get
-from llm.background.opened import open_run
 from llm.data.matches import Matches, controls, copied_from, matches
 from llm.data.suffix_array import IndexedText
 from llm.runs.corpus import run_corpus
@@ -69,7 +68,7 @@ class Search:
 
     def _find(self) -> Found:
         self.state = "sorting"
-        train, held_out = _texts(open_run(self.generation.path, self.generation.step))
+        train, held_out = _texts(self.generation.open_run())
         key = hashlib.sha256(train.encode()).digest()
         training = _indexes.get(key, lambda: compute.finish(self._report(IndexedText.build.steps(train))))
         self.state = "searching"

@@ -172,6 +172,7 @@ _SAMPLE_KINDS = {
     "step": lambda value: type(value) is int,
     "created": lambda value: _is_number(value) and 0 <= value < 2**37,  # seconds: years that a date can have
     "sampling": lambda value: isinstance(value, dict) and _is_number(value.get("temperature")),
+    "choices": _are_numbers,
 }
 
 

@@ -1,6 +1,7 @@
 """What a user does, in a real Chromium: train, pause, step, resume, leave, come back, generate."""
 
 import itertools
+import json
 import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
@@ -149,6 +150,7 @@ def test_a_run_trains_pauses_steps_resumes_survives_a_refresh_and_writes(page, s
     assert_accessible_and_fitting(page, "writing", ".llm-writing")
     page.reload()
     expect(page.locator(".llm-writing-text")).to_have_text(written, use_inner_text=True)
+    go_on_from_another_token_and_come_back(page, written)
     page.get_by_text("Copied, recombined or new?").click()
     expect(page.locator(".llm-novelty-text")).to_have_text(written, use_inner_text=True)
     expect(page.locator(".llm-novelty-legend tbody td:first-child")).to_have_text(["copied", "recombined", "new"])
@@ -158,6 +160,22 @@ def test_a_run_trains_pauses_steps_resumes_survives_a_refresh_and_writes(page, s
     expect(match).to_contain_text(part.inner_text(), use_inner_text=True)
     assert match.inner_text() in (server.home / "checkpoints" / run / "text.txt").read_text("utf-8")
     assert_accessible_and_fitting(page, "novelty", ".llm-novelty")
+
+
+def go_on_from_another_token_and_come_back(page: Page, written: str) -> None:
+    page.locator(".llm-writing-token").nth(20).click()
+    expect(page.locator(".llm-writing-title")).to_contain_text("Position 20.")
+    row = page.locator(".llm-writing-stages tbody tr").filter(has=page.locator("button")).first
+    token = json.loads(row.locator("code").inner_text())
+    row.get_by_role("button").click()
+    branches = page.get_by_label("Branches of this text").get_by_role("button")
+    expect(branches).to_have_count(2)
+    expect(branches.nth(1)).to_have_text(f"at 20: {json.dumps(token, ensure_ascii=False)}")
+    expect(page.locator(".llm-writing-status")).to_contain_text("Finished")
+    assert page.locator(".llm-writing-choice").text_content() == token
+    assert_accessible_and_fitting(page, "branches", ".llm-writing")
+    branches.first.click()
+    expect(page.locator(".llm-writing-text")).to_have_text(written, use_inner_text=True)
 
 
 def test_another_tab_and_a_page_switch_see_the_same_run(page, server):

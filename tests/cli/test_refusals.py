@@ -96,6 +96,7 @@ def test_what_cannot_be_generated_is_one_clear_sentence(words, sentence, trained
         ([], "Expected one of {" + ", ".join(COMMANDS) + "}"),
         (["trane"], "Unrecognized options: trane. See `uv run llm --help`"),
         (["infer"], "--checkpoint is required"),
+        (["infer", "--checkpoint", "x", "--choose", "12:a"], "--choose must be POSITION:TOKEN"),
         (["tokenize"], "--text is required"),
         (["tokenize", "--text", "x", "--checkpoint", "RUN", "--data", "foxes.txt"], "cannot be combined with --data"),
         (["tokenize", "--text", "x"], "no file training.txt"),

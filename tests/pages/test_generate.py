@@ -10,7 +10,7 @@ from asked_routes import answer, ask
 from llm.background import generations
 from llm.checkpoints import load_run
 from llm.config import SamplingConfig
-from llm.sampling import generate
+from llm.sampling import stream
 
 ALL = SamplingConfig(6, repetition_penalty=1.2, temperature=0.7, top_k=9, top_p=0.95, min_p=0.01)
 
@@ -51,8 +51,40 @@ def test_the_files_hold_the_text_and_all_that_generates_it_again(home):
     assert get(text, "/text").decode() == text.text
     record = json.loads(get(text, "/json"))
     run = load_run(path, record["step"])
-    assert generate(run.model, run.tokenizer, record["prompt"], SamplingConfig(**record["sampling"])) == text.text
+    again = stream(run.model, run.tokenizer, record["prompt"], SamplingConfig(**record["sampling"]))
+    assert record["prompt"] + "".join(token.text for token in again) == text.text
     assert len(record["tokens"]) == 6 and record["run"] == path.name
     (kept,) = run.folder.samples()
     del record["tokens"], kept["created"]
     assert kept == record
+
+
+def forked(text, position, token) -> generations.Generation:
+    made = generations.fork(text, position, token)
+    made.thread.join(60)
+    assert made.state == "finished"
+    return made
+
+
+def test_forks_keep_what_comes_before_and_are_a_tree(home):
+    path = tiny_run(home)
+    text = written(path)
+    ids = [token.id for token in text.tokens]
+    first, second = (next(other.id for other in text.tokens[at].alternatives if other.id != ids[at]) for at in (1, 4))
+    late, early = forked(text, 4, second), forked(text, 1, first)
+    assert [token.id for token in late.tokens][:5] == [*ids[:4], second]
+    assert [token.id for token in early.tokens][:2] == [ids[0], first]
+    again = forked(early, 3, second)  # before which the first choice stands
+    assert again.choices == {1: first, 3: second}
+    assert again.tokens[:3] == early.tokens[:3]
+    assert forked(late, 1, first) is early  # from either branch, a choice before its own leads to the same text
+    tree = [(depth, branch.id) for depth, branch in generations.branches(again)]
+    assert tree == [(0, text.id), (1, early.id), (2, again.id), (1, late.id)]
+    shown = json.loads(get(again))["branches"]
+    assert [(branch["depth"], branch["id"]) for branch in shown] == tree
+    assert shown[2]["position"] == 3 and shown[2]["token"] == load_run(path).tokenizer.token_text(second)
+    written(path)  # with another seed: no branch of these
+    assert len(generations.branches(text)) == 4
+    record = json.loads(get(again, "/json"))
+    run, choices = load_run(path), {int(at): token for at, token in record["choices"].items()}
+    assert tuple(stream(run.model, run.tokenizer, "The hen", again.config, choices=choices)) == tuple(again.tokens)

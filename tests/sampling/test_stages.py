@@ -52,8 +52,25 @@ def test_the_record_of_a_text_is_json_that_makes_it_again():
     config = with_seed(SamplingConfig(8, temperature=1.0, top_p=0.9, stop=("zz",)))
     assert config.seed is not None and with_seed(config) == config
     tokens = list(stream(randomised(), TOKENIZER, "fox", config))
-    record = json.loads(json.dumps(text_record("20260131120000", 5, "fox", config, tokens)))
+    record = json.loads(json.dumps(text_record("20260131120000", 5, "fox", config, {}, tokens)))
     again = list(stream(randomised(), TOKENIZER, record["prompt"], SamplingConfig(**record["sampling"])))
     assert record["text"] == "fox" + "".join(token.text for token in again)
     assert record["tokens"] == [json.loads(json.dumps(token.as_json())) for token in again]
     assert (record["run"], record["step"]) == ("20260131120000", 5)
+
+
+def test_a_choice_takes_the_place_of_a_draw_and_what_comes_before_stays():
+    model = randomised()
+    drawn = [token.id for token in stream(model, TOKENIZER, "a fox", ALL)]
+    assert len(drawn) == 12
+    other = (drawn[4] + 1) % 30
+    tokens = list(stream(model, TOKENIZER, "a fox", ALL, choices={4: other}))
+    assert [token.id for token in tokens][:5] == [*drawn[:4], other] and len(tokens) == 12
+    again = list(stream(model, TOKENIZER, "a fox", ALL, choices={7: tokens[7].id, 4: other}))
+    assert again == tokens  # the choice of what is drawn anyway changes nothing, later random numbers neither
+
+
+@pytest.mark.parametrize("choices", [{12: 0}, {-1: 0}, {0: 30}, {0: -1}])
+def test_a_choice_that_cannot_be_is_refused_at_once(choices):
+    with pytest.raises(ValueError, match="tokens below 30 at positions below 12, got token"):
+        stream(randomised(), TOKENIZER, "a fox", ALL, choices=choices)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+import streamlit as st
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,24 +15,40 @@ from components.shared.browser import BrowserComponent
 from components.shared.export import file_response
 from components.shared.field_names import PLAIN_NAMES
 from components.shared.parameters import int_param
-from llm.background.generations import Generation, get
+from llm.background.generations import Generation, branches, fork, get
 from llm.config import SamplingConfig
 
 _writing = BrowserComponent("writing", "views/writing/view.js")
 
 
-def writing(text: Generation, waiting: bool, key: str) -> None:
+def writing(text: Generation, waiting: bool, key: str, show: Callable[[Generation], None] | None = None) -> None:
     """A text as it is written, with a button that stops it; each token shows which others were likely.
 
-    At the end of the text the page is rerun only if something on it is `waiting` for that: each rerun slows down a
-    training run.
+    If the page can `show` another text in place of this one, a click on one of those goes on from it, and the branches
+    that came of this are listed. At the end of the text the page is rerun only if something on it is `waiting` for
+    that: each rerun slows down a training run.
     """
+
+    def go_on() -> None:
+        choice = st.session_state[key].go_on
+        if show is not None and choice["position"] < len(text.tokens):
+            show(fork(text, int(choice["position"]), int(choice["token"])))
+
+    def open_branch() -> None:
+        branch = get(str(st.session_state[key].open))
+        if show is not None and branch is not None:
+            show(branch)
+
     _writing.mount(
         key=key,
-        data={"url": f"/live/generation/{text.id}", "prompt": text.prompt, "waiting": waiting},
+        data={
+            "url": f"/live/generation/{text.id}", "prompt": text.prompt, "waiting": waiting, "forks": show is not None,
+        },
         on_ended_change=lambda: None,
         on_stop_change=text.stop,
-    )
+        on_go_on_change=go_on,
+        on_open_change=open_branch,
+    )  # fmt: skip
 
 
 def progress(request: Request) -> JSONResponse:
@@ -42,8 +60,18 @@ def progress(request: Request) -> JSONResponse:
             "state": generation.state,
             "message": generation.message,
             "tokens": [[token.text, token.model_probability] for token in tokens],
+            "choices": list(generation.choices),
+            "branches": [_branch(depth, text) for depth, text in branches(generation)],
         }
     )
+
+
+def _branch(depth: int, text: Generation) -> dict[str, Any]:
+    """A text in the tree of branches, named by its last choice."""
+    last = max(text.choices, default=None)
+    drawn = text.tokens[last] if last is not None and last < len(text.tokens) else None  # None: not written so far
+    names = {other.id: other.text for other in drawn.alternatives} if drawn else {}
+    return {"id": text.id, "depth": depth, "position": last, "token": names.get(drawn.id) if drawn else None}
 
 
 def token(request: Request) -> JSONResponse:

@@ -35,10 +35,11 @@ const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
 /**
  * @param {Token} token
+ * @param {((id: number) => void) | null} goOn goes on with another token in place of this one, where that can be done
  * @returns {HTMLElement[]} a sentence and a table
  */
-export function explained(token) {
-  return [sentence(token), table(token)];
+export function explained(token, goOn) {
+  return [sentence(token), table(token, goOn)];
 }
 
 /** @param {Token} token */
@@ -53,8 +54,11 @@ function sentence(token) {
   return title;
 }
 
-/** @param {Token} token */
-function table(token) {
+/**
+ * @param {Token} token
+ * @param {((id: number) => void) | null} goOn
+ */
+function table(token, goOn) {
   const { stages, alternatives } = token;
   const most = Math.max(...stages.flatMap((stage) => stage.probabilities)); // as long as a bar can be
   const head = element("tr");
@@ -62,7 +66,8 @@ function table(token) {
   const rows = alternatives.map((other, index) => {
     const row = element("tr", other.id === token.id ? "llm-writing-drawn" : "");
     const name = heading("row");
-    name.append(element("code", "llm-writing-option", JSON.stringify(other.text)));
+    const code = element("code", "llm-writing-option", JSON.stringify(other.text));
+    name.append(goOn && other.id !== token.id ? fork(code, () => goOn(other.id)) : code);
     row.append(name, ...stages.map((stage, column) => {
       const before = column ? stages[column - 1].probabilities[index] : 1;
       return cell(stage.probabilities[index], most, before > 0 ? "cut" : "");
@@ -88,6 +93,21 @@ function table(token) {
   box.setAttribute("aria-label", "Probabilities after each filter");
   box.append(made);
   return box;
+}
+
+/**
+ * A button that goes on with a token.
+ *
+ * @param {HTMLElement} code
+ * @param {() => void} act
+ */
+function fork(code, act) {
+  const made = element("button", "llm-writing-fork");
+  made.type = "button";
+  made.title = "Write the text again from here, with this token in place of the one that was drawn";
+  made.append(code);
+  made.addEventListener("click", act);
+  return made;
 }
 
 /** @param {Stage} stage */

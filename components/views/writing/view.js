@@ -3,6 +3,7 @@
 import { element } from "../../frontend/dom.js";
 import { fetchJson, poll } from "../../frontend/fetching.js";
 import { mount } from "../../frontend/mount.js";
+import { branchList } from "./branches.js";
 import { explained } from "./stages.js";
 
 /**
@@ -12,6 +13,7 @@ import { explained } from "./stages.js";
  * @property {string} url where the server answers
  * @property {string} prompt
  * @property {boolean} waiting whether the page waits for the end
+ * @property {boolean} forks whether one can go on from another token
  */
 
 /** @type {Record<string, string>} */
@@ -43,11 +45,13 @@ class Writing {
     this.button = this.action("Stop", () => page.trigger("stop", true));
     const head = element("div", "llm-writing-head");
     head.append(this.status, this.button, this.actions());
+    this.branches = element("div", "llm-writing-tree");
+    this.listed = ""; // the branches, as JSON
     this.text = element("div", "llm-writing-text");
     this.text.append(element("span", "llm-writing-prompt", data.prompt));
     this.card = element("div", "llm-writing-card");
     this.card.append(element("p", "llm-writing-hint", HINT));
-    root.append(head, this.text, this.card);
+    root.append(head, this.branches, this.text, this.card);
     this.text.addEventListener("pointerover", (event) => this.show(event.target));
     this.text.addEventListener("focusin", (event) => this.show(event.target));
     this.text.addEventListener("click", (event) => this.keep(event.target));
@@ -74,7 +78,8 @@ class Writing {
       this.status.textContent = `No answer from the server (${error.message}). Trying again …`;
       return 3000;
     }
-    for (const token of answer.tokens) this.add(token);
+    for (const token of answer.tokens) this.add(token, answer.choices);
+    if (this.data.forks) this.list(answer.branches);
     this.going = answer.state === "loading" || answer.state === "writing";
     this.status.textContent = (answer.message || WRITING_STATES[answer.state] || answer.state)
       + (this.count ? ` · ${this.count} tokens` : "");
@@ -101,13 +106,15 @@ class Writing {
 
   /**
    * @param {[text: string, probability: number]} token with the model's own probability
+   * @param {number[]} choices positions of tokens that were not drawn
    */
-  add([text, probability]) {
+  add([text, probability], choices) {
     const piece = element("span", "llm-writing-token", text);
     // the more probable the token, the stronger the shade
     piece.style.setProperty("--strength", `${Math.round(55 * probability)}%`);
     if (text) piece.tabIndex = 0; // else it completes no character
     piece.dataset.position = String(this.count);
+    if (choices.includes(this.count)) piece.classList.add("llm-writing-choice");
     if (this.count % NUMBERED === 0) piece.classList.add("llm-writing-tenth");
     this.text.append(piece);
     this.count += 1;
@@ -140,11 +147,23 @@ class Writing {
     this.text.classList.toggle("llm-writing-kept", this.kept);
   }
 
+  /** @param {import("./branches.js").Branch[]} branches */
+  list(branches) {
+    const content = JSON.stringify(branches);
+    if (content === this.listed) return;
+    this.listed = content;
+    const own = this.data.url.split("/").at(-1) ?? "";
+    this.branches.replaceChildren(...branchList(branches, own, (id) => this.page.trigger("open", id)));
+  }
+
   /** @param {HTMLElement} piece */
   async explain(piece) {
+    const position = Number(piece.dataset.position);
+    const goOn = this.data.forks
+      ? (/** @type {number} */ token) => this.page.trigger("go_on", { position, token }) : null;
     let content;
     try {
-      content = explained(await fetchJson(`${this.data.url}/token?position=${piece.dataset.position}`));
+      content = explained(await fetchJson(`${this.data.url}/token?position=${position}`), goOn);
     } catch (error) {
       content = [element("p", "llm-writing-hint", error.message)];
     }
