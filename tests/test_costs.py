@@ -119,6 +119,8 @@ PEAKS = [  # architecture, d_vocab, implementation, precision, settings, sizes
     ("olmo", 65, "einops", "bfloat16", {"batch_size": 4}, {}),
     ("gpt", 65, "fused", "float32", {"batch_size": 8, "gradient_checkpointing": True}, {"n_layers": 6}),
     ("llama", 65, "fused", "float32", {"batch_size": 1}, {"d_model": 256, "n_ctx": 16}),  # in the optimizer's step
+    ("gpt", 2**15, "fused", "bfloat16", {"batch_size": 16}, {"d_model": 64}),  # the loss in two pieces
+    ("llama", 2**15, "fused", "float32", {"batch_size": 12}, {"d_model": 64}),
 ]
 
 

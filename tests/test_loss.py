@@ -2,8 +2,10 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from llm.loss import next_token_loss, token_losses
+from llm.loss import next_token_loss, next_token_loss_in_pieces, token_losses
 
 
 def test_the_loss_of_a_model_that_knows_nothing_is_the_logarithm_of_the_vocabulary():
@@ -37,3 +39,51 @@ def test_loss_and_gradient_of_float64_logits_have_the_precision_of_float64():
     assert next_token_loss(logits, targets).dtype == token_losses(logits, targets).dtype == torch.float64
     for loss in (next_token_loss, token_losses):
         assert torch.autograd.gradcheck(lambda logits, loss=loss: loss(logits, targets), logits)
+
+
+def loss_and_gradients(loss, resid, unembedding, scale=1.0):
+    factors = [factor.clone().requires_grad_() for factor in (resid, unembedding)]
+    value = loss(*factors) * scale
+    value.backward()
+    return [value.detach(), *(factor.grad for factor in factors)]
+
+
+@pytest.mark.parametrize("most_logits", [1, 26, 39, 10**6])  # a position, two, three (of 14), all
+def test_in_pieces_loss_and_gradients_are_those_of_all_logits(most_logits):
+    targets = torch.randint(13, (2, 7))
+    resid, unembedding = torch.randn(2, 7, 5, dtype=torch.float64), torch.randn(5, 13, dtype=torch.float64)
+    pieces = loss_and_gradients(
+        lambda resid, matrix: next_token_loss_in_pieces(resid, matrix, targets, most_logits), resid, unembedding, 0.3
+    )
+    plain = loss_and_gradients(lambda resid, matrix: next_token_loss(resid @ matrix, targets), resid, unembedding, 0.3)
+    torch.testing.assert_close(pieces, plain, rtol=1e-12, atol=1e-14)
+
+
+def test_in_pieces_in_sixteen_bits_the_matrix_gets_its_gradient_in_its_own_format():
+    targets = torch.randint(200, (2, 16))
+    resid, unembedding = torch.randn(2, 16, 32), 0.1 * torch.randn(32, 200)
+    with torch.autocast("cpu", torch.bfloat16):
+        pieces = loss_and_gradients(
+            lambda resid, matrix: next_token_loss_in_pieces(resid, matrix, targets, 2000), resid, unembedding
+        )
+        plain = loss_and_gradients(lambda resid, matrix: next_token_loss(resid @ matrix, targets), resid, unembedding)
+    for ours, wanted in zip(pieces, plain, strict=True):
+        assert ours.dtype == wanted.dtype == torch.float32
+        assert (ours - wanted).norm() < 0.01 * wanted.norm()
+
+
+def test_in_pieces_never_are_all_logits_there():
+    class Largest(TorchDispatchMode):
+        numbers = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            self.numbers = max(
+                self.numbers, *(leaf.numel() for leaf in tree_leaves(result) if torch.is_tensor(leaf)), 0
+            )
+            return result
+
+    resid, unembedding = torch.randn(4, 64, 8, requires_grad=True), torch.randn(8, 500, requires_grad=True)
+    with Largest() as largest:
+        next_token_loss_in_pieces(resid, unembedding, torch.randint(500, (4, 64)), 10_000).backward()
+    assert largest.numbers == 10_000 < 4 * 64 * 500

@@ -32,7 +32,10 @@ def test_activations_are_those_of_a_devices_own_windows_and_checkpointing_saves_
     def cost(devices, **fields):
         return device_cost(SHAPES["7 B"], TrainingConfig(batch_size=8, **fields), devices, "weights")
 
-    assert cost(8).activations == pytest.approx(cost(4).activations / 2, rel=0.01)  # tables are shared
+    # the loss is computed in pieces: each device has the gradient of its whole unembedding
+    matrix = 4 * SHAPES["7 B"].d_model * SHAPES["7 B"].d_vocab
+    eighth, quarter = cost(8).activations - matrix, cost(4).activations - matrix
+    assert eighth == pytest.approx(quarter / 2, rel=0.01)  # tables are shared
     assert cost(8, gradient_checkpointing=True).activations < cost(8).activations / 5
     with pytest.raises(ValueError, match="divisible by the 3 devices, got 8"):
         cost(3)

@@ -1,9 +1,10 @@
 """What a forward pass and its loss save for the backward pass, in bytes.
 
 A matrix product saves its factors, a norm its input and statistics, attention and the non-linearities the numbers
-counted below, the loss the log-probability of every token at every position. For the fused implementation the counts
-are exact on a CPU. In 16 bits autocast casts a copy of a vector for each product that reads it, and of each matrix,
-and what is not a product stays in float32, attention on a CPU too.
+counted below, the loss the log-probability of every token at every position; or, where it is computed in pieces, its
+gradients by what the unembedding reads and by its matrix. For the fused implementation the counts are exact on a CPU.
+In 16 bits autocast casts a copy of a vector for each product that reads it, and of each matrix, and what is not a
+product stays in float32, attention on a CPU too.
 
 For the other two implementations the counts are exact in float32, and in 16 bits within a few percent.
 """
@@ -19,11 +20,21 @@ from llm.layers.position import REGISTRY as POSITIONS
 
 FLOAT32 = 4  # bytes of a number
 INDEX = 8  # bytes of a token id
+MOST_LOGITS = 2**24  # at once: the loss of a batch with more is computed in pieces (llm/training/loss_in_pieces.py)
+
+
+def in_pieces(config: ModelConfig, batch_size: int) -> bool:
+    """Whether the loss of such a batch is computed in pieces.
+
+    That saves the logits and two gradients as large, and keeps one of the unembedding's matrix until the backward pass.
+    """
+    positions = batch_size * config.n_ctx
+    return positions * config.d_vocab > MOST_LOGITS and 3 * positions > config.d_model
 
 
 def activation_bytes(config: ModelConfig, batch_size: int, implementation: Implementation, width: int) -> int:
     """All of it but the copies of matrices. `width`: bytes of a number in the forward pass's format, 4 or 2."""
-    positions = batch_size * config.n_ctx
+    positions, pieces = batch_size * config.n_ctx, in_pieces(config, batch_size)
     norms = _stream(config, implementation, width) * norm_count(config)
     norms *= _saved_by_norm(config.norm, config.d_model, implementation)
     per_block = (
@@ -32,19 +43,23 @@ def activation_bytes(config: ModelConfig, batch_size: int, implementation: Imple
         + _mlp(config, implementation, width)
     )
     per_position = config.n_layers * per_block + norms
-    per_position += width * config.d_model + FLOAT32 * config.d_vocab  # what the unembedding reads; log-probabilities
+    per_position += width * config.d_model  # what the unembedding reads, or in pieces its gradient
+    if not pieces:
+        per_position += FLOAT32 * config.d_vocab + INDEX  # log-probabilities and targets
     if config.dropout > 0:  # masks
         per_position += (2 * config.n_layers * width + FLOAT32) * config.d_model
-    per_position += INDEX  # targets
     # the tokens; the definition of an embedding is a product with one-hot vectors
     per_position += width * config.d_vocab if implementation == "einops" else INDEX
-    shared = config.n_layers * FLOAT32 * POSITIONS[config.positional].saved_for_backward(config)
+    shared = (
+        FLOAT32 * config.d_model * config.d_vocab if pieces else FLOAT32
+    )  # the matrix's gradient; the loss's weight
+    shared += config.n_layers * FLOAT32 * POSITIONS[config.positional].saved_for_backward(config)
     if implementation != "fused":
         shared += config.n_layers * config.n_ctx**2  # the mask, a byte for each pair
     if implementation == "torch" and batch_size > 1:  # a matrix for each sequence, if it is one of several heads
         heads = 2 * sum(heads for heads in (config.n_heads, config.n_kv_heads) if heads > 1)
         shared += config.n_layers * width * batch_size * heads * config.d_head * config.d_model
-    return positions * per_position + shared + FLOAT32  # the loss's weight
+    return positions * per_position + shared
 
 
 def weight_copy_bytes(config: ModelConfig, width: int) -> int:

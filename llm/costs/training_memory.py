@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
-from llm.costs.activations import FLOAT32, activation_bytes, weight_copy_bytes
+from llm.costs.activations import FLOAT32, MOST_LOGITS, activation_bytes, in_pieces, weight_copy_bytes
 from llm.costs.parameters import attention_weights, mlp_weights, parameter_count
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.position import REGISTRY as POSITIONS
@@ -63,7 +63,8 @@ def memory(
     optimizer    4 · (numbers that its entry keeps per weight of the blocks' matrices, and per other parameter)
     activations  see `llm.costs.activations`; with gradient checkpointing those of one block, and the blocks' inputs
     in_backward  the gradients of the log-probabilities and of the logits; or later, in the last block, those of its
-                 hidden numbers or of its pattern, once log-probabilities and what W_out read are freed
+                 hidden numbers or of its pattern, once log-probabilities and what W_out read are freed; where the
+                 loss is computed in pieces, a piece's logits and their gradients
     in_step      4 · numbers of the largest group of equal matrices, as often as the optimizer's entry says
     holes        0.25 · what comes and goes
     files        the weights or the optimizer's state, whichever is larger
@@ -78,8 +79,12 @@ def memory(
     hidden_gradients = width * config.d_mlp * (ACTIVATIONS[config.activation].matrices - 1)
     makes_pattern = implementation != "fused" or POSITIONS[config.positional].acts_on == "scores" or config.dropout > 0
     pattern_gradients = 2 * FLOAT32 * config.n_heads * config.n_ctx if makes_pattern else 0
-    log_probabilities = FLOAT32 * config.d_vocab
-    in_last_block = max(hidden_gradients, pattern_gradients) - log_probabilities
+    in_last_block = positions * max(hidden_gradients, pattern_gradients)
+    log_probabilities = FLOAT32 * positions * config.d_vocab
+    if in_pieces(config, training.batch_size):
+        in_loss = 2 * FLOAT32 * MOST_LOGITS
+    else:
+        in_loss, in_last_block = 2 * log_probabilities, in_last_block - log_probabilities
     saved = activation_bytes(config, training.batch_size, implementation, width)
     if training.gradient_checkpointing:
         of_one_block = activation_bytes(replace(config, n_layers=1), training.batch_size, implementation, width)
@@ -91,7 +96,7 @@ def memory(
         gradients=FLOAT32 * parameters,
         activations=saved,
         weight_copies=weight_copy_bytes(config, width),
-        in_backward=positions * max(2 * log_probabilities, in_last_block),
+        in_backward=max(in_loss, in_last_block),
         in_step=FLOAT32 * optimizer.step_copies * largest_group,
         holes=0,
         kernels=0 if width == FLOAT32 else KERNELS,

@@ -19,9 +19,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from llm.config import TrainingConfig
+from llm.costs.activations import in_pieces
 from llm.data import TextData
 from llm.layers.attention import set_attend
-from llm.loss import next_token_loss
 from llm.model import Transformer
 from llm.runs.folder import RunFolder
 from llm.runs.snapshots import snapshot_due
@@ -34,6 +34,7 @@ from llm.training.divergence import TrainingDiverged, all_finite, divergence_mes
 from llm.training.evaluators import Evaluator, standard_evaluators, take_measures
 from llm.training.gradient_checkpointing import recompute_blocks
 from llm.training.gradients import gradient_norms, parameters_by_layer
+from llm.training.loss_in_pieces import LossInPieces, loss_of_logits
 from llm.training.metrics import StepMetrics
 from llm.training.optimizers.build import build_optimizers, set_learning_rate
 from llm.training.schedule import learning_rate, learning_rate_multiplier
@@ -80,6 +81,7 @@ class Trainer(Iterator[StepMetrics]):
         self.evaluators, self.final_evaluators = evaluators, final_evaluators
         if config.gradient_checkpointing:
             recompute_blocks(model)
+        self.loss = LossInPieces(model) if in_pieces(model.config, self.windows) else loss_of_logits
         processes.place(model, self.device, config.sharding)
         self.forward = processes.data_parallel(torch.compile(model) if config.compile else model)
         self.optimizers = build_optimizers(model, config)
@@ -180,7 +182,7 @@ class Trainer(Iterator[StepMetrics]):
         give_back_freed_memory()
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on, except the weights: numbers and tensors only (`whole` ones)."""
+        """Everything that the next step depends on, except the weights: numbers and tensors only."""
         return {
             "step": self.step,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -225,8 +227,7 @@ class Trainer(Iterator[StepMetrics]):
                 inputs, targets = self.data.batch(self.windows, part, config.seed, self.device)  # [batch, pos]
                 processes.average_in_backward(self.forward, batch == batches[-1])
                 with self.autocast():
-                    # no variable holds the logits, often the largest tensor, while the backward pass runs
-                    part_loss = next_token_loss(self.forward(inputs), targets) / config.accumulation
+                    part_loss = self.loss(self.forward, inputs, targets) / config.accumulation
                 self.scaler.scale(part_loss).backward()
                 loss += part_loss.detach()
         for optimizer in self.optimizers:

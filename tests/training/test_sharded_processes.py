@@ -2,19 +2,28 @@
 
 import dataclasses
 import os
+from unittest import mock
 
 import pytest
 import torch.distributed.fsdp  # noqa: F401  # once here, and not in each process
 from run_folders import rows_without_times
 from several_processes import FLOAT32, ForkedProcesses, assert_close, start
 
+from llm.costs import activations
 from llm.runs.folder import RunFolder
 from llm.runs.weights import read_weights
 from llm.runtime.processes import Processes, lost_process
 from llm.runtime.sharding import local
+from llm.training import loss_in_pieces
 from llm.training.setup import resume_run
 
 SHARDED = dataclasses.replace(FLOAT32, sharding="full")
+
+
+def in_pieces(processes, *args):
+    """`sharded`, with the loss computed in pieces."""
+    with mock.patch.object(activations, "MOST_LOGITS", 500), mock.patch.object(loss_in_pieces, "MOST_LOGITS", 500):
+        return sharded(processes, *args)
 
 
 def sharded(processes, folder, training=SHARDED, architecture="llama", steps=100, **overrides):
@@ -44,9 +53,10 @@ def assert_same_weights(path, expected):
 
 
 CASES = {
-    "gpt, tied": (SHARDED, "gpt"),
-    "llama, offloaded": (dataclasses.replace(SHARDED, sharding="offload"), "llama"),
+    "gpt, tied, loss in pieces": (in_pieces, SHARDED, "gpt"),
+    "llama, offloaded": (sharded, dataclasses.replace(SHARDED, sharding="offload"), "llama"),
     "olmo, adamw, accumulation": (
+        sharded,
         dataclasses.replace(SHARDED, optimizer="adamw", accumulation=2, gradient_checkpointing=True),
         "olmo",
     ),
@@ -55,8 +65,8 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_sharded_run_is_that_of_one_process(case, forked, tmp_path):
-    training, architecture = CASES[case]
-    results = forked.run(2, sharded, tmp_path / "several", training, architecture)
+    job, training, architecture = CASES[case]
+    results = forked.run(2, job, tmp_path / "several", training, architecture)
     path, alone = results[0][0], sharded(Processes(), tmp_path / "alone", training, architecture)
     assert_same_weights(path, alone[0])
     assert_close(rows_without_times(RunFolder(path)), rows_without_times(RunFolder(alone[0])))

@@ -1,0 +1,52 @@
+"""The loss of a batch, without all its logits where these would be a large part of the memory.
+
+Usually the model returns logits, and the loss is computed from them. With a large vocabulary the logits of a batch are
+larger than all else that the forward pass makes. Then the unembedding itself, told the targets, returns the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from llm.costs.activations import MOST_LOGITS
+from llm.loss import next_token_loss, next_token_loss_in_pieces
+from llm.model import Transformer
+
+Forward = Callable[[Tensor], Tensor]  # of a model, or what stands for it: compiled, or with others'
+
+
+def loss_of_logits(
+    forward: Forward, inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"]
+) -> Float[Tensor, ""]:
+    """The loss from all logits, which no variable holds while the backward pass runs."""
+    return next_token_loss(forward(inputs), targets)
+
+
+class LossInPieces:
+    """The same for a model of which `forward` is, or is made of: it then never has more than `MOST_LOGITS` at once."""
+
+    def __init__(self, model: Transformer) -> None:
+        self._unembed = model.unembed
+        self._logits: Forward = model.unembed.forward
+        self._targets: Tensor | None = None  # while a loss is asked for
+        model.unembed.forward = self._logits_or_loss
+
+    def __call__(
+        self, forward: Forward, inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"]
+    ) -> Float[Tensor, ""]:
+        """The mean next-token loss."""
+        self._targets = targets
+        try:
+            return forward(inputs)
+        finally:
+            self._targets = None
+
+    @torch.compiler.disable  # it would unroll the pieces
+    def _logits_or_loss(self, resid: Float[Tensor, "batch pos d_model"]) -> Tensor:
+        if self._targets is None:
+            return self._logits(resid)
+        return next_token_loss_in_pieces(resid, self._unembed.matrix(), self._targets, MOST_LOGITS)
