@@ -48,8 +48,8 @@ def import_section() -> None:
     with st.expander("Import a run", icon=":material/upload:"):
         upload = st.file_uploader("The zip file of an exported run", "zip", key=Session.RUNS_UPLOAD,
                                   help="A larger one: uv run llm import FILE")  # fmt: skip
-        if uploads.is_new(upload, Session.RUNS_UPLOADED):
-            open_archive(upload)
+        for new in uploads.new_ones([upload] if upload else [], Session.RUNS_UPLOADED):
+            open_archive(new)
 
 
 def open_archive(upload: io.BytesIO) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from components.shared import folders, forms, recipe, states, uploads
+from components.shared import folders, forms, states
 from components.shared.architecture import show_architecture
 from components.shared.form_values import LARGEST_VOCABULARY, SMALLEST_VOCABULARY
-from components.shared.select_box import select_box
 from components.shared.session import Session
+from components.shared.text_choice import choose_text
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.costs import flops_per_token, memory, parameter_count
-from llm.data import read_text
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
 from llm.registry import registry
 from llm.runtime.device import machine_memory, resolved_precision
-from llm.runtime.text import duration, readable_name
+from llm.runtime.text import duration
 from llm.tokenizers import DEFAULT_TOKENIZER
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
@@ -27,57 +25,7 @@ if TYPE_CHECKING:  # it imports torch, for which the page Home does not wait
 
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
 UNEMBEDDING = {True: "tied", False: "its own"}
-TEXT_HELP = (
-    "training.txt: short stories of one village. strangers.txt: the same, but half of them are about strangers whose "
-    "names are in no other story, so that a model has to look them up, which the page *Circuit* shows."
-)
 TITLES = {"gpt": "GPT", "llama": "LLaMA", "olmo": "OLMo"}
-
-
-def choose_text() -> tuple[str, str]:
-    """Choose a text; returns it and its name: a built-in text, an earlier upload, or a new one, which is stored.
-
-    Raises ValueError for a file that is empty or not UTF-8.
-    """
-    left, right = st.columns([2, 3])
-    with right:
-        upload = st.file_uploader(
-            "Or upload your own",
-            type=["txt", "md", "text"],
-            key=Session.TRAIN_UPLOAD,
-            help="UTF-8 text in any script; the app keeps a copy",
-        )
-    if uploads.is_new(upload, Session.TRAIN_UPLOADED):  # once, so that another text can be chosen later
-        st.session_state[Session.TRAIN_TEXT] = uploads.store(upload.name, upload.getvalue())
-    with left:
-        texts = [*folders.BUILT_IN_TEXTS, *sorted(folders.uploads().glob("*"))]
-        path = select_box("Text", {text: _text_name(text) for text in texts}, Session.TRAIN_TEXT, folders.DEFAULT_TEXT,
-                          help=TEXT_HELP, persist_state="session")  # fmt: skip
-    st.button(
-        "Fill in what the page Circuit needs",
-        on_click=recipe.fill_in,
-        key=Session.TRAIN_RECIPE,
-        icon=":material/linked_services:",
-        type="tertiary",
-        help=f"For a model that looks up names: {recipe.IN_WORDS}",
-    )
-    text = read_text(path)
-    st.caption(f"{len(text):,} characters · 90% for training, 5% for validation, 5% for testing. It begins:")
-    st.text(_beginning(text))
-    return text, path.name
-
-
-def _text_name(path: Path) -> str:
-    """A text's name in the list: an upload can be called as a built-in text is."""
-    clash = path not in folders.BUILT_IN_TEXTS and path.name in [text.name for text in folders.BUILT_IN_TEXTS]
-    name = readable_name(path.name)
-    return f"{name} (uploaded)" if clash else name
-
-
-def _beginning(text: str, characters: int = 280) -> str:
-    """The first words of a text, on one line."""
-    line = " ".join(text[: 2 * characters].split())
-    return line if len(line) <= characters else line[:characters].rsplit(" ", 1)[0] + " …"
 
 
 def choose_architecture() -> str:

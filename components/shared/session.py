@@ -115,8 +115,9 @@ class Session(StrEnum):
     TRAIN_TEST = "train-test"  # whether the test part is measured
     TRAIN_PROBLEM = "train-problem"  # why the last command failed, until it has been shown
     TRAIN_UPLOAD = "train-upload"
-    TRAIN_UPLOADED = "train-uploaded"  # the id of the upload that has been stored
+    TRAIN_UPLOADED = "train-uploaded"  # the ids of the uploads that have been stored
     TRAIN_TEXT = "train-text"
+    TRAIN_COLUMN = "train-column"
     TRAIN_ARCHITECTURE = "train-architecture"
     TRAIN_CHOOSE = "train-choose"
     TRAIN_MODEL = "train-model"
@@ -157,7 +158,7 @@ class Session(StrEnum):
     RUNS_SNAPSHOTS = "runs-snapshots"
     RUNS_TEXT = "runs-text"
     RUNS_UPLOAD = "runs-upload"
-    RUNS_UPLOADED = "runs-uploaded"  # the id of the upload that was unpacked
+    RUNS_UPLOADED = "runs-uploaded"  # the ids of the uploads that were unpacked
     RUNS_UNDO = "runs-undo"
     RUNS_RESTORE = "runs-restore"
     RUNS_REMOVE = "runs-remove"

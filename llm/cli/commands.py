@@ -13,7 +13,21 @@ import os
 import sys
 from collections.abc import Sequence
 
-from llm.cli import archive, branch, compare, doctor, evaluate, infer, reproduce, runs, sweep, tokenize, train, world
+from llm.cli import (
+    archive,
+    branch,
+    compare,
+    doctor,
+    evaluate,
+    infer,
+    reproduce,
+    runs,
+    sweep,
+    text,
+    tokenize,
+    train,
+    world,
+)
 from llm.cli.flags import UsageError, parse
 from llm.cli.terminal import print_error
 from llm.runtime.files import error_text
@@ -33,6 +47,7 @@ COMMANDS = {
     "import": archive.IMPORT,
     "evaluate": evaluate.COMMAND,
     "reproduce": reproduce.COMMAND,
+    "text": text.COMMAND,
     "tokenize": tokenize.COMMAND,
     "world": world.COMMAND,
 }

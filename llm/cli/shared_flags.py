@@ -46,3 +46,9 @@ def d_vocab_flag() -> Any:
     kinds = " and ".join(tokenizers.with_a_size())
     about = f"{describe(ModelConfig)['d_vocab'].help} Only with {kinds}."
     return flag(int, about, str(tokenizers.DEFAULT_D_VOCAB))
+
+
+def column_flag() -> Any:
+    """Where a table has its text."""
+    about = "Column of a table (csv, tsv, json, jsonl) that has the text; each row is a document."
+    return flag(str, about, "the one called text or the like, else the longest")

@@ -14,6 +14,7 @@ from llm.cli.shared_flags import (
     DEFAULT_TEXT,
     checkpoints_dir_flag,
     choice,
+    column_flag,
     d_vocab_flag,
     run_folder,
     tokenizer_flag,
@@ -87,10 +88,12 @@ def new_run_flags() -> dict[str, Any]:
     return {
         "data": flag(
             tuple[str, ...],
-            "Text to train on: a UTF-8 file, or several, each a document. Several, and a large one, are tokenised "
-            "once, into the folder tokens beside the runs.",
+            "Text to train on: a file, or several, each a document. UTF-8 files are taken as they are; several of "
+            "these, and a large one, are tokenised once, into the folder tokens beside the runs. Of html, pdf, docx, "
+            "epub, csv, tsv, json and jsonl the text is taken: `llm text FILES` shows it.",
             DEFAULT_TEXT,
         ),
+        "column": column_flag(),
         "architecture": choice("Preset of the components.", DESCRIPTIONS, "gpt"),
         "size": choice("Preset of widths and depth.", SIZE_DESCRIPTIONS, "small"),
         "tokenizer": tokenizer_flag(),

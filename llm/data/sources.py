@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llm.data.files.text_file import collection_name
 from llm.data.pieces import PIECE_BYTES, Piece, piece_ends, read_text
 from llm.data.text import (
     PARTS,
@@ -95,8 +96,7 @@ class Source:
     @property
     def name(self) -> str:
         """The name of the first file, and how many follow."""
-        first, more = Path(self.files[0].path).name, len(self.files) - 1
-        return first if not more else f"{first} and {more} more file{'s' if more > 1 else ''}"
+        return collection_name([Path(file.path).name for file in self.files])
 
     def parts(self) -> list[PartPiece]:
         """The pieces of each part: those of the files, and the two that the parts' ends cut in two."""

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import struct
 import zipfile
-import zlib
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -31,15 +29,12 @@ from llm.runs.status import LOCK
 from llm.runtime import compute
 from llm.runtime.files import remove_if_possible, write_folder
 from llm.runtime.regular_files import is_regular, open_regular
+from llm.runtime.zip_files import UNREADABLE, growth, is_unusual
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
 SCRIPT, README, TEXT = "model.py", "README.md", "text.txt"
 CARRIED = FILES - {LOCK, TEXT}
 STORED = {".safetensors", ".pt"}  # compressing weights takes long and hardly makes them smaller
-ENCRYPTED = 0x1  # a flag of an entry
-# what Python's zipfile raises for damaged files
-UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OverflowError, ValueError)
-MAX_GROWTH, ALWAYS_TAKEN = 100, 100_000_000  # bytes unpacked: beyond the second, at most 100 times those of the archive
 
 ABOUT = """\
 # Run {id}
@@ -132,15 +127,15 @@ def _checked(archive: zipfile.ZipFile, checkpoints_dir: Path | str) -> tuple[str
         run, _, name = entry.filename.partition("/")
         if run != (run_id or run) or not RUN_ID.fullmatch(run) or not _is_of_a_run(name) or name in entries:
             raise ArchiveError(f"it holds {entry.filename!r:.80}, which does not belong to one run")
-        if entry.flag_bits & ENCRYPTED or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        if is_unusual(entry):
             raise ArchiveError("it is encrypted or packed in an unusual way: pack it again, without a password")
         run_id = run
         if not entry.is_dir():
             entries[name] = entry
     if "config.json" not in entries:
         raise ArchiveError("it holds no run: a run's config.json is not in it")
-    packed, unpacked = archive.start_dir, sum(entry.file_size for entry in entries.values())
-    if unpacked > max(ALWAYS_TAKEN, MAX_GROWTH * packed):  # packed: what stands before the list of entries
+    packed, unpacked, too_much = growth(archive, entries.values())
+    if too_much:
         raise ArchiveError(f"its {packed:,} bytes would become {unpacked:,}, which no run does")
     if unpacked > (free := shutil.disk_usage(checkpoints_dir).free):
         raise ArchiveError(f"it needs {unpacked:,} bytes, and {checkpoints_dir} has room for {free:,}")

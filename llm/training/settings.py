@@ -24,6 +24,7 @@ DEFAULT_CHECKPOINTS_DIR = "checkpoints"
 LARGE_BYTES = 32 * 2**20  # from which on a text is tokenised into a token cache, and not kept in the run folder
 OTHERS = (
     "data",
+    "column",
     "architecture",
     "size",
     "tokenizer",
@@ -42,6 +43,7 @@ class RunSettings:
     model: ModelConfig  # its d_vocab will be that of the tokenizer
     training: TrainingConfig
     data: tuple[Path, ...]
+    column: str  # of a table; empty: the usual one
     architecture: str
     size: str
     tokenizer: str
@@ -77,6 +79,7 @@ class RunSettings:
             model,
             training,
             tuple(Path(file) for file in ([data] if isinstance(data, str | Path) else data)),
+            given.get("column", ""),
             architecture,
             size,
             kind,
@@ -86,18 +89,20 @@ class RunSettings:
         )
 
     def new_run(self, make_cache: MakeCache | None = None) -> NewRun:
-        """Read the text, or have a token cache made of several files or a large one.
+        """Read the text; of several files that are taken as they are, or a large one, have a token cache made.
 
         Raises:
             OSError: there is no such file.
             ValueError: a text that cannot be used, or a tokenizer that cannot be trained on it.
         """
-        from llm.data import read_text
+        from llm.data.files.reading import is_converted, read_files
+        from llm.data.files.text_file import SEPARATOR, collection_name
         from llm.training.new_run import NewRun
 
         text: str | TokenCache
-        if len(self.data) == 1 and not _is_large(self.data[0]):
-            text, name = read_text(self.data[0]), self.data[0].name
+        if self.column or any(map(is_converted, self.data)) or (len(self.data) == 1 and not _is_large(self.data[0])):
+            text = SEPARATOR.join(file.text for file in read_files(self.data, self.column))
+            name = collection_name([path.name for path in self.data])
         else:
             make_cache = make_cache or token_cache_beside
             text = make_cache(self.data, self.tokenizer, self.d_vocab, self.checkpoints_dir)

@@ -1,0 +1,41 @@
+"""The text of a new run: uploads of many kinds, and what the form says of them."""
+
+import pytest
+from app_pages import TEXT, open_page
+from sample_files import CSV, FOX, HEN, page, pdf
+
+from components.shared.uploads import store, store_several, texts
+
+
+def box(app, label):
+    return next(box for box in app.selectbox if box.label == label)
+
+
+def test_several_files_become_one_text(home):
+    files = [("a.txt", TEXT.encode()), ("b.html", page(HEN).encode()), ("a.txt", FOX.encode())]
+    folder = store_several(files)
+    assert folder == store_several(files) and texts() == [folder]
+    assert folder.name.startswith("a-") and " and 2 more files (" in folder.name
+    assert sorted(path.read_bytes() for path in folder.iterdir()) == sorted(content for _, content in files)
+    assert store_several(files[:1]) == home / "uploads" / "a.txt" and len(texts()) == 2
+
+
+def test_a_file_without_text_is_refused_and_nothing_is_stored(home):
+    with pytest.raises(ValueError, match=r"^scan\.pdf has no text: its 1 page"):
+        store_several([("a.txt", TEXT.encode()), ("scan.pdf", pdf(""))])
+    with pytest.raises(ValueError, match=r"^b\.txt is not UTF-8 text"):
+        store("b.txt", b"\xff")
+    assert texts() == []
+
+
+def test_the_form_says_what_is_taken_of_each_file(home):
+    folder = store_several([("a.csv", CSV.encode()), ("b.html", page(HEN).encode()), ("c.txt", TEXT.encode())])
+    app = open_page("train", new="1")
+    box(app, "Text").select_index(2).run()
+    assert box(app, "Text").value == folder
+    rows = app.dataframe[0].value.to_dict("records")
+    assert [row["Read as"] for row in rows] == ["table (csv), column story", "web page", "text"]
+    assert [row["Documents"] for row in rows] == [2, 1, 1]
+    assert rows[1]["Left out"] == "1 script; 1 page title" and rows[1]["Begins"] == HEN
+    box(app, "Column with the text").select("label").run()
+    assert app.dataframe[0].value["Read as"][0] == "table (csv), column label" and not app.exception
