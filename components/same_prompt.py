@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from components.shared import forms, states
+from components.shared.sampling_form import choose_sampling
 from components.shared.select_box import select_box
 from components.shared.session import Address, Session, keep
 from components.shared.text_box import text_box
@@ -16,10 +16,9 @@ from components.views.writing import writing
 from llm.background import generations
 from llm.checkpoints import RunFolder
 from llm.comparison.run import ComparedRun
-from llm.config import SamplingConfig, describe
+from llm.config import SamplingConfig
 from llm.sampling import with_seed
 
-MOST = 2**53 - 1  # the greatest integer of a browser
 END = "end"  # in the list of steps: the end of each run
 DEFAULTS: dict[str, Any] = {"max_new_tokens": 100, "temperature": 0.8, "seed": 0}  # of a link that says nothing else
 
@@ -31,7 +30,7 @@ def side_by_side(runs: Sequence[ComparedRun]) -> None:
     prompt = text_box(st.text_area, "Prompt", Address.PROMPT, Session.COMPARE_PROMPT,
                       lambda: runs[0].config.about(str, "prompt") or "", height=80)  # fmt: skip
     try:
-        config = choose_sampling()
+        config = choose_sampling(Session.COMPARE_SAMPLING_START, DEFAULTS, draw_controls)
     except ValueError as error:
         states.failed(error)
         return
@@ -50,31 +49,9 @@ def side_by_side(runs: Sequence[ComparedRun]) -> None:
                 writing(text, False, key=Session.COMPARE_WRITING.of(run.summary.id))
 
 
-def choose_sampling() -> SamplingConfig:
-    """The sampling settings, kept in the address. Raises ValueError for an invalid value."""
-    start = st.session_state.setdefault(Session.COMPARE_SAMPLING_START, sampling_in_address())
-    chosen = forms.fields(SamplingConfig, DEFAULTS, start, Session.COMPARE_SAMPLING)
-    config = SamplingConfig(**chosen)
-    for name, default in DEFAULTS.items():
-        keep(name, "" if chosen[name] == default else str(chosen[name]))
-    return config
-
-
-def sampling_in_address() -> dict[str, Any]:
-    """The settings that the address names, else the defaults; a value that cannot be is left out."""
-    found = dict(DEFAULTS)
-    for name in DEFAULTS:
-        text = st.query_params.get(name)
-        if text is None:
-            continue
-        try:
-            value: Any = None if text == str(None) else describe(SamplingConfig)[name].kind(text)
-            dataclasses.replace(SamplingConfig(), **{name: value})
-        except ValueError:
-            continue
-        if value is None or value <= MOST:
-            found[name] = value
-    return found
+def draw_controls(start: Mapping[str, Any]) -> dict[str, Any]:
+    """A control for each of these settings."""
+    return forms.fields(SamplingConfig, start, dict(start), Session.COMPARE_SAMPLING)
 
 
 def choose_step(runs: Sequence[ComparedRun]) -> int | None:

@@ -135,7 +135,7 @@ def text_record(
         "step": step,
         "prompt": prompt,
         "text": prompt + "".join(token.text for token in tokens),
-        "sampling": asdict(config),
+        "sampling": asdict(config) | {"stop": list(config.stop)},
         "choices": {str(position): token for position, token in choices.items()},
         "tokens": [token.as_json() for token in tokens],
     }

@@ -1,18 +1,21 @@
-"""Generate: let any checkpoint of any run continue a text, and see the probability of each token."""
+"""Generate: let any checkpoint of any run continue a text, and see how each token was chosen."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
+from components.kept_texts import choices_of, kept_texts
+from components.other_checkpoint import beside
 from components.shared import forms, states
-from components.shared.checkpoint_choice import choose_checkpoint
+from components.shared.checkpoint_choice import NEWEST, choose_checkpoint
 from components.shared.explanations import PROBABILITY
 from components.shared.help import explain
+from components.shared.sampling_form import choose_sampling, start_from
 from components.shared.session import Address, Session
 from components.shared.text_box import text_box
+from components.text_link import keep_in_address, text_in_address
 from components.views.novelty import novelty
 from components.views.novelty.explanations import MATCHES
 from components.views.writing import writing
@@ -22,71 +25,68 @@ from llm.background.generations import Generation
 from llm.checkpoints import RunFolder, RunSummary
 from llm.config import SamplingConfig, describe
 
-SHOWN = ("max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "stop")
-
-
-def choose_sampling() -> SamplingConfig:
-    """The sampling settings, the common ones first. Raises ValueError for an invalid value."""
-    values = {name: field.default for name, field in describe(SamplingConfig).items()}
-    key = Session.GENERATE_SAMPLING
-    # columns in proportion to the lengths of the names
-    chosen = forms.fields(SamplingConfig, SHOWN[:4], values, key, (4, 3, 3, 3))
-    with st.expander("More sampling settings", icon=":material/tune:"):
-        chosen |= forms.fields(SamplingConfig, SHOWN[4:], values, key, (3, 5, 3, 3))
-    return SamplingConfig(**chosen)
+DEFAULTS = {name: field.default for name, field in describe(SamplingConfig).items()}
+COMMON = ("max_new_tokens", "temperature", "top_k", "top_p")
 
 
 def page() -> None:
-    """Run and step, prompt and settings, the text as it is generated, and earlier texts."""
+    """Run and step; prompt and settings beside the text as it is generated; and what else can be done with the text."""
     st.title("Generate")
     chosen = choose_checkpoint("Generating text")
-    if chosen is None:
-        return
-    run, step = chosen
-    prompt = text_box(
-        st.text_area, "Prompt", Address.PROMPT, Session.GENERATE_PROMPT.of(run.id),
-        lambda: RunFolder(run.path).config().about(str, "prompt") or "", height=90,
-        help="The text to continue. Leave it empty to start without one",
-    )  # fmt: skip
-    try:
-        config = choose_sampling()
-    except ValueError as error:
-        states.failed(error)
-        return
-    explain("How is a token chosen?", PROBABILITY, SAMPLING_FILTERS)
-    write(run, step, prompt, config)
+    if chosen is not None:
+        desk(*chosen)
 
 
-@st.fragment  # pressing Generate reruns only this part of the page, which hardly slows a training run
-def write(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig) -> None:
-    """The text as it is generated, and earlier ones."""
-    mine = Session.GENERATE_TEXT.of(run.id)  # the text that this tab started; a new tab shows the run's latest
-    current = generations.get(st.session_state.get(mine, "")) or generations.latest(run.path)
+@st.fragment  # a change here reruns only this part of the page, which hardly slows a training run
+def desk(run: RunSummary, step: int | None) -> None:
+    """Settings and text side by side, or one above the other where there is no room: `style.STYLE`."""
+    with st.container(key=Session.GENERATE_DESK):
+        settings, result = st.container(key=Session.GENERATE_SETTINGS), st.container(key=Session.GENERATE_RESULT)
+    with settings:
+        prompt = text_box(
+            st.text_area, "Prompt", Address.PROMPT, Session.GENERATE_PROMPT.of(run.id),
+            lambda: RunFolder(run.path).config().about(str, "prompt") or "", height=90,
+            help="The text to continue. Leave it empty to start without one",
+        )  # fmt: skip
+        place = st.container()
+        try:
+            config = choose_sampling(Session.GENERATE_SAMPLING_START, DEFAULTS, draw_controls)
+        except ValueError as error:
+            states.failed(error)
+            return
+    with place:
+        current = start_or_shown(run, step, prompt, config)
+    with result:
+        written = st.container()
+    waiting = more(run, current)
+    with written:
+        if current is None:
+            st.caption("The text appears here token by token, shaded by its probability.")
+            return
+        show(run, current)
+        keep_in_address(current, step, prompt, config)
+        writing(current, waiting and current.active, Session.GENERATE_WRITING.of(run.id), partial(show, run))
+
+
+def draw_controls(start: Mapping[str, Any]) -> dict[str, Any]:
+    """A control for each sampling setting, the common ones first."""
+    values, key = dict(start), Session.GENERATE_SAMPLING
+    chosen = forms.fields(SamplingConfig, COMMON, values, key, (1,))
+    with st.expander("More sampling settings", icon=":material/tune:"):
+        return chosen | forms.fields(
+            SamplingConfig, [name for name in DEFAULTS if name not in COMMON], values, key, (1,)
+        )
+
+
+def start_or_shown(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig) -> Generation | None:
+    """The text that a press on the button starts, or else the one that the tab shows, at first that of its link."""
+    shown = generations.get(st.session_state.get(Session.GENERATE_TEXT.of(run.id), ""))
+    current = shown or text_in_address(run.path, step, prompt, config) or generations.latest(run.path)
     if st.button("Generate", type="primary", icon=":material/edit_note:", key=Session.GENERATE_START):
         if current is not None:
             current.stop()
         current = generations.start(run.path, step, prompt, config)
-    # drawn above the earlier texts; their section decides whether the page waits for this text to end
-    newest = st.container()
-    sources = st.expander("Copied, recombined or new?", icon=":material/plagiarism:", key=Session.GENERATE_SOURCES,
-                          on_change="rerun")  # fmt: skip
-    earlier = st.expander("Earlier texts of this run", icon=":material/history:", key=Session.GENERATE_KEPT,
-                          on_change="rerun")  # fmt: skip
-    waiting = current is not None and current.active and bool(earlier.open)
-    if earlier.open:
-        with earlier:
-            history(RunFolder(run.path))
-    with newest:
-        if current is not None:
-            st.session_state[mine] = current.id
-            writing(current, waiting, Session.GENERATE_WRITING.of(run.id), partial(show, run))
-            if sources.open:
-                with sources:
-                    novelty(current.id, current.prompt, key=Session.GENERATE_NOVELTY.of(run.id))
-                    explain("What counts as a match?", MATCHES)
-        else:
-            st.caption("The text appears here token by token, shaded by its probability.")
-            sources.caption("First generate a text; then each part of it is searched in the training text.")
+    return current
 
 
 def show(run: RunSummary, text: Generation) -> None:
@@ -94,24 +94,44 @@ def show(run: RunSummary, text: Generation) -> None:
     st.session_state[Session.GENERATE_TEXT.of(run.id)] = text.id
 
 
-def history(folder: RunFolder) -> None:
-    """The texts that this run has generated, newest first."""
-    samples = folder.samples()
-    if not samples:
-        st.caption("None yet: a text is saved when it is complete.")
-    for sample in reversed(samples[-50:]):
-        st.caption(" · ".join(about_sample(sample)))
-        st.text(sample["text"])
+def more(run: RunSummary, current: Generation | None) -> bool:
+    """What else there is of a text; returns whether an open section waits for its end."""
+    explain("How is a token chosen?", PROBABILITY, SAMPLING_FILTERS)
+    other = st.expander("Beside another checkpoint", Address.BESIDE in st.query_params, key=Session.GENERATE_OTHER,
+                        icon=":material/splitscreen_right:", on_change="rerun")  # fmt: skip
+    if other.open:
+        with other:
+            if current is None:
+                st.caption("First generate a text; then another step or run writes it with the same prompt and seed.")
+            else:
+                beside(current)
+    else:
+        st.query_params.pop(Address.BESIDE, None)
+    sources = st.expander("Copied, recombined or new?", icon=":material/plagiarism:", key=Session.GENERATE_SOURCES,
+                          on_change="rerun")  # fmt: skip
+    if sources.open:
+        with sources:
+            if current is None:
+                st.caption("First generate a text; then each part of it is searched in the training text.")
+            else:
+                novelty(current.id, current.prompt, key=Session.GENERATE_NOVELTY.of(run.id))
+                explain("What counts as a match?", MATCHES)
+    earlier = st.expander("Earlier texts of this run", icon=":material/history:", key=Session.GENERATE_KEPT,
+                          on_change="rerun")  # fmt: skip
+    if earlier.open:
+        with earlier:
+            kept_texts(RunFolder(run.path), partial(open_again, run))
+    return bool(earlier.open)
 
 
-def about_sample(sample: dict[str, Any]) -> Iterator[str]:
-    """Step, temperature and time of a text, those that are known."""
-    if sample.get("step") is not None:
-        yield f"Step {sample['step']:,}"
-    if sample.get("sampling") is not None:
-        yield f"temperature {sample['sampling']['temperature']:g}"
-    if sample.get("created") is not None:
-        yield time.strftime("%d %b %H:%M", time.localtime(sample["created"]))
+def open_again(run: RunSummary, sample: dict[str, Any], config: SamplingConfig) -> None:
+    """Show a kept text as it was made: the controls with its settings, and its tokens."""
+    prompt, step = sample.get("prompt") or "", sample.get("step")
+    kept = step if step in RunFolder(run.path).snapshots() else None
+    start_from(Session.GENERATE_SAMPLING_START, Session.GENERATE_SAMPLING, vars(config))
+    st.query_params[Address.PROMPT] = st.session_state[Session.GENERATE_PROMPT.of(run.id)] = prompt
+    st.session_state[Session.CHECKPOINT_STEP.of(run.id)] = NEWEST if kept is None else kept
+    show(run, generations.find_or_start(run.path, kept, prompt, config, choices_of(sample)))
 
 
 page()

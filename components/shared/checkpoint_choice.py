@@ -54,7 +54,7 @@ def _open_picked() -> None:
     run_id = picked(Session.CHECKPOINT_RUN)
     if run_id != st.query_params.get(Address.RUN):
         st.query_params[Address.RUN] = run_id
-        forget(Address.STEP, Address.PROMPT, Address.GROWN)
+        forget(Address.STEP, Address.PROMPT, Address.GROWN, Address.WRITTEN, Address.BESIDE)
 
 
 def choose_step(folder: RunFolder) -> int | None:

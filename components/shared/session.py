@@ -21,6 +21,9 @@ class Address(StrEnum):
     PROMPT = "prompt"
     GROWN = "grown"  # tokens that the model appended to the prompt
     VIEW = "view"
+    # Generate
+    WRITTEN = "written"  # the seed of the text that is shown, and choices of tokens
+    BESIDE = "beside"  # the run and the step that write the same text
     # Train: the form, even while a run is under way
     NEW = "new"
     # Runs, and the vocabulary
@@ -167,7 +170,16 @@ class Session(StrEnum):
 
     GENERATE_PROMPT = "generate-prompt"
     GENERATE_SAMPLING = "sampling"
+    GENERATE_SAMPLING_START = "generate-sampling-start"  # the settings that the controls began with
     GENERATE_START = "generate-start"
+    GENERATE_DESK = "generate-desk"  # settings and result
+    GENERATE_SETTINGS = "generate-settings"
+    GENERATE_RESULT = "generate-result"
+    GENERATE_OPEN = "generate-open"
+    GENERATE_OTHER = "generate-other"  # whether another checkpoint stands beside the text
+    GENERATE_OTHER_RUN = "generate-other-run"
+    GENERATE_OTHER_STEP = "generate-other-step"
+    GENERATE_BESIDE = "generate-beside"
     GENERATE_TEXT = "generate-text"  # the id of the text that this tab started
     GENERATE_KEPT = "generate-kept"
     GENERATE_WRITING = "writing"

@@ -51,6 +51,13 @@ RUN_COLOURS: tuple[tuple[str, str], ...] = (
 STYLE = """
 .stApp .block-container, .stMainBlockContainer { max-width: 1180px; padding-top: 2.6rem; }
 .stApp h1 { letter-spacing: -0.01em; }
+.st-key-generate-desk { display: grid; grid-template-columns: 18rem minmax(0, 1fr); gap: 1.5rem; }
+.st-key-generate-result { position: sticky; top: 4rem; align-self: start; }
+@media (max-width: 1100px) {
+  .st-key-generate-desk { grid-template-columns: minmax(0, 1fr); gap: 0.8rem; }
+  .st-key-generate-settings { max-height: 19rem; overflow-y: auto; padding: 2px; }
+  .st-key-generate-result { position: static; }
+}
 """
 
 

@@ -90,7 +90,8 @@ class Generation:
                 if self._stopping.is_set():
                     break
             kept = {name: value for name, value in self.record().items() if name != "tokens"}
-            run.folder.append_sample(kept | {"created": time.time()})
+            if all(sample != kept | {"created": sample.get("created")} for sample in run.folder.samples()):
+                run.folder.append_sample(kept | {"created": time.time()})
             self.state = "stopped" if self._stopping.is_set() else "finished"
         except (ValueError, OSError) as error:  # a damaged checkpoint, an unknown character, a full disk
             self.message = error_text(error)
@@ -106,6 +107,17 @@ def start(
 ) -> Generation:
     """Generate a text with the run in this folder; `step` as in `llm.checkpoints.load_run`. Returns at once."""
     return _begin(Generation(Path(path), step, prompt, config, choices or {}))
+
+
+def find_or_start(
+    path: Path, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int]
+) -> Generation:
+    """The text of these settings, whose seed is known: the newest one in the registry, or else one that is started."""
+    for text in reversed(list(_registry().values())):
+        same = text.path == path and text.choices == choices and text.made_with(step, prompt, config)
+        if same and text.state != "failed":
+            return text
+    return start(path, step, prompt, config, choices)
 
 
 def fork(text: Generation, position: int, token: int) -> Generation:

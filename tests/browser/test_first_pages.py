@@ -173,7 +173,26 @@ def go_on_from_another_token_and_come_back(page: Page, written: str) -> None:
     expect(branches.nth(1)).to_have_text(f"at 20: {json.dumps(token, ensure_ascii=False)}")
     expect(page.locator(".llm-writing-status")).to_contain_text("Finished")
     assert page.locator(".llm-writing-choice").text_content() == token
+    branch = page.locator(".llm-writing-text").inner_text()
+    page.reload()  # the link has the seed and the choice
+    expect(page.locator(".llm-writing-text")).to_have_text(branch, use_inner_text=True)
+    page.get_by_text("More sampling settings").click()
+    page.get_by_role("spinbutton", name="`min_p`").wait_for()
+    for width in 800, 1440:  # with all settings open the result is in view
+        page.set_viewport_size({"width": width, "height": 1000})
+        expect(page.locator(".llm-writing-text")).to_be_in_viewport(ratio=0.9)
     assert_accessible_and_fitting(page, "branches", ".llm-writing")
+    page.get_by_text("Beside another checkpoint").click()
+    texts = page.locator(".llm-writing-text")
+    expect(texts).to_have_count(3)
+    expect(page.locator(".llm-writing-status").last).to_contain_text("Finished")
+    untrained = texts.last.inner_text()
+    assert texts.nth(1).inner_text() == branch != untrained
+    page.get_by_role("slider", name="Snapshot").press("End")
+    expect(texts.last).not_to_have_text(untrained, use_inner_text=True)
+    assert_accessible_and_fitting(page, "beside", ".llm-writing")
+    page.get_by_text("Beside another checkpoint").click()
+    expect(texts).to_have_count(1)
     branches.first.click()
     expect(page.locator(".llm-writing-text")).to_have_text(written, use_inner_text=True)
 

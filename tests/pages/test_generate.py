@@ -4,8 +4,9 @@ import asyncio
 import json
 
 import pytest
-from app_pages import tiny_run
+from app_pages import button, open_page, tiny_run
 from asked_routes import answer, ask
+from streamlit.testing.v1 import AppTest
 
 from llm.background import generations
 from llm.checkpoints import load_run
@@ -88,3 +89,125 @@ def test_forks_keep_what_comes_before_and_are_a_tree(home):
     record = json.loads(get(again, "/json"))
     run, choices = load_run(path), {int(at): token for at, token in record["choices"].items()}
     assert tuple(stream(run.model, run.tokenizer, "The hen", again.config, choices=choices)) == tuple(again.tokens)
+
+
+SETTINGS = {  # none is its default
+    "max_new_tokens": 7, "repetition_penalty": 1.25, "temperature": 0.5, "top_k": 9, "top_p": 0.95, "min_p": 0.125,
+    "seed": 11, "stop": ("zz", "**b**"),
+}  # fmt: skip
+
+
+def control(app: AppTest, name: str):
+    """The control of a setting."""
+    kind = "text_area" if name == "stop" else "number_input"
+    return next(element for element in app.get(kind) if element.label.endswith(f"`{name}`"))
+
+
+def settings(app: AppTest) -> dict[str, object]:
+    values = {name: control(app, name).value for name in SETTINGS}
+    return values | {"stop": tuple(values["stop"].split("\n"))}
+
+
+def address(app: AppTest) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
+
+
+def shown(app: AppTest, path) -> generations.Generation:
+    """The text that the tab shows, complete."""
+    text = generations.get(app.session_state[f"generate-text-{path.name}"])
+    text.thread.join(60)
+    return text
+
+
+def write_with_every_setting(path) -> AppTest:
+    app = open_page("generate", run=path.name, prompt="The hen", step="2")
+    for name, value in SETTINGS.items():
+        control(app, name).set_value("\n".join(value) if name == "stop" else value)
+    app.run()
+    button(app, "generate-start").click().run()
+    assert not app.exception and shown(app, path).state == "finished"
+    return app
+
+
+def test_a_link_opens_the_same_text_with_every_setting_also_after_a_restart(home):
+    path = tiny_run(home)
+    app = write_with_every_setting(path)
+    text = forked(shown(app, path), 2, 3)
+    app.session_state[f"generate-text-{path.name}"] = text.id
+    app.run()
+    link = address(app)
+    assert link["written"] == "11.2-3"
+    again = open_page("generate", **link)
+    assert shown(again, path) is text and settings(again) == SETTINGS and address(again) == link
+    generations._registry().clear()
+    after_restart = open_page("generate", **link)
+    made = shown(after_restart, path)
+    assert made is not text and (made.text, made.config, made.step) == (text.text, SamplingConfig(**SETTINGS), 2)
+    samples = load_run(path).folder.samples()
+    assert len(samples) == 2  # of which neither was written twice
+
+
+def test_without_a_seed_the_link_has_the_one_that_was_drawn(home):
+    path = tiny_run(home)
+    app = open_page("generate", run=path.name, prompt="The hen", max_new_tokens="5")
+    button(app, "generate-start").click().run()
+    text = shown(app, path)
+    assert address(app)["written"] == str(text.config.seed) and "seed" not in address(app)
+    link = address(app)
+    control(app, "temperature").set_value(0.5).run()
+    assert "written" not in address(app)  # the text was not written with this
+    generations._registry().clear()
+    assert shown(open_page("generate", **link), path).text == text.text
+
+
+def test_a_kept_text_is_opened_with_its_settings(home):
+    path = tiny_run(home)
+    text = forked(shown(write_with_every_setting(path), path), 2, 3)
+    generations._registry().clear()
+    app = open_page("generate", run=path.name)
+    app.session_state["generate-kept"] = True  # opened by hand
+    app.run()
+    control(app, "temperature").set_value(1.5).run()
+    newest = next(element for element in app.button if element.label == "Open with its settings")
+    newest.click().run()
+    assert not app.exception
+    assert settings(app) == SETTINGS and shown(app, path).text == text.text
+    assert address(app)["written"] == "11.2-3" and address(app)["step"] == "2" and address(app)["prompt"] == "The hen"
+
+
+def test_another_checkpoint_writes_beside_the_text_with_its_seed(home):
+    path = tiny_run(home)
+    app = open_page("generate", run=path.name, prompt="The hen", max_new_tokens="5", beside=f"{path.name}.0")
+    assert not app.exception and app.get("select_slider") == []
+    button(app, "generate-start").click().run()
+    slider = app.select_slider[0]
+    assert slider.options[0] == "untrained" and slider.value == 0
+    last = load_run(path).folder.snapshots()[-1]
+    slider.set_value(last).run()
+    assert address(app)["beside"] == f"{path.name}.{last}"
+    text = shown(app, path)
+    family = [other for other in generations._registry().values() if other.path == path]
+    for other in family:
+        other.thread.join(60)
+    assert {other.config for other in family} == {text.config}
+    assert sorted({(other.step, other.state) for other in family}) == [(0, "finished"), (last, "finished")]
+    untrained = next(other for other in family if other.step == 0)
+    assert untrained.tokens[0].model_probability != text.tokens[0].model_probability
+
+
+@pytest.mark.parametrize(
+    ("written", "beside"),
+    [("x", ""), ("-1", "x.y"), ("1.2-3-4", "../../etc.3"), ("9" * 40, "20200101000000.7"), ("1..2-3", "<img>")],
+)
+def test_a_link_that_names_no_text_opens_without_one(home, written, beside):
+    path = tiny_run(home)
+    app = open_page("generate", run=path.name, written=written, beside=beside)
+    assert f"generate-text-{path.name}" not in app.session_state
+    button(app, "generate-start").click().run()
+    assert not app.exception and shown(app, path).state == "finished"
+
+
+def test_a_link_to_tokens_that_the_vocabulary_does_not_have_says_so(home):
+    path = tiny_run(home)
+    text = shown(open_page("generate", run=path.name, written="5.9-99999"), path)
+    assert text.state == "failed" and "choices must be tokens below" in text.message

@@ -1,0 +1,48 @@
+"""The text that the page Generate shows, in its address: beside the settings the seed it was drawn with, and choices.
+
+So a link opens the same text: if the server has it no more, it is generated again, from the same settings and seed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from components.shared.parameters import parse_natural
+from components.shared.session import Address, forget
+from llm.background import generations
+from llm.background.generations import Generation
+from llm.config import SamplingConfig
+
+CHOICE = re.compile(r"(\d{1,9})-(\d{1,9})", re.ASCII)
+
+
+def keep_in_address(text: Generation, step: int | None, prompt: str, config: SamplingConfig) -> None:
+    """Name this text in the address if its other settings are those on the page."""
+    if text.made_with(step, prompt, config):
+        choices = (f"{position}-{token}" for position, token in text.choices.items())
+        st.query_params[Address.WRITTEN] = ".".join((str(text.config.seed), *choices))
+    else:
+        forget(Address.WRITTEN)
+
+
+def text_in_address(path: Path, step: int | None, prompt: str, config: SamplingConfig) -> Generation | None:
+    """The text that the address names, generated again if need be; None if it names none."""
+    found = parse_text(st.query_params.get(Address.WRITTEN, ""))
+    if found is None:
+        return None
+    seed, choices = found
+    return generations.find_or_start(path, step, prompt, replace(config, seed=seed), choices)
+
+
+def parse_text(text: str) -> tuple[int, Mapping[int, int]] | None:
+    """Seed and choices of a text as the address has them; None for anything else."""
+    first, *rest = text.split(".")
+    seed, choices = parse_natural(first, 16), [CHOICE.fullmatch(part) for part in rest]
+    if seed is None or not all(choices):
+        return None
+    return seed, {int(choice[1]): int(choice[2]) for choice in choices if choice}
