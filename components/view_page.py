@@ -37,4 +37,7 @@ def view_sections(name: str, subject: Subject) -> None:
         section = st.expander(view.label, key=Session.VIEW_SECTION.of(view.key, subject.run_id), on_change="rerun")
         if section.open:
             with section:
-                show(view, subject)
+                try:
+                    show(view, subject)
+                except (ValueError, OSError) as error:
+                    states.failed(error)

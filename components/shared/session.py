@@ -115,6 +115,7 @@ class Session(StrEnum):
     TRAIN_TREE = "train-tree"  # of branches
     TRAIN_DOCTOR = "train-doctor"  # the section that says what happened
     TRAIN_DOCTOR_AGAIN = "train-doctor-again"
+    TRAIN_BATCH = "train-batch"  # whose batch is shown: a snapshot
     TRAIN_TEST = "train-test"  # whether the test part is measured
     TRAIN_PROBLEM = "train-problem"  # why the last command failed, until it has been shown
     TRAIN_UPLOAD = "train-upload"

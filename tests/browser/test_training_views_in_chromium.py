@@ -27,10 +27,10 @@ def page(tab) -> Page:
     return tab
 
 
-def open_section(page: Page, server, run: Path) -> None:
+def open_section(page: Page, server, run: Path, title: str = TITLE) -> None:
     page.goto(f"{server.url}/train?run={run.name}")
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")  # a rerun closes the section
-    page.get_by_text(TITLE).first.click()
+    page.get_by_text(title).first.click()
 
 
 def norms(run: Path) -> list[dict[str, float]]:
@@ -79,6 +79,24 @@ def test_the_section_is_accessible_and_fits(page, server, run):
         open_section(page, server, run)
     page.wait_for_selector(DRAWN)
     assert_accessible_and_fitting(page, "gradient_norms")
+
+
+def test_a_batch_is_shown_as_text_with_its_hardest_tokens(page, server, run):
+    (server.home / "expectations.json").write_text('{"never ask": true}')
+    open_section(page, server, run, "The batch at a step")
+    batch = page.locator("[data-drawn=batch]")
+    expect(batch.locator(".llm-batch-window")).to_have_count(2)
+    expect(batch.locator(".llm-batch-line").first.locator("span")).to_have_count(49)  # n_ctx, and the first
+    row = batch.locator(".llm-batch-row").nth(3)
+    loss = row.locator("span").nth(1).inner_text()
+    row.click()
+    expect(batch.locator(".llm-batch-card .llm-part-title").first).to_contain_text(f"loss {loss}")
+    chosen = batch.locator(".llm-batch-chosen")
+    expect(chosen).to_be_in_viewport()
+    chosen.locator("xpath=preceding-sibling::span[1]").hover()
+    expect(batch.locator(".llm-batch-card .llm-part-title").first).not_to_contain_text(f"loss {loss}")
+    assert page.evaluate("window.broken") is None
+    assert_accessible_and_fitting(page, "the batch")
 
 
 def test_a_twin_with_another_learning_rate_starts_from_a_snapshot(page, server, run):

@@ -4,11 +4,14 @@ import base64
 import csv
 import io
 import json
+import math
 import re
+import shutil
 import sys
 
 import pytest
 from app_pages import button, finished_run, never_ask, open_page, run_request, texts, tiny_run, view_response
+from run_folders import change_config
 from starlette.exceptions import HTTPException
 
 import components.views
@@ -39,7 +42,7 @@ def norms_of(path) -> list[dict[str, float]]:
 def test_a_closed_section_asks_and_fetches_nothing(home):
     app = open_page("train", run=tiny_run(home).name)
     assert [section.label for section in app.expander] == [
-        "Continue or branch", "What happened", "Gradient norm of each layer",
+        "Continue or branch", "Tree of branches", "What happened", "Gradient norm of each layer", "The batch at a step",
     ]  # fmt: skip
     assert "**What do you expect?**" not in texts(app)
 
@@ -140,7 +143,7 @@ VIEW = replace(
     GRADIENT_NORMS,
     name="added",
     label="An added view",
-    order=2,
+    order=3,
     question=Question("What does an added view touch?", ("Its folder", "More")),
     routes={"added": lambda run, query: {"run": run.run_id}},
 )
@@ -155,8 +158,10 @@ def test_a_new_folder_is_a_new_view(home, tmp_path, monkeypatch):
     app = open_page("train", run=path.name)
     assert [section.label for section in app.expander] == [
         "Continue or branch",
+        "Tree of branches",
         "What happened",
         "Gradient norm of each layer",
+        "The batch at a step",
         "An added view",
     ]
     app.session_state[f"view-section-train-added-{path.name}"] = True
@@ -165,6 +170,69 @@ def test_a_new_folder_is_a_new_view(home, tmp_path, monkeypatch):
     assert len(answer(run_request(path, "added.csv")).body.splitlines()) == 4
     assert answer(run_request(path, "added.html")).body.startswith(b"<!doctype html>")
     del sys.modules["components.views.added"]
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_the_batch_of_a_snapshot_has_the_loss_that_the_run_recorded_for_its_step(home, step):
+    path = tiny_run(home, eval_every=1, precision="float32")
+    content = json.loads(answer(run_request(path, "batch", step=str(step))).body)
+    row = RunFolder(path).read_metrics().rows[step + 1]
+    assert (content["step"], content["recorded"], content["windows"], content["taken"]) == (
+        step + 1,
+        row["loss"],
+        2,
+        True,
+    )
+    assert content["mean"] == pytest.approx(row["loss"], rel=1e-5)
+    texts_of = [[content["texts"][str(token)] for token in window] for window in content["tokens"]]
+    assert all("".join(window) in RunFolder(path).text() and len(window) == 17 for window in texts_of)
+    window, pos = content["hardest"][0]
+    assert content["losses"][window][pos] == max(map(max, content["losses"]))
+
+
+def test_the_batch_after_the_last_step_is_one_that_the_run_does_not_take(home):
+    path = tiny_run(home)
+    content = json.loads(answer(run_request(path, "batch", step="3")).body)
+    assert (content["step"], content["recorded"], content["taken"]) == (4, None, False)
+
+
+def test_the_table_of_a_batch_has_every_token_with_the_models_guesses(home):
+    path = tiny_run(home)
+    response = answer(run_request(path, "batch.csv", step="3"))
+    assert f'filename="batch-{path.name}-step-4.csv"' in response.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(response.body.decode())))
+    assert len(rows) == 2 * 16
+    for row in rows:
+        if row["token"] == row["guess 1"]:
+            assert math.exp(-float(row["loss"])) == pytest.approx(float(row["p 1"]), rel=1e-4)
+        assert 1 > float(row["p 1"]) >= float(row["p 2"]) >= float(row["p 3"]) > 0
+
+
+def test_only_the_first_windows_of_a_large_batch_are_shown(home, monkeypatch):
+    monkeypatch.setattr("components.views.batch.MOST_TOKENS", 20)
+    content = json.loads(answer(run_request(tiny_run(home), "batch", step="0")).body)
+    assert (len(content["tokens"]), content["windows"], content["recorded"]) == (1, 2, None)
+
+
+def test_a_run_that_read_its_text_in_another_order_has_no_batch_to_show(home):
+    path = tiny_run(home)
+    change_config(path, lambda config: config.pop("data_order"))
+    with pytest.raises(HTTPException, match="read its text in another order than today's runs: it is not recorded"):
+        answer(run_request(path, "batch", step="0"))
+
+
+def test_a_batch_is_shown_in_its_section_with_the_newest_snapshot_first(home):
+    never_ask(home)
+    path = tiny_run(home)
+    app = open_page("train", run=path.name)
+    app.session_state[f"view-section-train-batch-{path.name}"] = True
+    app.run()
+    assert not app.exception
+    (choice,) = (box for box in app.selectbox if box.key == f"train-batch-{path.name}")
+    assert choice.options[0] == "The newest: step 3" and "Step 0 · untrained" in choice.options
+    for step in RunFolder(path).snapshots():
+        shutil.rmtree(path / f"step_{step:06}")
+    assert "There are no weights yet" in texts(app.run())
 
 
 def test_a_view_of_a_run_is_not_one_of_a_selection(home):
