@@ -7,7 +7,7 @@ import streamlit as st
 from components.shared import states
 from components.shared.checkpoint_choice import choose_checkpoint
 from components.shared.help import explain
-from components.shared.session import Address, Session, forget
+from components.shared.session import Address, Session, forget, keep
 from components.shared.text_box import text_box
 from components.views.code import SELECTED, code_reader
 from components.views.code.editor import editor
@@ -104,12 +104,11 @@ def show_summary(text: TracedText) -> None:
 
 def show_code(session: CodeSession) -> dict[str, str]:
     """Show the code reader at the selection in the address; returns the new selection and writes it to the address."""
-    selected = code_reader(session, {name: st.query_params.get(name, "") for name in SELECTED})
-    for name, value in selected.items():
-        if value:
-            st.query_params[name] = value
-        else:
-            forget(name)
+    columns = st.query_params.get(Address.COLUMNS) or st.session_state.get(Session.CODE_COLUMNS, "")
+    selected, columns = code_reader(session, {name: st.query_params.get(name, "") for name in SELECTED}, columns)
+    st.session_state[Session.CODE_COLUMNS] = columns
+    for name, value in (selected | {Address.COLUMNS: columns}).items():
+        keep(name, value)
     return selected
 
 

@@ -5,7 +5,14 @@ import streamlit as st
 from components.shared import states, style
 from components.shared.assets import COMPONENTS
 
-st.set_page_config(page_title="LLM from Scratch", page_icon=str(COMPONENTS / "frontend" / "icon.svg"), layout="wide")
+ABOUT = "A language model that you can build, train, watch, sample and take apart, with the code that runs."
+
+st.set_page_config(
+    page_title="LLM from Scratch",
+    page_icon=str(COMPONENTS / "frontend" / "icon.svg"),
+    layout="wide",
+    menu_items={"About": ABOUT},  # without an item there is no menu, and so no switch between light and dark
+)
 style.apply()
 chosen = st.navigation(
     {

@@ -58,6 +58,10 @@ STYLE = """
   .st-key-generate-settings { max-height: 19rem; overflow-y: auto; padding: 2px; }
   .st-key-generate-result { position: static; }
 }
+@media (max-width: 1000px) { /* Streamlit's own sidebar takes 300 pixels, whatever there are */
+  .stSidebar[data-collapsed="false"] { width: 11rem !important; min-width: 11rem !important; }
+  .stSidebar [data-testid="stSidebarContent"] { padding-inline: 0.5rem; }
+}
 """
 
 

@@ -166,6 +166,46 @@ def test_what_is_clicked_while_another_layer_opens_belongs_to_the_layer_that_is_
     expect(page.locator("[data-implementation=einops] .llm-code-file")).to_contain_text("AttentionWithEinops")
 
 
+def test_columns_stand_side_by_side_as_chosen_also_on_a_narrow_screen_and_after_another_page(page, server, run):
+    open_code(page, server, run)
+    columns = page.locator(".llm-code-column:visible")
+    page.locator("[data-implementation=einops] .llm-code-ran").first.click()
+    expect(columns).to_have_count(3)
+    page.set_viewport_size({"width": 800, "height": 1000})
+    expect(columns).to_have_count(1)
+    press(page, "fused")
+    expect(columns).to_have_count(2)
+    left, right = (columns.nth(index).bounding_box() for index in (0, 1))
+    assert left["y"] == right["y"] and left["width"] == right["width"] > 250
+    assert page.get_by_test_id("stSidebar").bounding_box()["width"] < 200
+    press(page, "einops")  # the one that is stepped through: its counterpart is, from now on
+    expect(columns).to_have_attribute("data-implementation", "fused")
+    expect(page.locator("[data-implementation=fused] .llm-code-now")).not_to_have_count(0)
+    press(page, "fused")  # one stays
+    expect(columns).to_have_count(1)
+    page.wait_for_url(re.compile("columns=fused"))
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    expect(columns).to_have_count(1)
+    page.get_by_role("link", name="Tokenizer").click()
+    page.get_by_role("heading", name="bpe").wait_for()
+    page.get_by_role("link", name="Code", exact=True).click()
+    wait_for_code(page)
+    expect(columns).to_have_attribute("data-implementation", "fused")
+    for name in "einops", "torch":
+        press(page, name)
+    expect(columns).to_have_count(3)
+    page.locator("[data-implementation=einops] .llm-code-ran").first.click()
+
+
+def test_light_and_dark_are_a_click_away(page, server, run):
+    open_code(page, server, run)
+    for name, background in ("Dark", "rgb(20, 21, 28)"), ("Light", "rgb(253, 252, 250)"):
+        page.get_by_test_id("stMainMenu").get_by_role("button").click()
+        page.get_by_role("menuitemradio", name=name).click()
+        expect(page.locator(".stApp")).to_have_css("background-color", background)
+        page.keyboard.press("Escape")
+
+
 def test_the_quiz_hides_shapes_and_counts_right_guesses(page, server, run):
     open_code(page, server, run)
     press(page, "Shapes quiz")

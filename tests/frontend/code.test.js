@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { shownColumns } from "../../components/views/code/columns.js";
 import { newestOfEach } from "../../components/views/code/variables.js";
 import { TensorWindow } from "../../components/views/code/window.js";
 
@@ -21,6 +22,16 @@ test("a window stays within its axis, and a selected cell stays the same element
   assert.equal(part.described(["pos", "d_mlp"]), ", d_mlp 88 to 599 of 600");
   assert.equal(part.move(1, 0, [2, 511]), null);
   assert.equal(part.move(1, 1, null), null);
+});
+
+test("columns are those that were chosen, or else those that fit, and always the current one", () => {
+  const names = ["einops", "torch", "fused"];
+  assert.deepEqual(shownColumns(names, [], "torch", 1200), names);
+  assert.deepEqual(shownColumns(names, [], "torch", 600), ["torch"]);
+  assert.deepEqual(shownColumns(names, ["einops", "fused"], "einops", 600), ["einops", "fused"]);
+  assert.deepEqual(shownColumns(names, ["einops"], "fused", 1200), ["einops", "fused"]);
+  assert.deepEqual(shownColumns(names, ["of another page"], "einops", 600), ["einops"]);
+  assert.deepEqual(shownColumns(["forward"], ["einops"], "forward", 600), ["forward"]);
 });
 
 test("only axes that are drawn have windows", () => {

@@ -19,8 +19,11 @@ _code = BrowserComponent("code", "views/code/view.js")
 SELECTED = ("layer", "implementation", "line")  # the parameters of the address that hold the selection
 
 
-def code_reader(session: CodeSession, selected: dict[str, str]) -> dict[str, str]:
-    """Show the code of a session at `selected`; returns the new selection. The keys of both are `SELECTED`."""
+def code_reader(session: CodeSession, selected: dict[str, str], columns: str) -> tuple[dict[str, str], str]:
+    """Show the code of a session at `selected`, whose keys are `SELECTED`; returns the new selection and columns.
+
+    `columns` are the implementations that the user put side by side, joined by dots; empty: as many as fit.
+    """
     kinds = session.code.kinds
     by_kind, title = equations(session.text.config), titles()
     result = _code.mount(
@@ -30,8 +33,11 @@ def code_reader(session: CodeSession, selected: dict[str, str]) -> dict[str, str
             "layers": [{"path": path, "kind": kind, "title": title.get(kind, kind)} for path, kind in kinds.items()],
             "equations": {kind: by_kind[kind] for kind in set(kinds.values()) if kind in by_kind},
             "selected": selected,
+            "columns": columns,
         },
         on_selected_change=lambda: None,
     )
     now: Any = result.selected
-    return {name: str(now.get(name, "")) for name in SELECTED} if now else selected
+    if not now:
+        return selected, columns
+    return {name: str(now.get(name, "")) for name in SELECTED}, str(now.get("columns", ""))

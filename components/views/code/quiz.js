@@ -6,6 +6,20 @@ import { shapeText } from "./source.js";
 /** @typedef {import("./source.js").Variable} Variable */
 /** @typedef {import("./source.js").Step} Step */
 
+/**
+ * The first line whose shape the quiz still hides: the current one until it is answered, else the one after it.
+ *
+ * @param {import("./source.js").CodeColumn} column
+ * @param {boolean} own whether the current line is in this column
+ * @param {Step} current
+ * @param {boolean} asking
+ */
+export function hiddenFrom(column, own, current, asking) {
+  const line = own ? current : column.described.steps[current.pairs[column.name]];
+  if (!line) return column.described.first;
+  return asking ? line.first : line.last + 1;
+}
+
 export class ShapesQuiz {
   constructor() {
     this.right = 0;

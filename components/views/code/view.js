@@ -4,10 +4,11 @@
 import { element } from "../../frontend/dom.js";
 import { fetchBytes, fetchJson } from "../../frontend/fetching.js";
 import { mount } from "../../frontend/mount.js";
+import { ColumnChoice } from "./columns.js";
 import { drawEquation } from "./equation.js";
 import { drawCrumbs, drawMap } from "./map.js";
 import { drawProof } from "./proof.js";
-import { ShapesQuiz } from "./quiz.js";
+import { hiddenFrom, ShapesQuiz } from "./quiz.js";
 import { CodeColumn } from "./source.js";
 import { TensorView } from "./tensor.js";
 import { VariableCards } from "./variables.js";
@@ -20,6 +21,7 @@ import { VariableCards } from "./variables.js";
  * @property {import("./map.js").Layer[]} layers
  * @property {Record<string, import("./equation.js").Equation>} equations by kind of layer
  * @property {{ layer?: string, implementation?: string, line?: string }} selected
+ * @property {string} columns see ColumnChoice
  */
 
 /** @typedef {import("./source.js").Step} Step */
@@ -108,6 +110,8 @@ class CodeReader {
     toggle("Actual sizes", "Sizes of this model and text in place of axis names", "actual");
     this.backward = toggle("Backward", "The gradient of the loss with respect to each tensor", "gradient");
     this.quizButton = toggle("Shapes quiz", "Hide the shapes and guess the next one", "quizzing");
+    this.choice = new ColumnChoice(this.columns, this.data.columns, (shown) => this.showColumns(shown));
+    this.toolbar.append(this.choice.root);
     this.status = element("span", "llm-code-status");
     this.status.setAttribute("role", "status");
     this.toolbar.append(this.status);
@@ -153,8 +157,7 @@ class CodeReader {
     const fromAddress = !this.described; // the first one: there is nothing to report
     this.described = described;
     const names = Object.keys(described.implementations);
-    this.implementation = names.includes(implementation) ? implementation : names[0];
-    this.columns.classList.toggle("llm-code-single", names.length === 1);
+    this.implementation = names.includes(implementation) ? implementation : this.choice.firstOf(names);
     const every = Object.values(described.implementations).flatMap((one) => one.steps.flatMap((step) => step.variables));
     this.backward.hidden = !every.some((variable) => variable.gradient);
     if (this.backward.hidden) this.gradient = false;
@@ -179,6 +182,16 @@ class CodeReader {
   }
 
   /**
+   * A person chose which columns are shown: the current line stays, or becomes its counterpart.
+   *
+   * @param {string[]} shown
+   */
+  showColumns(shown) {
+    const stays = shown.includes(this.implementation);
+    this.go(stays ? this.step : this.steps[this.step].pairs[shown[0]] ?? 0, stays ? this.implementation : shown[0]);
+  }
+
+  /**
    * @param {number} step
    * @param {string} [implementation]
    * @param {boolean} [report]
@@ -196,7 +209,7 @@ class CodeReader {
   reportLater() {
     clearTimeout(this.reporting);
     this.reporting = setTimeout(() => this.report({ layer: this.path || "model", implementation: this.implementation,
-      line: String(this.steps[this.step]?.first ?? "") }), 500);
+      line: String(this.steps[this.step]?.first ?? ""), columns: this.choice.chosen }), 500);
   }
 
   play() {
@@ -223,10 +236,11 @@ class CodeReader {
     const current = this.steps[this.step];
     const id = `${this.path}/${this.implementation}/${this.step}`;
     const asking = this.quizzing && !this.quiz.answered.has(id);
+    this.choice.show(this.made, this.implementation);
     for (const column of this.made) {
       const own = column.name === this.implementation;
       column.show({ step: own ? this.step : current?.pairs[column.name], paired: !own, actual: this.actual,
-        hiddenFrom: this.quizzing ? this.hiddenFrom(column, own, current, asking) : null });
+        hiddenFrom: this.quizzing ? hiddenFrom(column, own, current, asking) : null });
     }
     const calls = this.steps.at(-1)?.call ?? 0;
     this.status.textContent = `Line ${current.first} · step ${this.step + 1} of ${this.steps.length}`
@@ -235,20 +249,6 @@ class CodeReader {
     if (this.quizzing) this.quiz.draw(this.question, id, current.variables[0], this.steps, () => this.show());
     this.variables.show(this.steps, this.step, { gradient: this.gradient, actual: this.actual, asking });
     this.markSymbols();
-  }
-
-  /**
-   * The first line whose shape the quiz still hides: the current one until it is answered, else the one after it.
-   *
-   * @param {CodeColumn} column
-   * @param {boolean} own
-   * @param {Step} current
-   * @param {boolean} asking
-   */
-  hiddenFrom(column, own, current, asking) {
-    const line = own ? current : column.described.steps[current.pairs[column.name]];
-    if (!line) return column.described.first;
-    return asking ? line.first : line.last + 1;
   }
 
   /** @param {import("./variables.js").Entry | null} entry whose tensor is shown; null: none */
