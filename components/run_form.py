@@ -109,7 +109,7 @@ def choose_run() -> NewRun:
                 st.number_input("Vocabulary size", SMALLEST_VOCABULARY, LARGEST_VOCABULARY, entry.default_d_vocab, 256,
                                 key=Session.TRAIN_VOCAB, persist_state="session")
             )  # fmt: skip
-    expected = d_vocab or entry.expected_d_vocab(text)
+    expected = d_vocab or entry.expected_d_vocab(text.text)
     picture = st.container(border=True)
     model = choose_model(architecture, size, expected)
     with picture:

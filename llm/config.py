@@ -57,7 +57,7 @@ class ModelConfig:
     dropout: Annotated[float, Doc("Fraction of activations set to zero at random during training.")] = 0.0
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        check_types(self)
         for name in ("d_vocab", "d_model", "n_layers", "n_heads", "n_kv_heads", "d_head", "d_mlp", "n_ctx"):
             require(self, name, getattr(self, name) >= 1, "at least 1")
         require(self, "n_layers", self.n_layers <= MAX_LAYERS, f"at most {MAX_LAYERS:,}")
@@ -165,7 +165,7 @@ class TrainingConfig:
     seed: Annotated[int, Doc("Seed of every random choice: weights, batches, samples.")] = 0
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        check_types(self)
         for name in ("steps", "batch_size", "accumulation", "eval_every", "eval_windows", "max_disk_mb"):
             require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("patience", "sample_tokens", "skill_pairs", "seed"):
@@ -216,7 +216,7 @@ class SamplingConfig:
     def __post_init__(self) -> None:
         if isinstance(self.stop, list):  # as JSON gives it
             object.__setattr__(self, "stop", tuple(self.stop))
-        _check_types(self)
+        check_types(self)
         require(self, "max_new_tokens", self.max_new_tokens >= 0, "at least 0")
         require(self, "repetition_penalty", self.repetition_penalty > 0, "above 0")
         require(self, "temperature", self.temperature >= 0, "at least 0")
@@ -285,7 +285,8 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text):,} characters)"
 
 
-def _check_types(config: object) -> None:
+def check_types(config: object) -> None:
+    """Raise ValueError for a field that has not the type that it is annotated with."""
     for name, field in describe(type(config)).items():
         value = getattr(config, name)
         if value is None and field.optional:

@@ -65,6 +65,13 @@ GROUPS: dict[str, dict[str, dict[str, str]]] = {
             "max_disk_mb": "Megabytes of snapshots",
         },
     },
+    "Split": {
+        "Parts of the text": {
+            "validation_fraction": "Fraction for validation",
+            "test_fraction": "Fraction for the test",
+            "split_by": "Held out by",
+        },
+    },
     "SamplingConfig": {
         "Sampling": {
             "max_new_tokens": "Tokens to write",

@@ -122,6 +122,7 @@ class Session(StrEnum):
     TRAIN_UPLOADED = "train-uploaded"  # the ids of the uploads that have been stored
     TRAIN_TEXT = "train-text"
     TRAIN_COLUMN = "train-column"
+    TRAIN_SPLIT = "train-split"
     TRAIN_ARCHITECTURE = "train-architecture"
     TRAIN_CHOOSE = "train-choose"
     TRAIN_MODEL = "train-model"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import streamlit as st
 
-from components.shared import folders, recipe, states, uploads
+from components.shared import folders, forms, recipe, states, uploads
 from components.shared.select_box import select_box
 from components.shared.session import Session
+from llm.config import describe
 from llm.data.files.reading import read_files
-from llm.data.files.text_file import SEPARATOR, TextFile, collection_name, count
+from llm.data.files.text_file import AS_IT_IS, TextFile, collection_name, count
+from llm.data.split import DEFAULT_SPLIT, Split, SplitText, arrange
 from llm.runtime.result_cache import ResultCache
 from llm.runtime.text import readable_name
 
@@ -23,13 +26,13 @@ UPLOAD_HELP = (
     "json and jsonl files. The app keeps a copy."
 )
 AUTOMATIC = "Automatic"
-_read: ResultCache[list[TextFile]] = ResultCache(8)
+_read: ResultCache[tuple[list[TextFile], SplitText]] = ResultCache(8)
 
 
-def choose_text() -> tuple[str, str]:
-    """Choose a text; returns it and its name: a built-in text, an earlier upload, or new ones, which are stored.
+def choose_text() -> tuple[SplitText, str]:
+    """Choose a text and its split; returns it and its name: a built-in text, an earlier upload, or new ones to store.
 
-    Raises ValueError for a file that has no text.
+    Raises ValueError for a file that has no text, or one that cannot be split so.
     """
     left, right = st.columns([2, 3])
     with right:
@@ -51,36 +54,51 @@ def choose_text() -> tuple[str, str]:
         type="tertiary",
         help=f"For a model that looks up names: {recipe.IN_WORDS}",
     )
-    taken = _choose_column(path)
-    _preview(taken)
-    text = SEPARATOR.join(file.text for file in taken)
-    st.caption(f"{len(text):,} characters · 90% for training, 5% for validation, 5% for testing. It begins:")
-    st.text(taken[0].first_lines)
+    taken, _ = _taken(path, "", DEFAULT_SPLIT)
+    column = _choose_column(path, taken)
+    split = _choose_split()
+    taken, text = _taken(path, column, split)
+    _show_parts(taken, text)
     return text, collection_name([file.name for file in taken])
 
 
-def _choose_column(path: Path) -> list[TextFile]:
-    """What is taken of the files of a text; of tables the text's column can be chosen."""
-    taken = _taken(path, "")
+def _choose_column(path: Path, taken: list[TextFile]) -> str:
+    """Of tables, the text's column can be chosen; empty: the usual one."""
     columns = dict.fromkeys(column for file in taken for column in file.columns)
     if len(columns) < 2:
-        return taken
+        return ""
     chosen = st.selectbox("Column with the text", [AUTOMATIC, *columns], key=Session.TRAIN_COLUMN.of(path.name),
                           help="Each row is a document. Automatic: the column called text or the like, else the one "
                                "with the most characters.")  # fmt: skip
-    return taken if chosen == AUTOMATIC else _taken(path, chosen)
+    return "" if chosen == AUTOMATIC else str(chosen)
 
 
-def _taken(path: Path, column: str) -> list[TextFile]:
-    """Read the file, or the files of a folder; kept as long as they do not change."""
+def _choose_split() -> Split:
+    """Which part is held out. Raises ValueError for fractions that cannot be."""
+    values = {name: field.default for name, field in describe(Split).items()}
+    title, usual = "How the text is split", "the usual split"
+    return Split(**forms.all_fields(Split, values, Session.TRAIN_SPLIT, title, usual))
+
+
+def _taken(path: Path, column: str, split: Split) -> tuple[list[TextFile], SplitText]:
+    """Read and split the file, or the files of a folder; kept as long as they do not change."""
     paths = sorted(path.iterdir()) if path.is_dir() else [path]
     versions = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in paths)
-    return _read.get((versions, column), lambda: read_files(paths, column))
+
+    def make() -> tuple[list[TextFile], SplitText]:
+        files = read_files(paths, column)
+        return files, arrange(files, split)
+
+    return _read.get((versions, column, dataclasses.astuple(split)), make)
 
 
-def _preview(taken: list[TextFile]) -> None:
-    """Say of each file what is taken, unless it is one that is taken as it is."""
-    if len(taken) == 1 and len(taken[0].documents) == 1 and taken[0].kind == "text":
+def _show_parts(taken: list[TextFile], text: SplitText) -> None:
+    """Say how long the parts are, and of each file what is taken, unless it is one that is taken as it is."""
+    fractions = [f"{100 * len(part) / len(text.text):.3g}% for {name}" for name, part in
+                 zip(("training", "validation", "testing"), text.parts, strict=True) if part]  # fmt: skip
+    st.caption(f"{len(text.text):,} characters · {', '.join(fractions)}. It begins:")
+    st.text(taken[0].first_lines)
+    if len(taken) == 1 and taken[0].kind == AS_IT_IS:
         return
     rows = [
         {

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from llm.training.run_evaluation import RunEvaluation
 
 PARTS = {
-    "train": "the first 90%, from which the model and its tokenizer learned.",
-    "validation": "the next 5%, on which the best weights were chosen.",
-    "test": "the last 5%, used neither to train nor to choose the best weights.",
+    "train": "from which the model and its tokenizer learned, usually the first 90%.",
+    "validation": "on which the best weights were chosen, usually the next 5%.",
+    "test": "used neither to train nor to choose the best weights, usually the last 5%.",
 }
 
 

@@ -21,6 +21,7 @@ from llm.cli.shared_flags import (
 )
 from llm.cli.training import train_with
 from llm.config import Implementation, ModelConfig, TrainingConfig
+from llm.data.split import Split
 from llm.presets import DESCRIPTIONS, SIZE_DESCRIPTIONS
 from llm.training.settings import RunSettings
 
@@ -94,6 +95,7 @@ def new_run_flags() -> dict[str, Any]:
             DEFAULT_TEXT,
         ),
         "column": column_flag(),
+        **config_flags(Split),
         "architecture": choice("Preset of the components.", DESCRIPTIONS, "gpt"),
         "size": choice("Preset of widths and depth.", SIZE_DESCRIPTIONS, "small"),
         "tokenizer": tokenizer_flag(),

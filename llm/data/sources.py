@@ -15,15 +15,8 @@ from typing import Any, NamedTuple
 
 from llm.data.files.text_file import collection_name
 from llm.data.pieces import PIECE_BYTES, Piece, piece_ends, read_text
-from llm.data.text import (
-    PARTS,
-    TRAIN_FRACTION,
-    VALIDATION_FRACTION,
-    PartName,
-    cut_after_line_break,
-    require_characters,
-    require_file,
-)
+from llm.data.split import DEFAULT_SPLIT, PARTS, PartName, Split, cut_after_line_break, parts_of
+from llm.data.text import require_characters, require_file
 from llm.data.workers import answers
 from llm.runtime.files import write_json
 from llm.runtime.regular_files import read_regular
@@ -72,9 +65,10 @@ class PartPiece(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """The files of a text, in order."""
+    """The files of a text, in order, and how it is split."""
 
     files: tuple[SourceFile, ...]
+    split: Split = DEFAULT_SPLIT
 
     @property
     def sha256(self) -> str:
@@ -100,7 +94,9 @@ class Source:
 
     def parts(self) -> list[PartPiece]:
         """The pieces of each part: those of the files, and the two that the parts' ends cut in two."""
-        ends = [self._end(TRAIN_FRACTION), self._end(TRAIN_FRACTION + VALIDATION_FRACTION), self.characters]
+        if self.split.split_by != "characters":
+            return self._by_file()
+        ends = [*map(self._end, self.split.ends), self.characters]
         pieces = []
         for begin, file, scanned in self._positions():
             for part, first, last in zip(PARTS, [0, *ends[:-1]], ends, strict=True):
@@ -110,6 +106,17 @@ class Source:
                     ends_document = high == scanned.characters and scanned.end == file.size
                     pieces.append(PartPiece(part, piece, scanned.sha256, ends_document))
         return pieces
+
+    def _by_file(self) -> list[PartPiece]:
+        """The same with whole files: those for training first."""
+        sizes = [sum(piece.characters for piece in file.pieces) for file in self.files]
+        hashes = [json.dumps([piece.sha256 for piece in file.pieces]) for file in self.files]
+        chosen = list(zip(self.files, parts_of(sizes, hashes, self.split), strict=True))
+        return [
+            PartPiece(name, Piece(file.path, scanned.start, scanned.end, 0, scanned.characters), scanned.sha256,
+                      scanned.end == file.size)
+            for name in PARTS for file, part in chosen if part == name for scanned in file.pieces
+        ]  # fmt: skip
 
     def sample(self) -> str:
         """What a tokenizer learns from: excerpts of the training part."""
@@ -128,6 +135,8 @@ class Source:
 
     def _end(self, fraction: float) -> int:
         """Where the part ends that ends at this fraction of the characters: as in `split_text`."""
+        if fraction == 1:
+            return self.characters
         cut = int(self.characters * fraction)
         lowest = cut - self.characters // 100
         for begin, file, scanned in reversed(list(self._positions())):
@@ -139,7 +148,9 @@ class Source:
         return cut
 
 
-def scan_source(paths: Sequence[Path], kept: Path, piece_bytes: int = PIECE_BYTES) -> Generator[Progress, None, Source]:
+def scan_source(
+    paths: Sequence[Path], kept: Path, piece_bytes: int = PIECE_BYTES, split: Split = DEFAULT_SPLIT
+) -> Generator[Progress, None, Source]:
     """Read all files that were not read before; what is found is kept in the folder `kept`.
 
     Raises:
@@ -164,7 +175,7 @@ def scan_source(paths: Sequence[Path], kept: Path, piece_bytes: int = PIECE_BYTE
             write_json(record, asdict(file))
         files.append(file)
         done += size
-    source = Source(tuple(files))
+    source = Source(tuple(files), split)
     require_characters(source.alphabet, source.name)
     return source
 

@@ -27,7 +27,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from llm.data.passages import Passages
-from llm.data.text import PARTS, PartName
+from llm.data.split import PARTS, PartName
 from llm.data.windows import TextData
 from llm.runtime.regular_files import is_folder, open_regular, read_regular
 from llm.tokenizers import Tokenizer, load_tokenizer
@@ -52,7 +52,7 @@ class TokenCache:
     path: Path
     about: dict[str, Any]  # cache.json
     tokenizer: Tokenizer
-    ids: dict[PartName, np.memmap[Any, Any]]
+    ids: dict[PartName, np.ndarray[Any, Any]]
 
     @classmethod
     def open(cls, path: Path, sha256: str | None = None) -> TokenCache:
@@ -68,7 +68,12 @@ class TokenCache:
             if tokenizer_hash(path) != about["tokenizer"]:
                 raise ValueError("its tokenizer is not the one that made its tokens")
             dtype = dtype_of(tokenizer)
-            ids = {part: _mapped(path / f"{part}.tokens", dtype, about["tokens"][part]) for part in PARTS}
+            split = about.get("split")
+            no_test = isinstance(split, dict) and split.get("test_fraction") == 0
+            ids = {
+                part: _mapped(path / f"{part}.tokens", dtype, about["tokens"][part], no_test and part == "test")
+                for part in PARTS
+            }
         except FileNotFoundError as error:
             raise TokenCacheError(f"The token cache {path} is gone or not complete: it has no {_name(error)}") from None
         except (ValueError, KeyError, TypeError, OSError) as error:
@@ -137,8 +142,8 @@ class TokenCache:
     def release(self) -> None:
         """Let go of the pages of the files that were read: they stay in the system's cache, but not in this process."""
         for ids in self.ids.values():
-            mapping = ids._mmap  # type: ignore[attr-defined]
-            if hasattr(mapping, "madvise") and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            mapping = getattr(ids, "_mmap", None)
+            if mapping is not None and hasattr(mapping, "madvise") and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
                 mapping.madvise(mmap.MADV_DONTNEED)
 
     def _check_read(self, tokens: Int[Tensor, "*any"]) -> None:
@@ -198,7 +203,7 @@ def _read_about(path: Path) -> dict[str, Any]:
     return about
 
 
-def _mapped(path: Path, dtype: str, count: Any) -> np.memmap[Any, Any]:
+def _mapped(path: Path, dtype: str, count: Any, may_be_empty: bool) -> np.ndarray[Any, Any]:
     """The ids in a file, without reading them."""
     if type(count) is not int or count < 0:
         raise ValueError(f"the number of tokens of its {path.name} is damaged")
@@ -206,12 +211,14 @@ def _mapped(path: Path, dtype: str, count: Any) -> np.memmap[Any, Any]:
         size, expected = os.fstat(file.fileno()).st_size, count * np.dtype(dtype).itemsize
         if size != expected:
             raise ValueError(f"its {path.name} has {size:,} bytes, and {count:,} tokens take {expected:,}")
+        if not count and may_be_empty:  # and nothing can be mapped
+            return np.empty(0, dtype)
         if not count:
             raise ValueError(f"its {path.name} has no tokens: the text is too short")
         return np.memmap(file, dtype=dtype, mode="r", shape=(count,))
 
 
-def _tensor(ids: np.memmap[Any, Any]) -> Int[Tensor, " tokens"]:
+def _tensor(ids: np.ndarray[Any, Any]) -> Int[Tensor, " tokens"]:
     """A tensor that is a view of the file; nobody writes to it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

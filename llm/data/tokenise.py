@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from llm.data.pieces import PIECE_BYTES
 from llm.data.sources import Progress, Source, scan_source
-from llm.data.text import PARTS
+from llm.data.split import DEFAULT_SPLIT, PARTS, Split
 from llm.data.token_cache import FORMAT, TokenCache, TokenCacheError, dtype_of, read_pieces, tokenizer_hash, tokens_hash
 from llm.data.workers import answers
 from llm.runtime.files import remove_unfinished, write_json
@@ -29,7 +30,12 @@ from llm.tokenizers import Tokenizer, build_tokenizer, load_tokenizer
 
 @stepwise
 def token_cache(
-    paths: Sequence[Path], kind: str, d_vocab: int | None, folder: Path, piece_bytes: int = PIECE_BYTES
+    paths: Sequence[Path],
+    kind: str,
+    d_vocab: int | None,
+    folder: Path,
+    piece_bytes: int = PIECE_BYTES,
+    split: Split = DEFAULT_SPLIT,
 ) -> Generator[Progress, None, TokenCache]:
     """The token cache of these files, made in `folder` unless it is there. Yields its progress.
 
@@ -42,9 +48,10 @@ def token_cache(
             cache.
         OSError: the disk is full; what is done stays, and a second start continues.
     """
-    source = yield from scan_source(paths, folder / "sources", piece_bytes)
+    source = yield from scan_source(paths, folder / "sources", piece_bytes, split)
     documents = len(source.files) > 1
-    named = json.dumps([FORMAT, source.sha256, kind, d_vocab, documents])
+    chosen = [] if split == DEFAULT_SPLIT else [asdict(split)]  # the name of an older cache stays
+    named = json.dumps([FORMAT, source.sha256, kind, d_vocab, documents, *chosen])
     path = folder / hashlib.sha256(named.encode()).hexdigest()[:16]
     if not is_regular(path / "cache.json"):
         path.mkdir(parents=True, exist_ok=True)
@@ -113,6 +120,7 @@ def _tokenise(path: Path, source: Source, tokenizer: Tokenizer) -> Generator[Pro
             "name": source.name,
             "files": [file.path for file in source.files],
             "content": source.sha256,
+            "split": asdict(source.split),
             "tokenizer": tokenizer_hash(path),
             "sha256": tokens_hash([row["sha256"] for row in done]),
             "tokens": {part: sum(row["tokens"] for row in done if row["part"] == part) for part in PARTS},

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from llm.data.passages import Passages
-from llm.data.text import PARTS, PartName, Parts, split_text
+from llm.data.split import PARTS, PartName, Parts, SplitText
 from llm.data.token_cache import TokenCache
 from llm.data.windows import TextData
 from llm.tokenizers import Tokenizer
@@ -17,16 +17,20 @@ from llm.tokenizers import Tokenizer
 
 @dataclass(frozen=True)
 class WholeText:
-    """A text and its tokenizer. Runs from before there was a test part are `with_test=False`."""
+    """A text in parts and its tokenizer."""
 
-    text: str
+    whole: SplitText
     tokenizer: Tokenizer
-    with_test: bool = True
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self.whole.text
 
     @property
     def parts(self) -> Parts:
         """Its parts."""
-        return split_text(self.text, self.with_test)
+        return self.whole.parts
 
     def data(self, n_ctx: int) -> TextData:
         """Tokenise. Raises ValueError as `TextData.from_parts`."""

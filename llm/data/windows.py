@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from llm.data.passages import Passages, evenly_spaced
-from llm.data.text import Parts, split_text
+from llm.data.split import Parts, split_text
 from llm.tokenizers import Tokenizer
 
 GOLDEN_RATIO = (1 + math.sqrt(5)) / 2

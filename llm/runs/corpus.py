@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from llm.data.split import PARTS, Split, SplitText
 from llm.data.token_cache import FOLDER, TokenCache, TokenCacheError, tokenizer_hash
 from llm.data.whole_text import Corpus, WholeText
 from llm.runs.config import RunConfig
@@ -11,6 +12,8 @@ from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import RunFolder
 from llm.tokenizers import Tokenizer
 
+# an older run has no test part: its best weights were chosen on all that it was not trained on
+WITHOUT_TEST = Split(validation_fraction=0.1, test_fraction=0.0)
 CACHE_NAME = re.compile(r"[0-9a-f]{16}")  # no path that leads elsewhere
 
 
@@ -23,8 +26,7 @@ def run_corpus(folder: RunFolder, tokenizer: Tokenizer) -> Corpus:
     """
     config = folder.config()
     if "cache" not in (config.about(dict, "text") or {}):
-        # an older run has no test part: its best weights were chosen on all that it was not trained on
-        return WholeText(folder.text(), tokenizer, config.about(int, "text", "test_characters") is not None)
+        return WholeText(_whole(folder.text(), config, folder), tokenizer)
     name, sha256 = config.about(str, "text", "cache", "folder"), config.about(str, "text", "cache", "sha256")
     if name is None or sha256 is None or not CACHE_NAME.fullmatch(name):
         raise DamagedCheckpointError(folder.path / "config.json", "it does not say which token cache the run has")
@@ -50,6 +52,29 @@ def tokenizer_text(folder: RunFolder, tokenizer: Tokenizer) -> str:
     Raises as `run_corpus`.
     """
     return run_corpus(folder, tokenizer).excerpt("train")
+
+
+def recorded_split(config: RunConfig) -> Split:
+    """How the run's text was split. Raises ValueError if config.json says it with values that cannot be."""
+    if config.about(int, "text", "test_characters") is None:
+        return WITHOUT_TEST
+    return Split(**(config.about(dict, "text", "split") or {}))
+
+
+def _whole(text: str, config: RunConfig, folder: RunFolder) -> SplitText:
+    """The run's text in the parts that config.json records; in an older run they follow from the text alone."""
+    try:
+        split = recorded_split(config)
+    except (ValueError, TypeError) as error:
+        raise DamagedCheckpointError(
+            folder.path / "config.json", f"it does not say how the text is split ({error})"
+        ) from None
+    if split.split_by == "characters":
+        return SplitText.by_characters(text, split)
+    validation, test = (config.about(int, "text", f"{part}_characters") or 0 for part in PARTS[1:])
+    if not 0 < validation <= validation + max(test, 0) < len(text) or test < 0:
+        raise DamagedCheckpointError(folder.path / "config.json", "the parts of its text are not within it")
+    return SplitText(text, len(text) - validation - test, len(text) - test, split)
 
 
 def text_limits(config: RunConfig) -> str:

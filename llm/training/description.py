@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from llm.config import TrainingConfig
-from llm.data import DATA_ORDER, TextData
+from llm.data import DATA_ORDER, Split, TextData
 from llm.data.token_cache import COUNTED_TOKENS, MEASURED_CHARACTERS, TokenCache
 from llm.data.whole_text import Corpus, WholeText
 from llm.model import Transformer
@@ -78,6 +78,7 @@ def _describe_text(whole: WholeText) -> dict[str, Any]:
         "characters": len(whole.text),
         "validation_characters": len(parts.validation),
         "test_characters": len(parts.test),
+        "split": dataclasses.asdict(whole.whole.split),
         "sentences_seen_in_training": {"validation": validation_seen, "test": test_seen},
     }
 
@@ -89,6 +90,7 @@ def _describe_cache(cache: TokenCache) -> dict[str, Any]:
         "characters": sum(characters.values()),
         "validation_characters": characters["validation"],
         "test_characters": characters["test"],
+        "split": cache.about.get("split") or dataclasses.asdict(Split()),
         "measured_characters": MEASURED_CHARACTERS,
         "counted_tokens": COUNTED_TOKENS,
         "files": [readable_name(file) for file in cache.about["files"]],

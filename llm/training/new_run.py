@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
-from llm.data import TextData, train_tokenizer
+from llm.data import SplitText, TextData, train_tokenizer
 from llm.data.token_cache import TokenCache
 from llm.data.whole_text import Corpus, WholeText
 from llm.model import Transformer
@@ -33,7 +33,7 @@ class NewRun:
     model: ModelConfig  # its d_vocab is replaced by that of the tokenizer
     training: TrainingConfig
     tokenizer_kind: str
-    text: str | TokenCache  # a cache has a tokenizer of its own
+    text: str | SplitText | TokenCache  # a string is split as usual; a cache has a tokenizer of its own
     text_name: str
     checkpoints_dir: Path | str = "checkpoints"
     d_vocab_requested: int | None = None  # None: the tokenizer's default
@@ -52,10 +52,11 @@ class NewRun:
 
     def corpus(self) -> Corpus:
         """The text with its tokenizer, which is trained unless there is one."""
-        if not isinstance(self.text, str):
+        if isinstance(self.text, TokenCache):
             return self.text
-        tokenizer = self.tokenizer or train_tokenizer(self.tokenizer_kind, self.text, self.d_vocab_requested)
-        return WholeText(self.text, tokenizer)
+        whole = SplitText.by_characters(self.text) if isinstance(self.text, str) else self.text
+        tokenizer = self.tokenizer or train_tokenizer(self.tokenizer_kind, whole, self.d_vocab_requested)
+        return WholeText(whole, tokenizer)
 
     def start(self) -> Trainer:
         """A trainer at step 0 with a new run folder. Raises as `prepare_run`."""
@@ -95,7 +96,7 @@ def prepare_run(new: NewRun, processes: Processes | None = None) -> Prepared:
         about = describe_run(model, training, corpus, data, new.text_name, processes)
         about["tokenizer"]["d_vocab_requested"] = new.d_vocab_requested
         about |= {"architecture": new.architecture, "size": new.size}
-        text = new.text if isinstance(new.text, str) else None
+        text = corpus.text if isinstance(corpus, WholeText) else None
         folder = RunFolder.create(new.checkpoints_dir, about, tokenizer, text)
         return Prepared(model, tokenizer, data, training, folder)
 

@@ -53,10 +53,9 @@ def evaluate_run(
     """
     corpus = run_corpus(run.folder, run.tokenizer)
     if text is None and not corpus.excerpt(part, 1):
-        raise ValueError(
-            f"run {run.folder.id} has no {part} part: it is from before runs had one, and its best weights were chosen "
-            "on all that it did not train on. Measure its validation part, or another text"
-        )
+        older = "it is from before runs had one, and its best weights were chosen on all that it did not train on"
+        why = older if run.folder.config().about(dict, "text", "split") is None else "its split leaves none"
+        raise ValueError(f"run {run.folder.id} has no {part} part: {why}. Measure its validation part, or another text")
     passages = corpus.passages(part) if text is None else Passages.from_text(text, run.tokenizer)
     if not len(passages):
         raise ValueError("the text is too short: it needs at least two characters")

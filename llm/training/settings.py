@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from llm import tokenizers
 from llm.config import Implementation, ModelConfig, TrainingConfig, describe
+from llm.data.split import Split, SplitText, arrange
 from llm.presets import DERIVED, changed_fields, preset
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ OTHERS = (
     "checkpoints_dir",
 )  # beside the configs' fields
 
-# From the files of a large text, the kind of tokenizer, its requested size and the folder of runs to the token cache.
-MakeCache = Callable[[Sequence[Path], str, int | None, Path], "TokenCache"]
+# From the files of a large text, the kind of tokenizer, its requested size, the folder of runs and how the text is
+# split to the token cache.
+MakeCache = Callable[[Sequence[Path], str, int | None, Path, Split], "TokenCache"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class RunSettings:
     training: TrainingConfig
     data: tuple[Path, ...]
     column: str  # of a table; empty: the usual one
+    split: Split
     architecture: str
     size: str
     tokenizer: str
@@ -80,6 +83,7 @@ class RunSettings:
             training,
             tuple(Path(file) for file in ([data] if isinstance(data, str | Path) else data)),
             given.get("column", ""),
+            Split(**{name: given[name] for name in describe(Split) if name in given}),
             architecture,
             size,
             kind,
@@ -96,16 +100,16 @@ class RunSettings:
             ValueError: a text that cannot be used, or a tokenizer that cannot be trained on it.
         """
         from llm.data.files.reading import is_converted, read_files
-        from llm.data.files.text_file import SEPARATOR, collection_name
+        from llm.data.files.text_file import collection_name
         from llm.training.new_run import NewRun
 
-        text: str | TokenCache
+        text: SplitText | TokenCache
         if self.column or any(map(is_converted, self.data)) or (len(self.data) == 1 and not _is_large(self.data[0])):
-            text = SEPARATOR.join(file.text for file in read_files(self.data, self.column))
+            text = arrange(read_files(self.data, self.column), self.split)
             name = collection_name([path.name for path in self.data])
         else:
             make_cache = make_cache or token_cache_beside
-            text = make_cache(self.data, self.tokenizer, self.d_vocab, self.checkpoints_dir)
+            text = make_cache(self.data, self.tokenizer, self.d_vocab, self.checkpoints_dir, self.split)
             name = text.about["name"]
         return NewRun(
             self.model, self.training, self.tokenizer, text, name, self.checkpoints_dir, self.d_vocab,
@@ -143,19 +147,21 @@ def _fields_to_name(new: NewRun) -> dict[str, Any]:
 
 def require_setting(name: str) -> None:
     """Raise ValueError unless a new run has a setting of this name."""
-    names = [*OTHERS, *describe(ModelConfig), *describe(TrainingConfig)]
+    names = [*OTHERS, *describe(Split), *describe(ModelConfig), *describe(TrainingConfig)]
     if name not in names:
         similar = difflib.get_close_matches(name, names, 1)
         hint = f" (did you mean {similar[0]}?)" if similar else ""
         raise ValueError(f"{name:.80} is not a setting of a run{hint}: `uv run llm train --help` lists them all")
 
 
-def token_cache_beside(paths: Sequence[Path], kind: str, d_vocab: int | None, checkpoints_dir: Path) -> TokenCache:
+def token_cache_beside(
+    paths: Sequence[Path], kind: str, d_vocab: int | None, checkpoints_dir: Path, split: Split
+) -> TokenCache:
     """The token cache of these files, in its folder beside the runs. Raises as `llm.data.tokenise.token_cache`."""
     from llm.data.token_cache import FOLDER
     from llm.data.tokenise import token_cache
 
-    cache: TokenCache = token_cache(paths, kind, d_vocab, checkpoints_dir / FOLDER)
+    cache: TokenCache = token_cache(paths, kind, d_vocab, checkpoints_dir / FOLDER, split=split)
     return cache
 
 

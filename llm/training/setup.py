@@ -10,6 +10,7 @@ from typing import get_args
 import torch
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
+from llm.data.split import SplitText
 from llm.data.token_cache import TokenCache
 from llm.data.whole_text import Corpus, WholeText
 from llm.model import Transformer
@@ -35,7 +36,7 @@ def start_run(
     model_config: ModelConfig,
     training_config: TrainingConfig,
     tokenizer_kind: str,
-    text: str | TokenCache,
+    text: str | SplitText | TokenCache,
     text_name: str,
     checkpoints_dir: Path | str = "checkpoints",
     d_vocab_requested: int | None = None,
@@ -151,7 +152,7 @@ def start_again(path: Path | str, checkpoints_dir: Path | str) -> Trainer:
         config.model,
         dataclasses.replace(config.training, max_disk_mb=1),
         kind,
-        corpus if isinstance(corpus, TokenCache) else corpus.text,
+        corpus if isinstance(corpus, TokenCache) else corpus.whole,
         config.about(str, "text", "name") or "",
         checkpoints_dir,
         # runs of earlier versions lack it; then the size that came out is the best guess

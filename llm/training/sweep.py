@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llm.data.split import Split, SplitText
+from llm.data.token_cache import TokenCache
 from llm.runs.config import RunConfig
 from llm.runs.folder import RunFolder
 from llm.runs.status import ACTIVE
@@ -191,12 +193,21 @@ def _mean_and_deviation(values: Sequence[float]) -> tuple[float | None, float | 
 
 def _is_of(config: RunConfig, new: NewRun) -> bool:
     """Whether a run with the settings of `new` also has its text, tokenizer and implementation."""
-    text = text_sha256(new.text) if isinstance(new.text, str) else new.text.about["content"]
+    text, split = _text_of(new)
     default = REGISTRY[new.tokenizer_kind].default_d_vocab
     recorded = (
         config.about(str, "text", "sha256"),
+        config.about(dict, "text", "split") or dataclasses.asdict(Split()),
         config.about(str, "tokenizer", "kind"),
         config.about(int, "tokenizer", "d_vocab_requested") or default,
         config.about(str, "implementation"),
     )
-    return recorded == (text, new.tokenizer_kind, new.d_vocab_requested or default, new.implementation)
+    return recorded == (text, split, new.tokenizer_kind, new.d_vocab_requested or default, new.implementation)
+
+
+def _text_of(new: NewRun) -> tuple[str, dict[str, Any]]:
+    """The hash of the text that a run will be trained on, and how it is split, as config.json records them."""
+    if isinstance(new.text, TokenCache):
+        return new.text.about["content"], new.text.about.get("split") or dataclasses.asdict(Split())
+    whole = SplitText.by_characters(new.text) if isinstance(new.text, str) else new.text
+    return text_sha256(whole.text), dataclasses.asdict(whole.split)

@@ -37,10 +37,12 @@ def test_what_is_taken_is_printed_and_written(capsys):
 
 def test_files_of_several_kinds_are_one_text_to_train_on():
     files = ["foxes.txt", "paper.pdf", "table.csv"]
-    assert main(["train", *TINY, "--tokenizer", "char", "--column", "story", "--data", *files]) == 0
+    split = ["--validation-fraction", "0.2", "--test-fraction", "0.1"]
+    assert main(["train", *TINY, "--tokenizer", "char", "--column", "story", *split, "--data", *files]) == 0
     run = list_runs("checkpoints")[0].path
     config = RunFolder(run).config()
     assert (run / "text.txt").read_text() == f"{ENGLISH}\n\n{HEN}\n\n{HEN}\n\n{FOX}"
+    assert config.about(int, "text", "validation_characters") == pytest.approx(0.2 * len(ENGLISH), rel=0.1)
     assert config.about(str, "text", "name") == "foxes.txt and 2 more files"
 
 
@@ -50,6 +52,8 @@ def test_files_of_several_kinds_are_one_text_to_train_on():
         (["text"], "llm text needs the files to read"),
         (["text", "none.pdf"], "There is no file none.pdf"),
         (["train", "--data", "table.csv", "--column", "title"], "it has id, label, story"),
+        (["train", "--test-fraction", "0.5"], "test_fraction must be from 0 to 0.4, got 0.5"),
+        (["train", "--split-by", "file", "--data", "foxes.txt"], "split_by=file needs at least 3 files"),
         (["train", "--data", "foxes.txt", "--column", "title"], "column must be left out unless a file is a table"),
     ],
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from llm.data import Parts, TextData, decode_text, read_text, split_text, train_tokenizer
 from llm.data.passages import Passages
+from llm.runs.corpus import WITHOUT_TEST
 from llm.tokenizers import build_tokenizer
 from llm.tokenizers.char import CharTokenizer
 
@@ -100,7 +101,7 @@ def test_the_parts_of_a_split_are_the_text_cut_at_90_and_95_percent(text):
 @given(st.text(st.sampled_from("ab \n"), max_size=700))
 def test_without_a_test_part_training_is_the_same_and_the_rest_is_for_validation(text):
     """As runs had it before there was a test part: they are resumed with it."""
-    train, validation, test = split_text(text, with_test=False)
+    train, validation, test = split_text(text, WITHOUT_TEST)
     assert (train, validation + test, test) == (split_text(text).train, text[len(train) :], "")
 
 

@@ -17,13 +17,13 @@ TEXT = "".join(
 )
 
 
-def make(folder: Path, texts: list[str], kind: str = "char", d_vocab: int | None = None) -> TokenCache:
+def make(folder: Path, texts: list[str], kind: str = "char", d_vocab: int | None = None, **more) -> TokenCache:
     """The token cache of files with these texts."""
     files = [folder / f"{number}.txt" for number in range(len(texts))]
     for file, text in zip(files, texts, strict=True):
         if not file.exists():
             file.write_text(text, encoding="utf-8", newline="")
-    return token_cache(files, kind, d_vocab, folder / "checkpoints" / "tokens", PIECE)
+    return token_cache(files, kind, d_vocab, folder / "checkpoints" / "tokens", PIECE, **more)
 
 
 def in_this_process(patch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from run_folders import change_config
 from llm.background import generations, novelty
 from llm.checkpoints import RunFolder
 from llm.config import SamplingConfig
-from llm.data.text import split_text
+from llm.data import split_text
 
 
 def write(path: Path, tokens: int = 30) -> generations.Generation:

@@ -37,5 +37,15 @@ def test_the_form_says_what_is_taken_of_each_file(home):
     assert [row["Read as"] for row in rows] == ["table (csv), column story", "web page", "text"]
     assert [row["Documents"] for row in rows] == [2, 1, 1]
     assert rows[1]["Left out"] == "1 script; 1 page title" and rows[1]["Begins"] == HEN
+    box(app, "Held out by `split_by`").select("file").run()
+    assert any("c.txt" not in caption.value and "for testing" in caption.value for caption in app.caption)
+    box(app, "Held out by :orange-badge[changed] `split_by`").select("document").run()
+    assert not app.exception and not app.error
     box(app, "Column with the text").select("label").run()
     assert app.dataframe[0].value["Read as"][0] == "table (csv), column label" and not app.exception
+
+
+def test_one_file_cannot_be_split_by_files_and_the_form_says_so(home):
+    app = open_page("train", new="1")
+    box(app, "Held out by `split_by`").select("file").run()
+    assert any("split_by=file needs at least 3 files" in text.value for text in app.text) and not app.exception

@@ -122,7 +122,7 @@ def test_a_character_that_the_tokenizer_does_not_know_is_named(tmp_path, capsys)
 def test_a_run_from_before_the_test_part_has_none(path, tmp_path):
     run = load_run(path)
     config = json.loads((path / "config.json").read_text())
-    del config["text"]["test_characters"]
+    del config["text"]["test_characters"], config["text"]["split"]
     before = (path / "config.json").read_bytes()
     (path / "config.json").write_text(json.dumps(config))
     try:

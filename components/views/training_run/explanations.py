@@ -74,13 +74,13 @@ EXPECTED = Explanation(
 
 VALIDATION = Explanation(
     "Validation",
-    "The 5% of the text after the training part. The model does not learn from it; its tokenizer learns only which "
-    "characters occur in it. If training loss keeps falling and validation loss does not, the model overfits. Every "
+    "A part of the text, usually 5%. The model does not learn from it; its tokenizer learns only which characters "
+    "occur in it. If training loss keeps falling and validation loss does not, the model overfits. Every "
     "point of the curve is measured on the same passages of about 512 characters, evenly spaced, whatever the "
     "tokenizer; the figure at the end of a run on all of that text. ± is the standard error: about two times in "
     "three, the loss on an unlimited amount of such text would be within it. The weights with the lowest validation "
-    "loss are kept as the best. The last 5% are the test part, used neither to train nor to choose weights. In older "
-    "runs validation is the last tenth, measured on windows of n_ctx tokens.",
+    "loss are kept as the best. The test part, usually the last 5%, is used neither to train nor to choose weights. "
+    "In older runs validation is the last tenth, measured on windows of n_ctx tokens.",
     r"\text{SE} = \frac{1}{\sum x} \sqrt{\tfrac{n}{n - 1} \textstyle\sum (y - \text{loss} \cdot x)^2}, "
     r"\quad \text{a passage has } y \text{ nats in } x \text{ tokens}",
     (evaluate, ratio, Passages),

@@ -29,7 +29,7 @@ def figures(folder: RunFolder, config: RunConfig, state: str) -> None:
         has_test = config.about(int, "text", "test_characters") and folder.has("final")
         measure = has_test and st.toggle(
             "Measure the test part", key=Session.TRAIN_TEST.of(folder.id),
-            help="The last 5% of the text, used neither to train nor to choose the best weights",
+            help="The part of the text used neither to train nor to choose the best weights",
         )  # fmt: skip
     if measure:
         _show_test(folder)

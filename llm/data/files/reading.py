@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llm.data.files import tables
 from llm.data.files.process import read_in_process
-from llm.data.files.text_file import TextFile, UnreadableFileError
+from llm.data.files.text_file import AS_IT_IS, TextFile, UnreadableFileError
 from llm.data.text import decode_text, read_text, require_characters, require_file
 
 MARKUP = (".html", ".htm", ".xhtml")
@@ -74,4 +74,4 @@ def _as_it_is(path: Path) -> TextFile:
     for signature, what in NO_TEXT.items():
         if beginning.startswith(signature):
             raise UnreadableFileError(f"{path.name} is {what}")
-    return TextFile(path.name, "text", (read_text(path),))
+    return TextFile(path.name, AS_IT_IS, (read_text(path),))

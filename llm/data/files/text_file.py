@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+AS_IT_IS = "text"  # the kind of a file that is taken as it is
 FIRST_CHARACTERS = 280  # of a text, that a preview shows
 
 
