@@ -77,6 +77,7 @@ def conditions() -> dict[str, object]:
     return {
         **asdict(compute.run(current_conditions, torch.device("cpu"), choose_precision("auto", torch.device("cpu")))),
         "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "load": os.getloadavg()[0],
         "peers": {package: version(package) for package in PEERS},
         "commit": commit.stdout.strip(),
@@ -104,6 +105,9 @@ def main() -> None:
             row = compute.run(ROWS[name])
         except FileNotFoundError as error:
             print(f"{name:28} skipped: {error.filename} does not exist")
+            continue
+        except ValueError as error:  # there is no such device
+            print(f"{name:28} skipped: {error}")
             continue
         result = compute.run(measure, name, row, arguments.repeats)  # in the thread that trains, with its allocator
         figures = {"ratio": result.ratio, "peer_name": row.peer_name, "bar": row.bar, "parameters": row.parameters}

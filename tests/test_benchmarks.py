@@ -1,6 +1,7 @@
 """Each row of the benchmarks can be built, and compares models of the same size."""
 
 import pytest
+import torch
 
 from benchmarks.__main__ import ROWS, measure
 from benchmarks.rows import Row
@@ -9,7 +10,7 @@ from benchmarks.tokenizing import TEXT
 WITH_PEER = ("time-", "training-", "generation-", "batch-small-", "batch-medium-")
 
 
-@pytest.mark.parametrize("name", [name for name in ROWS if not name.startswith("bpe")])
+@pytest.mark.parametrize("name", [name for name in ROWS if not name.startswith(("bpe", "gpu"))])
 def test_a_row_compares_models_of_the_same_size(name):
     row = ROWS[name]()
     assert row.bar > 0 and row.peer_name
@@ -17,6 +18,15 @@ def test_a_row_compares_models_of_the_same_size(name):
     if row.parameters is not None:
         ours, peer = row.parameters
         assert ours == pytest.approx(peer, rel=0.02)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, on which the rows can be measured")
+def test_without_a_gpu_its_rows_say_so():
+    names = [name for name in ROWS if name.startswith("gpu")]
+    assert len(names) == 6
+    for name in names:
+        with pytest.raises(ValueError, match="device='cuda' is not possible"):
+            ROWS[name]()
 
 
 @pytest.mark.skipif(not TEXT.exists(), reason="the rows of BPE need a text that is not part of the project")
