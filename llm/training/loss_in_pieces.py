@@ -12,11 +12,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from llm.costs.activations import MOST_LOGITS
+from llm.costs.activations import MOST_LOGITS, in_pieces
 from llm.loss import next_token_loss, next_token_loss_in_pieces
 from llm.model import Transformer
 
 Forward = Callable[[Tensor], Tensor]  # of a model, or what stands for it: compiled, or with others'
+Loss = Callable[[Forward, Tensor, Tensor], Tensor]  # of a forward pass, inputs and targets
+
+
+def choose_loss(model: Transformer, batch_size: int) -> Loss:
+    """How the loss of batches of so many windows is computed."""
+    return LossInPieces(model) if in_pieces(model.config, batch_size) else loss_of_logits
 
 
 def loss_of_logits(

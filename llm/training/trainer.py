@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from llm.config import TrainingConfig
-from llm.costs.activations import in_pieces
 from llm.data import TextData
+from llm.data.batches import Batches
 from llm.layers.attention import set_attend
 from llm.model import Transformer
 from llm.runs.folder import RunFolder
@@ -34,7 +34,7 @@ from llm.training.divergence import TrainingDiverged, all_finite, divergence_mes
 from llm.training.evaluators import Evaluator, standard_evaluators, take_measures
 from llm.training.gradient_checkpointing import recompute_blocks
 from llm.training.gradients import gradient_norms, parameters_by_layer
-from llm.training.loss_in_pieces import LossInPieces, loss_of_logits
+from llm.training.loss_in_pieces import choose_loss
 from llm.training.metrics import StepMetrics
 from llm.training.optimizers.build import build_optimizers, set_learning_rate
 from llm.training.schedule import learning_rate, learning_rate_multiplier
@@ -75,13 +75,14 @@ class Trainer(Iterator[StepMetrics]):
         self.config = config = config.for_model(model.config)
         self.folder = folder
         self.processes = processes = processes or Processes()
-        self.windows = processes.part_of(config.batch_size)  # of each batch
+        windows = processes.part_of(config.batch_size)  # of each batch
+        self.batches = Batches(data, windows, config.seed, self.device, processes.rank, processes.count)
         if evaluators is None:
             evaluators, final_evaluators = standard_evaluators(tokenizer, data, config, self.autocast, processes)
         self.evaluators, self.final_evaluators = evaluators, final_evaluators
         if config.gradient_checkpointing:
             recompute_blocks(model)
-        self.loss = LossInPieces(model) if in_pieces(model.config, self.windows) else loss_of_logits
+        self.loss = choose_loss(model, windows)
         processes.place(model, self.device, config.sharding)
         self.forward = processes.data_parallel(torch.compile(model) if config.compile else model)
         self.optimizers = build_optimizers(model, config)
@@ -124,8 +125,7 @@ class Trainer(Iterator[StepMetrics]):
         self._check_finite(loss=measured[0], grad_norm=measured[1])
         if config.grad_clip > 0:
             nn.utils.clip_grads_with_norm_(self.model.parameters(), config.grad_clip, grad_norm)
-        multiplier = learning_rate_multiplier(self.step + 1, config)
-        self._update_weights(multiplier)
+        self._update_weights(learning_rate_multiplier(self.step + 1, config))
         self.step += 1
 
         seconds = time.perf_counter() - started
@@ -223,12 +223,12 @@ class Trainer(Iterator[StepMetrics]):
         batches = range(self.step * config.accumulation, (self.step + 1) * config.accumulation)
         with self.random_state.used(processes.rank, processes.count):
             for batch in batches:
-                part = batch * processes.count + processes.rank  # each process reads the windows after those before it
-                inputs, targets = self.data.batch(self.windows, part, config.seed, self.device)  # [batch, pos]
+                inputs, targets = self.batches.take(batch)  # [batch, pos]
                 processes.average_in_backward(self.forward, batch == batches[-1])
                 with self.autocast():
                     part_loss = self.loss(self.forward, inputs, targets) / config.accumulation
                 self.scaler.scale(part_loss).backward()
+                self.batches.prepare(batch + 1)
                 loss += part_loss.detach()
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)  # type: ignore[arg-type]  # it reads param_groups only

@@ -11,6 +11,7 @@ import pytest
 import torch
 from run_folders import rows_without_times
 from tiny_training import TEXT, TRAINING, start
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from llm.data import split_text
 from llm.training.baselines import measure_baselines
@@ -19,6 +20,8 @@ from llm.training.evaluators import sample_prompts
 from llm.training.setup import resume_run
 from llm.training.trainer import Trainer
 from llm.world import SKILLS, generate
+
+aten = torch.ops.aten
 
 
 def test_each_next_is_one_step_and_yields_its_metrics(finished):
@@ -186,3 +189,27 @@ def test_skills_are_asked_densely_early_and_sparsely_late(tmp_path):
 def test_on_another_text_nothing_is_said_of_the_world(finished):
     _, metrics = finished
     assert {(m.well_formed, m.skills) for m in metrics} == {(None, None)}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_step_reads_numbers_from_the_device_once(optimizer, tmp_path):
+    """Each reading waits for a GPU: loss and norms are read together (`tolist`), and nothing by itself."""
+    trainer = start(tmp_path, dataclasses.replace(TRAINING, optimizer=optimizer, accumulation=2, eval_every=100))
+    next(trainer)
+    next(trainer)  # the next one has no snapshot
+    with Reads() as reads:
+        next(trainer)
+    assert reads.found == []
+
+
+class Reads(TorchDispatchMode):
+    """Notes the operators whose result Python must wait for."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function.overloadpacket in (aten._local_scalar_dense, aten.nonzero, aten.equal, aten.is_nonzero):
+            self.found.append(function)
+        return function(*args, **(kwargs or {}))
