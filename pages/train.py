@@ -46,14 +46,15 @@ def new_run() -> None:
     """Show the form and its Start button, and above them any run that is training."""
     under_way = trainings.active()
     earlier = {run.id: run.label for run in list_runs(folders.checkpoints())}
-    if earlier:
-        select_box("Earlier runs", earlier, Session.TRAIN_EARLIER, on_change=open_earlier,
-                   placeholder="Open an earlier run", label_visibility="collapsed")  # fmt: skip
-    if under_way:
-        st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
-        st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
-        rerun_after(under_way[0].id)
-    show_queue(None)
+    with st.container():  # one element, whatever is in it: a panel below whose position changes would close
+        if earlier:
+            select_box("Earlier runs", earlier, Session.TRAIN_EARLIER, on_change=open_earlier,
+                       placeholder="Open an earlier run", label_visibility="collapsed")  # fmt: skip
+        if under_way:
+            st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
+            st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
+            rerun_after(under_way[0].id)
+        show_queue(None)
     ready = st.container()  # placed above the form, to be visible at once, but filled in after it
     try:
         chosen = choose_run()
@@ -102,16 +103,17 @@ def show_run(folder: RunFolder) -> None:
         f"{config.about(str, 'tokenizer', 'kind') or 'unknown'} tokenizer of {config.model.d_vocab:,} tokens\n"
         f"Reads {config.about(str, 'text', 'name') or 'a text without a name'}{length}\n{text_limits(config)}".rstrip()
     )
-    if (origin := branched(config)) is not None:
-        show_origin(origin)
-    for resume in resumes(config):
-        st.text(f"Resumed at step {resume.step:,} under other conditions, so from there on not bit for bit as without "
-                f"the pause: {'; '.join(resume.changes)}")  # fmt: skip
     here, (state, _) = trainings.get(folder.id), trainings.state_of(folder)
-    controls(folder, here, state)
-    show_queue(folder.id)
-    branch_section(folder, config, state)
-    tree_section(folder.id)
+    with st.container():  # one element, whatever is in it: a panel below whose position changes would close
+        if (origin := branched(config)) is not None:
+            show_origin(origin)
+        for resume in resumes(config):
+            st.text(f"Resumed at step {resume.step:,} under other conditions, so from there on not bit for bit as "
+                    f"without the pause: {'; '.join(resume.changes)}")  # fmt: skip
+        controls(folder, here, state)
+        show_queue(folder.id)
+        branch_section(folder, config, state)
+        tree_section(folder.id)
     figures(folder, config, state)
     view_sections("train", WholeRun(folder.id))
 

@@ -5,10 +5,11 @@ import re
 
 import pytest
 import torch
-from app_pages import HEN, never_ask, open_page, texts, tiny_run, unpack, view_response
+from app_pages import HEN, SOON, never_ask, open_page, texts, tiny_run, training_run, unpack, view_response
 
 from components.shared.selection import Selection
 from components.views.code.training_code import open_training_code
+from llm.background import trainings
 from llm.checkpoints import RunFolder, load_run
 from llm.loss import next_token_loss
 from llm.trace.sessions import open_session
@@ -61,6 +62,32 @@ def test_a_views_script_is_given_other_addresses_once_the_end_has_moved(path):
     train_on(path)
     assert selection.address("inside/lens") != address
     assert selection.at(3).address("inside/lens") == at_a_step
+
+
+@pytest.mark.parametrize("query", ["run", "new"])
+def test_what_is_below_a_runs_controls_keeps_its_position_when_the_run_ends(home, query):
+    """The browser closes a panel whose position in the page has changed."""
+    run = training_run(home)
+    assert run.wait("running", timeout=SOON)
+
+    def positions(app):
+        """Of the blocks at the top of the page that hold panels, by the label of their first."""
+        blocks = app.main.children.items()
+        found = {panels[0].label: at for at, block in blocks if (panels := panels_of(block))}
+        return {label: at for label, at in found.items() if label not in ("Continue or branch", "Tree of branches")}
+
+    app = open_page("train", **{query: run.id})
+    before = positions(app)
+    assert before
+    trainings.stop_all(SOON)
+    after = positions(app.run())
+    assert {label.replace(" so far", ""): at for label, at in before.items()} == after
+
+
+def panels_of(block):
+    if block.type == "expander":
+        return [block]
+    return [panel for child in getattr(block, "children", {}).values() for panel in panels_of(child)]
 
 
 def test_an_embedding_map_has_the_axes_of_the_newest_weights(path):
