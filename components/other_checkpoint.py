@@ -31,7 +31,7 @@ def beside(text: Generation) -> None:
     made = generations.find_or_start(folder.path, chosen, text.prompt, text.config, {})
     for column, shown, key in ((left, text, "left"), (right, made, "right")):
         with column:
-            st.caption("The end of the run" if shown.step is None else f"Step {shown.step:,}")
+            st.caption("The end of the run" if shown.asked_step is None else f"Step {shown.asked_step:,}")
             writing(shown, False, Session.GENERATE_BESIDE.of(key))
 
 

@@ -90,7 +90,11 @@ function names(named, attributes, shift) {
   const { height, top, bottom } = SIZE;
   named.sort(([first], [second]) => first - second);
   const baselines = spreadNames(named.map(([end]) => end + shift), top + 4, NAME_HEIGHT);
-  const below = Math.max(0, (baselines.at(-1) ?? 0) - (height - bottom));
+  let lowest = height - bottom;
+  for (let index = baselines.length - 1; index >= 0; index -= 1) { // those above move up only as far as they must
+    baselines[index] = Math.min(baselines[index], lowest);
+    lowest = baselines[index] - NAME_HEIGHT;
+  }
   return baselines.map((baseline, index) =>
-    shape("text", { ...attributes, y: baseline - below, class: "llm-lines-name" }, named[index][1]));
+    shape("text", { ...attributes, y: baseline, class: "llm-lines-name" }, named[index][1]));
 }

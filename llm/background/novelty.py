@@ -9,23 +9,30 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from llm.background.generations import Generation, get
-from llm.data.matches import Matches, controls, copied_from, matches
+from llm.background.opened import open_run
+from llm.data.matches import KNOWN, Matches, controls, copied_from, matches
 from llm.data.suffix_array import IndexedText
 from llm.runs.corpus import run_corpus
+from llm.runs.folder import RunFolder
 from llm.runs.loading import Run
 from llm.runtime import compute
 from llm.runtime.files import error_text
 from llm.runtime.process import process_wide
 from llm.runtime.regular_files import is_regular
 from llm.runtime.result_cache import ResultCache
+from llm.sampling import stream
 
 LARGEST = 5_000_000  # characters of a training text: sorting these takes about ten seconds and 300 MB
 KEPT = 16  # searches in the registry
+SNAPSHOTS = 12  # of a run, at most, whose texts are searched
+SAMPLED = 200  # tokens of each of these, at most
 
 _indexes: ResultCache[IndexedText] = ResultCache(2)
 _log = logging.getLogger(__name__)
@@ -51,12 +58,15 @@ class Search:
         self.progress = 0.0  # of sorting, from 0 to 1
         self.message = ""
         self.found: Found | None = None
+        self.through: list[tuple[int, float, float, float]] = []  # steps, with what is copied, recombined and new then
         self.thread = threading.Thread(target=self._run, name=f"novelty-{generation.id}", daemon=True)
 
     def _run(self) -> None:
         try:
             self.generation.thread.join()
             self.found = self._find()
+            for point in through_training(self.generation, self.found):
+                self.through.append(point)
             self.state = "finished"
         except (ValueError, OSError) as error:  # no text, a damaged one, or a large one
             self.message = error_text(error)
@@ -85,6 +95,21 @@ class Search:
                 index: IndexedText = end.value
                 return index
             yield self.progress
+
+
+def through_training(generation: Generation, found: Found) -> Iterator[tuple[int, float, float, float]]:
+    """Of snapshots of its run: the step, and the shares that are copied, recombined and new of what it writes.
+
+    With the prompt, settings and seed of this text; its evenly spaced snapshots, the first and the last among them.
+    """
+    config = replace(generation.config, max_new_tokens=min(SAMPLED, generation.config.max_new_tokens))
+    steps = RunFolder(generation.path).snapshots()
+    for index in sorted({*np.linspace(0, len(steps) - 1, SNAPSHOTS).round().astype(int).tolist()} if steps else ()):
+        run = open_run(generation.path, steps[index])
+        tokens = compute.iterate(stream(run.model, run.tokenizer, generation.prompt, config))
+        searched = compute.finish(matches.steps("".join(token.text for token in tokens), found.training))
+        copied, known = searched.share(found.copied_from), searched.share(KNOWN)
+        yield steps[index], copied, known - copied, 1 - known
 
 
 def _texts(run: Run) -> tuple[str, str]:

@@ -159,6 +159,12 @@ def test_a_run_trains_pauses_steps_resumes_survives_a_refresh_and_writes(page, s
     match = page.locator(".llm-novelty-passage mark").first
     expect(match).to_contain_text(part.inner_text(), use_inner_text=True)
     assert match.inner_text() in (server.home / "checkpoints" / run / "text.txt").read_text("utf-8")
+    through = page.locator(".llm-novelty-through svg")
+    expect(through.locator(".llm-lines-name")).to_have_count(3)
+    expect(page.locator(".llm-novelty-status")).to_be_hidden()  # all snapshots are written
+    plot = through.bounding_box()
+    for name in through.locator(".llm-lines-name").all():
+        assert name.bounding_box()["y"] >= plot["y"]  # also of a line at the top
     assert_accessible_and_fitting(page, "novelty", ".llm-novelty")
 
 

@@ -11,9 +11,11 @@ from asked_routes import answer, ask
 from run_folders import change_config
 
 from llm.background import generations, novelty
-from llm.checkpoints import RunFolder
+from llm.checkpoints import RunFolder, load_run
 from llm.config import SamplingConfig
 from llm.data import split_text
+from llm.data.matches import KNOWN, matches
+from llm.sampling import generate
 
 
 def write(path: Path, tokens: int = 30) -> generations.Generation:
@@ -64,6 +66,23 @@ def test_the_answer_marks_the_whole_text_and_shows_where_each_part_stands(home):
         assert shown["count"] == sum(train.startswith(shown["match"], place) for place in range(len(train)))
         for before, after in shown["passages"]:
             assert before + shown["match"] + after in train
+
+
+def test_the_shares_are_followed_through_the_snapshots(home):
+    path = tiny_run(home)
+    generation = write(path)
+    search = searched(generation)
+    steps, *shares = get(generation)["through"]
+    assert steps == RunFolder(path).snapshots() and steps[0] == 0
+    assert [sum(point) for point in zip(*shares, strict=True)] == pytest.approx([1] * len(steps))
+    last = search.through[-1]  # the weights that wrote the text, with its seed
+    copied, known = (search.found.matches.share(least) for least in (search.found.copied_from, KNOWN))
+    assert last == (generation.step, copied, known - copied, 1 - known)
+    for step, *point in search.through:
+        run = load_run(path, step)
+        text = generate(run.model, run.tokenizer, "The hen", generation.config).removeprefix("The hen")
+        known = matches(text, search.found.training).share(KNOWN)
+        assert point == [pytest.approx(point[0]), pytest.approx(known - point[0]), pytest.approx(1 - known)]
 
 
 def test_held_out_text_of_a_repeated_text_is_found_word_for_word(home):

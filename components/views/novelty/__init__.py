@@ -35,6 +35,7 @@ def progress(request: Request) -> JSONResponse:
             "progress": asked.progress,
             "message": asked.message,
             "found": _described(asked.found) if asked.found else None,
+            "through": list(zip(*asked.through, strict=True)),
         }
     )
 

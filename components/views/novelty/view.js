@@ -57,7 +57,8 @@ class Novelty {
     this.status.setAttribute("role", "status");
     this.body = element("div", "llm-novelty-body");
     this.card = element("div", "llm-novelty-card");
-    root.append(this.status, this.body);
+    this.through = element("div", "llm-novelty-through");
+    root.append(this.status, this.body, this.through);
     this.halt = poll(() => this.ask());
   }
 
@@ -70,10 +71,12 @@ class Novelty {
       return 3000;
     }
     if (answer.found) {
-      this.say("");
-      this.show(answer.found);
+      if (!this.root.dataset.drawn) this.show(answer.found);
       this.root.dataset.drawn = "novelty";
-      return NEVER;
+      this.follow(answer.through);
+      const ended = answer.state === "finished" || answer.state === "failed";
+      this.say(ended ? answer.message : "Writing this text with the snapshots of the run …", answer.state === "failed");
+      return ended ? NEVER : 800;
     }
     const sorting = `Sorting the training text, once for all that is written with it: ${percent(answer.progress)} …`;
     this.say(answer.message || WORDS[answer.state] || sorting, answer.state === "failed");
@@ -117,6 +120,20 @@ class Novelty {
     }
     this.card.replaceChildren(element("p", "llm-novelty-hint", "Click a part of the text to see where it stands in the training text."));
     this.body.replaceChildren(legend(found), chart, text, this.card);
+  }
+
+  /**
+   * The text as each snapshot writes it.
+   *
+   * @param {[steps: number[], copied: number[], recombined: number[], made: number[]] | []} through
+   */
+  follow([steps, copied, recombined, made]) {
+    if (!steps || steps.length < 2) return;
+    this.through.replaceChildren(
+      lineChart("The same prompt and seed through training: share of the text", steps,
+        [["copied", copied, "chosen"], ["recombined", recombined, "loss"], ["new", made, "control"]],
+        { least: 1, room: 120 }),
+      element("p", "llm-novelty-note", "One text a snapshot: a share of a few percent may be chance."));
   }
 
   /**

@@ -113,7 +113,10 @@ function fork(code, act) {
 /** @param {Stage} stage */
 function columnTitle(stage) {
   const title = heading("col", stage.name);
-  if (stage.value) title.append(element("code", "llm-writing-setting", `${stage.filter} ${stage.value}`));
+  if (stage.value) {
+    title.title = stage.filter;
+    title.append(element("span", "llm-writing-setting", stage.value));
+  }
   return title;
 }
 
