@@ -6,7 +6,7 @@ import streamlit as st
 
 from components.shared import prediction, states
 from components.shared.controls import choose_one
-from components.shared.selection import choose_prompt, choose_selection
+from components.shared.selection import choose_prompt, choose_selection, first_words
 from components.shared.session import Address, Session, forget
 from components.shared.view import Subject, show
 from components.views import views
@@ -16,14 +16,16 @@ def view_page(name: str, title: str, introduction: str) -> None:
     """Show the page `name`: choose run, step and text, and one of the page's views."""
     st.title(title)
     st.markdown(introduction)
-    selection = choose_selection(title, choose_prompt)
-    if selection is None:
-        return
+    above = st.container()  # what the page asks for here depends on the view
     known = views(name)
     chosen = choose_one(
         name, Address.VIEW, "View", {view: known[view].label for view in known}, next(iter(known)),
         label_visibility="collapsed", on_change=forget, args=(Address.LOCKED,),  # means something in one view only
     )  # fmt: skip
+    with above:
+        selection = choose_selection(title, choose_prompt if known[chosen].reads_prompt else first_words)
+    if selection is None:
+        return
     try:
         show(known[chosen], selection)
     except (ValueError, OSError) as error:

@@ -171,6 +171,11 @@ def one_layer_runs(except_for: str) -> dict[str, str]:
     return labels
 
 
+def first_words(run: Run, selection: Selection) -> Selection:
+    """The run's own first words, for a view that needs no text."""
+    return replace(selection, tokens=tuple(run.tokenizer.encode(opening(run))[: run.config.n_ctx] or [0]))
+
+
 def choose_prompt(run: Run, selection: Selection) -> Selection | None:
     """Choose the text that the model reads; tokens predicted by the model can be appended one by one."""
     forget_grown = partial(forget, Address.GROWN)

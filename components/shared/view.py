@@ -74,6 +74,7 @@ class View:
     routes: Mapping[str, Callable[[Any, Query], Any]]  # bytes are sent as they are, everything else as JSON
     table: Callable[[Any, Query], Table]
     sources: Callable[[Any, Query], Mapping[str, Any]]  # contents that replace data's "sources" in an exported page
+    reads_prompt: bool = True  # whether it shows what the model makes of a typed text; if not, the page asks for none
 
     @property
     def key(self) -> str:

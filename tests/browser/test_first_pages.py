@@ -78,9 +78,9 @@ def test_one_press_on_the_home_page_trains_a_model_that_writes(page, server):
     reach(page, 3)
     expect(page.locator(".llm-live-sample").first).to_contain_text("untrained")
     expect(page.locator(".llm-live-chart .annotation-text").first).to_contain_text("uniform")
-    assert page.locator(".llm-live-chart .annotation-text").count() == 4
+    expect(page.locator(".llm-live-chart .annotation-text")).to_have_count(5)  # the baselines and the floor
     stop(page)
-    for width, height in (1440, "400"), (800, "320"), (1440, "400"):  # nothing but the new size has it drawn again
+    for width, height in (1440, "420"), (800, "380"), (1440, "420"):  # nothing but the new size has it drawn again
         page.set_viewport_size({"width": width, "height": 1000})
         expect(page.locator(".llm-live-chart .main-svg").first).to_have_attribute("height", height)
         assert_nothing_overlaps(page)
@@ -88,12 +88,13 @@ def test_one_press_on_the_home_page_trains_a_model_that_writes(page, server):
 
 def assert_nothing_overlaps(page: Page) -> None:
     """The legend is above all labels of lines, and these are one above the other."""
-    labels = sorted(
-        (label.bounding_box() for label in page.locator(".llm-live-chart .annotation-text").all()),
-        key=lambda box: box["y"],
+    boxes = page.evaluate(  # all at once: each drawing makes new elements
+        """[".legend", ".annotation-text"].map((name) => [...document.querySelectorAll(`.llm-live-chart ${name}`)]
+            .map((shape) => shape.getBoundingClientRect()).map(({ top, bottom }) => [top, bottom]))"""
     )
-    legend = page.locator(".llm-live-chart .legend").bounding_box()
-    assert all(upper["y"] + upper["height"] <= lower["y"] for upper, lower in itertools.pairwise([legend, *labels]))
+    (legend,), labels = boxes
+    assert len(labels) == 5
+    assert all(upper[1] <= lower[0] for upper, lower in itertools.pairwise([legend, *sorted(labels)]))
 
 
 @pytest.mark.parametrize("architecture", ["LLaMA", "OLMo"])

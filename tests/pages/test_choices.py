@@ -349,3 +349,22 @@ def test_the_tokenizer_page_keeps_its_choices(home):
     visit_home(app, "tokenizer")
     assert control(app, "select_slider", "Vocabulary size of bpe and sentencepiece").value == 512
     assert box(app, "Compare with the tokenizer of a run").value == FIRST
+
+
+CHOICES = {
+    "tokenizer": ("select_slider", "Vocabulary size of bpe and sentencepiece", 512),
+    "train": ("button_group", "Tokenizer", "char"),
+    "generate": ("number_input", "`temperature`", 0.1),
+    "inside": ("button_group", "View", "residual"),
+}
+
+
+@pytest.mark.parametrize("page", CHOICES)
+def test_what_one_person_chooses_is_not_another_persons(home, page):
+    run_named(home, FIRST)
+    kind, label, value = CHOICES[page]
+    more = {"new": "1"} if page == "train" else {}
+    app = open_page(page, **more)
+    control(app, kind, label).set_value(value).run()
+    assert not app.exception and control(app, kind, label).value == value
+    assert control(open_page(page, **more), kind, label).value != value

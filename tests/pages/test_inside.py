@@ -73,6 +73,19 @@ def test_without_a_run_the_page_leads_to_training(home):
 QUESTIONS = {"lens": "In the second half", "attribution": "The MLPs", "residual": "It gets shorter"}
 
 
+def test_only_views_that_read_a_text_ask_for_one_and_it_is_kept_meanwhile(home, run):
+    never_ask(home)
+    app = open_page("inside", run=run.name, prompt=HEN, view="lens")
+    view = next(group for group in app.get("button_group") if group.label == "View")
+    assert [box.value for box in app.text_area] == [HEN]
+    for other in "embeddings", "neurons", "patching":
+        view.set_value(other).run()
+        assert not app.exception
+        assert not app.text_area and not [box for box in app.button if box.label == "Append the next token"]
+    view.set_value("residual").run()
+    assert [box.value for box in app.text_area] == [HEN]
+
+
 @pytest.mark.parametrize(("view", "expected"), QUESTIONS.items())
 def test_each_view_asks_first_and_answers_with_what_it_measured(home, run, view, expected):
     app = open_page("inside", run=run.name, view=view, prompt=HEN)

@@ -231,4 +231,5 @@ VIEW = View(
     },
     table=table,
     sources=sources,
+    reads_prompt=False,
 )

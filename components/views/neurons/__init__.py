@@ -224,4 +224,5 @@ VIEW = View(
     },
     table=table,
     sources=sources,
+    reads_prompt=False,
 )

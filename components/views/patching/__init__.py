@@ -287,4 +287,5 @@ VIEW = View(
     routes={"patching": layer_json},
     table=table,
     sources=sources,
+    reads_prompt=False,
 )
