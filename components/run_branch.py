@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from components.shared import folders, forms, states
+from components.shared.run_names import run_name
 from components.shared.session import Address, Session
 from components.views import branches
 from llm.background import trainings
@@ -27,7 +28,7 @@ ABOUT = (
 def show_origin(origin: Branched) -> None:
     """From which run this one was continued, with a link to it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.text(origin.in_words())
+        st.text(origin.in_words(run_name(origin.run)))
         if RUN_ID.fullmatch(origin.run):
             st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: origin.run}),
                       key=Session.TRAIN_PARENT, icon=":material/arrow_upward:", type="tertiary")  # fmt: skip
@@ -88,7 +89,7 @@ def _start_buttons(new: NewBranch) -> None:
             st.button("Add to the queue", icon=":material/playlist_add:", on_click=trainings.enqueue, args=(new,),
                       key=Session.TRAIN_BRANCH_QUEUE)  # fmt: skip
     if others:
-        st.caption(f"Run {others[0].id} is {others[0].state}: one run trains at a time.")
+        st.text(f"{run_name(others[0].id)} is {others[0].state}: one run trains at a time.")
 
 
 def _changes(folder: RunFolder, config: RunConfig, step: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import streamlit as st
 from components.shared import folders, form_values, states
 from components.shared.session import Address, Session, forget
 from components.shared.visitors import only_this_machine
-from llm.checkpoints import RunFolder, RunNotes, RunSummary, delete_run, remove_run, restore_run
+from llm.checkpoints import RunFolder, RunNotes, RunSummary, delete_run, deleted_runs, remove_run, restore_run
 from llm.runs.notes import MAX_NAME, MAX_NOTE
 
 NOT_HERE = "Only on the machine itself can runs be deleted: this server lets others in."
@@ -62,7 +62,8 @@ def undo() -> None:
     run_id = st.session_state.get(Session.RUNS_DELETED)
     if run_id is not None and not (folders.checkpoints() / run_id).exists():  # it may have been imported again
         with st.container(horizontal=True, vertical_alignment="center", border=True):
-            st.text(f"Run {run_id} is deleted.")
+            names = [run.title_and_id for run in deleted_runs(folders.checkpoints()) if run.id == run_id]
+            st.text(f"{names[0] if names else f'Run {run_id}'} is deleted.")
             st.button("Undo", icon=":material/undo:", key=Session.RUNS_UNDO, on_click=_restore, args=(run_id,))
 
 

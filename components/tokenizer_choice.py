@@ -13,6 +13,7 @@ from components.shared.session import Session
 from llm.checkpoints import RunFolder, list_runs
 from llm.data import read_text, split_text, train_tokenizer
 from llm.runs.corpus import tokenizer_text
+from llm.runs.listing import name_of
 from llm.runtime.result_cache import ResultCache
 from llm.tokenizers import DEFAULT_D_VOCAB, REGISTRY, Tokenizer, load_tokenizer, with_a_size
 
@@ -30,7 +31,7 @@ class TokenizerChoice:
     @property
     def title(self) -> str:
         """Its name for people."""
-        return self.name if self.run is None else f"Run {self.name}"
+        return self.name if self.run is None else name_of(self.run)
 
     @property
     def about(self) -> str:

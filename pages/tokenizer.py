@@ -6,6 +6,7 @@ from components.language_table import language_table
 from components.shared import states
 from components.shared.controls import choose_one
 from components.shared.help import explain
+from components.shared.run_names import as_markdown
 from components.shared.session import Address, Session
 from components.shared.text_box import text_box
 from components.tokenizer_choice import TokenizerChoice, choose_tokenizers
@@ -50,7 +51,7 @@ def choose_text() -> str:
 def choose_tokenizer(label: str) -> TokenizerChoice:
     """Choose one of the tokenizers that the page can open."""
     choices = choose_tokenizers()
-    titles = {name: choice.title for name, choice in choices.items()}
+    titles = {name: as_markdown(choice.title) for name, choice in choices.items()}
     return choices[choose_one("tokenizer", Address.TOKENIZER, label, titles, DEFAULT_TOKENIZER)]
 
 
@@ -61,7 +62,7 @@ def show_comparison() -> None:
     for start in range(0, len(choices), 2):
         for column, choice in zip(st.columns(2), choices[start : start + 2], strict=False):
             with column, st.container(border=True, height="stretch"):
-                st.subheader(choice.title)
+                st.subheader(as_markdown(choice.title))
                 st.caption(choice.about)
                 try:
                     show_tokens(choice, text)

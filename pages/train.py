@@ -8,6 +8,7 @@ from components.run_form import TITLES, choose_run, costs, show_time
 from components.run_queue import show_queue
 from components.run_sweep import sweep_section
 from components.shared import folders, states
+from components.shared.run_names import run_name
 from components.shared.select_box import picked, select_box
 from components.shared.selection import WholeRun
 from components.shared.session import Address, Session
@@ -17,6 +18,7 @@ from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
 from llm.costs import parameter_count
 from llm.runs.corpus import text_limits
+from llm.runs.labels import model_name
 from llm.runs.origin import branched
 from llm.training.new_run import NewRun
 from llm.training.resumes import resumes
@@ -51,8 +53,9 @@ def new_run() -> None:
             select_box("Earlier runs", earlier, Session.TRAIN_EARLIER, on_change=open_earlier,
                        placeholder="Open an earlier run", label_visibility="collapsed")  # fmt: skip
         if under_way:
-            st.info(f"Run {under_way[0].id} is {under_way[0].state}: one run trains at a time.", icon=":material/info:")
-            st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
+            with st.container(border=True, horizontal=True, vertical_alignment="center"):
+                st.text(f"{run_name(under_way[0].id)} is {under_way[0].state}: one run trains at a time.")
+                st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
             rerun_after(under_way[0].id)
         show_queue(None)
     ready = st.container()  # placed above the form, to be visible at once, but filled in after it
@@ -95,11 +98,10 @@ def show_run(folder: RunFolder) -> None:
     """One run: what its folder says of it (as plain text, since it may be markup), its controls, charts and views."""
     config = folder.config()
     st.session_state[Session.LAST_RUN] = folder.id
-    name = " ".join(part for part in (config.about(str, "architecture"), config.about(str, "size")) if part)
     length = f": {characters:,} characters" if (characters := config.about(int, "text", "characters")) else ""
     given = f"{folder.notes().name}\n".lstrip()
     st.text(
-        f"{given}{name or 'custom model'} with {parameter_count(config.model).total:,} parameters · run {folder.id} · "
+        f"{given}{model_name(config)} with {parameter_count(config.model).total:,} parameters · run {folder.id} · "
         f"{config.about(str, 'tokenizer', 'kind') or 'unknown'} tokenizer of {config.model.d_vocab:,} tokens\n"
         f"Reads {config.about(str, 'text', 'name') or 'a text without a name'}{length}\n{text_limits(config)}".rstrip()
     )

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from components.shared import folders, states
 from components.shared.checkpoint_choice import choose_run, pick_step
 from components.shared.parameters import int_param, parse_natural
+from components.shared.run_names import run_name
 from components.shared.session import Address, Session, forget
 from components.shared.text_box import text_box
 from components.shared.texts import MAX_TOKENS, opening, token_texts
@@ -57,7 +58,7 @@ class Selection:
 
     def title(self, what: str) -> str:
         """The title of a picture of `what`, with the run and the step."""
-        return f"{what} · run {self.run_id} · step {self.run().step}"
+        return f"{what} · {run_name(self.run_id)} · step {self.run().step}"
 
     def at(self, step: int | None) -> Selection:
         """The same text at another step."""

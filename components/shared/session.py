@@ -137,6 +137,7 @@ class Session(StrEnum):
     SWEEP_NAME = "sweep-name"
     SWEEP_VALUES = "sweep-values"
     SWEEP_ADD = "sweep-add"
+    SWEEP_RESULTS = "sweep-results"
 
     QUEUE_ADD = "queue-add"
     QUEUE_REMOVE = "queue-remove"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from llm.comparison.run import ComparedRun
 from llm.config import ModelConfig, TrainingConfig, describe
+from llm.runs.listing import name_of
 from llm.runs.origin import branched
 
 ABOUT_RUN: dict[str, tuple[str, Callable[[ComparedRun], Any]]] = {
@@ -67,7 +68,7 @@ def _rows(runs: Sequence[ComparedRun]) -> Iterator[Difference]:
 
 def _origin(run: ComparedRun) -> str | None:
     origin = branched(run.config)
-    return None if origin is None else f"run {origin.run} at step {origin.step:,}"
+    return None if origin is None else f"{name_of(run.summary.path.parent / origin.run)} at step {origin.step:,}"
 
 
 def _commit(run: ComparedRun) -> str | None:

@@ -51,6 +51,11 @@ class RunSummary:
         """The run in a few words: the name that a person gave it, or else its model."""
         return self.notes.name or self.model or self.id
 
+    @property
+    def title_and_id(self) -> str:
+        """The title, and the id, which no other run has."""
+        return f"run {self.id}" if self.title == self.id else f"{self.title} (run {self.id})"
+
 
 def list_runs(checkpoints_dir: Path | str = "checkpoints") -> list[RunSummary]:
     """Every run, newest first; one whose files are damaged is listed too, with the reason.
@@ -69,6 +74,12 @@ def run_summary(path: Path) -> RunSummary | None:
     """The run in this folder; None if there is none (any more)."""
     summary = _summary(path)
     return None if summary is None else labelled([summary])[0]
+
+
+def name_of(path: Path) -> str:
+    """The title and the id of the run in this folder; only the id if there is none (any more)."""
+    summary = _summary(path)
+    return f"run {path.name}" if summary is None else summary.title_and_id
 
 
 def _summary(path: Path) -> RunSummary | None:

@@ -20,9 +20,9 @@ class Branched:
     step: int
     changed: list[tuple[str, Any, Any]]
 
-    def in_words(self) -> str:
-        """One sentence."""
-        return f"Continued from run {self.run} at step {self.step:,}, with {self.changes_in_words()}."
+    def in_words(self, name: str = "") -> str:
+        """One sentence; `name` is what the earlier run is called."""
+        return f"Continued from {name or f'run {self.run}'} at step {self.step:,}, with {self.changes_in_words()}."
 
     def changes_in_words(self) -> str:
         """Such as "steps 900 instead of 450"."""

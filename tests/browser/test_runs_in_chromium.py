@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from app_server import HENS, address, finished_run
+from app_server import HENS, address, assert_accessible_and_fitting, finished_run
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import RunFolder, deleted_runs, list_runs
+from llm.training.branching import NewBranch
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -17,6 +18,12 @@ def click_row(page: Page, index: int) -> None:
     """Click the name of a run in the table, which the browser draws as one picture."""
     table = page.get_by_test_id("stDataFrame").locator(".dvn-scroller")
     table.click(position={"x": 120, "y": HEAD + ROW * (index + 0.5)})
+
+
+def tick_row(page: Page, index: int) -> None:
+    """Tick a run in the table."""
+    table = page.get_by_test_id("stDataFrame").locator(".dvn-scroller")
+    table.click(position={"x": 18, "y": HEAD + ROW * (index + 0.5)})
 
 
 def test_a_run_is_found_named_opened_elsewhere_copied_deleted_and_restored(page: Page, server):
@@ -48,7 +55,7 @@ def test_a_run_is_found_named_opened_elsewhere_copied_deleted_and_restored(page:
     expect(page.get_by_text("2 of 2 runs")).to_be_visible()
     click_row(page, 0)
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_text(f"Run {newer.name} is deleted.")).to_be_visible()
+    expect(page.get_by_text(f"(run {newer.name}) is deleted.")).to_be_visible()
     assert [run.id for run in list_runs(older.parent)] == [older.name]
     page.reload()
     page.get_by_text("Deleted runs: 1").click()
@@ -61,3 +68,22 @@ def test_a_run_is_found_named_opened_elsewhere_copied_deleted_and_restored(page:
     page.get_by_text("All model settings").click()
     expect(page.get_by_role("spinbutton", name="`d_model`")).to_have_value("32")
     assert (server.home / "uploads" / "hens.txt").read_text() == HENS * 40
+
+
+def test_branches_are_followed_in_the_tree_and_ticked_runs_are_compared(page: Page, server):
+    parent = finished_run(server, HENS * 40, d_model=16, n_heads=2, n_ctx=32)
+    branch = NewBranch(parent, 1, {"learning_rate": 0.5}).start()
+    list(branch)
+    page.goto(f"{server.url}/runs?run={branch.folder.id}&search=hens")
+    tree = page.locator("[data-drawn=branches]")
+    expect(tree.get_by_role("row")).to_have_count(3)
+    expect(tree.get_by_role("cell", name="learning_rate 0.5 instead of")).to_be_visible()
+    assert_accessible_and_fitting(page, "tree of branches")
+    tree.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(f"run={parent.name}"))
+    tick_row(page, 0)
+    expect(page.get_by_text("1 ticked: tick another one")).to_be_visible()
+    tick_row(page, 1)
+    page.get_by_role("link", name="Compare these 2").click()
+    expect(page.locator("[data-drawn=comparison]")).to_be_visible()
+    assert address(page)["runs"] == f"{branch.folder.id}.{parent.name}"

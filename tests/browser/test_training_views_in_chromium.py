@@ -112,7 +112,7 @@ def test_a_twin_with_another_learning_rate_starts_from_a_snapshot(page, server, 
     page.get_by_text("Changed: learning_rate 0.5.").wait_for()
     assert_accessible_and_fitting(page, "the section Continue or branch")
     button.click()
-    page.get_by_text(f"Continued from run {run.name} at step 1, with learning_rate 0.5 instead of").wait_for()
+    page.get_by_text(f"(run {run.name}) at step 1, with learning_rate 0.5 instead of").wait_for()
     expect(page.locator(".llm-live-state")).to_have_text(["Finished"])  # alone, once that of the other run is gone
     page.get_by_role("button", name="Show it").click()
     page.wait_for_url(f"**/train?run={run.name}")

@@ -53,7 +53,7 @@ def test_a_branch_says_where_it_began_and_is_no_other_seed_of_its_parent(tmp_pat
     change_config(paths[1], lambda config: config.update(branched={"run": paths[0].name, "step": 2, "changed": {}}))
     found = llm.compare(*paths)
     (origin,) = (row.values for row in differences(found.runs) if row.field == "goes on from")
-    assert origin == (None, f"run {paths[0].name} at step 2")
+    assert origin == (None, f"{found.runs[0].summary.title} (run {paths[0].name}) at step 2")
     assert found.bands().empty
 
 

@@ -40,7 +40,7 @@ def test_a_finished_run_goes_on_in_a_new_run_that_names_it(home):
     new = started(app)
     assert new.status().step == 6 and RunFolder(path).status().step == 3
     app.run()
-    assert f"Continued from run {path.name} at step 3, with steps 6 instead of 3." in texts(app)
+    assert f"(run {path.name}) at step 3, with steps 6 instead of 3." in texts(app)
 
 
 def test_a_twin_starts_from_any_snapshot_with_one_setting_changed(home):

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import streamlit as st
-from app_pages import PROJECT, TEXT, button, open_page, texts, tiny_run
+from app_pages import PROJECT, TEXT, button, never_ask, open_page, texts, tiny_run
 from run_folders import change_config, new_run
 from streamlit.testing.v1 import AppTest
 
@@ -157,6 +157,13 @@ def test_a_run_is_named_and_stands_under_its_name_everywhere(home, runs):
         shown = open_page(page, **({"new": "1"} if page == "train" else {}))
         labels = texts(shown) + "".join(option for box in shown.selectbox for option in box.options)
         assert "With ALiBi · gpt small" in labels
+    never_ask(home)
+    for page in ("attention", "tokenizer"):  # whose charts and columns name it too
+        app = open_page(page, run=FIRST)
+        if page == "tokenizer":
+            control(app, "selectbox", "Compare with the tokenizer of a run").select_index(2).run()
+        shown = texts(app) + "".join(part.proto.json for part in app.get("bidi_component"))
+        assert f"The first (run {FIRST})" in shown.replace("\\", ""), page
 
 
 def test_a_damaged_run_is_explained_and_can_be_deleted(runs):
@@ -169,7 +176,7 @@ def test_a_damaged_run_is_explained_and_can_be_deleted(runs):
 def test_a_deleted_run_is_restored_at_once_or_after_a_reload(runs):
     app = open_page("runs", run=FIRST)
     button(app, "runs-delete").click().run()
-    assert list(table(app).index) == [SECOND, DAMAGED] and f"Run {FIRST} is deleted." in texts(app)
+    assert list(table(app).index) == [SECOND, DAMAGED] and f"The first (run {FIRST}) is deleted." in texts(app)
     button(app, "runs-undo").click().run()
     assert list(table(app).index) == [SECOND, FIRST, DAMAGED] and app.query_params["run"] in (FIRST, [FIRST])
     button(app, "runs-delete").click().run()

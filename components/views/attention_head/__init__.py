@@ -71,7 +71,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
     """Data for the script. `locked`: query and key position of the selected cell."""
     config, (layer, head) = selection.run().config, layer_and_head(query)
     return {
-        "title": f"Layer {layer}, head {head} · run {selection.run_id} · step {selection.run().step}",
+        "title": selection.title(f"Layer {layer}, head {head}"),
         "labels": selection.labels(),
         "own": selection.own,
         "layer": layer,

@@ -34,7 +34,7 @@ def choose(selection: Selection) -> tuple[Selection, Query]:
 def data(selection: Selection, query: Query) -> dict[str, Any]:
     """Data for the script."""
     return {
-        "title": f"All heads · run {selection.run_id} · step {selection.run().step}",
+        "title": selection.title("All heads"),
         **grid_data(selection),
         "order": query.get(Address.ORDER, "layer"),
         "sources": {

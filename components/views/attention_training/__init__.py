@@ -20,6 +20,7 @@ from components.shared.head_figures import (
     scores_of,
 )
 from components.shared.parameters import Query
+from components.shared.run_names import run_name
 from components.shared.select_box import select_box
 from components.shared.selection import Selection, one_layer_runs, remember_step, selection_from_request
 from components.shared.session import Address, control_key
@@ -60,13 +61,13 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
     if control is not None:
         sources["control"] = control.address("attention/scores")
     return {
-        "title": f"Through training · run {selection.run_id}",
+        "title": f"Through training · {run_name(selection.run_id)}",
         **grid_data(selection),
         "context": run.config.n_ctx,
         "steps": steps,
         "step": run.step,
         "score": query.get(Address.SCORE, "induction"),
-        "controlLabel": f"one layer, run {None if control is None else control.run_id}",
+        "controlLabel": "" if control is None else f"one layer, {run_name(control.run_id)}",
         "sources": sources,
     }
 

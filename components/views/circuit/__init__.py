@@ -15,6 +15,7 @@ from components.shared.controls import escape_token, remembered
 from components.shared.explanations import COPYING_SCORE, PREVIOUS_TOKEN_SCORE
 from components.shared.head_figures import scores_of
 from components.shared.parameters import Query
+from components.shared.run_names import run_name
 from components.shared.select_box import select_box
 from components.shared.selection import (
     Selection,
@@ -134,7 +135,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "copiesAbove": COPIES_ABOVE,
         "labelAbove": LABEL_ABOVE,
         "advice": _advice(run.folder.config()),
-        "control": choices.control or "",
+        "control": run_name(choices.control) if choices.control else "",
         "steps": steps,
         "step": run.step,
         "sources": sources,

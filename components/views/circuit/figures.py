@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from components.shared.head_figures import scores_of
+from components.shared.run_names import run_name
 from components.shared.selection import Selection
 from components.shared.texts import batch_of_one, token_texts
 from components.shared.view import require_finite
@@ -173,8 +174,8 @@ def _one_layer(
     run = control.run()
     if run.tokenizer.encode(selection.text()) != list(selection.tokens) or len(selection.tokens) > run.config.n_ctx:
         raise ValueError(
-            f"run {control.run_id} does not read this text as the same tokens: compare with a one-layer run that was "
-            "trained on the same text with the same tokenizer"
+            f"{run_name(control.run_id)} does not read this text as the same tokens: compare with a one-layer run that "
+            "was trained on the same text with the same tokenizer"
         )
     return probabilities_of(control, choices, {"oneLayer": prompt, "oneLayerReplaced": replaced})
 

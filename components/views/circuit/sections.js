@@ -186,7 +186,7 @@ export function breaking(root, data, content) {
     unlabelled: `Control: without a head of low scores, ${headName(content.control)}`,
     untrained: "Control: the untrained model",
     untrainedReplaced: `Control: the untrained model, with ${wrong}`,
-    oneLayer: `Control: one layer, run ${data.control}`,
+    oneLayer: `Control: one layer, ${data.control}`,
     oneLayerReplaced: `Control: one layer, with ${wrong}`,
   };
   const table = element("div", "llm-circuit-test");

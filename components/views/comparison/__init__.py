@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from components.shared import folders
 from components.shared.browser import BrowserComponent
 from components.shared.export import csv_text, file_response
+from components.shared.field_names import PLAIN_NAMES
 from components.shared.plotly import PLOTLY_URL
 from components.shared.runs_choice import joined, parse_runs
 from components.shared.session import Session
@@ -31,6 +32,7 @@ from llm.world.skills import standard_error
 _comparison = BrowserComponent("comparison", "views/comparison/view.js")
 _read: ResultCache[ComparedRun] = ResultCache(2 * len(LETTERS))
 READ = ("config.json", "metrics.jsonl", "tokenizer.json", "tokenizer.model")  # what `read_run` reads
+PLAIN = PLAIN_NAMES["ModelConfig"] | PLAIN_NAMES["TrainingConfig"]
 CURVES = ("training", "validation", "final")
 TABLES: dict[str, tuple[str, Callable[[Sequence[ComparedRun]], Iterable[tables.Row]]]] = {
     "curves": ("CSV of the curves", tables.curve_rows),
@@ -99,7 +101,7 @@ def answer(request: Request) -> JSONResponse:
                 for group in seed_groups(runs)
                 if len(group) > 1
             ],
-            "differences": [row._asdict() for row in differences(runs)],
+            "differences": [row._asdict() | {"plain": PLAIN.get(row.field, "")} for row in differences(runs)],
             **_skills(runs),
         }
     )

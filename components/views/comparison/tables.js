@@ -26,7 +26,7 @@ import { linear } from "../../frontend/scales.js";
  * @property {import("./charts.js").Curves} curves
  */
 
-/** @typedef {{ field: string, help: string, values: (string | number | boolean | null)[] }} Difference */
+/** @typedef {{ field: string, plain: string, help: string, values: (string | number | boolean | null)[] }} Difference */
 /** @typedef {{ accuracy: number, standard_error: number, pairs: number, step: number, guessing: boolean }} Score */
 /** @typedef {{ name: string, help: string, easy: boolean, scores: (Score | null)[] }} SkillRow */
 
@@ -129,9 +129,11 @@ export function runsTable(runs, unit, unitTitle) {
  * @param {Run[]} runs
  */
 export function differencesTable(differences, runs) {
-  const rows = differences.map(({ field, help, values }) => {
-    const name = element("span", "llm-comparison-field", field);
-    name.title = help;
+  const rows = differences.map(({ field, plain, help, values }) => {
+    const name = element("span");
+    const own = element("span", "llm-comparison-field", field);
+    own.title = help;
+    name.append(own, ...(plain ? [element("span", "llm-comparison-plain", ` ${plain}`)] : []));
     return [name, ...values.map(shown)];
   });
   const note = rows.length ? "Everything that is not listed is the same. Hover over a name for what it means."

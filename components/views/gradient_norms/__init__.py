@@ -8,6 +8,7 @@ from typing import Any
 from components.shared.browser import BrowserComponent
 from components.shared.parameters import Query, int_param
 from components.shared.plotly import PLOTLY_URL, plotly_bytes
+from components.shared.run_names import run_name
 from components.shared.selection import WholeRun, run_from_request
 from components.shared.view import Question, Table, View
 from components.views.gradient_norms.explanations import LAYER_GRADIENT_NORM
@@ -19,7 +20,7 @@ COMPARED = 10  # first steps, over which layers are compared with the prediction
 def data(run: WholeRun, query: Query) -> dict[str, Any]:
     """Data for the script."""
     return {
-        "title": f"Gradient norm of each layer · run {run.run_id}",
+        "title": f"Gradient norm of each layer · {run_name(run.run_id)}",
         "steps": run.folder().config().training.steps,
         "sources": {"norms": run.address("train/gradient_norms"), "plotly": PLOTLY_URL},
     }

@@ -16,6 +16,7 @@ from components.shared.browser import BrowserComponent
 from components.shared.export import csv_text
 from components.shared.parameters import int_param
 from components.shared.plotly import PLOTLY_URL
+from components.shared.run_names import run_name
 from components.shared.session import Address, Session, keep
 from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunConfig, RunFolder
@@ -52,7 +53,7 @@ def watch(run_id: str, config: RunConfig, state: str) -> None:
             "plotly": PLOTLY_URL,
             "state": state,
             "losses": {
-                "title": f"Loss of run {run_id}",
+                "title": f"Loss of {run_name(run_id)}",
                 "steps": config.training.steps,
                 "baselines": _baselines(config),
                 "floor": floor and {"bits": floor.bits_per_character, "error": floor.standard_error},
