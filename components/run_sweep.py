@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from components.shared import states
-from components.shared.session import Session
-from llm.background import trainings
+from components.shared import folders, states
+from components.shared.field_names import PLAIN_NAMES
+from components.shared.runs_choice import joined
+from components.shared.select_box import picked
+from components.shared.session import Address, Session
+from llm.background import queue, trainings
+from llm.comparison.run import LETTERS
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.runtime.processes import Processes
+from llm.runtime.text import with_error
 from llm.training.machine import SMALLER, require_memory
 from llm.training.new_run import NewRun
-from llm.training.sweep import run_of, variants
+from llm.training.settings import names_of
+from llm.training.sweep import combinations, over_seeds, result_of, runs_of, to_start, variants
 from llm.training.values import read_values
 
 ABOUT = (
@@ -45,19 +52,26 @@ def _form(chosen: NewRun) -> None:
     except ValueError as error:
         states.failed(error)
         return
-    st.button(f"Add {_count(runs)} to the queue", icon=":material/playlist_add:", disabled=not runs, on_click=_add,
-              args=(runs,), key=Session.SWEEP_ADD)  # fmt: skip
+    with st.container(horizontal=True):
+        st.button(f"Add {_count(len(runs))} to the queue", icon=":material/playlist_add:", disabled=not runs,
+                  on_click=_add, args=(runs,), key=Session.SWEEP_ADD)  # fmt: skip
+        _commands(runs)
     more = [f"and {len(runs) - LISTED} more"] if len(runs) > LISTED else []
     st.text("\n".join([run.title for run in runs[:LISTED]] + more))
+    _results(vary, runs)
 
 
 def _choose_values() -> dict[str, list[Any]]:
     """The values to try of each setting. Raises ValueError."""
     names = ["architecture", "size", "tokenizer", *describe(TrainingConfig), *describe(ModelConfig)]
+    plain = PLAIN_NAMES["TrainingConfig"] | PLAIN_NAMES["ModelConfig"]
     typed = {}
     for row in map(str, range(ROWS)):
         left, right = st.columns([1, 2])
-        name = left.selectbox("Setting", names, None, key=Session.SWEEP_NAME.of(row), placeholder="Choose a setting")
+        name = left.selectbox(
+            "Setting", names, None, key=Session.SWEEP_NAME.of(row), placeholder="Choose a setting",
+            format_func=lambda name: f"{plain[name]} · {name}" if name in plain else name,
+        )  # fmt: skip
         values = right.text_input("Values", key=Session.SWEEP_VALUES.of(row), placeholder="0, 1, 2")
         if name is not None and values.strip():
             typed[name] = values
@@ -65,13 +79,57 @@ def _choose_values() -> dict[str, list[Any]]:
 
 
 def _add(runs: list[NewRun]) -> None:
-    """Let those wait that have not begun before."""
-    added = [run for run in runs if run_of(run) is None]
+    """Let those wait that are not finished; begun ones go on. What waits already is not added again."""
+    waiting = list(queue.waiting().values())
+    added = [run for run in to_start(runs) if run not in waiting]
     for run in added:
         trainings.enqueue(run)
-    known = "; the others were begun before" if len(added) < len(runs) else ""
-    st.toast(f"{_count(added)} added to the queue{known}")
+    known = "; the others are finished, train or wait already" if len(added) < len(runs) else ""
+    st.toast(f"{_count(len(added))} added to the queue{known}")
 
 
-def _count(runs: list[NewRun]) -> str:
-    return "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+def _count(runs: int) -> str:
+    return "1 run" if runs == 1 else f"{runs} runs"
+
+
+def _commands(runs: list[NewRun]) -> None:
+    """The same runs for other machines: a command a line, as `llm sweep --list-commands` prints them."""
+    from llm.cli.terminal import command_line
+
+    text: Path = picked(Session.TRAIN_TEXT)
+    data = text.relative_to(folders.PROJECT) if text.is_relative_to(folders.PROJECT) else text
+    lines = [command_line("train", data=str(data), **names_of(run)) for run in runs]
+    with st.popover("List of commands", icon=":material/terminal:", disabled=not runs):
+        st.markdown("One run a line, for other machines: for example as an array of Slurm, with this list in "
+                    "`commands.txt`.")  # fmt: skip
+        slurm = 'sed -n "${SLURM_ARRAY_TASK_ID}p" commands.txt | bash'
+        st.code(f"sbatch --array=1-{len(runs)} --wrap '{slurm}'", language=None)
+        st.code("\n".join(lines), language=None, height=200)
+
+
+def _results(vary: dict[str, list[Any]], runs: list[NewRun]) -> None:
+    """What has come of the runs so far: means over seeds with their standard deviations, and the best."""
+    paths = runs_of(runs)
+    begun = [path.name for path in paths if path is not None]
+    if not begun:
+        return
+    rows = over_seeds([result_of(*found) for found in zip(combinations(vary), paths, strict=True)])
+    shown = [
+        {name: str(value) for name, value in row.combination.items()}
+        | {
+            "finished": f"{row.finished} of {row.seeds}",
+            "validation loss": _mean(row.loss, row.loss_deviation),
+            "bits per character": _mean(row.bits_per_character, row.bits_deviation),
+            "": "best" if row.best and len(rows) > 1 else "",
+        }
+        for row in rows
+    ]
+    st.markdown("**So far**: means over seeds, ± one standard deviation")
+    st.dataframe(shown, hide_index=True, key=Session.SWEEP_RESULTS)
+    if 2 <= len(begun) <= len(LETTERS):
+        st.page_link("compare.py", label=f"Compare these {len(begun)}", icon=":material/compare_arrows:",
+                     query_params=[(Address.RUNS, joined(begun))])  # fmt: skip
+
+
+def _mean(mean: float | None, deviation: float | None) -> str:
+    return "" if mean is None else with_error(mean, deviation, 4)

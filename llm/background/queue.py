@@ -9,19 +9,30 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
+from typing import Protocol
 
 from llm.runtime.process import process_wide
-from llm.training.branching import NewBranch
-from llm.training.new_run import NewRun
+from llm.training.trainer import Trainer
 
 
-def add(new: NewRun | NewBranch) -> None:
+class Startable(Protocol):
+    """What can wait: a new run, a branch of one, or one that goes on."""
+
+    @property
+    def title(self) -> str:
+        """The run in one line."""
+
+    def start(self) -> Trainer:
+        """Its trainer."""
+
+
+def add(new: Startable) -> None:
     """Let a run wait at the end of the queue."""
     with _lock():
         _runs()[next(_numbers())] = new
 
 
-def waiting() -> dict[int, NewRun | NewBranch]:
+def waiting() -> dict[int, Startable]:
     """The runs that wait, first come first, by a number that stays theirs."""
     with _lock():
         return dict(_runs())
@@ -48,7 +59,7 @@ def forget_problems() -> None:
     problems().clear()
 
 
-def _runs() -> dict[int, NewRun | NewBranch]:
+def _runs() -> dict[int, Startable]:
     return process_wide("queue", dict)
 
 

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Literal
 
 from llm.background import queue
+from llm.background.queue import Startable
 from llm.runs.errors import RunNotSavedError
 from llm.runs.folder import RunFolder
 from llm.runtime import compute
 from llm.runtime.files import error_text
 from llm.runtime.process import process_wide
-from llm.training.branching import NewBranch
 from llm.training.divergence import TrainingDiverged
-from llm.training.new_run import NewRun
 from llm.training.setup import resume_run
 from llm.training.trainer import Trainer
 
@@ -129,7 +128,7 @@ class BackgroundRun:
             return True
 
 
-def start(new: NewRun | NewBranch) -> BackgroundRun:
+def start(new: Startable) -> BackgroundRun:
     """Start a run in the background.
 
     Returns when tokenizer, model and run folder exist, which takes seconds with a bpe tokenizer and a large text.
@@ -141,7 +140,7 @@ def start(new: NewRun | NewBranch) -> BackgroundRun:
     return _start_only(new.start)
 
 
-def enqueue(new: NewRun | NewBranch) -> None:
+def enqueue(new: Startable) -> None:
     """Start a run now if none is active, else once those before it have ended by themselves (`llm.background.queue`).
 
     A run that a user stops, or that could not be saved, leaves the others waiting until `start_next`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,11 +26,11 @@ def job_id() -> str | None:
 
 
 def runs_with(
-    checkpoints_dir: Path | str, model: ModelConfig, training: TrainingConfig
+    runs: Iterable[tuple[Path, RunConfig]], model: ModelConfig, training: TrainingConfig
 ) -> Iterator[tuple[Path, RunConfig]]:
-    """The runs that began with these settings, newest first; a run that branched off another began otherwise."""
+    """Those of these runs that began with these settings; a run that branched off another began otherwise."""
     training = as_recorded(training, model)
-    for path, config in run_configs(checkpoints_dir):
+    for path, config in runs:
         of_this_size = dataclasses.replace(model, d_vocab=config.model.d_vocab)  # which its tokenizer has decided
         if config.training == training and config.model == of_this_size and "branched" not in config.raw:
             yield path, config
@@ -48,5 +48,5 @@ def run_configs(checkpoints_dir: Path | str) -> Iterator[tuple[Path, RunConfig]]
 def run_of_job(checkpoints_dir: Path | str, model: ModelConfig, training: TrainingConfig) -> Path | None:
     """The newest run that this job began with these settings; None: it has begun none."""
     job = job_id()
-    begun = runs_with(checkpoints_dir, model, training) if job is not None else ()
+    begun = runs_with(run_configs(checkpoints_dir), model, training) if job is not None else ()
     return next((path for path, config in begun if config.about(str, "job") == job), None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,11 @@ from llm.data.split import Split, SplitText
 from llm.data.token_cache import TokenCache
 from llm.runs.config import RunConfig
 from llm.runs.folder import RunFolder
+from llm.runs.listing import name_of
 from llm.runs.status import ACTIVE
 from llm.tokenizers import REGISTRY
 from llm.training.description import text_sha256
-from llm.training.jobs import runs_with
+from llm.training.jobs import run_configs, runs_with
 from llm.training.new_run import NewRun
 from llm.training.settings import MakeCache, RunSettings, names_of
 from llm.training.setup import resume_run
@@ -45,7 +46,7 @@ class Planned:
     def run(self, make_cache: MakeCache | None = None) -> tuple[Path | None, NewRun]:
         """Its run, None before it has begun, and what a new one is made of. Raises as `RunSettings.new_run`."""
         new = self.settings.new_run(make_cache)
-        return run_of(new), new
+        return runs_of([new])[0], new
 
     def to_train(self, make_cache: MakeCache | None = None) -> Callable[[], Trainer] | None:
         """What makes the trainer of its run, new or resumed; None: it is finished, or a process is training it."""
@@ -54,6 +55,22 @@ class Planned:
             return dataclasses.replace(new, tokenizer=new.corpus().tokenizer).start
         done = RunFolder(path).status().state in ("finished", *ACTIVE)
         return None if done else partial(resume_run, path)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that has begun and is neither finished nor being trained."""
+
+    run: Path
+
+    @property
+    def title(self) -> str:
+        """The run in one line."""
+        return f"{name_of(self.run)}, which goes on"
+
+    def start(self) -> Trainer:
+        """Its trainer. Raises as `resume_run`."""
+        return resume_run(self.run)
 
 
 @dataclass(frozen=True)
@@ -95,13 +112,28 @@ def plan(vary: Mapping[str, Sequence[Any]], settings: Mapping[str, Any]) -> list
         if name in settings:
             raise ValueError(f"{name} is given twice: as {settings[name]} and to be varied")
     planned = []
-    for values in itertools.product(*vary.values()):
-        combination = dict(zip(vary, values, strict=True))
+    for combination in combinations(vary):
         try:
             planned.append(Planned(combination, RunSettings.from_names({**settings, **combination})))
         except ValueError as error:
             raise ValueError(f"{in_words(combination)}: {error}") from None
     return planned
+
+
+def to_start(new_runs: Sequence[NewRun]) -> list[NewRun | Begun]:
+    """What is left to train of these: new runs, and those that have begun before. Finished ones are left out."""
+    left: list[NewRun | Begun] = []
+    for new, run in zip(new_runs, runs_of(new_runs), strict=True):
+        if run is None:
+            left.append(new)
+        elif RunFolder(run).status().state not in ("finished", *ACTIVE):
+            left.append(Begun(run))
+    return left
+
+
+def combinations(vary: Mapping[str, Sequence[Any]]) -> Iterator[Combination]:
+    """Every combination of the values, the last setting varying fastest."""
+    return (dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values()))
 
 
 def variants(new: NewRun, vary: Mapping[str, Sequence[Any]]) -> list[NewRun]:
@@ -127,10 +159,11 @@ def variants(new: NewRun, vary: Mapping[str, Sequence[Any]]) -> list[NewRun]:
     ]
 
 
-def run_of(new: NewRun) -> Path | None:
-    """The newest run that began with these settings on this text; None: there is none."""
-    begun = runs_with(new.checkpoints_dir, new.model, new.training)
-    return next((path for path, config in begun if _is_of(config, new)), None)
+def runs_of(new_runs: Sequence[NewRun]) -> list[Path | None]:
+    """For each the newest run that began with these settings on this text; None: there is none."""
+    listed = {folder: list(run_configs(folder)) for folder in {new.checkpoints_dir for new in new_runs}}
+    begun = ((new, runs_with(listed[new.checkpoints_dir], new.model, new.training)) for new in new_runs)
+    return [next((path for path, config in runs if _is_of(config, new)), None) for new, runs in begun]
 
 
 def in_words(combination: Combination) -> str:
@@ -140,15 +173,19 @@ def in_words(combination: Combination) -> str:
 
 def result(planned: Planned) -> Result:
     """What has come of a combination so far."""
-    run, _ = planned.run()
+    return result_of(planned.combination, planned.run()[0])
+
+
+def result_of(combination: Combination, run: Path | None) -> Result:
+    """What has come of a combination whose run this is; None: it has not begun."""
     if run is None:
-        return Result(planned.combination, None, "not begun", 0, None, None, None)
+        return Result(combination, None, "not begun", 0, None, None, None)
     folder = RunFolder(run)
     status, measured = folder.status(), folder.last_measures().evaluation
     if status.state != "finished":
         measured = {}
     measures = (measured.get(name) for name in ("loss", "bits_per_character", "accuracy"))
-    return Result(planned.combination, folder.id, status.state, status.step, *measures)
+    return Result(combination, folder.id, status.state, status.step, *measures)
 
 
 def over_seeds(results: Sequence[Result]) -> list[Row]:

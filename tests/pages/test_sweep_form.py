@@ -1,8 +1,13 @@
 """A sweep from the form of a new run: combinations that fill the queue."""
 
-from app_pages import button, open_page, texts
+import shlex
+import shutil
+from pathlib import Path
+
+from app_pages import button, open_page, texts, tiny_run
 
 from llm.background import queue, trainings
+from llm.checkpoints import RunFolder, list_runs
 
 
 def opened():
@@ -44,3 +49,57 @@ def test_what_cannot_be_tried_is_one_sentence(home):
     fill(app, 0, "d_mlp", "100000000")
     assert "Training this model takes about" in texts(app) and "choose a smaller model" in texts(app)
     assert "sweep-add" not in {found.key for found in app.button}
+
+
+def of_run(path):
+    """The form with the settings of a run, and its sweep of two seeds."""
+    app = open_page("runs", run=path.name)
+    button(app, "runs-duplicate").click().run()
+    app.switch_page("train.py")
+    app.query_params["new"] = "1"
+    app.session_state["sweep"] = True
+    app.run()
+    fill(app, 0, "seed", "0, 1")
+    return app
+
+
+def test_a_sweep_shows_what_has_come_of_it_and_trains_only_what_is_left(home):
+    path = tiny_run(home)
+    app = of_run(path)
+    (table,) = app.dataframe
+    assert list(table.value["finished"]) == ["1 of 2"] and "±" not in table.value["validation loss"][0]
+    button(app, "sweep-add").click().run()
+    (run,) = trainings.active() or [trainings.get(list_runs(path.parent)[0].id)]
+    assert run.wait("finished", timeout=60) and run.trainer.config.seed == 1 and queue.waiting() == {}
+    app.run()
+    (table,) = app.dataframe
+    assert list(table.value["finished"]) == ["2 of 2"] and "±" in table.value["bits per character"][0]
+    (link,) = [found.proto for found in app.get("page_link") if found.proto.label == "Compare these 2"]
+    assert path.name in link.query_string and run.id in link.query_string
+    button(app, "sweep-add").click().run()
+    assert queue.waiting() == {} and len(list_runs(path.parent)) == 2
+
+
+def test_a_run_of_a_sweep_that_was_interrupted_goes_on(home):
+    path = tiny_run(home)
+    folder = RunFolder(path)
+    (path / "final_model.safetensors").unlink()
+    for snapshot in ("step_000003", "step_000002"):
+        shutil.rmtree(path / snapshot, ignore_errors=True)
+    folder.write_status("stopped", "", 1)
+    app = of_run(path)
+    button(app, "sweep-add").click().run()
+    assert not app.exception
+    (waiting,) = queue.waiting().values()  # seed 1, behind the one that goes on
+    run = trainings.get(path.name)
+    assert run is not None and waiting.training.seed == 1
+
+
+def test_the_commands_train_the_same_runs_elsewhere(home):
+    app = of_run(tiny_run(home))
+    first, second = next(part.value for part in app.code if "llm train" in part.value).splitlines()
+    assert "--array=1-2" in "".join(part.value for part in app.code)
+    words = shlex.split(second)
+    given = dict(zip(words[4::2], words[5::2], strict=False))
+    assert words[:4] == ["uv", "run", "llm", "train"] and given["--seed"] == "1" and "--seed" not in first
+    assert given["--d-model"] == "8" and Path(given["--data"]).name == "hens.txt"
