@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from llm.runs.table import column_names, run_rows
 TITLE, CURVE, SEARCHED = "title", "loss_curve", "searched"
 DEFAULT = [CURVE, "loss", "step", "state", "tags", "text_name", "tokenizer", "parameters", "created", "disk_bytes"]
 NEVER = ("path", "label", SEARCHED, TITLE)  # the title is always there
+OPEN = "▸ "  # before the title of the open run
 MOST_VALUES = 12  # of a number: more of them are filtered by a range
 
 
@@ -121,33 +123,36 @@ def _several(label: str, options: list[str], key: str, **more: Any) -> list[str]
 
 def choose_in_table(table: pd.DataFrame) -> None:
     """Show the table. A click on a run opens it, and the address holds it; a tick chooses it for a comparison."""
-    ids, key = list(table["id"]), Session.RUNS_TABLE
-    st.session_state[Session.RUNS_LISTED] = ids
-    opened, ticked = st.query_params.get(Address.RUN), st.session_state.get(Session.RUNS_TICKED, ())
-    st.session_state[key] = {
-        "selection": {
-            "rows": [row for row, run in enumerate(ids) if run in ticked],
-            "cells": [(ids.index(opened), TITLE)] if opened in ids else [],
-        }
-    }
+    ids = list(table["id"])
+    # another table for other runs: the browser keeps which row is selected by its number
+    key = Session.RUNS_TABLE.of(f"{zlib.crc32(''.join(ids).encode()):x}")
+    if key not in st.session_state:  # in a table that is new, also after a visit to another page, nothing is selected
+        st.session_state.pop(Session.RUNS_CLICKED, None)
+    opened, ticked = st.query_params.get(Address.RUN, ""), st.session_state.get(Session.RUNS_TICKED, ())
+    st.session_state[key] = {"selection": {"rows": [row for row, run in enumerate(ids) if run in ticked]}}
+    shown = table.drop(columns=SEARCHED)
+    shown[TITLE] = shown[TITLE].where(shown["id"] != opened, OPEN + shown[TITLE])
     losses = [loss for curve in table[CURVE] for loss in curve]
     st.dataframe(
-        table.drop(columns=SEARCHED), key=key, on_select=_take_selection, selection_mode=["multi-row", "single-cell"],
+        shown, key=key, on_select=lambda: _take_selection(key, ids), selection_mode=["multi-row", "single-cell"],
         hide_index=True, column_order=[TITLE, *shown_columns()], column_config=_columns(table, losses),
         placeholder="",
     )  # fmt: skip
 
 
-def _take_selection() -> None:
-    """Open the run that was clicked, and remember which runs are ticked, also of those that a search hides."""
-    selection, listed = st.session_state[Session.RUNS_TABLE]["selection"], st.session_state[Session.RUNS_LISTED]
+def _take_selection(key: str, listed: list[str]) -> None:
+    """Open the run that was clicked, and remember which are ticked, also of those that a search hides.
+
+    A clicked cell stays selected in the browser: it is reported again with the next tick.
+    """
+    selection = st.session_state[key]["selection"]
     before = st.session_state.get(Session.RUNS_TICKED, [])
     ticked = [run for run in before if run not in listed] + [listed[row] for row in selection.get("rows", [])]
     st.session_state[Session.RUNS_TICKED] = ticked
     if cells := selection.get("cells", []):
-        st.query_params[Address.RUN] = listed[cells[0][0]]
-    elif set(ticked) == set(before):  # the cell of the open run was clicked again
-        forget(Address.RUN)
+        clicked = listed[cells[0][0]]
+        if clicked != st.session_state.get(Session.RUNS_CLICKED):
+            st.session_state[Session.RUNS_CLICKED] = st.query_params[Address.RUN] = clicked
 
 
 def ticked_runs(table: pd.DataFrame) -> list[str]:

@@ -149,8 +149,8 @@ class Session(StrEnum):
     RUNS_COLUMNS = "runs-columns"
     RUNS_FILTER = "runs-filter"
     RUNS_TABLE = "runs-table"
-    RUNS_LISTED = "runs-listed"  # the ids of the runs in the table, in its order
     RUNS_TICKED = "runs-ticked"  # the ids of the runs that are ticked in it
+    RUNS_CLICKED = "runs-clicked"  # the id of the run that was clicked last in it
     RUNS_UNTICK = "runs-untick"
     RUNS_TREE = "runs-tree"
     RUNS_RUN = "runs-run"

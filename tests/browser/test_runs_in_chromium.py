@@ -79,6 +79,9 @@ def test_branches_are_followed_in_the_tree_and_ticked_runs_are_compared(page: Pa
     expect(tree.get_by_role("row")).to_have_count(3)
     expect(tree.get_by_role("cell", name="learning_rate 0.5 instead of")).to_be_visible()
     assert_accessible_and_fitting(page, "tree of branches")
+    table = page.get_by_test_id("stDataFrame").locator(".dvn-scroller")
+    cut, shadow = table.evaluate("box => [box.scrollWidth > box.clientWidth, getComputedStyle(box).boxShadow]")
+    assert cut and shadow != "none"  # a sign that the table goes on
     tree.get_by_role("link").click()
     expect(page).to_have_url(re.compile(f"run={parent.name}"))
     tick_row(page, 0)

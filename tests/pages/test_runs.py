@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import zlib
 
 import pytest
 import streamlit as st
@@ -12,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from components.run_archive import archived
 from components.run_card import _delete
-from components.run_table import CURVE, DEFAULT, TITLE
+from components.run_table import CURVE, DEFAULT, OPEN, TITLE
 from components.shared.column_names import heading
 from llm.checkpoints import RunFolder, RunNotes, deleted_runs, list_runs
 
@@ -108,6 +109,11 @@ def test_every_column_is_found_by_its_plain_name_and_by_its_own(runs):
     assert heading("skills.counting") == "Skill: counting on" and heading("model") == "Model"
 
 
+def ticked_rows(app):
+    key = f"runs-table-{zlib.crc32(''.join(app.dataframe[0].value['id']).encode()):x}"
+    return app.session_state[key]["selection"]["rows"]
+
+
 def compare_links(app):
     return [link.proto for link in app.get("page_link") if link.proto.label.startswith("Compare these")]
 
@@ -121,7 +127,7 @@ def test_ticked_runs_are_compared_also_those_that_a_search_hides(runs):
     app.run()
     [link] = compare_links(app)
     assert link.label == "Compare these 2" and f"{SECOND}.{FIRST}" in link.query_string
-    assert app.session_state["runs-table"]["selection"]["rows"] == [0]
+    assert ticked_rows(app) == [0]
     button(app, "runs-untick").click().run()
     assert compare_links(app) == [] and not app.exception
     for number in range(9):
@@ -141,7 +147,8 @@ def test_a_run_is_opened_from_the_list_and_marked_in_the_table(runs):
     app = open_page("runs")
     app.selectbox[0].select_index(1).run()
     assert app.query_params["run"] in (FIRST, [FIRST])
-    assert app.session_state["runs-table"]["selection"]["cells"] == [(1, TITLE)]
+    assert ticked_rows(app) == []
+    assert list(table(app)[TITLE][:2]) == [list_runs(runs)[0].title, f"{OPEN}The first"]
     assert "There is no run 20260131120009" in texts(open_page("runs", run="20260131120009"))
 
 
@@ -152,7 +159,7 @@ def test_a_run_is_named_and_stands_under_its_name_everywhere(home, runs):
     control(app, "text_area", "Note").set_value("line one\nline two")
     next(button for button in app.button if button.label == "Save").click().run()
     assert RunFolder(runs / SECOND).notes() == RunNotes("With ALiBi", "line one\nline two")
-    assert table(app)[TITLE][SECOND] == "With ALiBi"
+    assert table(app)[TITLE][SECOND] == f"{OPEN}With ALiBi"
     for page in ("home", "generate", "train"):
         shown = open_page(page, **({"new": "1"} if page == "train" else {}))
         labels = texts(shown) + "".join(option for box in shown.selectbox for option in box.options)
