@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from components.shared import folders, states
+from components.shared import states
 from components.shared.field_names import PLAIN_NAMES
 from components.shared.runs_choice import joined
-from components.shared.select_box import picked
 from components.shared.session import Address, Session
+from components.shared.text_choice import text_settings
 from llm.background import queue, trainings
 from llm.comparison.run import LETTERS
 from llm.config import ModelConfig, TrainingConfig, describe
@@ -96,9 +95,7 @@ def _commands(runs: list[NewRun]) -> None:
     """The same runs for other machines: a command a line, as `llm sweep --list-commands` prints them."""
     from llm.cli.terminal import command_line
 
-    text: Path = picked(Session.TRAIN_TEXT)
-    data = text.relative_to(folders.PROJECT) if text.is_relative_to(folders.PROJECT) else text
-    lines = [command_line("train", data=str(data), **names_of(run)) for run in runs]
+    lines = [command_line("train", **text_settings(), **names_of(run)) for run in runs]
     with st.popover("List of commands", icon=":material/terminal:", disabled=not runs):
         st.markdown("One run a line, for other machines: for example as an array of Slurm, with this list in "
                     "`commands.txt`.")  # fmt: skip

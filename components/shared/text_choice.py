@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from components.shared import folders, forms, recipe, states, uploads
-from components.shared.select_box import select_box
+from components.shared.select_box import picked, select_box
 from components.shared.session import Session
 from llm.config import describe
 from llm.data.files.reading import read_files
@@ -60,6 +61,15 @@ def choose_text() -> tuple[SplitText, str]:
     taken, text = _taken(path, column, split)
     _show_parts(taken, text)
     return text, collection_name([file.name for file in taken])
+
+
+def text_settings() -> dict[str, Any]:
+    """The chosen files and the column of a table, by the names of the command line."""
+    path: Path = picked(Session.TRAIN_TEXT)
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    column = st.session_state.get(Session.TRAIN_COLUMN.of(path.name), AUTOMATIC)
+    named = (file.relative_to(folders.PROJECT) if file.is_relative_to(folders.PROJECT) else file for file in files)
+    return {"data": tuple(map(str, named))} | ({} if column == AUTOMATIC else {"column": column})
 
 
 def _choose_column(path: Path, taken: list[TextFile]) -> str:

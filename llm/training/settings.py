@@ -128,6 +128,9 @@ def names_of(new: NewRun) -> dict[str, Any]:
     }
     if new.d_vocab_requested is not None:
         names["d_vocab"] = new.d_vocab_requested
+    if (split := getattr(new.text, "split", None)) is not None:
+        names |= {name: getattr(split, name) for name, field in describe(Split).items()
+                  if getattr(split, name) != field.default}  # fmt: skip
     names |= _fields_to_name(new)
     return names | {
         name: getattr(new.training, name)

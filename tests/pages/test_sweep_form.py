@@ -102,4 +102,7 @@ def test_the_commands_train_the_same_runs_elsewhere(home):
     words = shlex.split(second)
     given = dict(zip(words[4::2], words[5::2], strict=False))
     assert words[:4] == ["uv", "run", "llm", "train"] and given["--seed"] == "1" and "--seed" not in first
+    next(box for box in app.number_input if box.label.endswith("`test_fraction`")).set_value(0.0).run()
+    first, second = next(part.value for part in app.code if "llm train" in part.value).splitlines()
+    assert "--test-fraction 0.0" in first and "--test-fraction 0.0" in second
     assert given["--d-model"] == "8" and Path(given["--data"]).name == "hens.txt"

@@ -122,7 +122,7 @@ def test_a_form_is_varied_with_what_each_preset_and_size_brings_along():
     ]
     assert [(run.model, run.training) for run in runs] == [(one.model, one.training) for one in expected]
     assert runs[-1].model.norm == "rmsnorm" and runs[-1].model.d_model == 384 and runs[-1].model.n_ctx == 16
-    assert {run.text for run in runs} == {TEXT} and {run.d_vocab_requested for run in runs} == {300}
+    assert {run.text.text for run in runs} == {TEXT} and {run.d_vocab_requested for run in runs} == {300}
     char, bpe = variants(new, {"tokenizer": ["char", "bpe"]})
     assert (char.tokenizer_kind, char.d_vocab_requested, bpe.tokenizer_kind) == ("char", None, "bpe")
 
