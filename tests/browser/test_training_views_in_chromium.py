@@ -8,6 +8,7 @@ import pytest
 from app_server import assert_accessible_and_fitting, exported, run_without_questions
 from playwright.sync_api import Page, expect
 
+import llm
 from llm.checkpoints import RunFolder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -51,6 +52,15 @@ def test_the_loss_chart_keeps_its_axes_in_the_address_and_is_saved_under_the_run
     rows = csv.DictReader(io.StringIO(table.read_text()))
     assert [float(row["nats"]) for row in rows if row["curve"] == '"training, each step"'] == losses
     assert_accessible_and_fitting(page, "the losses")
+
+
+def test_what_happened_is_open_at_the_end_of_a_run_and_accessible(page, server, run):
+    page.goto(f"{server.url}/train?run={run.name}")
+    section = page.locator(f".st-key-train-doctor-{run.name}-ended")
+    for finding in llm.diagnose(run).findings:
+        expect(section.get_by_text(finding.what)).to_be_visible()
+    expect(section.get_by_text(f"uv run llm doctor {run.name}")).to_be_visible()
+    assert_accessible_and_fitting(page, "the section What happened", f".st-key-train-doctor-{run.name}-ended", "")
 
 
 def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, browser, tmp_path):
