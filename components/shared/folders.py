@@ -1,4 +1,4 @@
-"""Where the app stores runs and uploads: beside main.py, or in the folder of the environment variable LLM_HOME."""
+"""Where the app stores runs and texts: beside main.py, or in the folder of the environment variable LLM_HOME."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ BUILT_IN_TEXTS = (DEFAULT_TEXT, STRANGERS_TEXT)
 
 
 def home() -> Path:
-    """The folder that contains checkpoints and uploads."""
+    """The folder that contains checkpoints, uploads and texts."""
     return Path(os.environ.get("LLM_HOME") or PROJECT)
 
 
 def checkpoints() -> Path:
     """The folder of run folders, shared with the command line."""
     return home() / "checkpoints"
+
+
+def texts() -> Path:
+    """The folder of downloaded texts, shared with the command line."""
+    return home() / "texts"
 
 
 def uploads() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +14,9 @@ from components.shared import folders, forms, uploads
 from components.shared.session import Session
 from llm.checkpoints import RunConfig, RunFolder
 from llm.config import ModelConfig, TrainingConfig, describe
-from llm.data import read_text
+from llm.data import Split, read_text
 from llm.presets import ARCHITECTURES, SIZES, preset
+from llm.runs.corpus import recorded_split
 from llm.runs.notes import one_line
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
@@ -61,6 +63,9 @@ def duplicate(folder: RunFolder) -> None:
         _values(config.training),
         _text_of(folder, config.about(str, "text", "name") or "") if has_text(config) else None,
     )
+    split = dataclasses.asdict(recorded_split(config)) | {"split_by": "characters"}  # held-out documents are its end
+    for name, field in describe(Split).items():
+        st.session_state[forms.control_key(Session.TRAIN_SPLIT, name, field.default)] = split[name]
     kind = config.about(str, "tokenizer", "kind")
     if kind in TOKENIZERS:
         st.session_state[Session.TRAIN_TOKENIZER] = kind

@@ -123,6 +123,8 @@ class Session(StrEnum):
     TRAIN_TEXT = "train-text"
     TRAIN_COLUMN = "train-column"
     TRAIN_SPLIT = "train-split"
+    TRAIN_PUBLIC = "train-public"
+    TRAIN_DOWNLOAD = "train-download"
     TRAIN_ARCHITECTURE = "train-architecture"
     TRAIN_CHOOSE = "train-choose"
     TRAIN_MODEL = "train-model"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from components.shared.session import Session
 from llm.config import describe
 from llm.data.files.reading import read_files
 from llm.data.files.text_file import AS_IT_IS, TextFile, collection_name, count
+from llm.data.public_texts import PUBLIC_TEXTS, PublicText
 from llm.data.split import DEFAULT_SPLIT, Split, SplitText, arrange
 from llm.runtime.result_cache import ResultCache
 from llm.runtime.text import readable_name
@@ -39,12 +41,13 @@ def choose_text() -> tuple[SplitText, str]:
     with right:
         files = st.file_uploader("Or upload your own, one file or several", accept_multiple_files=True,
                                  key=Session.TRAIN_UPLOAD, help=UPLOAD_HELP)  # fmt: skip
+        _offer_downloads()
     if new := uploads.new_ones(files, Session.TRAIN_UPLOADED):  # once, so that another text can be chosen later
         with states.loading("Reading the files"):
             stored = uploads.store_several([(upload.name, upload.getvalue()) for upload in new])
         st.session_state[Session.TRAIN_TEXT] = stored
     with left:
-        texts = [*folders.BUILT_IN_TEXTS, *uploads.texts()]
+        texts = [*folders.BUILT_IN_TEXTS, *_downloaded(), *uploads.texts()]
         path = select_box("Text", {text: _text_name(text) for text in texts}, Session.TRAIN_TEXT, folders.DEFAULT_TEXT,
                           help=TEXT_HELP, persist_state="session")  # fmt: skip
     st.button(
@@ -70,6 +73,40 @@ def text_settings() -> dict[str, Any]:
     column = st.session_state.get(Session.TRAIN_COLUMN.of(path.name), AUTOMATIC)
     named = (file.relative_to(folders.PROJECT) if file.is_relative_to(folders.PROJECT) else file for file in files)
     return {"data": tuple(map(str, named))} | ({} if column == AUTOMATIC else {"column": column})
+
+
+def _downloaded() -> list[Path]:
+    return [path for text in PUBLIC_TEXTS.values() if (path := text.stored(folders.texts())).is_file()]
+
+
+def _offer_downloads() -> None:
+    """Public-domain texts that are not here yet; a downloaded one is chosen."""
+    missing = {text.name: f"{text.title} · {text.author} · {text.size / 1e6:.1f} MB" for text in PUBLIC_TEXTS.values()
+               if not text.stored(folders.texts()).is_file()}  # fmt: skip
+    if not missing:
+        return
+    with st.expander("Or download a book", icon=":material/download:"):
+        text = PUBLIC_TEXTS[select_box("Book", missing, Session.TRAIN_PUBLIC, next(iter(missing)))]
+        st.caption(f"In the public domain: {text.why}. From {urlsplit(text.url).hostname}, which then sees this "
+                   "machine's address; the file is checked.")  # fmt: skip
+        if st.button("Download", key=Session.TRAIN_DOWNLOAD, icon=":material/download:"):
+            _download(text)
+
+
+def _download(text: PublicText) -> None:
+    """Download a text with a progress bar. Whoever leaves the page meanwhile can go on later."""
+    from llm.data.download import download
+
+    bar, steps = st.progress(0.0, "Connecting"), download(text, folders.texts())
+    try:
+        while True:
+            done = next(steps)
+            bar.progress(done / text.size, f"{done:,} of {text.size:,} bytes")
+    except StopIteration as end:
+        st.session_state[Session.TRAIN_TEXT] = end.value
+    except (ValueError, OSError) as error:
+        states.failed(error)
+    bar.empty()
 
 
 def _choose_column(path: Path, taken: list[TextFile]) -> str:

@@ -18,6 +18,7 @@ from llm.cli import (
     branch,
     compare,
     doctor,
+    download,
     evaluate,
     infer,
     reproduce,
@@ -48,6 +49,7 @@ COMMANDS = {
     "evaluate": evaluate.COMMAND,
     "reproduce": reproduce.COMMAND,
     "text": text.COMMAND,
+    "download": download.COMMAND,
     "tokenize": tokenize.COMMAND,
     "world": world.COMMAND,
 }

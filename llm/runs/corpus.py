@@ -58,14 +58,17 @@ def recorded_split(config: RunConfig) -> Split:
     """How the run's text was split. Raises ValueError if config.json says it with values that cannot be."""
     if config.about(int, "text", "test_characters") is None:
         return WITHOUT_TEST
-    return Split(**(config.about(dict, "text", "split") or {}))
+    try:
+        return Split(**(config.about(dict, "text", "split") or {}))
+    except TypeError as error:  # a field that no split has
+        raise ValueError(str(error)) from None
 
 
 def _whole(text: str, config: RunConfig, folder: RunFolder) -> SplitText:
     """The run's text in the parts that config.json records; in an older run they follow from the text alone."""
     try:
         split = recorded_split(config)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise DamagedCheckpointError(
             folder.path / "config.json", f"it does not say how the text is split ({error})"
         ) from None

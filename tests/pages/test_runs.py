@@ -218,7 +218,13 @@ def test_the_form_takes_every_setting_of_a_run(home):
     path = tiny_run(
         home, 7, optimizer="adamw", learning_rate=0.004, seed=5, schedule="constant", grad_clip=0.5, batch_size=3
     )
-    change_config(path, lambda config: config["model"].update(positional="alibi", norm_eps=0.001, qk_norm=True))
+    split = {"validation_fraction": 0.2, "test_fraction": 0.1, "split_by": "characters"}
+
+    def change(config):
+        config["model"].update(positional="alibi", norm_eps=0.001, qk_norm=True)
+        config["text"]["split"] = split
+
+    change_config(path, change)
     app = open_page("runs", run=path.name)
     button(app, "runs-duplicate").click().run()
     app.switch_page("train.py")
@@ -232,6 +238,7 @@ def test_the_form_takes_every_setting_of_a_run(home):
         for name, value in config[part].items():
             if name != "d_vocab":
                 assert controls[f"`{name}`"] == value, name
+    assert {name: controls[f"`{name}`"] for name in split} == split
     assert app.session_state["train-tokenizer"] == "char" and app.session_state["train-architecture"] == "gpt"
     text = app.session_state["train-text"]
     assert text == home / "uploads" / "hens.txt" and text.read_text() == TEXT

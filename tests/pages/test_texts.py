@@ -1,10 +1,17 @@
 """The text of a new run: uploads of many kinds, and what the form says of them."""
 
+import hashlib
+import http.server
+import threading
+from dataclasses import replace
+from functools import partial
+
 import pytest
-from app_pages import TEXT, open_page
+from app_pages import PROJECT, TEXT, open_page
 from sample_files import CSV, FOX, HEN, page, pdf
 
 from components.shared.uploads import store, store_several, texts
+from llm.data import public_texts
 
 
 def box(app, label):
@@ -49,3 +56,25 @@ def test_one_file_cannot_be_split_by_files_and_the_form_says_so(home):
     app = open_page("train", new="1")
     box(app, "Held out by `split_by`").select("file").run()
     assert any("split_by=file needs at least 3 files" in text.value for text in app.text) and not app.exception
+
+
+def test_a_book_is_downloaded_and_chosen_and_offline_is_said(home, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(public_texts, "SOURCE", "http://127.0.0.1:1")
+    app = open_page("train", new="1")
+    download = next(button for button in app.button if button.key == "train-download")
+    download.click().run()
+    assert any("127.0.0.1 cannot be reached" in text.value for text in app.text) and not app.exception
+    assert box(app, "Text").value == PROJECT / "training.txt"
+    content = TEXT.encode()
+    (home / "alice.txt").write_bytes(content)
+    found = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "path": "alice.txt"}
+    monkeypatch.setitem(public_texts.PUBLIC_TEXTS, "alice", replace(public_texts.PUBLIC_TEXTS["alice"], **found))
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=home)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setattr(public_texts, "SOURCE", f"http://127.0.0.1:{server.server_port}")
+        next(button for button in app.button if button.key == "train-download").click().run()
+        server.shutdown()
+    assert not app.exception and box(app, "Text").value == home / "texts" / "alice.txt"
+    assert (home / "texts" / "alice.txt").read_text() == TEXT.strip() + "\n"
