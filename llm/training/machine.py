@@ -32,7 +32,7 @@ def require_memory(
         return  # torch says at once, and in numbers, that a GPU's memory is full
     of_one = dataclasses.replace(training, batch_size=processes.part_of(training.batch_size))
     process = memory(model, of_one, implementation, resolved_precision(training))
-    needed = processes.here * process.resident
+    needed = processes.here * (process.resident - process.files) + process.files  # only the first writes
     if training.sharding != "off":  # each has a part; for a snapshot the first one has the whole, too
         states = process.weights + process.gradients + process.optimizer
         needed -= processes.here * (states - states // processes.count)
