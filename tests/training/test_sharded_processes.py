@@ -17,7 +17,7 @@ from llm.runtime.sharding import local
 from llm.training import loss_in_pieces
 from llm.training.setup import resume_run
 
-SHARDED = dataclasses.replace(FLOAT32, sharding="full")
+SHARDED = dataclasses.replace(FLOAT32, sharding="full", steps=8, eval_every=4, sample_tokens=4)
 
 
 def in_pieces(processes, *args):
@@ -84,9 +84,9 @@ def dropping(processes, folder, steps):
 
 def test_started_on_four_a_run_goes_on_in_two_and_then_alone(forked, tmp_path):
     """Two heads among four: two processes have no rows of an attention matrix."""
-    path, weights, _ = forked.run(4, sharded, tmp_path / "several", SHARDED, "llama", 5)[3]
+    path, weights, _ = forked.run(4, sharded, tmp_path / "several", SHARDED, "llama", 3)[3]
     assert weights["blocks.0.attention.W_Q"] == 0 < weights["blocks.0.mlp.W_in"]
-    forked.run(2, sharded, path, SHARDED, "llama", 8)
+    forked.run(2, sharded, path, SHARDED, "llama", 5)
     sharded(Processes(), path)
     alone, _, _ = sharded(Processes(), tmp_path / "alone")
     assert_same_weights(path, alone)
