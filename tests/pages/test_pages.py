@@ -75,7 +75,7 @@ def test_the_form_follows_the_end_of_a_run(home):
     run = trainings.start(NewRun(config, TrainingConfig(steps=100_000, device="cpu"), "char", TEXT, "hens.txt",
                                  home / "checkpoints"))  # fmt: skip
     app = open_page("train", new="1")
-    assert f"Run {run.id} is" in app.info[0].value
+    assert f"(run {run.id}) is" in texts(app)
     run.stop()
     assert run.wait("stopped")
 
