@@ -66,7 +66,7 @@ class Branches {
     const name = Object.assign(element("th"), { scope: "row" });
     name.style.paddingLeft = `${0.7 + 1.3 * row.depth}rem`;
     if (row.depth) name.append(element("span", "llm-branches-rail", "└ "));
-    name.append(open ? element("strong", "", row.title) : this.link(row));
+    name.append(open ? element("span", "llm-branches-shown", row.title) : this.link(row));
     name.title = row.label;
     const bar = element("td");
     bar.append(barOf(row, last));
