@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llm.comparison.bands import band, seed_groups
@@ -10,10 +10,11 @@ from llm.comparison.curves import AXES, Point, step_curve, training_curve, valid
 from llm.comparison.differences import differences
 from llm.comparison.run import ComparedRun
 from llm.comparison.skills import skill_grid
-from llm.runs.config import RunConfig
+from llm.runs.folder import RunFolder
 
 Row = dict[str, Any]
 LOSSES = Point._fields[len(AXES) :]
+LOSS_FIELDS = ("curve", *Point._fields)
 
 
 def end_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:
@@ -41,9 +42,10 @@ def curve_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:
                 yield {"run": run.letter, "id": run.summary.id, "curve": name, **point._asdict()}
 
 
-def loss_rows(metrics: Iterable[Row], config: RunConfig) -> Iterator[Row]:
-    """A row for each point of the curves of a single run, from its metrics."""
-    rows = [row for row in metrics if row["step"] is not None]
+def loss_rows(folder: RunFolder) -> Iterator[Row]:
+    """A row with `LOSS_FIELDS` for each point of the curves of a single run. Raises as `RunFolder.config`."""
+    config = folder.config()
+    rows = [row for row in folder.read_metrics().rows if row["step"] is not None]
     curves = {
         "training, each step": step_curve(rows, config),
         "training, smoothed": training_curve(rows, config),

@@ -18,6 +18,7 @@ import components.views
 from components.routes import run as answer
 from components.views.gradient_norms import COMPARED
 from llm.checkpoints import RunFolder, load_run
+from llm.presets import ARCHITECTURES
 from llm.runtime.text import with_error
 from llm.training.run_evaluation import evaluate_run
 
@@ -86,6 +87,14 @@ def test_only_a_model_with_an_untied_unembedding_has_gradients_there(home):
     path = finished_run(home, "llama", d_model=8, n_layers=1, n_heads=1, n_ctx=16)
     content = json.loads(answer(run_request(path, "gradient_norms")).body)
     assert list(content["norms"]) == [UNTIED["embed"], "block 0", UNTIED["final"]]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_preset_has_the_gradient_norm_of_each_layer_in_each_step(home, architecture):
+    path = finished_run(home, architecture)
+    content = json.loads(answer(run_request(path, "gradient_norms")).body)
+    assert len(content["norms"]) == 4 and content["steps"] == [1, 2]  # embeddings, two blocks, the rest
+    assert all(norm > 0 for norms in content["norms"].values() for norm in norms)
 
 
 def test_a_step_whose_gradient_overflowed_leaves_a_gap(home):

@@ -20,9 +20,8 @@ from components.shared.run_names import run_name
 from components.shared.session import Address, Session, keep
 from llm.background import trainings
 from llm.checkpoints import RUN_ID, RunConfig, RunFolder
-from llm.comparison.curves import Point
 from llm.comparison.expected import expected
-from llm.comparison.tables import loss_rows
+from llm.comparison.tables import LOSS_FIELDS, loss_rows
 from llm.config import TrainingConfig
 from llm.runtime import compute
 from llm.world.asking import EASY, PLAIN_NAMES, SKILLS, first_probes
@@ -116,8 +115,7 @@ def progress(request: Request) -> JSONResponse:
 def losses(request: Request) -> Response:
     """The curves of a run as a CSV file: every step, the smoothed curve, and what was measured on validation text."""
     folder = _folder(request)
-    rows = list(loss_rows(folder.read_metrics().rows, folder.config()))
-    content = csv_text(("curve", *Point._fields), ([*row.values()] for row in rows))
+    content = csv_text(LOSS_FIELDS, ([*row.values()] for row in loss_rows(folder)))
     disposition = {"Content-Disposition": f'attachment; filename="loss-{folder.id}.csv"'}
     return Response(content, media_type="text/csv", headers=disposition)
 
