@@ -242,9 +242,9 @@ def test_an_edit_is_tried_in_a_separate_process_and_reported(page, server, run):
 def test_sampling_and_training_code_can_be_stepped_too(page, server, run):
     open_code(page, server, run)
     page.get_by_text("Sampling and training", exact=True).click()
-    expect(page.locator("[data-implementation=code] .llm-code-file")).to_contain_text("llm/sampling.py", timeout=90_000)
+    expect(page.locator("[data-implementation=code] .llm-code-file")).to_contain_text("llm/filters.py", timeout=90_000)
     press(page, "Step ▶")
-    expect(page.locator(".llm-code-status")).to_contain_text("step 2 of")
+    expect(page.locator(".llm-code-status")).to_contain_text("step 3 of")  # it opened at the first tensor, in step 2
     page.locator(".llm-code-box", has_text="BPE merges").click()
     page.locator(".llm-code-ran", has_text="merge = Merge(").click()
     expect(page.locator(".llm-code-variables")).to_contain_text("Merge(left=")
