@@ -23,12 +23,10 @@ MAX_NAME_BYTES = 255  # on nearly every file system
 
 
 def new_ones(uploads: Sequence[UploadedFile], handled: Session) -> list[UploadedFile]:
-    """The uploads, unless this tab has handled them already: the field keeps them over reruns."""
-    ids = [upload.file_id for upload in uploads]
-    if not ids or st.session_state.get(handled) == ids:
-        return []
-    st.session_state[handled] = ids
-    return list(uploads)
+    """The uploads that this tab has not handled yet: the field keeps earlier ones, also those that were refused."""
+    before = st.session_state.get(handled, ())
+    st.session_state[handled] = [upload.file_id for upload in uploads]
+    return [upload for upload in uploads if upload.file_id not in before]
 
 
 def texts() -> list[Path]:

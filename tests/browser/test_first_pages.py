@@ -9,8 +9,12 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from app_server import HOSTILE, assert_accessible_and_fitting
 from playwright.sync_api import Page, expect
+from sample_files import FOX, HEN, pdf
+from sample_files import page as web_page
 
 from llm.checkpoints import RunFolder
+from llm.runs.corpus import run_corpus
+from llm.tokenizers import load_tokenizer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -298,6 +302,31 @@ def test_a_text_in_another_script_is_uploaded_trained_on_and_continued(page, ser
     press(page, "Generate")
     expect(page.locator(".llm-writing-status")).to_contain_text("Finished", timeout=90_000)
     assert (server.home / "uploads" / "лиса.txt").read_text("utf-8") == CYRILLIC
+
+
+def test_files_of_several_kinds_are_uploaded_previewed_split_and_trained_on(page, server):
+    new_run(page, server)
+    rows = "id,story\n" + "".join(f'{number},"The hen sat on gate {number} and waited."\n' for number in range(300))
+    files = {"rows.csv": rows.encode(), "web.html": web_page(HEN, FOX).encode(), "paper.pdf": pdf(HEN, FOX)}
+    page.locator("input[type=file]").set_input_files(
+        [{"name": name, "mimeType": "text/plain", "buffer": content} for name, content in files.items()]
+    )
+    page.get_by_text("What is taken of 3 files:").wait_for()
+    page.get_by_text("How the text is split").click()
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")  # a rerun closes the list
+    page.get_by_role("combobox", name="Held out by").click()
+    page.get_by_role("option", name="document", exact=True).click()
+    page.get_by_text("Changed from the usual split: split_by document instead of characters").wait_for()
+    assert_accessible_and_fitting(page, "the form of a new run")
+    press(page, "Start")
+    state(page, "Training")
+    reach(page, 2)
+    expect(page.get_by_text("Reads paper.pdf and 2 more files")).to_be_visible()
+    stop(page)
+    folder = RunFolder(server.home / "checkpoints" / run_id(page))
+    parts = run_corpus(folder, load_tokenizer(folder.path)).parts
+    assert all(part.count("The hen sat on gate") > 10 for part in parts)
+    assert sorted(re.findall(r"gate (\d+) and waited\.", "".join(parts)), key=int) == [str(row) for row in range(300)]
 
 
 def test_characters_that_a_tokenizer_does_not_know_are_reported(page):
