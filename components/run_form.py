@@ -13,9 +13,11 @@ from components.shared.session import Session
 from components.shared.text_choice import choose_text
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.costs import flops_per_token, memory, parameter_count
+from llm.data import SplitText, train_tokenizer
 from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
 from llm.registry import registry
 from llm.runtime.device import machine_memory, resolved_precision
+from llm.runtime.result_cache import ResultCache
 from llm.runtime.text import duration
 from llm.tokenizers import DEFAULT_TOKENIZER
 from llm.tokenizers import REGISTRY as TOKENIZERS
@@ -26,6 +28,8 @@ if TYPE_CHECKING:  # it imports torch, for which the page Home does not wait
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
 UNEMBEDDING = {True: "tied", False: "its own"}
 TITLES = {"gpt": "GPT", "llama": "LLaMA", "olmo": "OLMo"}
+MEASURED_CHARACTERS = 500_000  # of a text that is tried out: a longer one gives what is wanted
+_vocabularies: ResultCache[int] = ResultCache(16)
 
 
 def choose_architecture() -> str:
@@ -109,7 +113,9 @@ def choose_run() -> NewRun:
                 st.number_input("Vocabulary size", SMALLEST_VOCABULARY, LARGEST_VOCABULARY, entry.default_d_vocab, 256,
                                 key=Session.TRAIN_VOCAB, persist_state="session")
             )  # fmt: skip
-    expected = d_vocab or entry.expected_d_vocab(text.text)
+        expected = _vocabulary(tokenizer, text, d_vocab)
+        if d_vocab is not None and expected < d_vocab:
+            st.caption(f"This text gives **{expected:,}** tokens, not {d_vocab:,}: too little of it occurs twice.")
     picture = st.container(border=True)
     model = choose_model(architecture, size, expected)
     with picture:
@@ -118,6 +124,16 @@ def choose_run() -> NewRun:
     training = choose_training(model)
     require_memory(model, training, "fused", Processes(), SMALLER)
     return NewRun(model, training, tokenizer, text, text_name, folders.checkpoints(), d_vocab, architecture, size)
+
+
+def _vocabulary(kind: str, text: SplitText, wanted: int | None) -> int:
+    """The vocabulary size that the text gives: of a short one fewer tokens can be learned than are wanted.
+
+    Raises ValueError if no tokenizer can be trained on it.
+    """
+    if wanted is None or len(text.text) > MEASURED_CHARACTERS:
+        return wanted or TOKENIZERS[kind].expected_d_vocab(text.text)
+    return _vocabularies.get((kind, text, wanted), lambda: train_tokenizer(kind, text, wanted).d_vocab)
 
 
 def costs(model: ModelConfig, training: TrainingConfig) -> str:

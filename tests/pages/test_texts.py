@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import re
 import threading
 from dataclasses import replace
 from functools import partial
@@ -11,7 +12,7 @@ from app_pages import PROJECT, TEXT, open_page
 from sample_files import CSV, FOX, HEN, page, pdf
 
 from components.shared.uploads import store, store_several, texts
-from llm.data import public_texts
+from llm.data import public_texts, train_tokenizer
 
 
 def box(app, label):
@@ -78,3 +79,13 @@ def test_a_book_is_downloaded_and_chosen_and_offline_is_said(home, monkeypatch):
         server.shutdown()
     assert not app.exception and box(app, "Text").value == home / "texts" / "alice.txt"
     assert (home / "texts" / "alice.txt").read_text() == TEXT.strip() + "\n"
+
+
+def test_the_form_says_how_many_tokens_a_small_text_gives(home):
+    store("small.txt", TEXT.encode())
+    app = open_page("train", new="1")
+    said = "This text gives \\*\\*([0-9]+)\\*\\* tokens, not 2,048"
+    assert not any(re.match(said, caption.value) for caption in app.caption)
+    box(app, "Text").select_index(2).run()
+    [found] = [found[1] for caption in app.caption if (found := re.match(said, caption.value))]
+    assert int(found) == train_tokenizer("bpe", TEXT, 2048).d_vocab < 400
