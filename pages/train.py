@@ -115,7 +115,7 @@ def show_run(folder: RunFolder) -> None:
         controls(folder, here, state)
         show_queue(folder.id)
         branch_section(folder, config, state)
-        figures(folder, config, state)
+    figures(folder, config, state)
     tree_section(folder.id)
     view_sections("train", WholeRun(folder.id))
 

@@ -43,7 +43,7 @@ def norms_of(path) -> list[dict[str, float]]:
 def test_a_closed_section_asks_and_fetches_nothing(home):
     app = open_page("train", run=tiny_run(home).name)
     assert [section.label for section in app.expander] == [
-        "Continue or branch", "Tree of branches", "What happened", "Gradient norm of each layer", "The batch at a step",
+        "Continue or branch", "What happened", "Tree of branches", "Gradient norm of each layer", "The batch at a step",
     ]  # fmt: skip
     assert "**What do you expect?**" not in texts(app)
 
@@ -167,8 +167,8 @@ def test_a_new_folder_is_a_new_view(home, tmp_path, monkeypatch):
     app = open_page("train", run=path.name)
     assert [section.label for section in app.expander] == [
         "Continue or branch",
-        "Tree of branches",
         "What happened",
+        "Tree of branches",
         "Gradient norm of each layer",
         "The batch at a step",
         "An added view",
