@@ -20,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from llm.config import TrainingConfig
+from llm.config import ModelConfig, TrainingConfig
 from llm.costs import Memory, memory
 from llm.presets import preset
 
@@ -44,14 +44,29 @@ olmo  medium 2  fused  adamw bfloat16 2048
 llama medium 4  fused  adamw float32  65
 llama small  64 fused  adamw float32  2048
 gpt   small  64 fused  muon  bfloat16 65
+llama small  8  fused  adamw float32  300  1
+llama small  8  fused  adamw float32  300  6
+llama small  8  fused  adamw float32  300  12
+gpt   small  16 fused  muon  float32  65   1
+gpt   small  16 fused  muon  bfloat16 65   6
+olmo  small  16 fused  muon  bfloat16 2048 1
+llama small  32 fused  muon  float32  1024 1
+gpt   small  1  fused  adamw float32  1024 1
+llama small  4  torch  muon  float32  512  1
 """
+
+
+def model_config(row: list[str]) -> ModelConfig:
+    """The model of one row: its preset, with another number of blocks if the row has one at its end."""
+    layers = {"n_layers": int(row[7])} if len(row) == 8 else {}
+    return preset(row[0], row[1], d_vocab=int(row[6]), **layers)
 
 
 def estimate(row: list[str]) -> Memory:
     """The estimate for one row."""
-    architecture, size, batch_size, implementation, optimizer, precision, d_vocab = row
+    _, _, batch_size, implementation, optimizer, precision = row[:6]
     training = TrainingConfig(batch_size=int(batch_size), optimizer=optimizer)
-    return memory(preset(architecture, size, d_vocab=int(d_vocab)), training, implementation, precision)  # type: ignore[arg-type]
+    return memory(model_config(row), training, implementation, precision)  # type: ignore[arg-type]
 
 
 def measure(row: list[str], steps: int, trim: bool) -> int:
@@ -60,15 +75,16 @@ def measure(row: list[str], steps: int, trim: bool) -> int:
 
     if trim:
         allocator.IN_HEAP, allocator.HEAP_KEEPS = 2**18, 0
-    compute.run(_train, ["gpt", "small", "1", *row[3:6], "30"], 2, d_model=16, n_heads=1, n_ctx=8)
+    tiny = preset("gpt", "small", d_vocab=30, d_model=16, n_heads=1, n_ctx=8)
+    compute.run(_train, tiny, ["1", *row[3:6]], 2)
     gc.collect()
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again
-    compute.run(_train, row, steps)
+    compute.run(_train, model_config(row), row[2:6], steps)
     return _status("VmHWM") - before
 
 
-def _train(row: list[str], steps: int, **fields: int) -> None:
+def _train(config: ModelConfig, settings: list[str], steps: int) -> None:
     import torch
 
     from llm.data import TextData
@@ -78,11 +94,10 @@ def _train(row: list[str], steps: int, **fields: int) -> None:
     from llm.tokenizers.char import CharTokenizer
     from llm.training.trainer import Trainer
 
-    architecture, size, batch_size, implementation, optimizer, precision, d_vocab = row
-    config = preset(architecture, size, d_vocab=int(d_vocab), **fields)
+    batch_size, implementation, optimizer, precision = settings
     training = TrainingConfig(batch_size=int(batch_size), optimizer=optimizer, precision=precision, steps=steps,  # type: ignore[arg-type]
                               eval_every=2, sample_tokens=0, skill_pairs=0, device="cpu", max_disk_mb=1)  # fmt: skip
-    tokenizer = CharTokenizer.train("".join(chr(0x4E00 + number) for number in range(int(d_vocab))))
+    tokenizer = CharTokenizer.train("".join(chr(0x4E00 + number) for number in range(config.d_vocab)))
     tokens = torch.arange(config.n_ctx * 40, dtype=torch.int32) % config.d_vocab
     data = TextData(tokens, Passages.from_text(tokenizer.decode(tokens.tolist()), tokenizer), config.n_ctx)
     with tempfile.TemporaryDirectory() as temporary:
@@ -102,7 +117,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--only", default="", help="rows that contain this text")
     parser.add_argument("--trim", action="store_true")
-    parser.add_argument("--row", nargs=7, help=argparse.SUPPRESS)
+    parser.add_argument("--row", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.row:
         print(measure(arguments.row, arguments.steps, arguments.trim))

@@ -12,9 +12,9 @@ from llm.layers.position import REGISTRY as POSITIONS
 from llm.registry import registry
 
 # Freed blocks stay with the process (llm/runtime/allocator.py). Torch aligns its blocks, and glibc does not use the
-# hole of one again for a block of that size. Of what comes and goes in a step, 0 to 0.45 more were seen as holes.
-HOLES = 0.25
-OUTSIDE = 32 << 20  # bytes from which a block never fits a hole
+# hole of one again for a block of that size: a step finds no room in what an evaluation has left, nor all of it in what
+# the step before has left. The part was chosen for measured peaks (docs/memory.md).
+HOLES = 0.15
 # oneDNN generates code for each kind of product in 16 bits, 0.6 MB for one, and keeps it: 12 to 19 MB in all
 KERNELS = 18_000_000
 
@@ -32,7 +32,7 @@ class Memory:
     in_step: int  # what the optimizer's step computes
     holes: int  # free memory that is too small for what is needed next
     kernels: int  # generated code
-    files: int  # content of the largest file of a snapshot, where it fits no hole
+    files: int  # content of the largest file of a snapshot, which is made in memory
 
     @property
     def comes_and_goes(self) -> int:
@@ -66,7 +66,8 @@ def memory(
                  hidden numbers or of its pattern, once log-probabilities and what W_out read are freed; where the
                  loss is computed in pieces, a piece's logits and their gradients
     in_step      4 · numbers of the largest group of equal matrices, as often as the optimizer's entry says
-    holes        0.25 · what comes and goes
+    holes        0.15 · what comes and goes, and what an evaluation has left: the logits, and in a block the input, the
+                 output and two vectors of hidden numbers
     files        the weights or the optimizer's state, whichever is larger
     """
     width = FLOAT32 if precision == "float32" else 2
@@ -89,7 +90,7 @@ def memory(
     if training.gradient_checkpointing:
         of_one_block = activation_bytes(replace(config, n_layers=1), training.batch_size, implementation, width)
         saved = of_one_block + FLOAT32 * config.n_layers * positions * config.d_model
-    largest_file = FLOAT32 * max(parameters, state)
+    left_by_evaluation = FLOAT32 * positions * (config.d_vocab + 2 * config.d_mlp + 2 * config.d_model)
     found = Memory(
         weights=FLOAT32 * parameters,
         optimizer=FLOAT32 * state,
@@ -100,6 +101,6 @@ def memory(
         in_step=FLOAT32 * optimizer.step_copies * largest_group,
         holes=0,
         kernels=0 if width == FLOAT32 else KERNELS,
-        files=largest_file if largest_file >= OUTSIDE else 0,
+        files=FLOAT32 * max(parameters, state),
     )
-    return replace(found, holes=round(HOLES * found.comes_and_goes))
+    return replace(found, holes=round(HOLES * found.comes_and_goes) + left_by_evaluation)
