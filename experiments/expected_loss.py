@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from typing_extensions import Doc
@@ -63,7 +63,7 @@ def main(options: Options) -> None:
             print(f"{architecture}, seed {seed}: validation loss {measured[-1]['loss']}", flush=True)
 
 
-def _train(architecture: str, seed: str, data: Path, steps: dict[str, int]) -> Iterator[dict[str, str]]:
+def _train(architecture: str, seed: str, data: Path, steps: dict[str, Any]) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as runs:
         run = llm.train(data, architecture=architecture, size=SIZE, seed=int(seed), device="cpu", sample_tokens=0,
                         skill_pairs=0, checkpoints_dir=Path(runs), **steps)  # fmt: skip
