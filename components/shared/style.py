@@ -62,6 +62,8 @@ STYLE = """
   .stSidebar[data-collapsed="false"] { width: 11rem !important; min-width: 11rem !important; }
   .stSidebar [data-testid="stSidebarContent"] { padding-inline: 0.5rem; }
 }
+/* Streamlit's own sign that the page is computed anew, with a "Stop" that is not a training's */
+[data-testid="stStatusWidget"] { display: none; }
 /* a shadow at the right edge of a table that goes on there, until one has scrolled to its end */
 @keyframes llm-more { from { box-shadow: inset -1rem 0 0.8rem -0.6rem var(--llm-quiet); } to { box-shadow: none; } }
 .stDataFrame .dvn-scroller { animation: llm-more linear both; animation-timeline: scroll(self inline); }

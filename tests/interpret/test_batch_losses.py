@@ -14,21 +14,17 @@ SETTINGS = {"steps": 3, "batch_size": 3, "accumulation": 2, "eval_every": 1, "sa
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run of three steps, and the windows that its model read in each of them."""
+    """A run of three steps, and the batches that its model read, in their order."""
     config = TrainingConfig(**SETTINGS, eval_windows=2, skill_pairs=0, device="cpu", precision="float32")
     trainer = start(tmp_path_factory.mktemp("runs"), config)
-    read = []
-    next_batch = trainer.data.batch
+    read, take = [], trainer.batches.take
 
-    class Listening(TextData):
-        def batch(self, *arguments):
-            read[-1].append(next_batch(*arguments))
-            return read[-1][-1]
+    def listening(number):
+        read.append(take(number))
+        return read[-1]
 
-    trainer.data = Listening(trainer.data.train, trainer.data.validation, trainer.data.n_ctx)
-    while not trainer.finished:
-        read.append([])
-        next(trainer)
+    trainer.batches.take = listening
+    list(trainer)
     return trainer.folder.path, read
 
 
@@ -40,9 +36,10 @@ def test_the_windows_are_those_that_the_trainer_reads(trained):
     path, read = trained
     run = load_run(path)
     config = run.folder.config().training
-    for step, batches in enumerate(read, start=1):
+    assert len(read) == 3 * 2  # steps, and forward passes of each
+    for step in (1, 2, 3):
+        batches = read[2 * step - 2 : 2 * step]
         for found, parts in zip(step_windows(data_of(run), config, step), zip(*batches, strict=True), strict=True):
-            assert len(parts) == 2  # forward passes of a step
             assert torch.equal(found, torch.cat(parts))
     with pytest.raises(ValueError, match="step must be at least 1, got 0"):
         step_windows(data_of(run), config, 0)
