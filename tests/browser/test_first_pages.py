@@ -235,7 +235,7 @@ def test_a_sweep_fills_the_queue_which_survives_a_page_switch(page, server):
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")  # a rerun closes the list
     setting.click()
     page.keyboard.type("seed")
-    page.get_by_role("option", name="seed", exact=True).click()
+    page.get_by_role("option", name="Seed · seed", exact=True).click()
     values = page.get_by_role("textbox", name="Values").first
     values.fill("5, 6, 7")
     values.press("Enter")
