@@ -46,7 +46,6 @@ llama small  64 fused  adamw float32  2048
 gpt   small  64 fused  muon  bfloat16 65
 llama small  8  fused  adamw float32  300  1
 llama small  8  fused  adamw float32  300  6
-llama small  8  fused  adamw float32  300  12
 gpt   small  16 fused  muon  float32  65   1
 gpt   small  16 fused  muon  bfloat16 65   6
 olmo  small  16 fused  muon  bfloat16 2048 1
