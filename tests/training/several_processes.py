@@ -18,7 +18,7 @@ import torch._dynamo  # noqa: F401  # DistributedDataParallel imports it: once h
 from tiny_training import TEXT, TRAINING
 
 from llm.presets import preset
-from llm.runtime.processes import joined_processes
+from llm.runtime.processes import joined_processes, lost_process
 from llm.training.new_run import NewRun, prepare_run
 from llm.training.setup import resume_run, start_together
 
@@ -81,6 +81,17 @@ def start(processes, folder, training=FLOAT32, architecture="llama", **overrides
     return start_together(
         lambda: prepare_run(NewRun(model, training, "char", TEXT, "foxes.txt", folder), processes), processes
     )
+
+
+def lose_a_process(processes, folder, training=FLOAT32):
+    """Process 1 dies in step 6. Of the others: whether they noticed, the run folder, and its snapshots."""
+    trainer = start(processes, folder, training)
+    try:
+        for metrics in trainer:
+            if metrics.step == 5 and processes.rank == 1:
+                os._exit(9)
+    except RuntimeError as error:
+        return lost_process(error), trainer.folder.path, trainer.folder.snapshots()
 
 
 def weights(trainer):

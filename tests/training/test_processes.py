@@ -1,12 +1,11 @@
 """Several processes train one run: it is the run that one process would have trained, but for rounding."""
 
 import dataclasses
-import os
 
 import pytest
 import torch
 from run_folders import rows_without_times
-from several_processes import FLOAT32, ForkedProcesses, assert_close, numbers, start, train, weights
+from several_processes import FLOAT32, ForkedProcesses, assert_close, lose_a_process, numbers, start, train, weights
 
 from llm.config import TrainingConfig
 from llm.runs.folder import RunFolder
@@ -170,23 +169,10 @@ def test_what_fails_in_one_process_is_said_in_all(forked, tmp_path):
     assert forked.run(3, failing, tmp_path) == [sentence] * 3
 
 
-def ending(processes, folder):
-    """Process 1 dies in step 6."""
-    from llm.runtime.processes import lost_process
-
-    trainer = start(processes, folder)
-    try:
-        for metrics in trainer:
-            if metrics.step == 5 and processes.rank == 1:
-                os._exit(9)
-    except RuntimeError as error:
-        return lost_process(error), trainer.folder.path, trainer.folder.snapshots()
-
-
 def test_a_process_that_dies_ends_the_others_and_the_run_resumes_from_its_snapshot(tmp_path):
     processes = ForkedProcesses(2)
     try:
-        [(lost, path, snapshots)] = processes.run(2, ending, tmp_path, answering=1)
+        [(lost, path, snapshots)] = processes.run(2, lose_a_process, tmp_path, answering=1)
     finally:
         processes.end()
     assert (lost, snapshots) == (True, [0, 1, 2, 4])

@@ -1,18 +1,17 @@
 """Several processes, each with a part of every parameter, train the run of one process, but for rounding."""
 
 import dataclasses
-import os
 from unittest import mock
 
 import pytest
 import torch.distributed.fsdp  # noqa: F401  # once here, and not in each process
 from run_folders import rows_without_times
-from several_processes import FLOAT32, ForkedProcesses, assert_close, start
+from several_processes import FLOAT32, ForkedProcesses, assert_close, lose_a_process, start
 
 from llm.costs import activations
 from llm.runs.folder import RunFolder
 from llm.runs.weights import read_weights
-from llm.runtime.processes import Processes, lost_process
+from llm.runtime.processes import Processes
 from llm.runtime.sharding import local
 from llm.training import loss_in_pieces
 from llm.training.setup import resume_run
@@ -102,21 +101,10 @@ def test_with_dropout_a_sharded_run_resumes_bit_for_bit_in_as_many_processes(for
     assert rows_without_times(RunFolder(path)) == rows_without_times(RunFolder(straight))
 
 
-def ending(processes, folder):
-    """Process 1 dies in step 6."""
-    trainer = start(processes, folder, SHARDED)
-    try:
-        for metrics in trainer:
-            if metrics.step == 5 and processes.rank == 1:
-                os._exit(9)
-    except RuntimeError as error:
-        return lost_process(error), trainer.folder.path, trainer.folder.snapshots()
-
-
 def test_a_process_that_dies_ends_the_others_and_the_run_goes_on_alone_from_its_snapshot(tmp_path):
     processes = ForkedProcesses(2)
     try:
-        [(lost, path, snapshots)] = processes.run(2, ending, tmp_path, answering=1)
+        [(lost, path, snapshots)] = processes.run(2, lose_a_process, tmp_path, SHARDED, answering=1)
     finally:
         processes.end()
     assert (lost, snapshots) == (True, [0, 1, 2, 4])
