@@ -15,7 +15,7 @@ from llm.background import queue, trainings
 from llm.comparison.run import LETTERS
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.runtime.processes import Processes
-from llm.runtime.text import with_error
+from llm.runtime.text import count, with_error
 from llm.training.machine import SMALLER, require_memory
 from llm.training.new_run import NewRun
 from llm.training.settings import names_of
@@ -52,7 +52,7 @@ def _form(chosen: NewRun) -> None:
         states.failed(error)
         return
     with st.container(horizontal=True):
-        st.button(f"Add {_count(len(runs))} to the queue", icon=":material/playlist_add:", disabled=not runs,
+        st.button(f"Add {count(len(runs), 'run')} to the queue", icon=":material/playlist_add:", disabled=not runs,
                   on_click=_add, args=(runs,), key=Session.SWEEP_ADD)  # fmt: skip
         _commands(runs)
     more = [f"and {len(runs) - LISTED} more"] if len(runs) > LISTED else []
@@ -84,11 +84,7 @@ def _add(runs: list[NewRun]) -> None:
     for run in added:
         trainings.enqueue(run)
     known = "; the others are finished, train or wait already" if len(added) < len(runs) else ""
-    st.toast(f"{_count(len(added))} added to the queue{known}")
-
-
-def _count(runs: int) -> str:
-    return "1 run" if runs == 1 else f"{runs} runs"
+    st.toast(f"{count(len(added), 'run')} added to the queue{known}")
 
 
 def _commands(runs: list[NewRun]) -> None:

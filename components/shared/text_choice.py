@@ -14,11 +14,11 @@ from components.shared.select_box import picked, select_box
 from components.shared.session import Session
 from llm.config import describe
 from llm.data.files.reading import read_files
-from llm.data.files.text_file import AS_IT_IS, TextFile, collection_name, count
+from llm.data.files.text_file import AS_IT_IS, TextFile, collection_name
 from llm.data.public_texts import PUBLIC_TEXTS, PublicText
 from llm.data.split import DEFAULT_SPLIT, Split, SplitText, arrange
 from llm.runtime.result_cache import ResultCache
-from llm.runtime.text import readable_name
+from llm.runtime.text import count, readable_name
 
 TEXT_HELP = (
     "training.txt: short stories of one village. strangers.txt: the same, but half of them are about strangers whose "
@@ -29,7 +29,8 @@ UPLOAD_HELP = (
     "json and jsonl files. The app keeps a copy."
 )
 AUTOMATIC = "Automatic"
-_read: ResultCache[tuple[list[TextFile], SplitText]] = ResultCache(8)
+_read: ResultCache[list[TextFile]] = ResultCache(8)
+_arranged: ResultCache[SplitText] = ResultCache(8)
 
 
 def choose_text() -> tuple[SplitText, str]:
@@ -69,9 +70,10 @@ def choose_text() -> tuple[SplitText, str]:
 def text_settings() -> dict[str, Any]:
     """The chosen files and the column of a table, by the names of the command line."""
     path: Path = picked(Session.TRAIN_TEXT)
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
     column = st.session_state.get(Session.TRAIN_COLUMN.of(path.name), AUTOMATIC)
-    named = (file.relative_to(folders.PROJECT) if file.is_relative_to(folders.PROJECT) else file for file in files)
+    named = (
+        file.relative_to(folders.PROJECT) if file.is_relative_to(folders.PROJECT) else file for file in _files(path)
+    )
     return {"data": tuple(map(str, named))} | ({} if column == AUTOMATIC else {"column": column})
 
 
@@ -128,15 +130,15 @@ def _choose_split() -> Split:
 
 
 def _taken(path: Path, column: str, split: Split) -> tuple[list[TextFile], SplitText]:
-    """Read and split the file, or the files of a folder; kept as long as they do not change."""
-    paths = sorted(path.iterdir()) if path.is_dir() else [path]
-    versions = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in paths)
+    """The files of a text as they were read, and the text split; kept as long as they do not change."""
+    paths = _files(path)
+    version = (column, *((file, file.stat().st_size, file.stat().st_mtime_ns) for file in paths))
+    files = _read.get(version, lambda: read_files(paths, column))
+    return files, _arranged.get((version, dataclasses.astuple(split)), lambda: arrange(files, split))
 
-    def make() -> tuple[list[TextFile], SplitText]:
-        files = read_files(paths, column)
-        return files, arrange(files, split)
 
-    return _read.get((versions, column, dataclasses.astuple(split)), make)
+def _files(path: Path) -> list[Path]:
+    return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
 def _show_parts(taken: list[TextFile], text: SplitText) -> None:

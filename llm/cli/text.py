@@ -22,7 +22,8 @@ def text(flags: ParsedFlags) -> int:
         require_replaceable(output, "output")
 
     from llm.data.files.reading import read_files
-    from llm.data.files.text_file import SEPARATOR, TextFile, count
+    from llm.data.files.text_file import SEPARATOR, TextFile
+    from llm.runtime.text import count
 
     def lines(file: TextFile) -> list[str]:
         of_column = f", from the column {file.column}" if file.column else ""

@@ -36,6 +36,11 @@ def with_error(value: float, standard_error: float | None, digits: int = 3) -> s
     return f"{value:.{digits}f}" + ("" if standard_error is None else f" ± {standard_error:.{digits}f}")
 
 
+def count(number: int, one: str, several: str = "") -> str:
+    """A number of things in words: 1 page, 2 pages."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 def duration(seconds: float) -> str:
     """A length of time in words, with two digits or so: 0.12 s, 45 s, 3 min, 2 h 10 min, 3 days."""
     if seconds < 10:

@@ -7,7 +7,8 @@ import warnings
 
 import bs4
 
-from llm.data.files.text_file import TextFile, count, tidy
+from llm.data.files.text_file import TextFile, tidy
+from llm.runtime.text import count
 
 INVISIBLE = {"script": "script", "style": "style sheet", "template": "template", "noscript": "replacement for a script",
              "svg": "drawing", "head": "page title"}  # fmt: skip

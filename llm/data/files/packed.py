@@ -12,7 +12,8 @@ from xml.parsers import expat
 import mammoth
 
 from llm.data.files.markup import parsed, visible_text
-from llm.data.files.text_file import TextFile, UnreadableFileError, count, tidy
+from llm.data.files.text_file import TextFile, UnreadableFileError, tidy
+from llm.runtime.text import count
 from llm.runtime.zip_files import UNREADABLE, growth, is_unusual
 
 SIGNATURE = b"PK\x03\x04"

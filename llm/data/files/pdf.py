@@ -7,7 +7,8 @@ import io
 import pypdf
 from pypdf.errors import DependencyError
 
-from llm.data.files.text_file import TextFile, UnreadableFileError, count, tidy
+from llm.data.files.text_file import TextFile, UnreadableFileError, tidy
+from llm.runtime.text import count
 
 SIGNATURE = b"%PDF-"
 

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from llm.data.files.text_file import TextFile, UnreadableFileError, count
+from llm.data.files.text_file import TextFile, UnreadableFileError
+from llm.runtime.text import count
 
 DELIMITERS = ",;\t|"
 USUAL_COLUMNS = ("text", "content", "body", "story", "document", "sentence")

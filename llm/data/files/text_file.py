@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from llm.runtime.text import count
+
 AS_IT_IS = "text"  # the kind of a file that is taken as it is
 FIRST_CHARACTERS = 280  # of a text, that a preview shows
 
@@ -46,11 +48,6 @@ def tidy(text: str) -> str:
     More than one space at the beginning of a line is an indentation, and stays.
     """
     return re.sub(r"\n{3,}", SEPARATOR, re.sub(r"[ \t\xa0]*\n(?: (?! )|\t)?", "\n", text)).strip()
-
-
-def count(number: int, one: str, several: str = "") -> str:
-    """A number of things in words: 1 page, 2 pages."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def collection_name(names: Sequence[str]) -> str:
