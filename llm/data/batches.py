@@ -34,7 +34,7 @@ class Batches:
         self._prepared = {number: self._read(number)}
 
     def take(self, number: int) -> Batch:
-        """This batch, which nobody else gets."""
+        """This batch; it is not kept."""
         return self._prepared.pop(number, None) or self._read(number)
 
     def _read(self, number: int) -> Batch:

@@ -119,8 +119,9 @@ def parts_of(sizes: Sequence[int], hashes: Sequence[str], split: Split) -> list[
     """
     order = sorted(range(len(sizes)), key=lambda index: hashes[index])
     parts: list[PartName] = ["train"] * len(sizes)
-    wanted = {"test": split.test_fraction, "validation": split.validation_fraction}
-    wanted = {name: fraction for name, fraction in wanted.items() if fraction}
+    wanted: dict[PartName, float] = {"test": split.test_fraction, "validation": split.validation_fraction}
+    if not split.test_fraction:
+        del wanted["test"]
     if len(sizes) <= len(wanted):
         raise ValueError(
             f"split_by={split.split_by} needs at least {len(wanted) + 1} {split.split_by}s, one for each part, "
@@ -135,7 +136,7 @@ def parts_of(sizes: Sequence[int], hashes: Sequence[str], split: Split) -> list[
                 fitting.append(index)
                 lacking -= sizes[index]
         for index in fitting or [min(free, key=sizes.__getitem__)]:
-            parts[index] = "test" if name == "test" else "validation"
+            parts[index] = name
     return parts
 
 

@@ -16,7 +16,7 @@ from llm.costs.activations import MOST_LOGITS, in_pieces
 from llm.loss import next_token_loss, next_token_loss_in_pieces
 from llm.model import Transformer
 
-Forward = Callable[[Tensor], Tensor]  # of a model, or what stands for it: compiled, or with others'
+Forward = Callable[[Tensor], Tensor]  # a model, also compiled or wrapped for several processes
 Loss = Callable[[Forward, Tensor, Tensor], Tensor]  # of a forward pass, inputs and targets
 
 
@@ -33,7 +33,11 @@ def loss_of_logits(
 
 
 class LossInPieces:
-    """The same for a model of which `forward` is, or is made of: it then never has more than `MOST_LOGITS` at once."""
+    """The same loss, with at most `MOST_LOGITS` logits at once.
+
+    The model's unembedding is replaced: while a loss is asked for, it returns that instead of logits. So `forward` can
+    be the model itself, or what torch has compiled or wrapped of it.
+    """
 
     def __init__(self, model: Transformer) -> None:
         self._unembed = model.unembed
