@@ -2,6 +2,7 @@
 
 import { element } from "../../frontend/dom.js";
 import { withThousands } from "../../frontend/format.js";
+import { scrollBox } from "../../frontend/parts.js";
 
 /**
  * The distribution after a filter, or, at first, the model's own.
@@ -87,12 +88,7 @@ function table(token, goOn) {
   const body = element("tbody");
   body.append(...rows, others, kept);
   made.append(header, body);
-  const box = element("div", "llm-writing-scroll"); // where six columns have no room
-  box.tabIndex = 0;
-  box.setAttribute("role", "region");
-  box.setAttribute("aria-label", "Probabilities after each filter");
-  box.append(made);
-  return box;
+  return scrollBox("Probabilities after each filter", made); // six columns may have no room
 }
 
 /**

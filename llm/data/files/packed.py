@@ -16,7 +16,6 @@ from llm.data.files.text_file import TextFile, UnreadableFileError, tidy
 from llm.runtime.text import count
 from llm.runtime.zip_files import UNREADABLE, growth, is_unusual
 
-SIGNATURE = b"PK\x03\x04"
 # a part of a Word document that the text does not contain, and what it is
 NOT_TAKEN = {r"word/media/": "picture", r"word/header": "header", r"word/footer": "footer",
              r"word/(foot|end)notes\.xml": "file of notes", r"word/comments\.xml": "file of comments"}  # fmt: skip

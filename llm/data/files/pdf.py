@@ -10,8 +10,6 @@ from pypdf.errors import DependencyError
 from llm.data.files.text_file import TextFile, UnreadableFileError, tidy
 from llm.runtime.text import count
 
-SIGNATURE = b"%PDF-"
-
 
 def read_pdf(content: bytes, name: str) -> TextFile:
     """The text of all pages. Raises UnreadableFileError: it has a password, or its pages are pictures."""

@@ -13,10 +13,11 @@ from llm.data.text import decode_text, read_text, require_characters, require_fi
 MARKUP = (".html", ".htm", ".xhtml")
 LAID_OUT = (*MARKUP, ".pdf", ".docx", ".epub")  # read by libraries
 MAX_BYTES = 100_000_000  # of a file that is converted; one that is taken as it is may have any size
+PDF, ZIP = b"%PDF-", b"PK\x03\x04"  # how such files begin
 # how files begin that are no text although their bytes may be, and what to do with them
 NO_TEXT = {
-    b"%PDF-": "a PDF file: give it a name that ends in .pdf",
-    b"PK\x03\x04": "a zip file: unpack it, or if it is a Word document or e-book, name it .docx or .epub",
+    PDF: "a PDF file: give it a name that ends in .pdf",
+    ZIP: "a zip file: unpack it, or if it is a Word document or e-book, name it .docx or .epub",
     b"{\\rtf": "a rich text file: save it as .docx or .txt",
 }
 
@@ -46,7 +47,7 @@ def read_file(path: Path, column: str = "") -> TextFile:
         return tables.read_table(read_text(path), path.name, suffix, column)
     with path.open("rb") as file:
         beginning = file.read(1024)
-    if suffix not in MARKUP and (b"%PDF-" if suffix == ".pdf" else b"PK\x03\x04") not in beginning:
+    if suffix not in MARKUP and (PDF if suffix == ".pdf" else ZIP) not in beginning:
         raise UnreadableFileError(f"{path.name} is not a {suffix[1:]} file by its content: check its name")
     if suffix in MARKUP:
         decode_text(path.read_bytes(), path.name)  # as of all text, only UTF-8 is taken
