@@ -19,7 +19,6 @@ from typing_extensions import Doc
 from llm.registry import REGISTRY_MODULES, registry
 
 INT_LIMIT = 2**63  # integers of 64 bits are below it; torch takes no others
-NormPosition = Literal["pre", "post"]
 Implementation = Literal["einops", "torch", "fused"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Sharding = Literal["off", "full", "offload"]
@@ -46,15 +45,15 @@ class ModelConfig:
     positional: Annotated[str, Doc("How the order of the tokens is encoded.")] = "learned"
     rope_theta: Annotated[float, Doc("Base of the rotary wavelengths (rope only).")] = 10000.0
     norm: Annotated[str, Doc("How each position's vector is normalised.")] = "layernorm"
-    norm_position: Annotated[
-        NormPosition, Doc("Normalise what a sublayer reads (pre) or the residual stream after its addition (post).")
-    ] = "pre"
+    norm_position: Annotated[str, Doc("What a block's norms normalise.")] = "pre"
     norm_eps: Annotated[float, Doc("Small number that prevents division by zero in a norm.")] = 1e-5
     activation: Annotated[str, Doc("The MLP's activation function.")] = "gelu"
     qk_norm: Annotated[bool, Doc("Normalise each head's query and key (RMSNorm) before their dot product.")] = False
     tie_embeddings: Annotated[bool, Doc("Use the token embedding, transposed, as the unembedding.")] = True
     bias: Annotated[bool, Doc("Add a learned bias in linear maps, and in norms that have one.")] = True
     dropout: Annotated[float, Doc("Fraction of activations set to zero at random during training.")] = 0.0
+    # blocks
+    sublayers: Annotated[str, Doc("How a block's attention and MLP are connected.")] = "sequential"
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -41,9 +41,12 @@ class _Layer:
 
     def __init__(self, block: Any, batch_size: int, n_ctx: int) -> None:
         attention, mlp = block.attention, block.mlp
-        self.pre_norm = block.pre_norm
+        self.norm_reads, self.norm_mid, self.norm_end = block.norm_reads, block.norm_mid, block.norm_end
+        self.parallel, self.one_norm = block.parallel, block.one_norm
         self.norm_attention: Callable[[Tensor], Tensor] = block.norm_attention.forward
+        self.norm_attention_out: Callable[[Tensor], Tensor] = block.norm_attention_out.forward
         self.norm_mlp: Callable[[Tensor], Tensor] = block.norm_mlp.forward
+        self.norm_mlp_out: Callable[[Tensor], Tensor] = block.norm_mlp_out.forward
         self.norms = (attention.norm_query, attention.norm_key) if len([*attention.norm_query.parameters()]) else None
         self.activation = mlp.activation
         gated = hasattr(mlp, "W_gate")
@@ -86,7 +89,7 @@ class _Layer:
         bias: Tensor | None,
         length: int,
     ) -> Float[Tensor, "batch d_model"]:
-        read = self.norm_attention(resid) if self.pre_norm else resid
+        read = self.norm_attention(resid) if self.norm_reads else resid
         product(self.qkv, read, self.W_QKV, self.b_QKV)
         if self.norms is not None:
             self.query.copy_(self.norms[0].forward(self.query))
@@ -100,17 +103,20 @@ class _Layer:
         keys, values = self.keys.narrow(2, 0, length), self.values.narrow(2, 0, length)
         mixed = attend(query.unsqueeze(2), keys, values, bias, self.group)  # [batch, head, 1, d_head]
         product(self.written, mixed.flatten(start_dim=1), self.W_O, self.b_O)
-        resid = resid + self.written
-        if not self.pre_norm:
+        if self.parallel and not self.one_norm:
+            read = self.norm_mlp(resid) if self.norm_reads else resid
+        resid = resid + self.norm_attention_out(self.written)
+        if self.norm_mid:
             resid = self.norm_attention(resid)
-        read = self.norm_mlp(resid) if self.pre_norm else resid
+        if not self.parallel:
+            read = self.norm_mlp(resid) if self.norm_reads else resid
         product(self.hidden, read, self.W_hidden, self.b_hidden)
         hidden = self.activation(self.gate)
         if self.pre is not None:
             hidden = hidden * self.pre
         product(self.written, hidden, self.W_out, self.b_out)
-        resid = resid + self.written
-        return resid if self.pre_norm else self.norm_mlp(resid)
+        resid = resid + self.norm_mlp_out(self.written)
+        return self.norm_mlp(resid) if self.norm_end else resid
 
 
 class DecodeStep:

@@ -12,6 +12,7 @@ from llm.layers.block import Block
 from llm.layers.cache import KeyValueCache
 from llm.layers.embedding import build_embedding, build_unembedding
 from llm.layers.norm.base import build_norm
+from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position.build import build_position
 
 
@@ -37,7 +38,9 @@ class Transformer(nn.Module):
         self.positions = build_position(config, implementation, "residual stream")
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, implementation) for _ in range(config.n_layers))
-        self.final_norm = build_norm(config, implementation) if config.norm_position == "pre" else nn.Identity()
+        self.final_norm = (
+            nn.Identity() if NORM_POSITIONS[config.norm_position].stream else build_norm(config, implementation)
+        )
         self.unembed = build_unembedding(config, implementation, self.embed)
         self.hook_embedding, self.hook_logits = nn.Identity(), nn.Identity()
 

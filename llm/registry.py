@@ -20,6 +20,8 @@ REGISTRY_MODULES = {  # kind of part (the name of a config's field): the package
     "norm": "llm.layers.norm",
     "positional": "llm.layers.position",
     "activation": "llm.layers.mlp",
+    "norm_position": "llm.layers.norm_position",
+    "sublayers": "llm.layers.sublayers",
     "optimizer": "llm.training.optimizers",
     "schedule": "llm.training.schedule",
     "tokenizer": "llm.tokenizers",

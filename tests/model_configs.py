@@ -62,6 +62,7 @@ def two_configs() -> list[ModelConfig]:
 def config_name(config: ModelConfig) -> str:
     """What a test's id shows of a config."""
     parts = [config.positional, f"kv{config.n_kv_heads}", config.norm, config.norm_position, config.activation]
+    parts += [config.sublayers]
     parts += ["bias"] * config.bias + ["qk"] * config.qk_norm + ["tied"] * config.tie_embeddings
     return "-".join(parts)
 

@@ -103,6 +103,31 @@ def test_an_untrained_model_knows_nothing(architecture):
     assert abs(loss.item() - torch.tensor(65.0).log().item()) < 0.15
 
 
+NORMS = {  # x after a sublayer, from x, the sublayer, and norms of what it reads, of what it writes, and of the sum
+    "pre": lambda x, sublayer, read, write, total: x + sublayer(read(x)),
+    "post": lambda x, sublayer, read, write, total: total(x + sublayer(x)),
+    "post_sublayer": lambda x, sublayer, read, write, total: x + write(sublayer(x)),
+    "sandwich": lambda x, sublayer, read, write, total: x + write(sublayer(read(x))),
+}
+
+
+@pytest.mark.parametrize("norm_position", NORMS)
+def test_norms_and_parallel_sublayers_are_where_the_papers_put_them(norm_position):
+    added, x = NORMS[norm_position], torch.randn(2, 7, SIZES["d_model"])
+    for sublayers in ("sequential", "parallel", "parallel_one_norm"):
+        config = ModelConfig(**SIZES, norm_position=norm_position, sublayers=sublayers, norm="rmsnorm")
+        block = randomised(config).blocks[0]
+        end = (lambda y: y) if sublayers != "sequential" else block.norm_attention
+        attended = added(x, block.attention, block.norm_attention, block.norm_attention_out, end)
+        read = block.norm_attention if sublayers == "parallel_one_norm" else block.norm_mlp
+        if sublayers == "sequential":
+            expected = added(attended, block.mlp, read, block.norm_mlp_out, block.norm_mlp)
+        else:
+            both = attended + added(x, block.mlp, read, block.norm_mlp_out, lambda y: y) - x
+            expected = block.norm_mlp(both) if norm_position == "post" else both
+        torch.testing.assert_close(block(x), expected, msg=sublayers)
+
+
 def test_tied_embeddings_are_one_parameter():
     model = Transformer(ModelConfig(**SIZES, tie_embeddings=True))
     assert model.unembed.W_E is model.embed.W_E

@@ -15,9 +15,12 @@ OWN = (
 )
 # Strings that are equal to a variant's name and mean something else, or a default.
 EXCEPTIONS = {
-    ("llm/config.py", name) for name in ("learned", "layernorm", "gelu", "muon", "trapezoid")  # the defaults
+    ("llm/config.py", name)  # the defaults
+    for name in ("learned", "layernorm", "pre", "gelu", "sequential", "muon", "trapezoid")
 } | {
     ("llm/cli/flags.py", "none"),  # the value None
+    ("llm/data/files/markup.py", "pre"),  # an element of HTML
+    ("components/views/code/editor.py", "pre"),  # a variable
     ("llm/training/values.py", "none"),  # the value None
     ("llm/runs/folder.py", "none"),  # no snapshots
     ("llm/loss.py", "none"),  # no reduction

@@ -101,6 +101,8 @@ NORM = NormEntry(
     parameters=lambda config, width: width,
     saved_for_backward=lambda width: 3 * width + 1,  # input, quotient, output, divisor
     saved_unfused=lambda width: 3 * width + 1,
+    keeps_input=True,
+    in_float32=True,
     statistics=("magnitude",),
 )
 ACTIVATION = ActivationEntry(

@@ -12,14 +12,14 @@ from llm.costs import parameter_count
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.sublayers import REGISTRY as SUBLAYERS
 
 EMBEDDING_WHY = "A vector to learn for each token of the vocabulary."
 ATTENTION_WHY = "Lets each position read from those before it (Vaswani et al. 2017, arXiv:1706.03762)."
 GROUPED_WHY = "Fewer keys and values to keep while writing (Ainslie et al. 2023, arXiv:2305.13245)."
 QK_NORM_WHY = "Keeps scores from growing without bound (Henry et al. 2020, arXiv:2010.04245)."
-PRE_WHY = "Before a sublayer it leaves the residual stream itself alone (Xiong et al. 2020, arXiv:2002.04745)."
-POST_WHY = "After an addition, as in the first transformer: harder to train (Xiong et al. 2020, arXiv:2002.04745)."
 TIED_WHY = "The embedding, transposed: fewer parameters (Press & Wolf 2017, arXiv:1608.05859)."
 UNTIED_WHY = "A matrix of its own: what a token means and what predicts it may differ."
 
@@ -56,15 +56,21 @@ def architecture(config: ModelConfig) -> tuple[list[Part], list[Part], list[Part
         before.append(Part(f"Positions: {positions.label}", sizes, positions.why, count.positions))
     unembedding_why = TIED_WHY if config.tie_embeddings else UNTIED_WHY
     after = [Part("Unembedding", f"{width} numbers → {tokens} logits", unembedding_why, count.unembedding)]
-    norm, attention, mlp = _norm(config), _attention(config), _mlp(config)
-    if config.norm_position == "pre":
-        return before, [norm, attention, norm, mlp], [norm, *after]
-    return before, [attention, norm, mlp, norm], after
+    return before, _block(config), after if NORM_POSITIONS[config.norm_position].stream else [_norm(config), *after]
+
+
+def _block(config: ModelConfig) -> list[Part]:
+    """The parts of a block; a norm that two sublayers share stands once, before both."""
+    norms, sublayers = NORM_POSITIONS[config.norm_position], SUBLAYERS[config.sublayers]
+    norm, attention, mlp = [_norm(config)], _attention(config), _mlp(config)
+    reads, writes, stream = (norm if has else [] for has in (norms.reads, norms.writes, norms.stream))
+    first = [*reads, attention, *writes, *([] if sublayers.parallel else stream)]
+    return [*first, *([] if sublayers.one_norm else reads), mlp, *writes, *stream]
 
 
 def _norm(config: ModelConfig) -> Part:
     norm = NORMS[config.norm]
-    why = f"{norm.why} {PRE_WHY if config.norm_position == 'pre' else POST_WHY}"
+    why = f"{norm.why} {NORM_POSITIONS[config.norm_position].why}"
     return Part(norm.label, f"{config.d_model:,} numbers", why, norm.parameters(config, config.d_model))
 
 
@@ -88,7 +94,10 @@ def _attention(config: ModelConfig) -> Part:
 def _mlp(config: ModelConfig) -> Part:
     activation, width = ACTIVATIONS[config.activation], f"{config.d_model:,}"
     weights = parameter_count(config).mlp // config.n_layers
-    return Part(f"MLP: {activation.label}", f"{width} → {config.d_mlp:,} → {width}", activation.why, weights)
+    sublayers, sizes = SUBLAYERS[config.sublayers], f"{width} → {config.d_mlp:,} → {width}"
+    if not sublayers.parallel:
+        return Part(f"MLP: {activation.label}", sizes, activation.why, weights)
+    return Part(f"MLP: {activation.label}", f"{sizes} · beside attention", f"{activation.why} {sublayers.why}", weights)
 
 
 def show_architecture(config: ModelConfig) -> None:
@@ -96,9 +105,10 @@ def show_architecture(config: ModelConfig) -> None:
     told: set[str] = set()  # each reason is told once
     before, block, after = ("".join(_item(part, told) for part in parts) for parts in architecture(config))
     times = f"{config.n_layers:,} blocks like this, one after the other" if config.n_layers > 1 else "One block"
+    same = " and both read the same" if SUBLAYERS[config.sublayers].parallel else ""
     st.html(
         f'{STYLE}<div class="llm-architecture" role="list">{before}'
-        f'<div role="listitem"><div class="llm-quiet">{times}; attention and MLP add to what they read:</div>'
+        f'<div role="listitem"><div class="llm-quiet">{times}; attention and MLP add to what they read{same}:</div>'
         f'<div class="llm-block" role="list">{block}</div></div>{after}</div>'
     )
 

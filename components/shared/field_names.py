@@ -18,7 +18,7 @@ GROUPS: dict[str, dict[str, dict[str, str]]] = {
             "qk_norm": "Normalised queries and keys",
         },
         "Positions": {"positional": "Position scheme", "rope_theta": "Base of the rotary wavelengths"},
-        "MLP": {"d_mlp": "Hidden width", "activation": "Activation"},
+        "MLP": {"d_mlp": "Hidden width", "activation": "Activation", "sublayers": "Order of attention and MLP"},
         "Norms": {"norm": "Norm", "norm_position": "Place of the norm", "norm_eps": "Smallest divisor"},
         "Weights": {
             "tie_embeddings": "Unembedding tied to the embedding",

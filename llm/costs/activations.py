@@ -16,7 +16,9 @@ from llm.costs.parameters import attention_weights, mlp_weights, norm_count
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.sublayers import REGISTRY as SUBLAYERS
 
 FLOAT32 = 4  # bytes of a number
 INDEX = 8  # bytes of a token id
@@ -37,17 +39,20 @@ def activation_bytes(config: ModelConfig, batch_size: int, implementation: Imple
     positions, pieces = batch_size * config.n_ctx, in_pieces(config, batch_size)
     norms = _stream(config, implementation, width) * norm_count(config)
     norms *= _saved_by_norm(config.norm, config.d_model, implementation)
+    if implementation == "fused" and NORM_POSITIONS[config.norm_position].writes and not NORMS[config.norm].in_float32:
+        norms -= config.n_layers * 2 * (FLOAT32 - width) * config.d_model  # these read products
     per_block = (
         _inputs(config, implementation, width)
         + _attention(config, implementation, width)
         + _mlp(config, implementation, width)
     )
-    per_position = config.n_layers * per_block + norms
+    per_position = config.n_layers * (per_block - _read_twice(config, implementation, width)) + norms
     per_position += width * config.d_model  # what the unembedding reads, or in pieces its gradient
     if not pieces:
         per_position += FLOAT32 * config.d_vocab + INDEX  # log-probabilities and targets
     if config.dropout > 0:  # masks
-        per_position += (2 * config.n_layers * width + FLOAT32) * config.d_model
+        added = FLOAT32 if NORM_POSITIONS[config.norm_position].writes and NORMS[config.norm].in_float32 else width
+        per_position += (2 * config.n_layers * added + FLOAT32) * config.d_model
     # the tokens; the definition of an embedding is a product with one-hot vectors
     per_position += width * config.d_vocab if implementation == "einops" else INDEX
     shared = (
@@ -77,6 +82,19 @@ def _inputs(config: ModelConfig, implementation: Implementation, width: int) -> 
         attention_copies = 1 if width == FLOAT32 else 3
     mlp_copies = 1 if width == FLOAT32 else ACTIVATIONS[config.activation].matrices - 1
     return width * (attention_copies + mlp_copies) * config.d_model
+
+
+def _read_twice(config: ModelConfig, implementation: Implementation, width: int) -> int:
+    """Bytes per position of the vector that parallel sublayers share, which `_inputs` or the norms count twice."""
+    sublayers, norms = SUBLAYERS[config.sublayers], NORM_POSITIONS[config.norm_position]
+    if not sublayers.parallel:
+        return 0
+    if norms.reads and not sublayers.one_norm:  # two norms of one vector
+        kept = implementation == "fused" or NORMS[config.norm].keeps_input
+        return _stream(config, implementation, width) * config.d_model if kept else 0
+    if width != FLOAT32 or (implementation == "torch" and config.n_heads > 1 and config.n_kv_heads > 1):
+        return 0  # each product has a copy of its own, and so has each head
+    return FLOAT32 * config.d_model
 
 
 def _attention(config: ModelConfig, implementation: Implementation, width: int) -> int:

@@ -14,7 +14,9 @@ from llm.config import ModelConfig
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.sublayers import REGISTRY as SUBLAYERS
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ def parameter_count(config: ModelConfig) -> ParameterCount:
     attention    n_layers · (2 · d_model · (query_width + key_value_width) + bias)
                  bias = query_width + 2 · key_value_width + d_model
     mlp          n_layers · (mlp_matrices · d_model · d_mlp + bias),  bias = (mlp_matrices − 1) · d_mlp + d_model
-    norms        two a block, and a final one if pre-norm, each with d_model numbers for γ and for β, if it has them;
-                 and in each layer one for queries and one for keys, d_head wide, if these are normalised
+    norms        those of the blocks and the final one (`norm_count`), each with d_model numbers for γ and for β, if it
+                 has them; and in each layer one for queries and one for keys, d_head wide, if these are normalised
     unembedding  d_model · d_vocab, 0 if tied
     """
     attention, mlp = attention_weights(config), mlp_weights(config)
@@ -74,5 +76,12 @@ def mlp_weights(config: ModelConfig) -> int:
 
 
 def norm_count(config: ModelConfig) -> int:
-    """Norms of the residual stream: two a block, and a final one where the stream is not normalised already."""
-    return 2 * config.n_layers + (1 if config.norm_position == "pre" else 0)
+    """Norms of d_model numbers: of what a block's sublayers read, and of what they write, or of the stream after them.
+
+    Two each, but one where parallel sublayers share it; and a final one where the stream is not normalised already.
+    """
+    norms, sublayers = NORM_POSITIONS[config.norm_position], SUBLAYERS[config.sublayers]
+    per_block = 2 * norms.writes
+    per_block += norms.reads * (1 if sublayers.one_norm else 2)
+    per_block += norms.stream * (1 if sublayers.parallel else 2)
+    return config.n_layers * per_block + (not norms.stream)

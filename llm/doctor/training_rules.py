@@ -8,6 +8,7 @@ from statistics import median
 from llm.config import TrainingConfig, describe
 from llm.doctor.finding import Finding
 from llm.doctor.record import BlockMean, RunRecord, noise
+from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.training.divergence import DIVERGED, REMEDY
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 
@@ -137,7 +138,7 @@ def vanishing_gradients(record: RunRecord) -> Finding | None:
     dead = all(norm == 0 for norm in weak.values())
     model = record.config.model
     advice = "Try another seed." if dead else f"Try fewer layers than {model.n_layers}."
-    if model.norm_position == "post":
+    if NORM_POSITIONS[model.norm_position].stream:
         advice = "Try norm_position pre."
     return Finding(
         "vanishing_gradients", "wrong", f"{'No' if dead else 'Hardly any'} gradient reaches {' and '.join(weak)}.",

@@ -27,7 +27,9 @@ from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.mlp.build import GATED, PLAIN
 from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.sublayers import REGISTRY as SUBLAYERS
 from llm.model import Transformer
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
@@ -40,6 +42,8 @@ MAX_LINE_LENGTH = 120
 KEEP_MARK, SHAPE_MARK = "keep:", "shape:"  # mark unchanged statements and shape comments until the layout
 UNUSED_ATTRIBUTES = ("self.dropout", "self.implementation", "self.activation")
 HEAD_NORMS = ("self.norm_query", "self.norm_key")
+BLOCK_NORMS = ("self.norm_attention", "self.norm_mlp")
+WRITING_NORMS = ("self.norm_attention_out", "self.norm_mlp_out")
 OMITTED_ARGUMENTS = ("cache", "implementation")  # a script has one implementation and no cache
 TEMPLATE = Path(__file__).with_name("standalone_template.txt")
 IMPORTED_PACKAGES = {"torch", "einops", "jaxtyping", "typing", "builtins", "collections", "abc"}  # imported, not copied
@@ -74,15 +78,20 @@ class _Specialised(ast.NodeTransformer):
         self.implementation = implementation
         self.acts_on = POSITIONS[config.positional].acts_on
         bias = present if config.bias else None
+        norms, sublayers = NORM_POSITIONS[config.norm_position], SUBLAYERS[config.sublayers]
+        # layers that pass on what they are given
+        self.absent = (*(() if config.qk_norm else HEAD_NORMS), *(() if norms.writes else WRITING_NORMS))
         self.known_values: dict[str, Any] = {
             "config": config, "cache": None, "implementation": implementation, "get_args": get_args,
-            "Implementation": Implementation,
+            "Implementation": Implementation, "NORM_POSITIONS": NORM_POSITIONS,
             "self": SimpleNamespace(
                 bias=config.bias, b=bias, b_Q=bias, b_O=bias, b_in=bias, b_out=bias, b_gate=bias,
                 rotation=present if self.acts_on == "queries and keys" else None,
                 score_bias=present if self.acts_on == "scores" else None,
                 positions=present if self.acts_on == "residual stream" else None,
-                pre_norm=config.norm_position == "pre", tied=config.tie_embeddings,
+                tied=config.tie_embeddings, norm_reads=norms.reads, norm_writes=norms.writes, norm_end=norms.stream,
+                norm_mid=norms.stream and not sublayers.parallel, parallel=sublayers.parallel,
+                one_norm=sublayers.one_norm, mlp_norm=norms.stream or (norms.reads and not sublayers.one_norm),
             ),
         }  # fmt: skip
         self.functions: dict[str, Callable[..., Any]] = {  # layers' attributes that are functions
@@ -192,12 +201,14 @@ class _Specialised(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         text = ast.unparse(node.targets[0])
-        unused = UNUSED_ATTRIBUTES + (() if self.config.qk_norm else HEAD_NORMS)
-        if "self.hook_" in text or text in unused or (text == "head_norm" and not self.config.qk_norm):
+        own = vars(self.known_values["self"]) if text.startswith("self.") else {}
+        decided = isinstance(own.get(text.removeprefix("self.")), bool)
+        if decided or "self.hook_" in text or text in UNUSED_ATTRIBUTES + self.absent:
             return None
         self.generic_visit(node)
         value = ast.unparse(node.value)
         absent = value == "None" and text in ("self.rotation", "self.score_bias", "self.positions")
+        absent = absent or (value == "nn.Identity()" and text in BLOCK_NORMS)  # nothing calls it
         return None if absent or value == text else node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
@@ -207,8 +218,7 @@ class _Specialised(ast.NodeTransformer):
         called = ast.unparse(node.func)
         if called.startswith("build_"):
             return self._resolve_builder(called, node)
-        omitted = ("self.dropout", *(() if self.config.qk_norm else HEAD_NORMS))
-        if called.startswith("self.hook_") or called in omitted:
+        if called.startswith("self.hook_") or called in ("self.dropout", *self.absent):
             return self.visit(node.args[0])
         if called in self.functions:
             node.func = self._use(self.functions[called]) or node.func

@@ -25,6 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from llm.interpret.ablation import Head
+from llm.interpret.decomposition import norms_on_the_way, through_norms
 from llm.interpret.recording import blocks, check_heads
 from llm.layers.norm.base import Norm
 from llm.model import Transformer
@@ -60,7 +61,7 @@ def matched_tokens(
     if layer <= first_layer:
         raise ValueError(f"the copying head must be in a later layer than {first_layer}, got layer {layer}")
     attention = blocks(model)[layer].attention
-    note = _through(norms_after(model, first_layer, layer), _head_writes(model, previous))  # [d_vocab, d_model]
+    note = through_norms(norms_after(model, first_layer, layer), _head_writes(model, previous))  # [d_vocab, d_model]
     key = note @ attention.W_K[head // attention.group].T  # [d_vocab, d_head]
     query = embedding_as_read(model, layer)[tokens] @ attention.W_Q[head].T  # [token, d_head]
     if model.config.qk_norm:
@@ -78,7 +79,7 @@ def written_tokens(model: Transformer, head: Head, tokens: Int[Tensor, " token"]
         ValueError: a head that does not exist.
     """
     check_heads(model, [head])
-    written = _through(norms_after(model, head[0], None), _head_writes(model, head)[tokens])  # [token, d_model]
+    written = through_norms(norms_after(model, head[0], None), _head_writes(model, head)[tokens])  # [token, d_model]
     return written @ model.unembed.matrix()
 
 
@@ -91,19 +92,15 @@ def own_ranks(scores: Float[Tensor, "token d_vocab"], tokens: Int[Tensor, " toke
 def embedding_as_read(model: Transformer, layer: int) -> Float[Tensor, "d_vocab d_model"]:
     """Every token's embedding as the attention of `layer` reads it, if no layer before wrote anything."""
     resid: Tensor = model.embed.W_E
-    if model.config.norm_position == "pre":
-        normalised: Tensor = blocks(model)[layer].norm_attention(resid)
-        return normalised
-    for block in blocks(model)[:layer]:
-        resid = block.norm_mlp(block.norm_attention(resid))
+    for norm in norms_on_the_way(model, 0, layer):
+        resid = norm(resid)
     return resid
 
 
 def norms_after(model: Transformer, layer: int, reader: int | None) -> list[nn.Module]:
     """The norms that what `layer`'s attention writes passes before the attention of `reader` reads it (None: W_U)."""
-    if model.config.norm_position == "pre":
-        return [model.final_norm if reader is None else blocks(model)[reader].norm_attention]
-    return [norm for block in blocks(model)[layer:reader] for norm in (block.norm_attention, block.norm_mlp)]
+    own = [blocks(model)[layer].norm_attention_out] if blocks(model)[layer].norm_writes else []
+    return [*own, *norms_on_the_way(model, layer, reader)]
 
 
 def _head_writes(model: Transformer, head: Head) -> Float[Tensor, "d_vocab d_model"]:
@@ -111,9 +108,3 @@ def _head_writes(model: Transformer, head: Head) -> Float[Tensor, "d_vocab d_mod
     attention = blocks(model)[head[0]].attention
     value = embedding_as_read(model, head[0]) @ attention.W_V[head[1] // attention.group].T  # [d_vocab, d_head]
     return value @ attention.W_O[head[1]]
-
-
-def _through(norms: list[nn.Module], vectors: Tensor) -> Tensor:
-    for norm in norms:
-        vectors = cast(Norm, norm).direction(vectors)
-    return vectors

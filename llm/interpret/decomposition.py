@@ -5,6 +5,9 @@ norm follows. A norm with its statistics frozen at those of the actual forward p
 each part (`Norm.apply_to_parts`); its shift β becomes a separate part.
 
 Post-norm: such a norm follows every sublayer's addition, and each part goes through all later norms. Still exact.
+
+With a norm of what a sublayer writes, each head's part, and b_O, go through that norm as well, whose statistics are
+those of the whole output of attention. A part is what is added to the stream in every case.
 """
 
 from __future__ import annotations
@@ -42,7 +45,8 @@ def decompose(
 ) -> tuple[list[Component], Float[Tensor, "component batch pos d_model"]]:
     """The parts whose sum is what the unembedding reads (or, without `final_norm`, the last residual stream).
 
-    With `heads`, attention is one part per head plus the bias b_O, else one per layer. An MLP's part includes b_out.
+    With `heads`, attention is one part per head plus the bias b_O, else one per layer. An MLP's part includes b_out and
+    what a norm of its output adds.
     """
     tokens = as_batch(model, tokens)
     activations = record(model, tokens, ["embedding", "mlp_out", "mixed" if heads else "attention_out"])
@@ -54,22 +58,25 @@ def decompose(
     for layer, block in enumerate(blocks(model)):
         if heads:
             attention = block.attention
-            written = head_outputs(activations[f"blocks.{layer}.attention.mixed"][:, :, positions], attention.W_O)
+            mixed = activations[f"blocks.{layer}.attention.mixed"][:, :, positions]
+            written = list(head_outputs(mixed, attention.W_O).unbind(dim=2))  # each [batch, pos, d_model]
             components += [Component("head", layer, head) for head in range(attention.n_heads)]
-            parts += written.unbind(dim=2)  # each [batch, pos, d_model]
             if attention.b_O is not None:
                 components.append(Component("attention bias", layer))
-                parts.append(attention.b_O.detach().expand_as(token))
+                written.append(attention.b_O.detach().expand_as(token))
+            if block.norm_writes:
+                written = _through_norm(cast(Norm, block.norm_attention_out), components, written, layer)
+            parts += written
         else:
             components.append(Component("attention", layer))
             parts.append(activations[f"blocks.{layer}.attention_out"][:, positions])
-        if not block.pre_norm:
-            parts = _through_norm(block.norm_attention, components, parts, layer)
+        if block.norm_mid:
+            parts = _through_norm(cast(Norm, block.norm_attention), components, parts, layer)
         components.append(Component("mlp", layer))
         parts.append(activations[f"blocks.{layer}.mlp_out"][:, positions])
-        if not block.pre_norm:
-            parts = _through_norm(block.norm_mlp, components, parts, layer)
-    if final_norm and model.config.norm_position == "pre":
+        if block.norm_end:
+            parts = _through_norm(cast(Norm, block.norm_mlp), components, parts, layer)
+    if final_norm and not isinstance(model.final_norm, nn.Identity):
         parts = _through_norm(cast(Norm, model.final_norm), components, parts, None)
     return components, torch.stack(parts)
 
@@ -79,13 +86,29 @@ def read_direction(
 ) -> Float[Tensor, "... d_model"]:
     """A vector written by layer `layer`'s MLP as the unembedding reads it, up to each position's factor 1/σ.
 
-    Pre-norm: passed through the final norm (`Norm.direction`); post-norm: through every later norm.
+    It passes through the norm of what the MLP writes, if there is one, and then through the final norm or, post-norm,
+    through every later norm of the stream (`Norm.direction`).
     """
-    norms: list[nn.Module] = [model.final_norm]
-    if model.config.norm_position == "post":  # then there is no final norm
-        later = blocks(model)[layer + 1 :]
-        norms = [blocks(model)[layer].norm_mlp]
-        norms += [norm for block in later for norm in (block.norm_attention, block.norm_mlp)]
+    block = blocks(model)[layer]
+    own = [block.norm_mlp_out] if block.norm_writes else []
+    end = [block.norm_mlp] if block.norm_end else []
+    return through_norms([*own, *end, *norms_on_the_way(model, layer + 1, None)], vector)
+
+
+def norms_on_the_way(model: Transformer, first: int, reader: int | None) -> list[nn.Module]:
+    """The norms through which the stream before layer `first` reaches the attention of `reader` (None: W_U)."""
+    norms: list[nn.Module] = []
+    for block in blocks(model)[first:reader]:
+        norms += [block.norm_attention] if block.norm_mid else []
+        norms += [block.norm_mlp] if block.norm_end else []
+    if reader is None:
+        return norms if isinstance(model.final_norm, nn.Identity) else [*norms, model.final_norm]
+    block = blocks(model)[reader]
+    return [*norms, block.norm_attention] if block.norm_reads else norms
+
+
+def through_norms(norms: list[nn.Module], vector: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+    """A vector through each of these norms (`Norm.direction`), so up to their factors 1/σ."""
     for norm in norms:
         vector = cast(Norm, norm).direction(vector)
     return vector

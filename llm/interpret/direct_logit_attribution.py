@@ -37,7 +37,8 @@ def direct_logit_attribution(
     RMSNorm norm(c) = c / σ · γ, for LayerNorm (c − mean c) / σ · γ.
 
     Components: token embedding, position vector, every head, every attention bias b_O, every MLP, the norm's β. In a
-    post-norm model c passes through each later norm in the same way.
+    post-norm model c passes through each later norm in the same way; where attention's output is normalised before it
+    is added, c of a head passes through that norm, whose σ is that of the whole output.
 
     Raises:
         ValueError: a token outside the vocabulary, a position outside the text.

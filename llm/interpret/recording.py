@@ -2,7 +2,8 @@
 
 A name is the module's path without `hook_`: "embedding", "blocks.0.resid_pre", "blocks.0.attention.pattern",
 "blocks.1.mlp.hidden", "blocks.1.norm_mlp", "final_norm", "logits". Its last part alone ("pattern") means that value in
-every layer. "blocks.0.attention.head_output" is what each head writes: mixed[head] · W_O[head], without the bias b_O.
+every layer. "blocks.0.attention.head_output" is what each head writes: mixed[head] · W_O[head], without the bias b_O,
+and before a norm of what attention writes.
 
 The model itself is never run, hooked or switched to another mode. All work happens on a `hookable_copy`, which has
 its own modules and hooks and shares the parameters. Modules are told apart by name, never by `isinstance`: a model that

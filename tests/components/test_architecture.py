@@ -48,3 +48,8 @@ def test_norms_stand_where_the_config_puts_them():
     assert [part.title for part in pre] == ["LayerNorm", "Attention", "LayerNorm", "MLP: GELU"]
     assert [part.title for part in post] == ["Attention", "LayerNorm", "MLP: GELU", "LayerNorm"]
     assert (len(after), len(end)) == (2, 1)
+    _, sandwich, _ = architecture(ModelConfig(d_vocab=50, norm_position="sandwich", sublayers="parallel_one_norm"))
+    assert [part.title for part in sandwich] == ["LayerNorm", "Attention", "LayerNorm", "MLP: GELU", "LayerNorm"]
+    assert "beside attention" in sandwich[3].sizes and "and both read the same" in drawn(
+        d_vocab=50, sublayers="parallel"
+    )

@@ -11,21 +11,24 @@ from llm.interpret.neuron_effect import neuron_effect
 
 @every_config
 def test_a_neurons_effect_is_the_direct_change_of_the_logits(config):
-    """Raising the last layer's neuron by 1, with frozen norm statistics, changes every logit by effect / σ."""
+    """Raising the last layer's neuron by 1, with frozen norm statistics, changes every logit by effect / σ … σ."""
     model = randomised(config)
     result = neuron_effect(model, 1, 7, count=31)
     assert result.raised.shape == (31,)
     effect = torch.empty(31, dtype=torch.float64)
     effect[result.raised] = result.raised_by
     assert torch.equal(result.lowered_by, effect[result.lowered])
-    norm = model.final_norm if config.norm_position == "pre" else model.blocks[1].norm_mlp
+    last = model.blocks[1]
+    norms = [last.norm_mlp_out] * (config.norm_position in ("post_sublayer", "sandwich"))
+    norms.append(last.norm_mlp if config.norm_position == "post" else model.final_norm)
     vector = torch.randn(24, dtype=torch.float64)
-    written = model.blocks[1].mlp.W_out[7]
+    written, spreads = last.mlp.W_out[7], 1.0
     centred = config.norm == "layernorm"
-    spread = (vector.var(unbiased=False) if centred else vector.square().mean()).add(config.norm_eps).sqrt()
-    direction = written - written.mean() if centred else written
-    expected = direction / spread * norm.w @ model.unembed.matrix()
-    torch.testing.assert_close(effect / spread, expected.detach())
+    for norm in norms:
+        spread = (vector.var(unbiased=False) if centred else vector.square().mean()).add(config.norm_eps).sqrt()
+        written = (written - written.mean() if centred else written) / spread * norm.w
+        spreads = spreads * spread
+    torch.testing.assert_close(effect / spreads, (written @ model.unembed.matrix()).detach())
 
 
 def test_a_neuron_that_does_not_exist_is_rejected():

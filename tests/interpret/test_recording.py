@@ -31,11 +31,12 @@ def test_a_record_holds_what_the_model_computes(config, implementation):
         torch.testing.assert_close(mixed, pattern @ value)
         written = recorded[f"{prefix}attention.head_output"].sum(dim=2)
         bias = 0 if block.attention.b_O is None else block.attention.b_O.detach()
-        torch.testing.assert_close(written + bias, recorded[f"{prefix}attention_out"])
+        whole = block.norm_attention_out(written + bias).detach()
+        torch.testing.assert_close(whole, recorded[f"{prefix}attention_out"])
         added = recorded[f"{prefix}resid_pre"] + recorded[f"{prefix}attention_out"]
         torch.testing.assert_close(
             recorded[f"{prefix}resid_mid"],
-            added if config.norm_position == "pre" else recorded[f"{prefix}norm_attention"],
+            recorded[f"{prefix}norm_attention"] if block.norm_mid else added,
         )
 
 

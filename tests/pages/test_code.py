@@ -17,7 +17,7 @@ from components.routes import ROUTES
 from components.shared.assets import COMPONENTS
 from components.views.code.editor import SUGGESTIONS
 from components.views.code.equations import equations
-from components.views.code.training_code import open_training_code
+from components.views.code.training_code import open_training_code, stepped_weight
 from llm import Transformer, preset
 from llm.checkpoints import RunFolder, load_run
 from llm.presets import ARCHITECTURES
@@ -246,9 +246,10 @@ def test_the_step_that_is_shown_is_the_first_one_of_training(home, monkeypatch, 
     set_learning_rate(optimizers, 1 / 11)  # warm-up takes ten steps
     for optimizer in optimizers:
         optimizer.step()
-    stepped = model.get_submodule(shown.weight[0]).get_parameter(shown.weight[1]).detach()
+    path = ".".join(stepped_weight(shown, model))
+    stepped = model.get_parameter(path).detach()
     steps = live.trace(name, "code").steps
-    weight = run.model.get_submodule(shown.weight[0]).get_parameter(shown.weight[1]).detach()
+    weight = run.model.get_parameter(path).detach()
     traced = steps[-1].variables[0].tensor
     assert not torch.equal(traced, weight)
     assert (traced - stepped).norm() < 1e-3 * (stepped - weight).norm()

@@ -9,9 +9,9 @@ from llm.interpret.direct_logit_attribution import direct_logit_attribution
 DIRECT_LOGIT_ATTRIBUTION = Explanation(
     "Direct logit attribution",
     "The last vector is a sum of what the embeddings, every head, every MLP and the biases wrote, and a logit "
-    "difference is linear in it once the final norm's scale is frozen from the real run. So the contribution of "
-    "each component is a number, and together they are exactly the difference. Direct means: not through later "
-    "layers.",
+    "difference is linear in it once the scales of the norms on the way are frozen from the real run: the final "
+    "norm's, and those of norms of what attention writes, through which each head's part goes. So the contribution of "
+    "each component is a number, and together they are exactly the difference. Direct means: not through later layers.",
     r"\text{contribution}(c) = \Big( \frac{c - \operatorname{mean} c \text{ (LayerNorm only)}}"
     r"{\sigma_\text{final}} \cdot \gamma \Big) \cdot (W_U[:, y] - W_U[:, y'])",
     (direct_logit_attribution,),

@@ -13,8 +13,10 @@ from llm.config import ModelConfig
 from llm.layers import kind_of, mlp
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.layers.position import PositionEntry
+from llm.layers.sublayers import REGISTRY as SUBLAYERS
 from llm.training import schedule
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 
@@ -73,7 +75,7 @@ def _unembedding_matrix(config: ModelConfig) -> str:
 def _model(config: ModelConfig) -> Equation:
     scheme = POSITIONS[config.positional]
     added = f" + {scheme.term}" if scheme.acts_on == "residual stream" else ""
-    read = "norm(resid)" if config.norm_position == "pre" else "resid"
+    read = "resid" if NORM_POSITIONS[config.norm_position].stream else "norm(resid)"
     words = (
         "Each token becomes a vector. Every block reads these vectors and adds to them, and at the end each vector is "
         "turned into a score for every possible next token."
@@ -90,21 +92,18 @@ def _model(config: ModelConfig) -> Equation:
 
 
 def _block(config: ModelConfig) -> Equation:
-    if config.norm_position == "pre":
-        return _told(
-            ["{resid} ← {resid} + {attention_out|attention(norm(resid))}",
-             "{resid} ← {resid} + {mlp_out|MLP(norm(resid))}"],
-            "Attention copies information from earlier positions, the MLP transforms it. Both only add: the "
-            "residual stream itself passes through unchanged.",
-            "Xiong et al. 2020, arXiv:2002.04745",
-        )  # fmt: skip
-    return _told(
-        ["{resid} ← norm({resid} + {attention_out|attention(resid)})",
-         "{return|resid} ← norm({resid} + {mlp_out|MLP(resid)})"],
-        "Attention copies information from earlier positions, the MLP transforms it. After each addition the "
-        "whole residual stream is brought back to a steady scale.",
-        "Vaswani et al. 2017, arXiv:1706.03762",
-    )  # fmt: skip
+    norms, sublayers = NORM_POSITIONS[config.norm_position], SUBLAYERS[config.sublayers]
+    attention, mlp = (norms.added(name, sublayers.one_norm) for name in ("attention", "MLP"))
+    attention, mlp = f"{{attention_out|{attention}}}", f"{{mlp_out|{mlp}}}"
+    changes = [f"{attention} + {mlp}"] if sublayers.parallel else [attention, mlp]
+    sums = [f"{{resid}} + {change}" for change in changes]
+    lines = [f"{{resid}} ← {f'norm({total})' if norms.stream else total}" for total in sums]
+    if norms.stream:
+        lines[-1] = lines[-1].replace("{resid}", "{return|resid}", 1)
+    if norms.reads and sublayers.one_norm:
+        lines.insert(0, "{read} = norm({resid})")
+    sources = "; ".join(filter(None, [norms.source, sublayers.source]))
+    return _told(lines, f"{sublayers.words} {norms.words}", sources)
 
 
 def _attention(config: ModelConfig) -> Equation:

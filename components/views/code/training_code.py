@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from llm import filters
 from llm.checkpoints import Run, load_run
@@ -54,7 +55,7 @@ def _examples(run: Run, n_tokens: int) -> dict[str, CodeExample]:
     training = run.folder.config().training
     examples = {
         "sampling": _sampling(),
-        **{shown.name: _optimizer_step(shown, training) for shown in OPTIMIZERS[training.optimizer].steps},
+        **_optimizer_steps(run),
         "windows": _windows(run),
         "bpe": _bpe(run),
         "schedule": _schedule(training),
@@ -75,11 +76,23 @@ def _sampling() -> CodeExample:
     return CodeExample("Sampling filters", _file(filters), functions, filter_logits, axes)
 
 
-def _optimizer_step(shown: ShownStep, training: TrainingConfig) -> CodeExample:
+def stepped_weight(shown: ShownStep, model: nn.Module) -> tuple[str, str] | None:
+    """The layer and its parameter on which this model's step is shown; None: it has none such."""
+    names = dict(model.named_parameters())
+    return next((weight for weight in shown.weights if ".".join(weight) in names), None)
+
+
+def _optimizer_steps(run: Run) -> dict[str, CodeExample]:
+    training = run.folder.config().training
+    found = {shown: stepped_weight(shown, run.model) for shown in OPTIMIZERS[training.optimizer].steps}
+    return {shown.name: _optimizer_step(shown, weight, training) for shown, weight in found.items() if weight}
+
+
+def _optimizer_step(shown: ShownStep, weight: tuple[str, str], training: TrainingConfig) -> CodeExample:
     """The run's first optimizer step on one weight, with the gradient of this text."""
 
     def take_step(forward_pass: ForwardPass) -> None:
-        shown.first(*weight_gradient(forward_pass, *shown.weight), training)
+        shown.first(*weight_gradient(forward_pass, *weight), training)
 
     axes = dict.fromkeys(shown.variables, shown.axes)
     return CodeExample(shown.title, _file(import_module(shown.module)), shown.functions, take_step, axes)

@@ -16,6 +16,7 @@ from components.shared.session import Address
 from components.shared.texts import token_texts
 from components.shared.view import Question, Table, View
 from components.views.lens.explanations import LOGIT_LENS, TRUE_TOKEN
+from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 
 TOP = 5  # predictions that a hover shows
 COLOURS = {
@@ -42,7 +43,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "vocabulary": selection.run().config.d_vocab,
         "colour": colour if colour in COLOURS else "guess",
         "colours": COLOURS,
-        "postNorm": selection.run().config.norm_position == "post",
+        "postNorm": NORM_POSITIONS[selection.run().config.norm_position].stream,
         "locked": parse_indices(query.get(Address.LOCKED, ""), (len(rows), len(selection.tokens))),
         "sources": {"lens": selection.address("inside/lens")},
     }

@@ -30,6 +30,8 @@ class NormEntry:
         [int], int
     ]  # numbers that the fused backward pass keeps for each vector of this width, weights apart
     saved_unfused: Callable[[int], int]  # the same for the other two implementations
+    keeps_input: bool  # whether these keep the vector itself, too
+    in_float32: bool  # whether the fused one computes, under autocast, in the format of its weights, not of its input
     statistics: tuple[
         str, ...
     ]  # variables of `forward` with one number per vector, which the code reader shows beside it
@@ -56,6 +58,8 @@ REGISTRY: Registry[NormEntry] = Registry(
             parameters=lambda config, width: width + (width if config.bias else 0),  # γ, β
             saved_for_backward=lambda width: 2 * width + 2,  # input, output, mean, standard deviation
             saved_unfused=lambda width: 3 * width + 1,  # centred and scaled input, output, standard deviation
+            keeps_input=False,
+            in_float32=False,
             statistics=("mean", "variance"),
         ),
         "rmsnorm": NormEntry(
@@ -73,6 +77,8 @@ REGISTRY: Registry[NormEntry] = Registry(
             parameters=lambda config, width: width,  # γ
             saved_for_backward=lambda width: 3 * width + 1,  # input, scaled input, output, root mean square
             saved_unfused=lambda width: 3 * width + 1,
+            keeps_input=True,
+            in_float32=True,
             statistics=("mean_square",),
         ),
     },

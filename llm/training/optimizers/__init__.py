@@ -22,7 +22,7 @@ class ShownStep:
     equation: Equation
     module: str  # whose file is shown
     functions: tuple[str, ...]  # functions of that module whose lines are traced
-    weight: tuple[str, str]  # the layer, and its parameter that is stepped
+    weights: tuple[tuple[str, str], ...]  # a layer and its parameter: the first that a model has is stepped
     first: Callable[..., None]  # (weight, gradient, TrainingConfig): takes the first step on the weight, in place
     axes: tuple[str, ...]  # of the weight
     variables: tuple[str, ...]  # the functions' variables that have the weight's shape
@@ -63,7 +63,7 @@ _ADAMW_STEP = ShownStep(
     ),
     module="llm.training.optimizers.adamw",
     functions=("adamw_step",),
-    weight=("blocks.0.mlp", "W_in"),
+    weights=(("blocks.0.mlp", "W_in"),),
     axes=("d_model", "d_mlp"),
     first=imported("llm.training.optimizers.adamw", "first_step"),
     variables=("weight", "mean", "mean_square", "unbiased_mean", "unbiased_mean_square"),
@@ -71,7 +71,7 @@ _ADAMW_STEP = ShownStep(
 
 _ADAMW_STEP_OF_A_NORM = replace(  # whose γ has no weight decay
     _ADAMW_STEP,
-    weight=("blocks.0.norm_attention", "w"),
+    weights=(("blocks.0.norm_attention", "w"), ("blocks.0.norm_attention_out", "w"), ("blocks.0.norm_mlp", "w")),
     axes=("d_model",),
     first=imported("llm.training.optimizers.adamw", "first_step_without_decay"),
 )
@@ -96,7 +96,7 @@ _MUON_STEP = ShownStep(
     ),
     module="llm.training.optimizers.muon",
     functions=("orthogonalized", "muon_step"),
-    weight=("blocks.0.mlp", "W_in"),
+    weights=(("blocks.0.mlp", "W_in"),),
     axes=("d_model", "d_mlp"),
     first=imported("llm.training.optimizers.muon", "first_step"),
     variables=("weight", "mean", "ahead", "direction"),
