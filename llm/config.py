@@ -19,6 +19,7 @@ from typing_extensions import Doc
 from llm.registry import REGISTRY_MODULES, registry
 
 INT_LIMIT = 2**63  # integers of 64 bits are below it; torch takes no others
+RotaryPairs = Literal["halves", "neighbours"]
 Implementation = Literal["einops", "torch", "fused"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Sharding = Literal["off", "full", "offload"]
@@ -54,6 +55,39 @@ class ModelConfig:
     dropout: Annotated[float, Doc("Fraction of activations set to zero at random during training.")] = 0.0
     # blocks
     sublayers: Annotated[str, Doc("How a block's attention and MLP are connected.")] = "sequential"
+    # positions: details of rope, and of relative
+    rope_pairs: Annotated[
+        RotaryPairs,
+        Doc("Which two numbers of a head rotate together (rope only): one of each half, as in LLaMA and GPT-NeoX, or "
+            "neighbours, as in the paper and GPT-J."),
+    ] = "halves"  # fmt: skip
+    rope_fraction: Annotated[
+        float, Doc("Fraction of each head's numbers that rotate, its first ones (rope only). GPT-NeoX: 0.25.")
+    ] = 1.0
+    rope_scaling: Annotated[str, Doc("How rotations are slowed for a longer context (rope only).")] = "none"
+    rope_factor: Annotated[
+        float, Doc("How many times slower the scaled rotations are (with a rope_scaling other than none).")
+    ] = 4.0
+    rope_original_ctx: Annotated[
+        int | None,
+        Doc("Context length before scaling, in which llama3 and yarn count rotations. None: n_ctx / rope_factor."),
+    ] = None
+    rope_low_rotations: Annotated[
+        float, Doc("Pairs with fewer rotations than this in the original context are slowed (llama3 and yarn only).")
+    ] = 1.0
+    rope_high_rotations: Annotated[
+        float | None,
+        Doc("Pairs with more rotations than this in the original context keep their speed (llama3 and yarn only). "
+            "None: 4 with llama3, 32 with yarn."),
+    ] = None  # fmt: skip
+    rope_attention_factor: Annotated[
+        float | None,
+        Doc("Multiplier of rotated queries and keys (yarn only). None: 0.1 · ln rope_factor + 1, as in its paper."),
+    ] = None
+    relative_buckets: Annotated[
+        int, Doc("Learned biases of each head, one for each range of distances (relative only).")
+    ] = 32
+    relative_max_distance: Annotated[int, Doc("Distance from which on all share the last bias (relative only).")] = 128
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -65,6 +99,19 @@ class ModelConfig:
         require(self, "rope_theta", self.rope_theta > 1, "above 1")
         require(self, "norm_eps", self.norm_eps > 0, "above 0")
         require(self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
+        require(self, "rope_fraction", 0 < self.rope_fraction <= 1, "above 0, and at most 1")
+        require(self, "rope_factor", self.rope_factor >= 1, "at least 1")
+        original = self.rope_original_ctx
+        require(self, "rope_original_ctx", original is None or original >= 1, "at least 1, or None")
+        require(self, "rope_low_rotations", self.rope_low_rotations > 0, "above 0")
+        high, low = self.rope_high_rotations, self.rope_low_rotations
+        require(self, "rope_high_rotations", high is None or high > low, f"above rope_low_rotations={low}, or None")
+        multiplier = self.rope_attention_factor
+        require(self, "rope_attention_factor", multiplier is None or multiplier > 0, "above 0, or None")
+        registry("rope_scaling")[self.rope_scaling].validate(self)
+        require(self, "relative_buckets", self.relative_buckets >= 2, "at least 2")
+        above = self.relative_buckets // 2
+        require(self, "relative_max_distance", self.relative_max_distance > above, f"above {above}, half the buckets")
 
     @property
     def group(self) -> int:
@@ -80,6 +127,11 @@ class ModelConfig:
     def key_value_width(self) -> int:
         """Numbers in the keys of one position, and again in its values."""
         return self.n_kv_heads * self.d_head
+
+    @property
+    def rotary_width(self) -> int:
+        """Numbers of a head that rotate, where positions are rotary."""
+        return round(self.rope_fraction * self.d_head)
 
     @property
     def axis_sizes(self) -> dict[str, int]:

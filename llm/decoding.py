@@ -140,7 +140,7 @@ class DecodeStep:
         self.W_U = model.unembed.matrix().detach().contiguous()  # [d_model, d_vocab]
         self.positions = _position_vectors(model)
         self.rotations = _rotations(model)
-        self.score_bias = _score_bias(model)
+        self.score_biases = _score_biases(model)
         device = self.embedding.device
         self.first_slots = torch.arange(batch_size, device=device) * self.n_ctx  # [batch]
         self.key_positions = torch.arange(self.n_ctx, device=device)  # [key_pos]
@@ -169,24 +169,29 @@ class DecodeStep:
         if self.positions is not None:
             resid.add_(self.positions.index_select(0, position))
         rotation = None if self.rotations is None else self.rotations.index_select(0, position)
-        bias = self._bias(position, length)
+        mask = self._mask(position, length)
+        biases = [self._bias(table, position, length, mask) for table in self.score_biases]
         slot = self.first_slots + position  # [batch]
-        for layer in self.layers:
-            resid = layer.step(resid, slot, rotation, bias, length)
+        for index, layer in enumerate(self.layers):
+            resid = layer.step(resid, slot, rotation, biases[index % len(biases)], length)
         logits = resid.new_empty(self.batch_size, self.W_U.shape[1])  # [batch, d_vocab]
         product(logits, self.final_norm(resid), self.W_U)
         return logits
 
-    def _bias(self, position: Int[Tensor, " batch"], length: int) -> Tensor | None:
-        """What is added to the scores [batch, head or 1, 1, key_pos]: −∞ for positions that a sequence lacks."""
-        bias = None
-        if self.score_bias is not None:
-            bias = self.score_bias[:, :, :length].index_select(1, position).transpose(0, 1).unsqueeze(2)
-        if self.batch_size > 1:
-            there = self.key_positions[:length] <= position.unsqueeze(1)  # [batch, key_pos]
-            mask = torch.where(there, self.visible, self.masked)[:, None, None]  # [batch, 1, 1, key_pos]
-            bias = mask if bias is None else bias + mask
-        return bias
+    def _mask(self, position: Int[Tensor, " batch"], length: int) -> Tensor | None:
+        """What is added to the scores [batch, 1, 1, key_pos] of several sequences: −∞ for positions that one lacks."""
+        if self.batch_size == 1:
+            return None
+        there = self.key_positions[:length] <= position.unsqueeze(1)  # [batch, key_pos]
+        return torch.where(there, self.visible, self.masked)[:, None, None]  # [batch, 1, 1, key_pos]
+
+    @staticmethod
+    def _bias(table: Tensor | None, position: Int[Tensor, " batch"], length: int, mask: Tensor | None) -> Tensor | None:
+        """What is added to the scores [batch, head or 1, 1, key_pos]."""
+        if table is None:
+            return mask
+        bias = table[:, :, :length].index_select(1, position).transpose(0, 1).unsqueeze(2)
+        return bias if mask is None else bias + mask
 
 
 def decode_step(model: Transformer, batch_size: int, length: int) -> DecodeStep | None:
@@ -253,14 +258,16 @@ def _rotations(model: Transformer) -> Float[Tensor, "n_ctx d_head d_head"] | Non
     return turned[0].transpose(0, 1).contiguous()
 
 
-def _score_bias(model: Transformer) -> Float[Tensor, "head n_ctx n_ctx"] | None:
-    attention: Any = model.blocks[0].attention
-    score_bias, heads, n_ctx = attention.score_bias, model.config.n_heads, model.config.n_ctx
-    if score_bias is None:
-        return None
-    _require_room(heads * n_ctx**2)
-    table: Tensor = score_bias.forward(n_ctx, n_ctx).to(model.embed.W_E.dtype)
-    return table
+def _score_biases(model: Transformer) -> list[Float[Tensor, "head n_ctx n_ctx"] | None]:
+    """A table for each layer where the biases are learned, else one for all; [None] without biases."""
+    blocks: Any = model.blocks
+    schemes = [block.attention.score_bias for block in blocks]
+    heads, n_ctx, W_E = model.config.n_heads, model.config.n_ctx, model.embed.W_E
+    if schemes[0] is None:
+        return [None]
+    tables = schemes if len([*schemes[0].parameters()]) else schemes[:1]
+    _require_room(len(tables) * heads * n_ctx**2)
+    return [scheme.forward(n_ctx, n_ctx).to(W_E.dtype) for scheme in tables]
 
 
 def _require_room(numbers: int) -> None:

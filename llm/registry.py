@@ -19,6 +19,7 @@ Entry = TypeVar("Entry")
 REGISTRY_MODULES = {  # kind of part (the name of a config's field): the package that declares its registry, REGISTRY
     "norm": "llm.layers.norm",
     "positional": "llm.layers.position",
+    "rope_scaling": "llm.layers.position.scaling",
     "activation": "llm.layers.mlp",
     "norm_position": "llm.layers.norm_position",
     "sublayers": "llm.layers.sublayers",
@@ -65,6 +66,15 @@ def imported(module: str, name: str) -> Callable[..., Any]:
 
 def _call(module: str, name: str, *args: Any, **kwargs: Any) -> Any:
     return getattr(importlib.import_module(module), name)(*args, **kwargs)
+
+
+def deferred(module: str, name: str) -> Callable[[], Any]:
+    """A function that imports `module` and returns its object `name`."""
+    return partial(_attribute, module, name)
+
+
+def _attribute(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
 
 
 def by_implementation(module: str, einops: str, torch: str, fused: str) -> Callable[[str], Any]:

@@ -1,6 +1,7 @@
 """Configurations that the tests of models share: every option of a model together with every other."""
 
 import functools
+import itertools
 from typing import Any
 
 import pytest
@@ -23,13 +24,25 @@ SIZES = {
     "n_ctx": 16,
 }
 
+# A context in which some rotations are slowed and some are not, and buckets of one and of several distances.
+SMALL_POSITIONS = {"rope_theta": 50.0, "rope_factor": 2.0, "rope_original_ctx": 12, "relative_buckets": 6,
+                   "relative_max_distance": 9, "rope_high_rotations": 1.5, "rope_low_rotations": 0.3}  # fmt: skip
+
 BASE = ModelConfig(**SIZES)
+
+# Details of rotary positions, which no other scheme has: each value occurs in a rotary row. Every two of them together
+# are tested on the layer alone (tests/layers/test_rotary.py).
+ROTARY: dict[str, tuple[Any, ...]] = {
+    "rope_scaling": describe(ModelConfig)["rope_scaling"].choices,
+    "rope_pairs": describe(ModelConfig)["rope_pairs"].choices,
+    "rope_fraction": (1.0, 0.5),
+}
 
 # Multi-head, grouped-query and multi-query attention, and each field of a config that names a variant or is a switch.
 OPTIONS: dict[str, tuple[Any, ...]] = {"n_kv_heads": (6, 3, 1)} | {
     name: field.choices or (False, True)
     for name, field in describe(ModelConfig).items()
-    if field.choices or field.kind is bool
+    if (field.choices or field.kind is bool) and name not in ROTARY
 }
 
 PRESETS = [preset(name, d_vocab=31, d_model=24, n_heads=6, n_layers=2, n_ctx=16) for name in ARCHITECTURES]
@@ -47,7 +60,12 @@ def component_configs(strength: int = 2, **fields: Any) -> list[ModelConfig]:
         strength: 2 for most properties; 3 where formulas have a case for three options at once.
         fields: What else all of them have, sizes or options; these override.
     """
-    return [ModelConfig(**(SIZES | row | fields)) for row in _rows(strength)]
+    details = itertools.cycle(
+        {"rope_scaling": scaling, "rope_pairs": ROTARY["rope_pairs"][n % 2], "rope_fraction": (1.0, 0.5)[n // 2 % 2]}
+        for n, scaling in enumerate(ROTARY["rope_scaling"])
+    )
+    rows = [row | next(details) if row["positional"] == "rope" else row for row in _rows(strength)]
+    return [ModelConfig(**(SIZES | SMALL_POSITIONS | row | fields)) for row in rows]
 
 
 def two_configs() -> list[ModelConfig]:
@@ -61,7 +79,10 @@ def two_configs() -> list[ModelConfig]:
 
 def config_name(config: ModelConfig) -> str:
     """What a test's id shows of a config."""
-    parts = [config.positional, f"kv{config.n_kv_heads}", config.norm, config.norm_position, config.activation]
+    parts = [config.positional]
+    if config.positional == "rope":
+        parts += [config.rope_pairs, f"{config.rope_fraction:g}", config.rope_scaling]
+    parts += [f"kv{config.n_kv_heads}", config.norm, config.norm_position, config.activation]
     parts += [config.sublayers]
     parts += ["bias"] * config.bias + ["qk"] * config.qk_norm + ["tied"] * config.tie_embeddings
     return "-".join(parts)

@@ -18,7 +18,7 @@ from llm.presets import ARCHITECTURES, SIZES
         ("n_layers", 2.5, "an integer"),
         ("n_heads", True, "an integer"),
         ("n_kv_heads", 3, "a divisor of n_heads=4"),
-        ("positional", "absolute", "one of learned, sinusoidal, rope, alibi, none"),
+        ("positional", "absolute", "one of learned, sinusoidal, rope, alibi, relative, none"),
         ("norm", "batchnorm", "one of layernorm, rmsnorm"),
         ("norm_position", "middle", "one of pre, post, post_sublayer, sandwich"),
         ("sublayers", "crossed", "one of sequential, parallel, parallel_one_norm"),
@@ -27,6 +27,15 @@ from llm.presets import ARCHITECTURES, SIZES
         ("norm_eps", float("nan"), "a finite number"),
         ("rope_theta", 1.0, "above 1"),
         ("bias", 1, "of type bool"),
+        ("rope_pairs", "thirds", "one of halves, neighbours"),
+        ("rope_fraction", 0.0, "above 0, and at most 1"),
+        ("rope_scaling", "ntk", "one of none, linear, llama3, yarn"),
+        ("rope_factor", 0.5, "at least 1"),
+        ("rope_original_ctx", 0, "at least 1, or None"),
+        ("rope_high_rotations", 1.0, "above rope_low_rotations=1.0, or None"),
+        ("rope_attention_factor", 0.0, "above 0, or None"),
+        ("relative_buckets", 1, "at least 2"),
+        ("relative_max_distance", 16, "above 16, half the buckets"),
         ("dropout", 1.0, "in [0, 1)"),
     ],
 )
@@ -55,6 +64,12 @@ def test_rotary_positions_need_pairs():
     with pytest.raises(ValueError, match=r"^d_head must be even with positional='rope' \(it rotates pairs\), got 5$"):
         ModelConfig(d_vocab=65, positional="rope", d_head=5)
     assert ModelConfig(d_vocab=65, positional="alibi", d_head=5).d_head == 5
+    with pytest.raises(
+        ValueError, match=r"^rope_fraction must be such that an even number of d_head=32 numbers rotate"
+    ):
+        ModelConfig(d_vocab=65, positional="rope", rope_fraction=0.1)
+    with pytest.raises(ValueError, match=r"^rope_low_rotations must be below 4 unless rope_high_rotations is given"):
+        ModelConfig(d_vocab=65, positional="rope", rope_scaling="llama3", rope_low_rotations=5.0)
 
 
 @pytest.mark.parametrize(

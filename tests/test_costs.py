@@ -33,6 +33,8 @@ def part_of(name: str) -> str:
     """The field of `ParameterCount` that a parameter belongs to."""
     if "norm" in name:
         return "norms"
+    if name.endswith("score_bias.W_rel"):
+        return "positions"
     module = name.split(".")[2] if name.startswith("blocks.") else name.split(".")[0]
     return {"embed": "embedding", "unembed": "unembedding"}.get(module, module)
 

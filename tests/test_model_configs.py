@@ -5,7 +5,7 @@ import math
 
 import pytest
 from covering_arrays import combinations, covering_rows
-from model_configs import BASE, OPTIONS, SIZES, component_configs, two_configs
+from model_configs import BASE, OPTIONS, ROTARY, SIZES, component_configs, two_configs
 
 from llm.config import ModelConfig, describe
 
@@ -30,10 +30,17 @@ def test_hardly_more_rows_than_any_such_array_must_have(strength, slack):
     assert len(component_configs(strength)) <= slack * fewest
 
 
+def test_every_detail_of_rotary_positions_occurs():
+    rotary = [config for config in component_configs() if config.positional == "rope"]
+    assert {name: {getattr(config, name) for config in rotary} for name in ROTARY} == {
+        name: set(values) for name, values in ROTARY.items()
+    }
+
+
 def test_every_variant_and_switch_of_the_config_is_an_option():
     for name, field in describe(ModelConfig).items():
         if field.choices or field.kind is bool:
-            assert set(OPTIONS[name]) == set(field.choices or (False, True)), name
+            assert set((OPTIONS | ROTARY)[name]) == set(field.choices or (False, True)), name
 
 
 def test_the_rows_are_the_same_each_time():

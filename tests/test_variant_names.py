@@ -16,8 +16,9 @@ OWN = (
 # Strings that are equal to a variant's name and mean something else, or a default.
 EXCEPTIONS = {
     ("llm/config.py", name)  # the defaults
-    for name in ("learned", "layernorm", "pre", "gelu", "sequential", "muon", "trapezoid")
+    for name in ("learned", "none", "layernorm", "pre", "gelu", "sequential", "muon", "trapezoid")
 } | {
+    ("llm/trace/cell_origin.py", "linear"),  # an operator of torch
     ("llm/cli/flags.py", "none"),  # the value None
     ("llm/data/files/markup.py", "pre"),  # an element of HTML
     ("components/views/code/editor.py", "pre"),  # a variable

@@ -124,10 +124,11 @@ POSITION = PositionEntry(
     title="Log distance",
     acts_on="scores",
     classes={"einops": ToyBiasWithEinops, "torch": ToyBiasWithoutEinops, "fused": ToyBiasFused}.__getitem__,
-    equation=Equation(("{return|bias}[h, q, k] = −log(1 + q − k)",), "What is far counts less.", ""),
+    equation=lambda config: Equation(("{return|bias}[h, q, k] = −log(1 + q − k)",), "What is far counts less.", ""),
     term=" − log(1 + q − k)",
     validate=lambda config: None,
     parameters=lambda config: 0,
-    saved_for_backward=lambda config: 0,
+    saved_bytes=lambda config, implementation: 0,
     curves=DistanceCurves("Penalty on every score", "The same for all heads."),
+    choices=lambda config: [],
 )

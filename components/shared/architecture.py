@@ -82,8 +82,10 @@ def _attention(config: ModelConfig) -> Part:
         sizes.append(f"{config.n_kv_heads} for keys and values")
         whys.append(GROUPED_WHY)
     if positions.acts_by_distance:
-        sizes.append(positions.label)
-        whys.append(positions.why)
+        choices = positions.choices(config)
+        sizes += [positions.label, *(choice.label for choice in choices)]
+        whys += [positions.why, *(choice.why for choice in choices)]
+        weights += positions.parameters(config) // config.n_layers
     if config.qk_norm:
         sizes.append("queries and keys normalised")
         whys.append(QK_NORM_WHY)

@@ -58,7 +58,7 @@ def activation_bytes(config: ModelConfig, batch_size: int, implementation: Imple
     shared = (
         FLOAT32 * config.d_model * config.d_vocab if pieces else FLOAT32
     )  # the matrix's gradient; the loss's weight
-    shared += config.n_layers * FLOAT32 * POSITIONS[config.positional].saved_for_backward(config)
+    shared += config.n_layers * POSITIONS[config.positional].saved_bytes(config, implementation)
     if implementation != "fused":
         shared += config.n_layers * config.n_ctx**2  # the mask, a byte for each pair
     if implementation == "torch" and batch_size > 1:  # a matrix for each sequence, if it is one of several heads
@@ -135,9 +135,9 @@ def _mlp(config: ModelConfig, implementation: Implementation, width: int) -> int
 
 def _stream(config: ModelConfig, implementation: Implementation, width: int) -> int:
     """Bytes of a number of the residual stream: float32, unless all that is added to it are products."""
-    only_products = (
-        implementation == "einops" and not config.bias and not POSITIONS[config.positional].parameters(config)
-    )
+    positions = POSITIONS[config.positional]
+    adds_weights = positions.acts_on == "residual stream" and positions.parameters(config) > 0
+    only_products = implementation == "einops" and not config.bias and not adds_weights
     return width if only_products else FLOAT32
 
 

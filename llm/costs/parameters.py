@@ -24,7 +24,7 @@ class ParameterCount:
     """Learned numbers, by part, over all layers."""
 
     embedding: int  # W_E; with tied embeddings it is the unembedding too
-    positions: int  # W_pos
+    positions: int  # W_pos, or W_rel
     attention: int  # W_Q, W_K, W_V, W_O and their biases
     mlp: int  # W_in, W_gate, W_out and their biases
     norms: int  # γ and β of the blocks, of queries and keys, and of the final norm
@@ -40,7 +40,8 @@ def parameter_count(config: ModelConfig) -> ParameterCount:
     """The exact number of parameters.
 
     embedding    d_vocab · d_model
-    positions    those of the position scheme: n_ctx · d_model if learned, else 0
+    positions    those of the position scheme: n_ctx · d_model if learned, n_layers · n_heads · relative_buckets if
+                 relative, else 0
     attention    n_layers · (2 · d_model · (query_width + key_value_width) + bias)
                  bias = query_width + 2 · key_value_width + d_model
     mlp          n_layers · (mlp_matrices · d_model · d_mlp + bias),  bias = (mlp_matrices − 1) · d_mlp + d_model

@@ -29,6 +29,7 @@ from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.position.scaling import REGISTRY as SCALINGS
 from llm.layers.sublayers import REGISTRY as SUBLAYERS
 from llm.model import Transformer
 from llm.tokenizers import REGISTRY as TOKENIZERS
@@ -40,7 +41,14 @@ OMITTED_PROSE = re.compile(  # docstring sentences on hooks, caches and implemen
 )
 MAX_LINE_LENGTH = 120
 KEEP_MARK, SHAPE_MARK = "keep:", "shape:"  # mark unchanged statements and shape comments until the layout
-UNUSED_ATTRIBUTES = ("self.dropout", "self.implementation", "self.activation")
+UNUSED_ATTRIBUTES = (
+    "self.dropout",
+    "self.implementation",
+    "self.activation",
+    "scaling",
+    "self.scaled",
+    "self.multiplier",
+)
 HEAD_NORMS = ("self.norm_query", "self.norm_key")
 BLOCK_NORMS = ("self.norm_attention", "self.norm_mlp")
 WRITING_NORMS = ("self.norm_attention_out", "self.norm_mlp_out")
@@ -81,6 +89,8 @@ class _Specialised(ast.NodeTransformer):
         norms, sublayers = NORM_POSITIONS[config.norm_position], SUBLAYERS[config.sublayers]
         # layers that pass on what they are given
         self.absent = (*(() if config.qk_norm else HEAD_NORMS), *(() if norms.writes else WRITING_NORMS))
+        scaling = SCALINGS[config.rope_scaling]
+        scaling_functions = {"scaled": scaling.frequencies, "multiplier": scaling.multiplier}
         self.known_values: dict[str, Any] = {
             "config": config, "cache": None, "implementation": implementation, "get_args": get_args,
             "Implementation": Implementation, "NORM_POSITIONS": NORM_POSITIONS,
@@ -92,11 +102,14 @@ class _Specialised(ast.NodeTransformer):
                 tied=config.tie_embeddings, norm_reads=norms.reads, norm_writes=norms.writes, norm_end=norms.stream,
                 norm_mid=norms.stream and not sublayers.parallel, parallel=sublayers.parallel,
                 one_norm=sublayers.one_norm, mlp_norm=norms.stream or (norms.reads and not sublayers.one_norm),
+                config=config, d_head=config.d_head, d_rotary=config.rotary_width,
+                **scaling_functions,
             ),
         }  # fmt: skip
         self.functions: dict[str, Callable[..., Any]] = {  # layers' attributes that are functions
             "self.activation": ACTIVATIONS[config.activation].function(implementation),
             "self.attend": functional.scaled_dot_product_attention,
+            **{f"self.{name}": function() for name, function in scaling_functions.items() if function},
         }
         self.module: ModuleType = sys.modules[__name__]  # whose source is visited
         self.lines: list[str] = []

@@ -1,6 +1,6 @@
 """One head's arithmetic on one text: from queries and keys to scores, and from scores to the pattern.
 
-score[q, k] = content[q, k] + position[q, k] = query[q] · key[k] / sqrt(d_head) (+ the ALiBi bias)
+score[q, k] = content[q, k] + position[q, k] = query[q] · key[k] / sqrt(d_head) (+ the bias)
 exponential[q, k] = exp(score[q, k] − highest[q]),  total[q] = Σ_k exponential[q, k],
 pattern[q, k] = exponential[q, k] / total[q]
 """
@@ -23,8 +23,8 @@ from llm.interpret.attention_patterns import AttentionLayer, pattern_without_fir
 class HeadArithmetic:
     """Every step of one head on one text, as float32 arrays; entries that a query may not attend to are NaN.
 
-    `content` is the score as it would be if every key were at its query's position (rope) or without the penalty
-    (alibi); `position` is the difference, score − content. With other schemes, positions are part of the residual
+    `content` is the score as it would be if every key were at its query's position (rope) or without the bias (alibi,
+    relative); `position` is the difference, score − content. With other schemes, positions are part of the residual
     stream and `position` is 0.
     """
 
@@ -88,9 +88,9 @@ def head_arithmetic(layer: AttentionLayer, head: int) -> HeadArithmetic:
 def distance_scores(layer: AttentionLayer) -> Float[Tensor, "head distance"]:
     """What distance d = q − k alone adds to each head's scores on the first text of the batch.
 
-    alibi  −slope · d, as it is added to the score
-    rope   the mean, over all pairs of the text's queries and keys, of the score that they would have at distance d:
-           mean query, rotated to d, · mean key, rotated to 0, / sqrt(d_head)
+    alibi, relative  the bias, as it is added to the score
+    rope             the mean, over all pairs of the text's queries and keys, of the score that they would have at
+                     distance d: mean query, rotated to d, · mean key, rotated to 0, / sqrt(d_head)
     Other schemes have no such part: [head, 0].
     """
     attention = layer.attention

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -34,21 +34,26 @@ def position_cosines(model: Transformer) -> Float[Tensor, "pos pos"]:
 def distance_curves(model: Transformer) -> Float[Tensor, "curve distance"]:
     """How a score depends on the distance d = q − k alone, for d = 0 … n_ctx − 1.
 
-    rope   one curve per rotated pair i: cos(d · θ^(−2i/d_head)), the dot product of two equal unit vectors in that pair
-    alibi  one curve per head: −slope · d, the term added to the score
+    rope      one curve per rotated pair i: cos(d · frequency), frequency = θ^(−2i/d_rotary) unless it is scaled: the
+              dot product of two equal unit vectors in that pair
+    alibi     one curve per head: −slope · d, the term added to the score
+    relative  one curve per head and layer, layer after layer: the learned bias, the term added to the score
 
     Raises:
         ValueError: in this model's position scheme, scores do not depend on distance.
     """
-    attention = blocks(model)[0].attention  # every layer has the same
-    scheme = attention.rotation if attention.rotation is not None else attention.score_bias
-    if scheme is None:
+    attentions = [block.attention for block in blocks(model)]
+    schemes: list[Any] = [
+        attention.score_bias if attention.rotation is None else attention.rotation for attention in attentions
+    ]
+    if schemes[0] is None:
         allowed = _schemes_acting_on("queries and keys", "scores")
         raise ValueError(
             f"positional must be one of {allowed} for scores to depend on distance, got {model.config.positional!r}"
         )
-    curves: Callable[[int], Tensor] = scheme.distance_curves  # type: ignore[assignment]
-    return curves(model.config.n_ctx)
+    learned = POSITIONS[model.config.positional].parameters(model.config) > 0
+    each = [scheme.distance_curves(model.config.n_ctx) for scheme in (schemes if learned else schemes[:1])]
+    return torch.cat(each)
 
 
 def _schemes_acting_on(*acts_on: str) -> str:

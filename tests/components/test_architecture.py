@@ -38,6 +38,9 @@ def test_the_picture_follows_the_choices():
         "One block",
     ):
         assert words in other
+    scaled = drawn(d_vocab=50, positional="rope", rope_fraction=0.5, rope_pairs="neighbours", rope_scaling="yarn")
+    for words in ("16 of 32 numbers rotate", "neighbours rotate together", "scaled: YaRN", "arXiv:2309.00071"):
+        assert words in scaled and words not in other
     assert "4 blocks like this" in plain and plain.count("Ba et al. 2016") == 1
     assert "no parameters of its own" in plain and "no parameters of its own" not in other
 

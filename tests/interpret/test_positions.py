@@ -21,7 +21,8 @@ def test_position_vectors_have_cosines(positional, implementation):
         frequencies = 10000 ** (-torch.arange(0, 24, 2, dtype=torch.float64) / 24)
         torch.testing.assert_close(cosines[3, 8], (5 * frequencies).cos().mean())
     with pytest.raises(
-        ValueError, match=f"positional must be one of rope, alibi for scores to depend on distance, got '{positional}'"
+        ValueError,
+        match=f"positional must be one of rope, alibi, relative for scores to depend on distance, got '{positional}'",
     ):
         distance_curves(model)
 
@@ -46,3 +47,9 @@ def test_alibi_curves_are_the_bias_added_to_the_scores():
     config = ModelConfig(**SIZES, positional="alibi")
     bias = POSITIONS["alibi"].classes("einops")(config)(16, 16)
     torch.testing.assert_close(distance_curves(randomised(config)), bias[:, -1].flip(-1).double())
+
+
+def test_learned_curves_are_those_of_each_layer_in_turn():
+    model = randomised(ModelConfig(**SIZES, positional="relative"))
+    biases = [block.attention.score_bias(16, 16)[:, -1].flip(-1) for block in model.blocks]
+    torch.testing.assert_close(distance_curves(model), torch.cat(biases))

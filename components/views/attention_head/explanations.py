@@ -17,14 +17,14 @@ VALUE_WEIGHTED_PATTERN = Explanation(
 
 POSITION_PART = Explanation(
     "Content part and position part of a score",
-    "Two position schemes act inside the score, so that their part can be separated. ALiBi subtracts a slope times "
-    "the distance. Rotary positions rotate query and key: the content part is the score without rotation, as if "
-    "the key were at the query's position, and the position part is what the rotation adds. Learned and sinusoidal "
-    "positions are added to the embeddings, where they mix with content.",
+    "Some position schemes act inside the score, so that their part can be separated. ALiBi subtracts a slope times "
+    "the distance, a relative bias adds what it has learned for it. Rotary positions rotate query and key: the content "
+    "part is the score without rotation, as if the key were at the query's position, and the position part is what "
+    "the rotation adds. Learned and sinusoidal positions are added to the embeddings, where they mix with content.",
     r"s_{q,k} = \text{content}_{q,k} + \text{position}_{q,k}, \quad "
     r"\text{position}_{q,k} = -m_h (q - k) \;\text{ for ALiBi}",
     (head_arithmetic, distance_scores),
-    "Su et al. 2021, arXiv:2104.09864; Press et al. 2021, arXiv:2108.12409",
+    "Su et al. 2021, arXiv:2104.09864; Press et al. 2021, arXiv:2108.12409; Raffel et al. 2020, arXiv:1910.10683",
 )
 
 ATTENTION_SINK = Explanation(

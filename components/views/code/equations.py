@@ -33,7 +33,7 @@ def equations(config: ModelConfig) -> dict[str, Equation]:
         "TokenEmbedding": _embedding(),
         "Unembedding": _unembedding(config),
         **{kind_of(norm.classes("einops")): asdict(norm.equation(config)) for norm in NORMS.values()},
-        **{kind_of(scheme.classes("einops")): asdict(scheme.equation) for scheme in _position_layers()},
+        **{kind_of(scheme.classes("einops")): asdict(scheme.equation(config)) for scheme in _position_layers()},
         **TRAINING,
         **{step.title: asdict(step.equation) for entry in OPTIMIZERS.values() for step in entry.steps},
         **{schedule.title(name): asdict(schedule.equation(name)) for name in schedule.REGISTRY},

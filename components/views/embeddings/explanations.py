@@ -28,9 +28,11 @@ COSINE = Explanation(
 
 DISTANCE_CURVES = Explanation(
     "What distance alone does to a score",
-    "Models with rotary positions or ALiBi have no position vectors: a score depends on the distance between query "
-    "and key. Rotary: a curve for each pair of numbers that is rotated together. ALiBi: the penalty of each head.",
-    r"\text{rotary: } \cos\!\big(d \, \theta^{-2i / d_\text{head}}\big) \qquad \text{ALiBi: } -m_h \, d",
+    "Models with rotary positions, ALiBi or a relative bias have no position vectors: a score depends on the distance "
+    "between query and key. Rotary: a curve for each pair of numbers that is rotated together. ALiBi: the penalty of "
+    "each head. Relative bias: what each head of each layer has learned.",
+    r"\text{rotary: } \cos(d \, \omega_i), \; \omega_i = \theta^{-2i / d_\text{rotary}} \text{ unless scaled} \qquad "
+    r"\text{ALiBi: } -m_h \, d",
     (distance_curves,),
-    "Su et al. 2021, arXiv:2104.09864; Press et al. 2021, arXiv:2108.12409",
+    "Su et al. 2021, arXiv:2104.09864; Press et al. 2021, arXiv:2108.12409; Raffel et al. 2020, arXiv:1910.10683",
 )

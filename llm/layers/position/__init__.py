@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from llm.config import ModelConfig, require
+from llm.config import Implementation, ModelConfig, require
+from llm.layers.position.scaling import REGISTRY as SCALINGS
 from llm.registry import Equation, Registry, by_implementation
 
 ActsOn = Literal["residual stream", "queries and keys", "scores", "nothing"]
@@ -25,6 +26,14 @@ class DistanceCurves:
 
     title: str
     note: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A detail of a scheme that a config changes: in a few words, and why one would, with the paper."""
+
+    label: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -46,19 +55,82 @@ class PositionEntry:
     title: str  # of the layer, in the map of the code
     acts_on: ActsOn
     classes: Callable[[str], Any]  # by implementation, made from (config)
-    equation: Equation
+    equation: Callable[[ModelConfig], Equation]
     term: str  # how it shows in the equation of what it acts on: a summand, or a line for queries and keys
     validate: Callable[[ModelConfig], None]  # raises ValueError for a config that the scheme cannot work with
     parameters: Callable[[ModelConfig], int]
-    saved_for_backward: Callable[
-        [ModelConfig], int
-    ]  # numbers that one attention layer's backward pass keeps for all sequences
+    saved_bytes: Callable[
+        [ModelConfig, Implementation], int
+    ]  # that one attention layer's backward pass keeps for all sequences
     curves: DistanceCurves | None
+    choices: Callable[[ModelConfig], list[Choice]]  # of the config, where they are not the usual ones
 
     @property
     def acts_by_distance(self) -> bool:
         """Whether a score depends on how far its key is from its query."""
         return self.acts_on in ("queries and keys", "scores")
+
+
+def _require_pairs(config: ModelConfig) -> None:
+    require(config, "d_head", config.d_head % 2 == 0, "even with positional='rope' (it rotates pairs)")
+    pairs = config.rotary_width % 2 == 0 and config.rotary_width >= 2
+    require(config, "rope_fraction", pairs, f"such that an even number of d_head={config.d_head} numbers rotate")
+
+
+def _rotary_equation(config: ModelConfig) -> Equation:
+    scaling = SCALINGS[config.rope_scaling]
+    partial = config.rotary_width < config.d_head
+    width = str(config.rotary_width) if partial else "d_head"
+    turned = "({turned_x}, {turned_y})"
+    lines = [
+        f"{{frequency}}[i] = θ^(−2i/{width})",
+        *scaling.lines,
+        "{angle}[pos, i] = {position} · {frequency}[i]",
+        f"{turned} = ({{x}} cos {{angle}} − {{y}} sin {{angle}}, {{y}} cos {{angle}} + {{x}} sin {{angle}})",
+    ]
+    if scaling.multiplier is not None:
+        lines.append("{turned} ← {turned} · (0.1 · ln rope_factor + 1)"
+                     if config.rope_attention_factor is None else
+                     f"{{turned}} ← {{turned}} · {config.rope_attention_factor:g}")  # fmt: skip
+    words = (
+        "Rotate each pair of numbers like a clock's hand, further at later positions. The dot product of two "
+        "vectors then depends on how far apart they are."
+    )
+    if partial:
+        words += f" Only the first {config.rotary_width} of a head's {config.d_head} numbers rotate."
+    if scaling.lines:
+        words += f" For a longer context {scaling.help} are slowed."
+    sources = ["Su et al. 2021, arXiv:2104.09864", scaling.source]
+    return Equation(tuple(lines), words, "; ".join(filter(None, sources)))
+
+
+def _rotary_choices(config: ModelConfig) -> list[Choice]:
+    chosen, scaling = [], SCALINGS[config.rope_scaling]
+    if config.rotary_width < config.d_head:
+        chosen.append(
+            Choice(
+                f"{config.rotary_width} of {config.d_head} numbers rotate",
+                "What does not rotate compares contents at any distance, and less is computed (Black et al. 2022, "
+                "GPT-NeoX, arXiv:2204.06745).",
+            )
+        )
+    if config.rope_pairs == "neighbours":
+        chosen.append(
+            Choice(
+                "neighbours rotate together",
+                "As in the paper; a model can learn the same with pairs from the two halves, but weights fit only the "
+                "pairs that they were trained with (Su et al. 2021, arXiv:2104.09864).",
+            )
+        )
+    if scaling.why:
+        chosen.append(Choice(f"scaled: {scaling.label}", scaling.why))
+    return chosen
+
+
+def _relative_bytes(config: ModelConfig, implementation: Implementation) -> int:
+    """The bucket, of 8 bytes, of every pair; fused: of every distance, and a mask of one byte for every pair."""
+    pairs = config.n_ctx**2
+    return 8 * (2 * config.n_ctx - 1) + pairs if implementation == "fused" else 8 * pairs
 
 
 def _nothing(implementation: str) -> Any:
@@ -81,7 +153,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
                 "LearnedPositionsWithoutEinops",
                 "LearnedPositionsFused",
             ),
-            equation=Equation(
+            equation=lambda config: Equation(
                 ("{return|resid}[pos] = resid[pos] + {positions|W_pos}[pos]",),
                 "Add a learned vector that says: this is position 0, 1, 2, …",
                 "Radford et al. 2019",
@@ -89,8 +161,9 @@ REGISTRY: Registry[PositionEntry] = Registry(
             term="W_pos",
             validate=lambda config: None,
             parameters=lambda config: config.n_ctx * config.d_model,
-            saved_for_backward=lambda config: 0,
+            saved_bytes=lambda config, implementation: 0,
             curves=None,
+            choices=lambda config: [],
         ),
         "sinusoidal": PositionEntry(
             label="sinusoidal",
@@ -104,7 +177,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
                 "SinusoidalPositionsWithoutEinops",
                 "SinusoidalPositionsFused",
             ),
-            equation=Equation(
+            equation=lambda config: Equation(
                 (
                     "{angle}[pos, i] = {position} · 10000^(−2i/d_model)",
                     "{waves} = sin {angle}, cos {angle}",
@@ -118,8 +191,9 @@ REGISTRY: Registry[PositionEntry] = Registry(
                 config, "d_model", config.d_model % 2 == 0, "even with positional='sinusoidal' (sine, cosine)"
             ),
             parameters=lambda config: 0,
-            saved_for_backward=lambda config: 0,
+            saved_bytes=lambda config, implementation: 0,
             curves=None,
+            choices=lambda config: [],
         ),
         "rope": PositionEntry(
             label="rotary (RoPE)",
@@ -131,28 +205,18 @@ REGISTRY: Registry[PositionEntry] = Registry(
             classes=by_implementation(
                 "llm.layers.position.rope", "RotaryWithEinops", "RotaryWithoutEinops", "RotaryFused"
             ),
-            equation=Equation(
-                (
-                    "{angle}[pos, i] = {position} · θ^(−2i/d_head)",
-                    "({turned_x}, {turned_y}) = ({x} cos {angle} − {y} sin {angle}, {y} cos {angle} + {x} sin {angle})",
-                ),
-                "Rotate each pair of numbers like a clock's hand, further at later positions. The dot product of two "
-                "vectors then depends on how far apart they are.",
-                "Su et al. 2021, arXiv:2104.09864",
-            ),
+            equation=_rotary_equation,
             term="{query}, {key} ← each rotated by the angles of its position",
-            validate=lambda config: require(
-                config, "d_head", config.d_head % 2 == 0, "even with positional='rope' (it rotates pairs)"
-            ),
+            validate=_require_pairs,
             parameters=lambda config: 0,
-            saved_for_backward=lambda config: (
-                4 * config.n_ctx * config.d_head
-            ),  # cosines and sines, for queries and for keys
+            # cosines and sines, for queries and for keys, in float32
+            saved_bytes=lambda config, implementation: 4 * 4 * config.n_ctx * config.rotary_width,
             curves=DistanceCurves(
                 "Rotary positions: cosine of the angle between equal vectors, a line for each rotated pair",
                 "The first pairs rotate fast and can tell short distances apart; the last rotate slowly. Nothing is "
                 "learned here: it is the same at every step.",
             ),
+            choices=_rotary_choices,
         ),
         "alibi": PositionEntry(
             label="distance penalty (ALiBi)",
@@ -164,7 +228,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             classes=by_implementation(
                 "llm.layers.position.alibi", "AlibiWithEinops", "AlibiWithoutEinops", "AlibiFused"
             ),
-            equation=Equation(
+            equation=lambda config: Equation(
                 ("{distance}[q, k] = q − k", "{return|bias}[h, q, k] = −slope_h · {distance}[q, k]"),
                 "The further back a token is, the more its score is lowered; each head has its own patience.",
                 "Press et al. 2021, arXiv:2108.12409",
@@ -172,12 +236,48 @@ REGISTRY: Registry[PositionEntry] = Registry(
             term=" − slope_h · (q − k)",
             validate=lambda config: None,
             parameters=lambda config: 0,
-            saved_for_backward=lambda config: 0,
+            saved_bytes=lambda config, implementation: 0,
             curves=DistanceCurves(
                 "ALiBi: penalty on the score, a line for each head",
                 "A steep line keeps a head to near tokens, unless distant scores are much higher; with a flat "
                 "one it can attend to distant tokens as well. Nothing is learned here: it is the same at every step.",
             ),
+            choices=lambda config: [],
+        ),
+        "relative": PositionEntry(
+            label="learned relative bias (T5)",
+            help="adds to each score a learned bias for the distance between query and key",
+            why="Each head learns which distances it prefers; what is far shares a bias, so texts may be longer than "
+            "those of training (Raffel et al. 2020, arXiv:1910.10683).",
+            title="Relative bias",
+            acts_on="scores",
+            classes=by_implementation(
+                "llm.layers.position.relative",
+                "RelativeBiasWithEinops",
+                "RelativeBiasWithoutEinops",
+                "RelativeBiasFused",
+            ),
+            equation=lambda config: Equation(
+                (
+                    "{distance}[q, k] = q − k",
+                    "{return|bias}[h, q, k] = W_rel[h, bucket({distance}[q, k])]",
+                    f"bucket(d) = d below {config.relative_buckets // 2};  beyond, ranges that grow with d, the last "
+                    f"from {config.relative_max_distance} on",
+                ),
+                "Look up how much this head likes a key at this distance. Each near distance has its own learned bias; "
+                "far ones share one. This layer has its own table; in T5 all layers share one.",
+                "Raffel et al. 2020, arXiv:1910.10683",
+            ),
+            term=" + bias[h, q − k]",
+            validate=lambda config: None,
+            parameters=lambda config: config.n_layers * config.n_heads * config.relative_buckets,
+            saved_bytes=_relative_bytes,
+            curves=DistanceCurves(
+                "Relative bias: what is added to the score, a line for each head, layer after layer",
+                "A head with a line that falls prefers near tokens. These biases are learned: they start at 0, and "
+                "each layer has its own.",
+            ),
+            choices=lambda config: [],
         ),
         "none": PositionEntry(
             label="none",
@@ -187,12 +287,13 @@ REGISTRY: Registry[PositionEntry] = Registry(
             title="",
             acts_on="nothing",
             classes=_nothing,
-            equation=Equation((), "", ""),
+            equation=lambda config: Equation((), "", ""),
             term="",
             validate=lambda config: None,
             parameters=lambda config: 0,
-            saved_for_backward=lambda config: 0,
+            saved_bytes=lambda config, implementation: 0,
             curves=None,
+            choices=lambda config: [],
         ),
     },
 )

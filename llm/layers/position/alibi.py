@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from llm.config import ModelConfig
-from llm.layers.position.angles import position_numbers
+from llm.layers.position.frequencies import position_numbers
 
 
 def alibi_slopes(n_heads: int) -> list[float]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from llm.config import ModelConfig
-from llm.layers.position.angles import frequencies, position_numbers
+from llm.layers.position.frequencies import frequencies, position_numbers
 
 
 class SinusoidalPositions(nn.Module):

@@ -32,7 +32,7 @@ def parameter_groups(model: nn.Module) -> ParameterGroups:
     groups = ParameterGroups([], [], [], [])
     for name, parameter in model.named_parameters():
         module, leaf = name.split(".")[0], name.split(".")[-1]
-        if not leaf.startswith("W_") or module in ("embed", "positions"):
+        if not leaf.startswith("W_") or module in ("embed", "positions") or "score_bias" in name:
             groups.others.append(parameter)
         elif module == "blocks":
             groups.hidden_matrices.append(parameter)
