@@ -129,6 +129,7 @@ POSITION = PositionEntry(
     validate=lambda config: None,
     parameters=lambda config: 0,
     saved_bytes=lambda config, implementation: 0,
+    copies=lambda config: False,
     curves=DistanceCurves("Penalty on every score", "The same for all heads."),
     choices=lambda config: [],
 )

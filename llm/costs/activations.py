@@ -115,8 +115,9 @@ def _attention(config: ModelConfig, implementation: Implementation, width: int) 
         saved = FLOAT32 * (3 * query + patterns * config.n_heads * config.n_ctx) + width * query
     else:
         saved = FLOAT32 * (2 * query + 2 * key_value + config.n_heads)
-        # what W_O reads is a copy in 16 bits, and after a norm, when the heads are not contiguous in memory
-        if width != FLOAT32 or (config.qk_norm and config.n_heads > 1):
+        # what W_O reads is a copy in 16 bits, and where queries are copied, when the heads are not contiguous in memory
+        copied = config.qk_norm or POSITIONS[config.positional].copies(config)
+        if width != FLOAT32 or (copied and config.n_heads > 1):
             saved += width * query
     if config.qk_norm:
         heads = config.n_heads + config.n_kv_heads

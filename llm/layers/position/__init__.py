@@ -62,6 +62,7 @@ class PositionEntry:
     saved_bytes: Callable[
         [ModelConfig, Implementation], int
     ]  # that one attention layer's backward pass keeps for all sequences
+    copies: Callable[[ModelConfig], bool]  # whether fused queries come out as copies, head after head in memory
     curves: DistanceCurves | None
     choices: Callable[[ModelConfig], list[Choice]]  # of the config, where they are not the usual ones
 
@@ -162,6 +163,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             validate=lambda config: None,
             parameters=lambda config: config.n_ctx * config.d_model,
             saved_bytes=lambda config, implementation: 0,
+            copies=lambda config: False,
             curves=None,
             choices=lambda config: [],
         ),
@@ -192,6 +194,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             ),
             parameters=lambda config: 0,
             saved_bytes=lambda config, implementation: 0,
+            copies=lambda config: False,
             curves=None,
             choices=lambda config: [],
         ),
@@ -211,6 +214,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             parameters=lambda config: 0,
             # cosines and sines, for queries and for keys, in float32
             saved_bytes=lambda config, implementation: 4 * 4 * config.n_ctx * config.rotary_width,
+            copies=lambda config: config.rotary_width < config.d_head,
             curves=DistanceCurves(
                 "Rotary positions: cosine of the angle between equal vectors, a line for each rotated pair",
                 "The first pairs rotate fast and can tell short distances apart; the last rotate slowly. Nothing is "
@@ -237,6 +241,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             validate=lambda config: None,
             parameters=lambda config: 0,
             saved_bytes=lambda config, implementation: 0,
+            copies=lambda config: False,
             curves=DistanceCurves(
                 "ALiBi: penalty on the score, a line for each head",
                 "A steep line keeps a head to near tokens, unless distant scores are much higher; with a flat "
@@ -272,6 +277,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             validate=lambda config: None,
             parameters=lambda config: config.n_layers * config.n_heads * config.relative_buckets,
             saved_bytes=_relative_bytes,
+            copies=lambda config: False,
             curves=DistanceCurves(
                 "Relative bias: what is added to the score, a line for each head, layer after layer",
                 "A head with a line that falls prefers near tokens. These biases are learned: they start at 0, and "
@@ -292,6 +298,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             validate=lambda config: None,
             parameters=lambda config: 0,
             saved_bytes=lambda config, implementation: 0,
+            copies=lambda config: False,
             curves=None,
             choices=lambda config: [],
         ),

@@ -85,7 +85,7 @@ REGISTRY: Registry[ScalingEntry] = Registry(
             why="Needs the least further training for a longer context (Peng et al. 2023, arXiv:2309.00071).",
             source="Peng et al. 2023, arXiv:2309.00071",
             lines=(
-                "kept = 1 for pairs with over {high} rotations in the original context, 0 under {low}, even in between",
+                "kept = 1 for pairs with over high rotations in the original context, 0 under low, even in between",
                 "{frequency} ← kept · {frequency} + (1 − kept) · {frequency} / rope_factor",
             ),
             frequencies=deferred(FREQUENCIES, "yarn_frequencies"),
