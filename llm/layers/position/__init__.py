@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from llm.config import Implementation, ModelConfig, require
-from llm.layers.position.scaling import REGISTRY as SCALINGS
+from llm.layers.position.details import Choice, relative_bytes, require_pairs, rotary_choices, rotary_equation
 from llm.registry import Equation, Registry, by_implementation
 
 ActsOn = Literal["residual stream", "queries and keys", "scores", "nothing"]
@@ -26,14 +26,6 @@ class DistanceCurves:
 
     title: str
     note: str
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A detail of a scheme that a config changes: in a few words, and why one would, with the paper."""
-
-    label: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -70,68 +62,6 @@ class PositionEntry:
     def acts_by_distance(self) -> bool:
         """Whether a score depends on how far its key is from its query."""
         return self.acts_on in ("queries and keys", "scores")
-
-
-def _require_pairs(config: ModelConfig) -> None:
-    require(config, "d_head", config.d_head % 2 == 0, "even with positional='rope' (it rotates pairs)")
-    pairs = config.rotary_width % 2 == 0 and config.rotary_width >= 2
-    require(config, "rope_fraction", pairs, f"such that an even number of d_head={config.d_head} numbers rotate")
-
-
-def _rotary_equation(config: ModelConfig) -> Equation:
-    scaling = SCALINGS[config.rope_scaling]
-    partial = config.rotary_width < config.d_head
-    width = str(config.rotary_width) if partial else "d_head"
-    turned = "({turned_x}, {turned_y})"
-    lines = [
-        f"{{frequency}}[i] = θ^(−2i/{width})",
-        *scaling.lines,
-        "{angle}[pos, i] = {position} · {frequency}[i]",
-        f"{turned} = ({{x}} cos {{angle}} − {{y}} sin {{angle}}, {{y}} cos {{angle}} + {{x}} sin {{angle}})",
-    ]
-    if scaling.multiplier is not None:
-        lines.append("{turned} ← {turned} · (0.1 · ln rope_factor + 1)"
-                     if config.rope_attention_factor is None else
-                     f"{{turned}} ← {{turned}} · {config.rope_attention_factor:g}")  # fmt: skip
-    words = (
-        "Rotate each pair of numbers like a clock's hand, further at later positions. The dot product of two "
-        "vectors then depends on how far apart they are."
-    )
-    if partial:
-        words += f" Only the first {config.rotary_width} of a head's {config.d_head} numbers rotate."
-    if scaling.lines:
-        words += f" For a longer context {scaling.help} are slowed."
-    sources = ["Su et al. 2021, arXiv:2104.09864", scaling.source]
-    return Equation(tuple(lines), words, "; ".join(filter(None, sources)))
-
-
-def _rotary_choices(config: ModelConfig) -> list[Choice]:
-    chosen, scaling = [], SCALINGS[config.rope_scaling]
-    if config.rotary_width < config.d_head:
-        chosen.append(
-            Choice(
-                f"{config.rotary_width} of {config.d_head} numbers rotate",
-                "What does not rotate compares contents at any distance, and less is computed (Black et al. 2022, "
-                "GPT-NeoX, arXiv:2204.06745).",
-            )
-        )
-    if config.rope_pairs == "neighbours":
-        chosen.append(
-            Choice(
-                "neighbours rotate together",
-                "As in the paper; a model can learn the same with pairs from the two halves, but weights fit only the "
-                "pairs that they were trained with (Su et al. 2021, arXiv:2104.09864).",
-            )
-        )
-    if scaling.why:
-        chosen.append(Choice(f"scaled: {scaling.label}", scaling.why))
-    return chosen
-
-
-def _relative_bytes(config: ModelConfig, implementation: Implementation) -> int:
-    """The bucket, of 8 bytes, of every pair; fused: of every distance, and a mask of one byte for every pair."""
-    pairs = config.n_ctx**2
-    return 8 * (2 * config.n_ctx - 1) + pairs if implementation == "fused" else 8 * pairs
 
 
 def _nothing(implementation: str) -> Any:
@@ -208,9 +138,9 @@ REGISTRY: Registry[PositionEntry] = Registry(
             classes=by_implementation(
                 "llm.layers.position.rope", "RotaryWithEinops", "RotaryWithoutEinops", "RotaryFused"
             ),
-            equation=_rotary_equation,
+            equation=rotary_equation,
             term="{query}, {key} ← each rotated by the angles of its position",
-            validate=_require_pairs,
+            validate=require_pairs,
             parameters=lambda config: 0,
             # cosines and sines, for queries and for keys, in float32
             saved_bytes=lambda config, implementation: 4 * 4 * config.n_ctx * config.rotary_width,
@@ -220,7 +150,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
                 "The first pairs rotate fast and can tell short distances apart; the last rotate slowly. Nothing is "
                 "learned here: it is the same at every step.",
             ),
-            choices=_rotary_choices,
+            choices=rotary_choices,
         ),
         "alibi": PositionEntry(
             label="distance penalty (ALiBi)",
@@ -276,7 +206,7 @@ REGISTRY: Registry[PositionEntry] = Registry(
             term=" + bias[h, q − k]",
             validate=lambda config: None,
             parameters=lambda config: config.n_layers * config.n_heads * config.relative_buckets,
-            saved_bytes=_relative_bytes,
+            saved_bytes=relative_bytes,
             copies=lambda config: False,
             curves=DistanceCurves(
                 "Relative bias: what is added to the score, a line for each head, layer after layer",
