@@ -21,13 +21,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import generation, listing, scaling, startup, time_to_loss, tokenizing, training, whole_run
+from benchmarks import generation, listing, scaling, serving, startup, time_to_loss, tokenizing, training, whole_run
 from benchmarks.rows import Row
 from llm.runtime import compute
 from llm.runtime.conditions import current_conditions
 from llm.runtime.device import choose_precision
 
-MODULES = (time_to_loss, training, generation, whole_run, startup, listing, tokenizing, scaling)
+MODULES = (time_to_loss, training, generation, serving, whole_run, startup, listing, tokenizing, scaling)
 ROWS: dict[str, Callable[[], Row]] = {name: build for module in MODULES for name, build in module.ROWS.items()}
 PEERS = ("transformers", "tokenizers")
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import base64
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.datastructures import MutableHeaders
@@ -23,7 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from components import GUARDED
-from components.shared.visitors import PASSWORD, is_loopback, password
+from components.shared.visitors import PASSWORD, password
+from llm.runtime.hosts import host_name, is_address, is_loopback, is_unspecified
 
 MIN_PASSWORD = 12  # characters: nothing else limits how many passwords someone can try
 COOKIE = "llm_visitor"
@@ -75,25 +74,13 @@ def _own_names() -> Iterator[str]:
 
 def answers_to(host: str) -> bool:
     """Whether a request's Host header names this server."""
-    try:
-        parts = urlsplit(f"//{host}")
-        name, _ = parts.hostname, parts.port  # the port must be a number
-    except ValueError:
-        return False
-    if name is None or parts.netloc != host or "@" in host:
+    name = host_name(host)
+    if name is None:
         return False
     names = list(_own_names())
     # nobody else can make a numeric address lead here
-    anywhere = any(_is_address(own) and ipaddress.ip_address(own).is_unspecified for own in names)
-    return is_loopback(name) or (anywhere and _is_address(name)) or any(fnmatchcase(name, own.lower()) for own in names)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    anywhere = any(map(is_unspecified, names))
+    return is_loopback(name) or (anywhere and is_address(name)) or any(fnmatchcase(name, own.lower()) for own in names)
 
 
 class Guard:

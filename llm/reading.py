@@ -23,6 +23,9 @@ MAX_LOGITS = 2**26  # numbers, of several windows that the model reads at once
 class NonFiniteLogitsError(ValueError):
     """The model's logits contain NaN or infinity: its weights diverged."""
 
+    def __init__(self) -> None:
+        super().__init__("The model's logits contain NaN or infinity, so no token can be drawn: its weights diverged")
+
 
 def window_start(length: int, n_ctx: int) -> int:
     """The index of the first of `length` tokens that the model still reads.
@@ -92,19 +95,36 @@ class Reader:
 
 
 class BatchReader:
-    """The same for several texts, each in a row of a decode step: one step reads the newest token of all of them."""
+    """The same for several texts, each in a row of a decode step: one step reads the newest token of all of them.
+
+    It takes the time of the rows up to the last one in use, so texts should be in the first rows.
+    """
 
     def __init__(self, model: Transformer, step: DecodeStep) -> None:
         self.model, self.step = model, step
         self.starts, self.cached = [0] * step.batch_size, [0] * step.batch_size  # of each row, as in `Reader`
+        self._steps = {step.batch_size: step}  # by their number of rows
 
     def begin(self, row: int) -> None:
         """From now on there is another text in this row."""
         self.cached[row] = 0
 
+    def move(self, source: int, target: int) -> None:
+        """From now on the text in row `source` is in row `target`."""
+        self.step.move(source, target)
+        self.starts[target], self.cached[target] = self.starts[source], self.cached[source]
+
+    def forget(self, row: int) -> None:
+        """Remove what was computed for the text in this row, of which some is NaN or infinite."""
+        self.step.forget(row)
+        self.cached[row] = 0
+
     @torch.no_grad()
     def next_logits(self, texts: Mapping[int, list[int]]) -> Float[Tensor, "text d_vocab"]:
-        """Logits for the token after each text, given by its row; each has grown by one token, or begun, since."""
+        """Logits for the token after each text, given by its row; each has grown by one token, or begun, since.
+
+        On the CPU in float64. Those of one text may contain NaN or infinity.
+        """
         n_ctx = self.model.config.n_ctx
         starts = {row: window_start(len(tokens), n_ctx) for row, tokens in texts.items()}
         fresh = [row for row in texts if self.cached[row] == 0 or starts[row] != self.starts[row]]
@@ -112,15 +132,22 @@ class BatchReader:
         logits = self.step.embedding.new_empty(self.step.batch_size, self.model.config.d_vocab)  # [row, d_vocab]
         if len(fresh) < len(texts):
             going = texts.keys() - set(fresh)
+            count = max(going) + 1
             # a row that does not go on reads any token at position 0, which nothing needs any more
-            newest = [windows[row][-1] if row in going else 0 for row in range(self.step.batch_size)]
-            positions = [len(windows[row]) - 1 if row in going else 0 for row in range(self.step.batch_size)]
-            logits = self.step(newest, positions).clone()  # [row, d_vocab]; can be written to
+            newest = [windows[row][-1] if row in going else 0 for row in range(count)]
+            positions = [len(windows[row]) - 1 if row in going else 0 for row in range(count)]
+            logits[:count] = self._step(count)(newest, positions)  # [row, d_vocab]
         for rows in self._at_once(fresh, {row: len(windows[row]) for row in fresh}):
             logits[rows] = self._read(rows, [windows[row] for row in rows])
         for row, window in windows.items():
             self.starts[row], self.cached[row] = starts[row], len(window)
-        return _finite(logits[list(texts)])
+        return logits[list(texts)].cpu().double()
+
+    def _step(self, count: int) -> DecodeStep:
+        """The step of the first `count` rows."""
+        if count not in self._steps:
+            self._steps[count] = self.step.narrowed(count)
+        return self._steps[count]
 
     def _at_once(self, rows: Sequence[int], lengths: Mapping[int, int]) -> Iterator[list[int]]:
         """These rows in groups whose logits fit into memory, windows of similar length together."""
@@ -145,10 +172,8 @@ class BatchReader:
         return logits[torch.arange(len(rows), device=logits.device), last]  # [row, d_vocab]
 
 
-def _finite(logits: Float[Tensor, "*batch d_vocab"]) -> Float[Tensor, "*batch d_vocab"]:
+def _finite(logits: Float[Tensor, " d_vocab"]) -> Float[Tensor, " d_vocab"]:
     """The logits on the CPU in float64. Raises NonFiniteLogitsError."""
     if not logits.isfinite().all():
-        raise NonFiniteLogitsError(
-            "The model's logits contain NaN or infinity, so no token can be drawn: its weights diverged"
-        )
+        raise NonFiniteLogitsError
     return logits.cpu().double()

@@ -11,6 +11,7 @@ min-p. Then the next token is drawn and appended, and the model continues from t
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
@@ -19,13 +20,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from llm.batching import GrowingText, TextBatch, draw_each, first_tokens
 from llm.config import SamplingConfig
-from llm.decoding import decode_step
-from llm.filters import apply_filters, filter_stages
+from llm.filters import filter_stages
 from llm.model import Transformer
-from llm.reading import BatchReader, NonFiniteLogitsError, Reader
-from llm.stop_strings import StopStrings
-from llm.tokenizers import TextDecoder, Tokenizer
+from llm.reading import NonFiniteLogitsError, Reader
+from llm.tokenizers import Tokenizer
 
 __all__ = ["NonFiniteLogitsError", "draw", "generate", "generate_batch", "stream"]
 
@@ -77,16 +77,6 @@ def draw(probabilities: Float[Tensor, " d_vocab"], generator: torch.Generator) -
     line a little shorter or longer, the number is stretched to it.)
     """
     return draw_each(probabilities.unsqueeze(0), [generator])[0]
-
-
-def draw_each(probabilities: Float[Tensor, "batch d_vocab"], generators: Sequence[torch.Generator]) -> list[int]:
-    """The same for each row, with one random number from its own generator."""
-    ends = probabilities.double().cumsum(dim=-1)  # [batch, d_vocab]
-    numbers = [torch.rand((), dtype=torch.float64, generator=generator) for generator in generators]
-    points = torch.stack(numbers).unsqueeze(1) * ends[:, -1:]  # [batch, 1]
-    # right: a token of probability 0 has no point
-    tokens: list[int] = torch.searchsorted(ends, points, right=True).flatten().tolist()
-    return tokens
 
 
 def generate(
@@ -152,45 +142,20 @@ def generate_batch(
     ends by itself, and the next prompt takes its row. Raises as `stream`, before anything is generated.
     """
     seeds = [None if config.seed is None else config.seed + number for number in range(len(prompts))]
-    texts = [_Text(tokenizer, prompt, replace(config, seed=seed)) for prompt, seed in zip(prompts, seeds, strict=True)]
+    texts = [
+        GrowingText(tokenizer, first_tokens(tokenizer, prompt), replace(config, seed=seed))
+        for prompt, seed in zip(prompts, seeds, strict=True)
+    ]
+    waiting = deque(text for text in texts if not text.finished)
     longest = max((len(text.tokens) for text in texts), default=0) + config.max_new_tokens
-    step = decode_step(model, min(AT_ONCE, len(texts)), min(longest, model.config.n_ctx)) if len(texts) > 1 else None
-    if step is not None:
-        _continue_together(BatchReader(model, step), texts, config)
-    else:  # a single text, or a model that only reads texts by itself
-        for text in texts:
-            for _ in _continue(Reader(model, True, longest), text, config, {}):
-                pass
+    batch = TextBatch(model, min(AT_ONCE, len(waiting)), longest) if waiting else None
+    while batch is not None and (waiting or batch.texts):
+        while waiting and len(batch.texts) < batch.size:
+            batch.add(waiting.popleft())
+        _, broken = batch.step()
+        if broken:
+            raise NonFiniteLogitsError
     return [prompt + text.new for prompt, text in zip(prompts, texts, strict=True)]
-
-
-class _Text:
-    """A text that is being generated: its tokens, its random numbers, and what of it can be shown."""
-
-    def __init__(self, tokenizer: Tokenizer, prompt: str, config: SamplingConfig) -> None:
-        self.tokens = _first_tokens(tokenizer, prompt)
-        self.new = ""
-        self.remaining = config.max_new_tokens
-        self.generator = torch.Generator()
-        if config.seed is None:
-            self.generator.seed()
-        else:
-            self.generator.manual_seed(config.seed)
-        self._decoder, self._stops = TextDecoder(tokenizer), StopStrings(config.stop)
-
-    @property
-    def finished(self) -> bool:
-        return self.remaining == 0 or self._stops.stopped
-
-    def push(self, token: int) -> str:
-        """Add a token; returns the new text that can be shown."""
-        self.tokens.append(token)
-        self.remaining -= 1
-        text = self._stops.push(self._decoder.push(token))
-        if self.remaining == 0:
-            text += self._stops.push(self._decoder.flush()) + self._stops.flush()
-        self.new += text
-        return text
 
 
 class _Drawn(NamedTuple):
@@ -209,11 +174,13 @@ def _draws(
                 f"choices must be tokens below {tokenizer.d_vocab:,} at positions below {config.max_new_tokens:,}, got "
                 f"token {token} at position {position}"
             )
-    text = _Text(tokenizer, prompt, config)
+    text = GrowingText(tokenizer, first_tokens(tokenizer, prompt), config)
     return _continue(Reader(model, use_cache, len(text.tokens) + config.max_new_tokens), text, config, choices)
 
 
-def _continue(reader: Reader, text: _Text, config: SamplingConfig, choices: Mapping[int, int]) -> Iterator[_Drawn]:
+def _continue(
+    reader: Reader, text: GrowingText, config: SamplingConfig, choices: Mapping[int, int]
+) -> Iterator[_Drawn]:
     while not text.finished:
         logits = reader.next_logits(text.tokens)  # [d_vocab]
         stages = filter_stages(logits, text.tokens, config)
@@ -221,28 +188,6 @@ def _continue(reader: Reader, text: _Text, config: SamplingConfig, choices: Mapp
         drawn = draw(filtered.softmax(dim=-1), text.generator)  # a choice uses a random number up, too
         token = choices.get(config.max_new_tokens - text.remaining, drawn)
         yield _Drawn(token, text.push(token), stages)
-
-
-def _continue_together(reader: BatchReader, texts: Sequence[_Text], config: SamplingConfig) -> None:
-    waiting = iter([text for text in texts if not text.finished])
-    rows: dict[int, _Text] = {}
-    while True:
-        for row in set(range(reader.step.batch_size)) - rows.keys():
-            if (text := next(waiting, None)) is not None:
-                rows[row] = text
-                reader.begin(row)
-        if not rows:
-            return
-        logits = reader.next_logits({row: text.tokens for row, text in rows.items()})  # [text, d_vocab]
-        if config.repetition_penalty != 1:  # the one filter that depends on the text
-            texts_filtered = zip(logits, rows.values(), strict=True)
-            filtered = torch.stack([apply_filters(own, text.tokens, config) for own, text in texts_filtered])
-        else:
-            filtered = apply_filters(logits, (), config)  # [text, d_vocab]
-        tokens = draw_each(filtered.softmax(dim=-1), [text.generator for text in rows.values()])
-        for text, token in zip(rows.values(), tokens, strict=True):
-            text.push(token)
-        rows = {row: text for row, text in rows.items() if not text.finished}
 
 
 def _described(drawn: _Drawn, tokenizer: Tokenizer) -> GeneratedToken:
@@ -271,12 +216,3 @@ def _top(probabilities: Float[Tensor, " d_vocab"]) -> list[int]:
     """The ids of the most likely tokens, most likely first."""
     ids: list[int] = probabilities.topk(min(ALTERNATIVES, len(probabilities))).indices.tolist()
     return ids
-
-
-def _first_tokens(tokenizer: Tokenizer, prompt: str) -> list[int]:
-    if prompt:
-        return tokenizer.encode(prompt)
-    try:
-        return tokenizer.encode("\n") or [0]
-    except ValueError:  # a text without line breaks
-        return [0]

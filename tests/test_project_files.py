@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -72,6 +73,16 @@ def test_each_measure_has_a_definition_its_code_and_a_test():
             for path, name in re.findall(FILES, check)
         ), row
         assert re.findall(FILES, code) and re.findall(FILES, check), row
+
+
+def test_the_dockerfile_has_no_finding_and_its_image_has_what_it_copies():
+    """It has not been built: docker is not here."""
+    found = subprocess.run(["hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (0, "")
+    allowed = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert {name for names in copied for name in names.split()} - {"."} <= set(allowed)
+    assert all((ROOT / name).exists() for name in allowed)
 
 
 def test_what_does_not_exist_is_noticed():

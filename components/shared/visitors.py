@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 
 import streamlit as st
+
+from llm.runtime.hosts import is_loopback
 
 PASSWORD = "LLM_PASSWORD"  # the environment variable
 
@@ -18,11 +19,3 @@ def password() -> str | None:
 def only_this_machine() -> bool:
     """Whether only this machine can reach the server. With a password, others are expected."""
     return is_loopback(st.get_option("server.address") or "") and password() is None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this name or address always means the machine itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -9,10 +9,10 @@ from sampling_models import CONFIG, TOKENIZER, randomised, scripted
 
 from llm.config import SamplingConfig
 from llm.sampling import (
-    StopStrings,
     generate,
     stream,
 )
+from llm.stop_strings import StopStrings
 from llm.tokenizers import build_tokenizer
 
 
