@@ -30,6 +30,7 @@ from llm.runtime import compute
 from llm.runtime.files import remove_if_possible, write_folder
 from llm.runtime.regular_files import is_regular, open_regular
 from llm.runtime.zip_files import UNREADABLE, growth, is_unusual
+from llm.tokenizers import IMPORTED
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
 SCRIPT, README, TEXT = "model.py", "README.md", "text.txt"
@@ -69,7 +70,7 @@ def write_archive(folder: RunFolder, target: Path | BinaryIO, *, snapshots: bool
     """
     config = folder.config()
     kind = config.about(str, "tokenizer", "kind")
-    if kind is None or kind not in TOKENIZERS:
+    if kind is None or kind not in {*TOKENIZERS, *IMPORTED}:
         raise DamagedCheckpointError(folder.path / "config.json", "it does not name the tokenizer")
     if not (folder.has("final") or folder.has("best")):
         raise FileNotFoundError(f"Run {folder.id} has no weights to export yet: it has not been evaluated once")

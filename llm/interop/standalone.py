@@ -32,7 +32,7 @@ from llm.layers.position import REGISTRY as POSITIONS
 from llm.layers.position.scaling import REGISTRY as SCALINGS
 from llm.layers.sublayers import REGISTRY as SUBLAYERS
 from llm.model import Transformer
-from llm.tokenizers import REGISTRY as TOKENIZERS
+from llm.tokenizers import saved_kind
 
 SHAPE = re.compile(r"#\s*(\[[^\]]*\])\s*$")
 OMITTED_PROSE = re.compile(  # docstring sentences on hooks, caches and implementations, which a script does not have
@@ -65,16 +65,17 @@ def standalone_script(config: ModelConfig, implementation: Implementation, token
     """
     if implementation not in get_args(Implementation):
         raise ValueError(f"implementation must be one of {', '.join(get_args(Implementation))}, got {implementation!r}")
-    imports, reader = source_with_dependencies(TOKENIZERS[tokenizer].standalone, "Tokenizer")
+    imports, reader = source_with_dependencies(saved_kind(tokenizer).standalone, "Tokenizer")
     layers = "\n\n\n".join(_Specialised(config, implementation).definitions())
     values = "\n".join(f"    {name}={value!r}," for name, value in dataclasses.asdict(config).items())
     script = with_imports(TEMPLATE.read_text("utf-8"), imports)
     script = script.replace('"""IMPLEMENTATION"""', repr(implementation)).replace("    **{},\n", values + "\n")
     script = script.replace("class Transformer: ...\n", layers + "\n").replace("class Tokenizer: ...\n", reader + "\n")
     script = needed_imports(script)
-    return script.replace(
-        "PACKAGES", "torch, einops and safetensors" if "einops" in script else "torch and safetensors"
-    )
+    optional = re.findall(r"^ +import (\w+)$", script, re.MULTILINE)  # what a tokenizer of another project imports
+    if "from einops" in script:
+        optional.insert(0, "einops")
+    return script.replace("PACKAGES", f"{', '.join(['torch', *optional])} and safetensors")
 
 
 class _Specialised(ast.NodeTransformer):

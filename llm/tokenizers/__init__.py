@@ -14,16 +14,19 @@ from typing import Any
 
 from llm.registry import Registry
 from llm.runtime.regular_files import read_regular
-from llm.tokenizers import bpe, char, gpt2, sentencepiece
+from llm.tokenizers import bpe, char, gpt2, huggingface, sentencepiece, sentencepiece_model, to_huggingface
 from llm.tokenizers.base import MODEL_FILE, SETTINGS_FILE, Merge, TextDecoder, Tokenizer, UnknownCharacterError
 from llm.tokenizers.bpe import BpeTokenizer
 from llm.tokenizers.char import CharTokenizer
 from llm.tokenizers.gpt2 import N_TOKENS, Gpt2Tokenizer
+from llm.tokenizers.huggingface import HuggingFaceTokenizer
 from llm.tokenizers.sentencepiece import SentencePieceTokenizer
+from llm.tokenizers.sentencepiece_model import SentencePieceModelTokenizer
 
 __all__ = [
     "DEFAULT_D_VOCAB",
     "DEFAULT_TOKENIZER",
+    "IMPORTED",
     "REGISTRY",
     "Merge",
     "TextDecoder",
@@ -32,6 +35,7 @@ __all__ = [
     "UnknownCharacterError",
     "build_tokenizer",
     "load_tokenizer",
+    "saved_kind",
     "with_a_size",
 ]
 
@@ -41,24 +45,41 @@ MAX_FILE_BYTES = 100_000_000  # of a saved tokenizer's file; those of a million 
 
 
 @dataclass(frozen=True)
-class TokenizerEntry:
-    """What others need to know of a kind of tokenizer."""
+class SavedTokenizerEntry:
+    """What others need to know of a kind of tokenizer that a run folder can hold."""
 
     label: str
-    help: str  # in one or two sentences
     nothing_to_replay: str  # how it splits a text without merges, in a sentence; empty for a kind that merges pairs
+    restore: Callable[[dict[str, Any], bytes], Tokenizer]  # from the files of `Tokenizer.save`; see `Tokenizer.restore`
+    # What an exported script holds: read from a saved tokenizer's folder, with encode and decode. Its source is copied,
+    # with all that it names in modules of this package; beside these it imports Python's standard library, and what its
+    # methods import.
+    standalone: type
+    # The content of the tokenizer.json that the package tokenizers reads, with the same ids
+    to_huggingface: Callable[[Tokenizer], bytes]
+
+
+@dataclass(frozen=True)
+class TokenizerEntry(SavedTokenizerEntry):
+    """What others need to know of a kind that can be made for a text."""
+
+    help: str  # in one or two sentences
     default_d_vocab: int | None  # of a kind whose vocabulary size can be chosen, else None
     expected_d_vocab: Callable[[str], int]  # vocabulary size for a text, before it is built, if none is chosen
     build: Callable[[str, int | None, str], Tokenizer]  # the arguments of `build_tokenizer` after the kind
-    restore: Callable[[dict[str, Any], bytes], Tokenizer]  # from the files of `Tokenizer.save`; see `Tokenizer.restore`
-    # What an exported script holds: read from a saved tokenizer's folder, with encode and decode. Its source is copied,
-    # with all that it names in modules of this package; beside these it may import Python's standard library alone.
-    standalone: type
 
 
 def _sentencepiece(text: str, d_vocab: int | None, alphabet: str) -> Tokenizer:
     least = len(set(text) | set(alphabet)) + 256  # every character needs a token, so leave room for longer pieces
     return SentencePieceTokenizer.train(text, max(DEFAULT_D_VOCAB, least) if d_vocab is None else d_vocab, alphabet)
+
+
+def _written(parts: Callable[[Tokenizer], dict[str, Any]]) -> Callable[[Tokenizer], bytes]:
+    return lambda tokenizer: to_huggingface.tokenizer_json(tokenizer, parts(tokenizer))
+
+
+def _no_tokenizer_json(tokenizer: Tokenizer) -> bytes:
+    raise ValueError("Its tokenizer came as a file of SentencePiece, and is exported as the same file")
 
 
 REGISTRY: Registry[TokenizerEntry] = Registry(
@@ -73,6 +94,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             build=lambda text, d_vocab, alphabet: CharTokenizer.train(text, alphabet),
             restore=CharTokenizer.restore,
             standalone=char.StandaloneTokenizer,
+            to_huggingface=_written(to_huggingface.characters),
         ),
         "bpe": TokenizerEntry(
             label="Byte-pair encoding",
@@ -85,6 +107,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             ),
             restore=BpeTokenizer.restore,
             standalone=bpe.StandaloneTokenizer,
+            to_huggingface=_written(to_huggingface.byte_pairs),
         ),
         "sentencepiece": TokenizerEntry(
             label="SentencePiece",
@@ -95,6 +118,7 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             build=_sentencepiece,
             restore=SentencePieceTokenizer.restore,
             standalone=sentencepiece.StandaloneTokenizer,
+            to_huggingface=_written(to_huggingface.pieces),
         ),
         "gpt2": TokenizerEntry(
             label="GPT-2",
@@ -105,9 +129,38 @@ REGISTRY: Registry[TokenizerEntry] = Registry(
             build=lambda text, d_vocab, alphabet: Gpt2Tokenizer.fetch(),
             restore=Gpt2Tokenizer.restore,
             standalone=gpt2.StandaloneTokenizer,
+            to_huggingface=_written(to_huggingface.byte_pairs),
         ),
     },
 )
+
+# Kinds that only an imported model has: they were learned elsewhere.
+IMPORTED: Registry[SavedTokenizerEntry] = Registry(
+    "tokenizer",
+    {
+        "huggingface": SavedTokenizerEntry(
+            label="Of an imported model",
+            nothing_to_replay="Its tokenizer.json comes from another project, and the package tokenizers reads it: its "
+            "steps are not shown.",
+            restore=HuggingFaceTokenizer.restore,
+            standalone=huggingface.StandaloneTokenizer,
+            to_huggingface=lambda tokenizer: tokenizer.model_file() or b"",
+        ),
+        "sentencepiece_model": SavedTokenizerEntry(
+            label="Of an imported model (SentencePiece)",
+            nothing_to_replay="Its tokenizer.model comes from another project, and the package sentencepiece reads it: "
+            "its steps are not shown.",
+            restore=SentencePieceModelTokenizer.restore,
+            standalone=sentencepiece_model.StandaloneTokenizer,
+            to_huggingface=_no_tokenizer_json,
+        ),
+    },
+)
+
+
+def saved_kind(kind: str) -> SavedTokenizerEntry:
+    """The entry of a kind that a run folder names. Raises ValueError for an unknown one."""
+    return IMPORTED[kind] if kind in IMPORTED else REGISTRY[kind]
 
 
 def with_a_size() -> list[str]:
@@ -149,9 +202,10 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
         settings = json.loads(read_regular(path, MAX_FILE_BYTES))
         if not isinstance(settings, dict):
             raise ValueError("it is not a JSON object")
-        entry = _entry(settings.get("kind"))
+        kind = settings.get("kind")
+        restore = (IMPORTED[kind] if isinstance(kind, str) and kind in IMPORTED else _entry(kind)).restore
         model = read_regular(model_path, MAX_FILE_BYTES) if os.path.lexists(model_path) else b""
-        tokenizer = entry.restore(settings, model)
+        tokenizer = restore(settings, model)
         if "end_of_text" in settings:
             tokenizer.add_end_of_text()
         if tokenizer.d_vocab != settings.get("d_vocab"):

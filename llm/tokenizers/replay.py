@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from llm.tokenizers import REGISTRY
+from llm.tokenizers import saved_kind
 from llm.tokenizers.base import Merge, Tokenizer, require_valid_unicode
 from llm.tokenizers.bpe import N_BYTES, BpeTokenizer, chunks_of
 
@@ -66,7 +66,7 @@ def replay_encoding(tokenizer: Tokenizer, text: str, training_counts: Sequence[i
     Raises ValueError for a kind that has no merges, and for a longer text.
     """
     if (merges := tokenizer.merges) is None:
-        how = REGISTRY[tokenizer.kind].nothing_to_replay
+        how = saved_kind(tokenizer.kind).nothing_to_replay
         raise ValueError(f"The {tokenizer.kind} tokenizer merges nothing, so there is nothing to replay. {how}")
     number_of = {(merge.left, merge.right): number for number, merge in enumerate(merges, 1)}
     known = dict(enumerate(training_counts, 1))

@@ -122,6 +122,10 @@ class SentencePieceTokenizer(Tokenizer):
             for pieces in self._processor.encode(some, num_threads=1):
                 yield from (piece - 1 for piece in pieces)
 
+    def piece_scores(self) -> list[float]:
+        """The log probability of each piece, in the order of their ids."""
+        return [self._processor.get_score(piece) for piece in range(1, self._processor.vocab_size())]
+
     def settings(self) -> dict[str, Any]:
         """The stand-ins of the reserved characters."""
         return {"stand_ins": self._stand_ins}

@@ -1,0 +1,144 @@
+"""Do imported models compute what they compute in transformers? Tiny random ones of every family, in both projects.
+
+    uv run python experiments/families.py
+
+Writes the table in docs/interop.md: for each family the largest difference of logits, of gradients, of greedy
+generation over the key/value cache, and of the model after it was exported and opened in transformers again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import Tensor, nn
+
+from llm.checkpoints import load_run
+from llm.config import Implementation, SamplingConfig
+from llm.interop.conversion import to_theirs, weights_of
+from llm.interop.families import REGISTRY
+from llm.interop.huggingface_export import export_huggingface
+from llm.interop.huggingface_import import import_huggingface
+from llm.runtime.files import write_bytes
+from llm.sampling import generate
+from llm.tokenizers import build_tokenizer, saved_kind
+
+PROJECT = Path(__file__).parents[1]
+ALPHABET = " abcdefghijklmnopqrstuvwxyz.,!?"  # 31 characters, and as many tokens
+PROMPT = "the hen"
+SIZES = {
+    "vocab_size": len(ALPHABET), "hidden_size": 24, "intermediate_size": 20, "num_hidden_layers": 2,
+    "num_attention_heads": 6, "num_key_value_heads": 3, "head_dim": 8, "max_position_embeddings": 24,
+}  # fmt: skip
+TINY: dict[str, dict[str, Any]] = {
+    "gpt2": {"vocab_size": len(ALPHABET), "n_positions": 24, "n_embd": 24, "n_layer": 2, "n_head": 6},
+    "llama": SIZES | {"rope_theta": 500.0},
+}
+MARKS = ("<!-- table -->\n", "<!-- end -->")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a model here is from itself in transformers: the largest absolute differences."""
+
+    logits: dict[str, float]  # by implementation
+    gradients: dict[str, float]  # of the mean loss, over all weights
+    same_text: bool  # generated greedily with a cache, by each of the two
+    round_trip: float  # of the weights that transformers reads from the exported folder
+
+
+def tiny(model_type: str, **changes: Any) -> nn.Module:
+    """A small random model of transformers, in which no norm and no bias is left at its start."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    nobody = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+    config = AutoConfig.for_model(model_type, **{**TINY[model_type], **nobody, **changes})
+    model: nn.Module = AutoModelForCausalLM.from_config(config).float().eval()
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn_like(parameter) * 0.1)
+    return model
+
+
+def save(model: Any, folder: Path, **options: Any) -> None:
+    """A folder as the hub has it, with a tokenizer of one character a token."""
+    model.save_pretrained(folder, **options)
+    tokenizer = build_tokenizer("char", ALPHABET)
+    (folder / "tokenizer.json").write_bytes(saved_kind(tokenizer.kind).to_huggingface(tokenizer))
+
+
+def agreement(model_type: str, folder: Path, **changes: Any) -> Agreement:
+    """Import a tiny model, compare, export and open it again; `folder` is a new one to do this in."""
+    from transformers import AutoModelForCausalLM
+
+    theirs = tiny(model_type, **changes)
+    save(theirs, folder / "theirs")
+    run = import_huggingface(folder / "theirs", folder / "runs")
+    tokens = torch.randint(len(ALPHABET), (2, 17), generator=torch.Generator().manual_seed(1))
+    expected = theirs(tokens).logits
+    _loss(expected, tokens).backward()
+    logits, gradients = {}, {}
+    for implementation in get_args(Implementation):
+        ours = load_run(run.path, implementation=implementation).model
+        found = ours(tokens)
+        _loss(found, tokens).backward()
+        logits[implementation] = _distance(found, expected)
+        gradients[implementation] = max(_gradient_distances(ours, theirs, model_type))
+    opened = load_run(run.path)
+    count = 16
+    text = generate(opened.model, opened.tokenizer, PROMPT, SamplingConfig(max_new_tokens=count, temperature=0))
+    ids = torch.tensor([opened.tokenizer.encode(PROMPT)])
+    written = theirs.generate(ids, max_new_tokens=count, do_sample=False, use_cache=True)  # type: ignore[operator]
+    export_huggingface(opened, folder / "exported")
+    state = theirs.state_dict()
+    again = AutoModelForCausalLM.from_pretrained(folder / "exported", dtype=torch.float32).state_dict()
+    round_trip = max(_distance(again[name], state[name]) for name in state) if again.keys() == state.keys() else 1.0
+    return Agreement(logits, gradients, text == opened.tokenizer.decode(written[0].tolist()), round_trip)
+
+
+def _loss(logits: Tensor, tokens: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+
+
+def _gradient_distances(ours: nn.Module, theirs: nn.Module, model_type: str) -> Iterator[float]:
+    gradients = {name: parameter.grad for name, parameter in ours.named_parameters() if parameter.grad is not None}
+    by_name = dict(theirs.named_parameters())
+    for entry in weights_of(REGISTRY[model_type], ours.config):  # type: ignore[arg-type]
+        expected = by_name[entry.theirs].grad
+        assert expected is not None
+        yield _distance(to_theirs(entry, gradients, ours.config), expected)  # type: ignore[arg-type]
+
+
+def _distance(found: Tensor, expected: Tensor) -> float:
+    return (found - expected).abs().max().item()
+
+
+def table() -> str:
+    """The rows of the table, as Markdown."""
+    lines = ["| family | logits | gradients | cached generation | exported and opened again |", "|---|---|---|---|---|"]
+    for model_type, family in REGISTRY.items():
+        with tempfile.TemporaryDirectory() as folder:
+            found = agreement(model_type, Path(folder))
+        text = "same text" if found.same_text else "other text"
+        again = "bit for bit" if found.round_trip == 0 else f"{found.round_trip:.1e}"
+        largest = [f"{max(values.values()):.1e}" for values in (found.logits, found.gradients)]
+        lines.append(f"| {family.label} (`{model_type}`) | {' | '.join([*largest, text, again])} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Replace the table in docs/interop.md."""
+    path = PROJECT / "docs" / "interop.md"
+    text = path.read_text("utf-8")
+    start, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
+    made = table()
+    write_bytes(path, (text[:start] + made + text[end:]).encode())
+    print(made)
+
+
+if __name__ == "__main__":
+    main()

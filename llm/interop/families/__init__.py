@@ -1,0 +1,80 @@
+"""The families of models that can be read from other projects and written for them, one file each.
+
+A family is a choice of this project's own parts: its file says which fields of config.json mean which fields of
+ModelConfig, and where each tensor belongs. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from llm.config import ModelConfig, shown
+from llm.interop.families import gpt2, llama
+from llm.interop.families.family import Family, config_of
+from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.position.scaling import REGISTRY as SCALINGS
+from llm.registry import Registry
+
+REGISTRY: Registry[Family] = Registry("model_type", {"gpt2": gpt2.FAMILY, "llama": llama.FAMILY})
+
+SCALED_ONLY = {
+    "rope_factor", "rope_original_ctx", "rope_low_rotations", "rope_high_rotations", "rope_attention_factor",
+}  # fmt: skip
+
+
+def read_model_config(content: dict[str, Any]) -> tuple[str, ModelConfig]:
+    """The family and the model that a config.json means. Raises ValueError: a sentence's second half, after "its file".
+
+    Nothing is executed: a folder that asks for code of its own is refused.
+    """
+    for field in ("auto_map", "trust_remote_code"):
+        if content.get(field):
+            raise ValueError(f"it asks for code of its own ({field}), which is never run")
+    name = content.get("model_type")
+    if not isinstance(name, str) or name not in REGISTRY:
+        raise ValueError(f"its model_type is {shown(name)}: known are {', '.join(REGISTRY)}")
+    architectures = content.get("architectures")
+    if architectures not in (None, [REGISTRY[name].architecture]):
+        raise ValueError(f"its architectures must be [{REGISTRY[name].architecture!r}], got {shown(architectures)}")
+    return name, config_of(REGISTRY[name], content)
+
+
+def family_of(config: ModelConfig) -> tuple[str, dict[str, Any]]:
+    """The first family that computes what a model of this config does, and its config.json.
+
+    Raises:
+        ValueError: there is none; the message names the fields in which the nearest families differ.
+    """
+    lacking = {}
+    for name, family in REGISTRY.items():
+        content = {"model_type": name, "architectures": [family.architecture], **family.write(config)}
+        differences = _differences(config, family, content)
+        if not differences:
+            return name, content
+        lacking[name] = differences
+    nearest = sorted(lacking, key=lambda name: len(lacking[name]))[:2]
+    sentences = "; ".join(f"{REGISTRY[name].label} has no {', '.join(lacking[name])}" for name in nearest)
+    raise ValueError(f"No family in transformers can hold this model: {sentences}")
+
+
+def _differences(config: ModelConfig, family: Family, content: dict[str, Any]) -> list[str]:
+    """What a family cannot hold of a config, as `field=value`: its own config.json, read again, must mean the same."""
+    try:
+        found = dataclasses.asdict(_computed(config_of(family, content)))
+    except ValueError as error:
+        return [f"such model ({error})"]
+    wanted = dataclasses.asdict(_computed(config))
+    return [f"{name}={shown(value)}" for name, value in wanted.items() if found[name] != value]
+
+
+def _computed(config: ModelConfig) -> ModelConfig:
+    """The config with defaults in the fields that change no logit: dropout, and what only another part would read."""
+    default: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
+    scheme = POSITIONS[config.positional].acts_on
+    unused = {"dropout"} | {name for name in default if name.startswith("relative_") and scheme != "scores"}
+    if scheme != "queries and keys":
+        unused |= {name for name in default if name.startswith("rope_")}
+    elif SCALINGS[config.rope_scaling].frequencies is None:
+        unused |= SCALED_ONLY
+    return dataclasses.replace(config, **{name: default[name] for name in unused})
