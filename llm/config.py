@@ -64,7 +64,7 @@ class ModelConfig:
     rope_fraction: Annotated[
         float, Doc("Fraction of each head's numbers that rotate, its first ones (rope only). GPT-NeoX: 0.25.")
     ] = 1.0
-    rope_scaling: Annotated[str, Doc("How rotations are slowed for a longer context (rope only).")] = "none"
+    rope_scaling: Annotated[str, Doc("Which rotations are slowed for a longer context (rope only).")] = "none"
     rope_factor: Annotated[
         float, Doc("How many times slower the scaled rotations are (with a rope_scaling other than none).")
     ] = 4.0
