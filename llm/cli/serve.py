@@ -63,7 +63,7 @@ def _answer(server: Server, listening: socket.socket, token: str | None, host: s
             super().handle_exit(sig, frame)
 
     config = uvicorn.Config(
-        server.app(token, host, allowed), log_level="warning", access_log=False, http="h11", 
+        server.app(token, host, allowed), log_level="warning", access_log=False, http="h11",
         timeout_graceful_shutdown=round(2 * GRACE), server_header=False,
     )  # fmt: skip
     Graceful(config).run(sockets=[listening])
