@@ -65,6 +65,8 @@ def _lines(found: RunEvaluation, name: str) -> list[str]:
         f"  perplexity          {measured.perplexity:,.3f}",
         f"  accuracy            {with_error(100 * measured.accuracy, None if error is None else 100 * error, 1)}%",
         f"  bits per character  {bits}",
+        f"  bits per byte       {found.bits_per_byte:.3f}",
+        f"  Each token from at most {found.window - 1:,} before it: windows of {found.window:,} tokens end to end.",
     ]
     if found.sentences_seen_in_training is not None:
         percentage = f"{100 * found.sentences_seen_in_training:.0f}%"
@@ -97,8 +99,8 @@ def command_flags() -> dict[str, Any]:
 
 
 COMMAND = Command(
-    "Measure a trained model on a text: loss, accuracy and bits per character with their standard errors, baselines, "
-    "and the skills of the story world.",
+    "Measure a trained model on a text: loss, accuracy, bits per character and per byte, baselines, and the skills of "
+    "the story world, with standard errors.",
     command_flags,
     evaluate,
     subject="run",

@@ -75,6 +75,13 @@ class Passages:
         passage = torch.searchsorted(self.starts, index, right=True) - 1  # [tokens], −1: the first word
         return torch.isin(passage, chosen)
 
+    def byte_count(self, tokenizer: Tokenizer) -> int:
+        """Bytes of all passages in UTF-8; the tokens between two documents are not counted."""
+        counts = torch.bincount(self.tokens[int(self.starts[0]) :].long(), minlength=tokenizer.d_vocab).tolist()
+        if tokenizer.end_of_text is not None:
+            counts[tokenizer.end_of_text] = 0
+        return sum(count * len(tokenizer.token_bytes(token)) for token, count in enumerate(counts) if count)
+
     def sums(self, values: Float[Tensor, " tokens"]) -> Float[Tensor, " passages"]:
         """The sum of the values of each passage's tokens."""
         parts = values[self.starts[0] :].split(self.starts.diff().tolist())

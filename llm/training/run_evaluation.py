@@ -32,6 +32,10 @@ class RunEvaluation:
     run: str
     step: int
     evaluation: Evaluation
+    bits_per_byte: float  # total nats / ln 2 / bytes of the text in UTF-8, as other projects count
+    window: (
+        int  # tokens that the model reads at once; windows do not overlap: it sees at most window - 1 before a token
+    )
     baselines: Baselines  # on the same text
     sentences_seen_in_training: float | None  # fraction; None: the text has no sentence, or it trained on a token cache
     skills: dict[str, SkillScore]  # on the story world's text, else empty
@@ -77,4 +81,5 @@ def evaluate_run(
     [seen] = seen_in_training(corpus.parts.train, measured) if isinstance(corpus, WholeText) else [None]
     of_the_world = skill_pairs > 0 and is_world_text(measured)
     scores = skills(model, run.tokenizer, skill_pairs) if of_the_world else {}
-    return RunEvaluation(run.folder.id, run.step, evaluation, baselines, seen, scores)
+    per_byte = evaluation.bits_per_character * evaluation.characters / passages.byte_count(run.tokenizer)
+    return RunEvaluation(run.folder.id, run.step, evaluation, per_byte, run.config.n_ctx, baselines, seen, scores)

@@ -60,6 +60,18 @@ def test_any_text_can_be_measured_and_skills_on_the_worlds_text_alone(path):
     assert {score.pairs for score in found.skills.values()} == {1}
 
 
+def test_bits_per_byte_count_the_bytes_of_the_text(path):
+    run, text = load_run(path), "a fox\nDer Fuchs läuft übers Feld, 狐狸 über 狐狸.\n" * 40
+    found = evaluate_run(run, text=text, skill_pairs=0)
+    measured = text[1:]  # without its first word, "a"
+    assert found.evaluation.characters == len(measured) < len(measured.encode())
+    bits = found.evaluation.bits_per_character * len(measured)
+    assert found.bits_per_byte == pytest.approx(bits / len(measured.encode()), rel=1e-12)
+    run.tokenizer.add_end_of_text()
+    documents = Passages.from_documents(["a fox", "two ö"], run.tokenizer)
+    assert documents.byte_count(run.tokenizer) == len(" foxtwo ö".encode())
+
+
 def test_the_runs_own_model_stays_as_it_is(path):
     run = load_run(path)
     before = dict(vars(run.model.blocks[0].attention))
@@ -79,6 +91,7 @@ def test_the_command_prints_what_was_measured(path, capsys):
     shown = capsys.readouterr().out
     assert f"Run {path.name}, step 1, on all of its test part: {measured['characters']:,} characters" in shown
     assert f"loss                {with_error(measured['loss'], measured['standard_error'])} nats per token\n" in shown
+    assert f"bits per byte       {found['bits_per_byte']:.3f}\n  Each token from at most 31 before it" in shown
     assert f"trigram             {with_error(baselines['trigram'], baselines['trigram_standard_error'])}\n" in shown
     assert len(re.findall(r"\n  [\w ,]+ \d+ ± [1-9]\d* of 50 pairs", shown)) == len(SKILLS)
 
