@@ -88,6 +88,11 @@ class ModelConfig:
         int, Doc("Learned biases of each head, one for each range of distances (relative only).")
     ] = 32
     relative_max_distance: Annotated[int, Doc("Distance from which on all share the last bias (relative only).")] = 128
+    mask: Annotated[str, Doc("What a position may attend to.")] = "causal"
+    window: Annotated[int, Doc("Tokens in the window of attention, the query's own included (sliding, strided).")] = 32
+    full_every: Annotated[
+        int, Doc("The last of this many layers sees everything before each position (sliding, strided). 0: none does.")
+    ] = 0
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -112,6 +117,8 @@ class ModelConfig:
         require(self, "relative_buckets", self.relative_buckets >= 2, "at least 2")
         above = self.relative_buckets // 2
         require(self, "relative_max_distance", self.relative_max_distance > above, f"above {above}, half the buckets")
+        require(self, "window", self.window >= 1, "at least 1")
+        require(self, "full_every", self.full_every >= 0, "at least 0")
 
     @property
     def group(self) -> int:

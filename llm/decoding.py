@@ -67,6 +67,7 @@ class _Layer:
             self.b_O, self.b_out = attention.b_O, mlp.b_out
 
         self.gated, self.heads, self.group = gated, (heads, kv_heads), attention.group
+        self.window: int | None = attention.window
         self.buffers = (
             like.new_zeros(batch_size, like.shape[2]),  # [batch, d_model]
             like.new_zeros(batch_size, heads + 2 * kv_heads, d_head),
@@ -156,6 +157,13 @@ class DecodeStep:
         self.key_positions = torch.arange(self.n_ctx, device=device)  # [key_pos]
         self.masked = self.embedding.new_full((), -torch.inf)
         self.visible = self.embedding.new_zeros(())
+        attention: Any = model.blocks[0].attention
+        self.mask: Callable[..., Tensor] = attention.mask
+        self.windows = {layer.window for layer in self.layers}
+        # of each layer, which table of biases and which window its scores have
+        tables = len(self.score_biases)
+        self.bias_kinds_by_layer = [(index % tables, layer.window) for index, layer in enumerate(self.layers)]
+        self.bias_kinds = set(self.bias_kinds_by_layer)
 
     def narrowed(self, count: int) -> DecodeStep:
         """A step of the first `count` sequences, with the same weights, keys and values: it takes less time."""
@@ -198,21 +206,24 @@ class DecodeStep:
         if self.positions is not None:
             resid.add_(self.positions.index_select(0, position))
         rotation = None if self.rotations is None else self.rotations.index_select(0, position)
-        mask = self._mask(position, length)
-        biases = [self._bias(table, position, length, mask) for table in self.score_biases]
+        masks = {window: self._mask(position, length, window) for window in self.windows}
+        biases = {
+            (index, window): self._bias(self.score_biases[index], position, length, masks[window])
+            for index, window in self.bias_kinds
+        }
         slot = self.first_slots + position  # [batch]
-        for index, layer in enumerate(self.layers):
-            resid = layer.step(resid, slot, rotation, biases[index % len(biases)], length)
+        for kind, layer in zip(self.bias_kinds_by_layer, self.layers, strict=True):
+            resid = layer.step(resid, slot, rotation, biases[kind], length)
         logits = resid.new_empty(self.batch_size, self.W_U.shape[1])  # [batch, d_vocab]
         product(logits, self.final_norm(resid), self.W_U)
         return logits
 
-    def _mask(self, position: Int[Tensor, " batch"], length: int) -> Tensor | None:
-        """What is added to the scores [batch, 1, 1, key_pos] of several sequences: −∞ for positions that one lacks."""
-        if self.batch_size == 1:
+    def _mask(self, position: Int[Tensor, " batch"], length: int, window: int | None) -> Tensor | None:
+        """What is added to the scores [batch, 1, 1, key_pos]: −∞ for what is hidden, or what a sequence lacks."""
+        if self.batch_size == 1 and (window is None or window >= length):
             return None
-        there = self.key_positions[:length] <= position.unsqueeze(1)  # [batch, key_pos]
-        return torch.where(there, self.visible, self.masked)[:, None, None]  # [batch, 1, 1, key_pos]
+        hidden = self.mask(position.unsqueeze(1) - self.key_positions[:length], window)  # [batch, key_pos]
+        return torch.where(hidden, self.masked, self.visible)[:, None, None]  # [batch, 1, 1, key_pos]
 
     @staticmethod
     def _bias(table: Tensor | None, position: Int[Tensor, " batch"], length: int, mask: Tensor | None) -> Tensor | None:

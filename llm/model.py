@@ -37,7 +37,7 @@ class Transformer(nn.Module):
         self.embed = build_embedding(config, implementation)
         self.positions = build_position(config, implementation, "residual stream")
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config, implementation) for _ in range(config.n_layers))
+        self.blocks = nn.ModuleList(Block(config, implementation, layer) for layer in range(config.n_layers))
         self.final_norm = (
             nn.Identity() if NORM_POSITIONS[config.norm_position].stream else build_norm(config, implementation)
         )

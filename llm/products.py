@@ -47,7 +47,7 @@ def attend(
     grouped = query.numpy().reshape(-1, group, d_head) * np.asarray(1 / math.sqrt(d_head), keys.numpy().dtype)
     scores = grouped @ keys.numpy()[0].swapaxes(1, 2)  # [kv_head, group, key_pos]
     if bias is not None:
-        scores += bias.numpy().reshape(scores.shape)
+        scores += bias.expand(1, heads, 1, -1).numpy().reshape(scores.shape)
     pattern = np.exp(scores - scores.max(axis=-1, keepdims=True))  # [kv_head, group, key_pos]
     mixed = pattern @ values.numpy()[0] / pattern.sum(axis=-1, keepdims=True)  # [kv_head, group, d_head]
     return torch.from_numpy(mixed.reshape(1, heads, 1, d_head))

@@ -23,6 +23,7 @@ REGISTRY_MODULES = {  # kind of part (the name of a config's field): the package
     "activation": "llm.layers.mlp",
     "norm_position": "llm.layers.norm_position",
     "sublayers": "llm.layers.sublayers",
+    "mask": "llm.layers.mask",
     "optimizer": "llm.training.optimizers",
     "schedule": "llm.training.schedule",
     "tokenizer": "llm.tokenizers",

@@ -22,6 +22,7 @@ SIZES = {
     "d_head": 8,
     "d_mlp": 20,
     "n_ctx": 16,
+    "window": 5,
 }
 
 # A context in which some rotations are slowed and some are not, and buckets of one and of several distances.
@@ -44,6 +45,7 @@ OPTIONS: dict[str, tuple[Any, ...]] = {"n_kv_heads": (6, 3, 1)} | {
     for name, field in describe(ModelConfig).items()
     if (field.choices or field.kind is bool) and name not in ROTARY
 }
+OPTIONS["full_every"] = (0, 2)  # with two layers: both have the window, or the first alone
 
 PRESETS = [preset(name, d_vocab=31, d_model=24, n_heads=6, n_layers=2, n_ctx=16) for name in ARCHITECTURES]
 
@@ -83,7 +85,7 @@ def config_name(config: ModelConfig) -> str:
     if config.positional == "rope":
         parts += [config.rope_pairs, f"{config.rope_fraction:g}", config.rope_scaling]
     parts += [f"kv{config.n_kv_heads}", config.norm, config.norm_position, config.activation]
-    parts += [config.sublayers]
+    parts += [config.sublayers] + [f"{config.mask}{config.full_every}"] * (config.mask != BASE.mask)
     parts += ["bias"] * config.bias + ["qk"] * config.qk_norm + ["tied"] * config.tie_embeddings
     return "-".join(parts)
 

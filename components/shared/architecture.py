@@ -9,6 +9,7 @@ import streamlit as st
 
 from llm.config import ModelConfig
 from llm.costs import parameter_count
+from llm.layers.mask import REGISTRY as MASKS
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
@@ -81,6 +82,9 @@ def _attention(config: ModelConfig) -> Part:
     if config.n_kv_heads != config.n_heads:
         sizes.append(f"{config.n_kv_heads} for keys and values")
         whys.append(GROUPED_WHY)
+    if MASKS[config.mask].windowed:
+        sizes.append(f"{MASKS[config.mask].label}, {config.window:,}")
+        whys.append(MASKS[config.mask].why)
     if positions.acts_by_distance:
         choices = positions.choices(config)
         sizes += [positions.label, *(choice.label for choice in choices)]

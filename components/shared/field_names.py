@@ -16,6 +16,9 @@ GROUPS: dict[str, dict[str, dict[str, str]]] = {
             "n_kv_heads": "Key and value heads",
             "d_head": "Width of a head",
             "qk_norm": "Normalised queries and keys",
+            "mask": "What a token sees",
+            "window": "Tokens in the window",
+            "full_every": "Layers until one without a window",
         },
         "Positions": {
             "positional": "Position scheme",

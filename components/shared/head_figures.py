@@ -103,7 +103,7 @@ def best_head_in_text(selection: Selection) -> dict[str, Any]:
     layer, head = best
     name, _ = scores["label"][layer][head]
     pattern = torch.from_numpy(head_of(selection, layer, head).pattern)
-    found = attention_in_text(pattern, torch.tensor(selection.tokens), name)
+    found = attention_in_text(pattern.nan_to_num(), torch.tensor(selection.tokens), name, pattern.isnan())
     if found.positions == 0:
         sentence = f"Head {layer}.{head} {DOES[name]}; this text repeats no token, so that it finds nothing here."
     else:

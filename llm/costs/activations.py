@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from llm.config import Implementation, ModelConfig
 from llm.costs.parameters import attention_weights, mlp_weights, norm_count
+from llm.layers.mask import limited_layers
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
@@ -61,6 +62,8 @@ def activation_bytes(config: ModelConfig, batch_size: int, implementation: Imple
     shared += config.n_layers * POSITIONS[config.positional].saved_bytes(config, implementation)
     if implementation != "fused":
         shared += config.n_layers * config.n_ctx**2  # the mask, a byte for each pair
+    elif not _keeps_patterns(config):
+        shared += FLOAT32 * limited_layers(config) * config.n_ctx**2  # as numbers; the causal one is not kept
     if implementation == "torch" and batch_size > 1:  # a matrix for each sequence, if it is one of several heads
         heads = 2 * sum(heads for heads in (config.n_heads, config.n_kv_heads) if heads > 1)
         shared += config.n_layers * width * batch_size * heads * config.d_head * config.d_model
@@ -106,12 +109,13 @@ def _attention(config: ModelConfig, implementation: Implementation, width: int) 
     """
     query, key_value = config.query_width, config.key_value_width
     patterns = 3 if config.dropout > 0 else 1
-    biased = POSITIONS[config.positional].acts_on == "scores"
     if implementation != "fused":
         saved = width * (4 * query + patterns * config.n_heads * config.n_ctx)
-        if biased and width != FLOAT32:  # the pattern is float32, and is copied for its product with the values
+        if (
+            _biased(config) and width != FLOAT32
+        ):  # the pattern is float32, and is copied for its product with the values
             saved += FLOAT32 * config.n_heads * config.n_ctx
-    elif biased or config.dropout > 0:
+    elif _keeps_patterns(config):
         saved = FLOAT32 * (3 * query + patterns * config.n_heads * config.n_ctx) + width * query
     else:
         saved = FLOAT32 * (2 * query + 2 * key_value + config.n_heads)
@@ -123,6 +127,15 @@ def _attention(config: ModelConfig, implementation: Implementation, width: int) 
         heads = config.n_heads + config.n_kv_heads
         saved += FLOAT32 * heads * _saved_by_norm(QUERY_KEY_NORM, config.d_head, implementation)
     return saved
+
+
+def _biased(config: ModelConfig) -> bool:
+    return POSITIONS[config.positional].acts_on == "scores"
+
+
+def _keeps_patterns(config: ModelConfig) -> bool:
+    """Whether fused attention falls back to the kernel that keeps its patterns."""
+    return _biased(config) or config.dropout > 0
 
 
 def _mlp(config: ModelConfig, implementation: Implementation, width: int) -> int:

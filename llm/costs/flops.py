@@ -38,7 +38,7 @@ def flops_per_token(config: ModelConfig, n_ctx: int) -> Flops:
 
     attention_projections  n_layers · 4 · d_model · (query_width + key_value_width)
     attention_pattern      n_layers · 4 · n_ctx · query_width: every query meets every key. The mask discards half of
-                           these; causal kernels may skip them.
+                           these, or more with a window; kernels may skip them.
     mlp                    n_layers · mlp_matrices · 2 · d_model · d_mlp
     unembedding            2 · d_model · d_vocab; looking an embedding up multiplies nothing
     """

@@ -21,8 +21,10 @@ from typing import Any, get_args
 from torch.nn import functional
 
 from llm.config import Implementation, ModelConfig
+from llm.interop.layout import KEEP_MARK, SHAPE_MARK, lay_out
 from llm.interop.source import needed_imports, source_with_dependencies, with_imports
 from llm.layers import attention, embedding
+from llm.layers.mask import REGISTRY as MASKS
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.mlp.build import GATED, PLAIN
 from llm.layers.norm import QUERY_KEY_NORM
@@ -35,16 +37,11 @@ from llm.model import Transformer
 from llm.tokenizers import saved_kind
 
 SHAPE = re.compile(r"#\s*(\[[^\]]*\])\s*$")
-OMITTED_PROSE = re.compile(  # docstring sentences on hooks, caches and implementations, which a script does not have
-    r"\s*Hooks: [^.]*\.|\s*With a cache[^.]*\.|\s*Raises:\s*ValueError: an unknown implementation\."
-    r"|\s*The implementation \([^.]*\."
-)
-MAX_LINE_LENGTH = 120
-KEEP_MARK, SHAPE_MARK = "keep:", "shape:"  # mark unchanged statements and shape comments until the layout
 UNUSED_ATTRIBUTES = (
     "self.dropout",
     "self.implementation",
     "self.activation",
+    "self.mask",
     "scaling",
     "self.scaled",
     "self.multiplier",
@@ -86,6 +83,7 @@ class _Specialised(ast.NodeTransformer):
         self.config = config
         self.implementation = implementation
         self.acts_on = POSITIONS[config.positional].acts_on
+        self.windowed = MASKS[config.mask].windowed
         bias = present if config.bias else None
         norms, sublayers = NORM_POSITIONS[config.norm_position], SUBLAYERS[config.sublayers]
         # layers that pass on what they are given
@@ -104,13 +102,14 @@ class _Specialised(ast.NodeTransformer):
                 norm_mid=norms.stream and not sublayers.parallel, parallel=sublayers.parallel,
                 one_norm=sublayers.one_norm, mlp_norm=norms.stream or (norms.reads and not sublayers.one_norm),
                 config=config, d_head=config.d_head, d_rotary=config.rotary_width,
-                **scaling_functions,
+                **scaling_functions, **({} if self.windowed else {"window": None}),
             ),
         }  # fmt: skip
         self.functions: dict[str, Callable[..., Any]] = {  # layers' attributes that are functions
             "self.activation": ACTIVATIONS[config.activation].function(implementation),
             "self.attend": functional.scaled_dot_product_attention,
             **{f"self.{name}": function() for name, function in scaling_functions.items() if function},
+            "self.mask": MASKS[config.mask].hidden(),
         }
         self.module: ModuleType = sys.modules[__name__]  # whose source is visited
         self.lines: list[str] = []
@@ -132,7 +131,7 @@ class _Specialised(ast.NodeTransformer):
             self.lines, self.unchanged, self.used = inspect.getsource(self.module).split("\n"), [], {}
             written[name] = (definition, "")  # in progress: a class may refer to itself
             specialised = self.visit(_source_of(definition, self.module))
-            text = _lay_out(ast.unparse(ast.fix_missing_locations(specialised)), self.unchanged)
+            text = lay_out(ast.unparse(ast.fix_missing_locations(specialised)), self.unchanged)
             for used in list(self.used.values()):
                 write(used)
             written.pop(name)
@@ -202,6 +201,12 @@ class _Specialised(ast.NodeTransformer):
         absent = isinstance(chosen, ast.Constant) and chosen.value is None and "cache" in ast.unparse(node.test)
         return ast.Name("cache", ast.Load()) if absent else self.visit(chosen)
 
+    def visit_BoolOp(self, node: ast.BoolOp) -> Any:
+        """Without the operands that decide nothing: True after `and`, False after `or`."""
+        neutral = isinstance(node.op, ast.And)
+        node.values = [operand for operand in node.values if self._decide(operand) is not neutral] or node.values[:1]
+        return self.generic_visit(node) if len(node.values) > 1 else self.visit(node.values[0])
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         arguments, defaults = node.args.args, node.args.defaults
         with_default = arguments[len(arguments) - len(defaults) :]
@@ -221,7 +226,7 @@ class _Specialised(ast.NodeTransformer):
             return None
         self.generic_visit(node)
         value = ast.unparse(node.value)
-        absent = value == "None" and text in ("self.rotation", "self.score_bias", "self.positions")
+        absent = value == "None" and text in ("self.rotation", "self.score_bias", "self.positions", "self.window")
         absent = absent or (value == "nn.Identity()" and text in BLOCK_NORMS)  # nothing calls it
         return None if absent or value == text else node
 
@@ -238,12 +243,16 @@ class _Specialised(ast.NodeTransformer):
             node.func = self._use(self.functions[called]) or node.func
         node.keywords = [keyword for keyword in node.keywords if keyword.arg != "dropout_p"]
         self.generic_visit(node)
-        node.args = [argument for argument in node.args if not _is_omitted(argument)]
+        omitted = () if self.windowed else ("self.window",)
+        node.args = [argument for argument in node.args if not _is_omitted(argument, omitted)]
         return node
 
     def _resolve_builder(self, builder: str, node: ast.Call) -> Any:
         """A call of the class that a builder would choose, with the arguments that the builder would pass."""
         position = POSITIONS[self.config.positional]
+        if builder == "build_window":
+            full = "None if (layer + 1) % config.full_every == 0 else " * (self.config.full_every > 0)
+            return ast.parse(f"{full}config.window" if self.windowed else "None", mode="eval").body
         if builder == "build_position" and ast.literal_eval(node.args[-1]) != position.acts_on:
             return ast.Constant(None)
         class_of: dict[str, Callable[[str], type]] = {
@@ -256,6 +265,7 @@ class _Specialised(ast.NodeTransformer):
             "build_query_key_norm": NORMS[QUERY_KEY_NORM].classes,
         }
         arguments = {
+            "build_attention": ["config", "layer"],
             "build_unembedding": ["config", ast.unparse(node.args[-1])],
             "build_norm": ["config", "config.d_model"],
             "build_query_key_norm": ["config", "config.d_head"],
@@ -287,8 +297,8 @@ def _as_statements(made: Any) -> Iterator[ast.stmt]:
     yield from made if isinstance(made, list) else [made] if made is not None else []
 
 
-def _is_omitted(argument: ast.expr) -> bool:
-    return isinstance(argument, ast.Name) and argument.id in OMITTED_ARGUMENTS
+def _is_omitted(argument: ast.expr, attributes: tuple[str, ...]) -> bool:
+    return ast.unparse(argument) in (*OMITTED_ARGUMENTS, *attributes)
 
 
 def _plain_annotation(annotation: ast.expr | None) -> ast.expr | None:
@@ -296,23 +306,3 @@ def _plain_annotation(annotation: ast.expr | None) -> ast.expr | None:
     if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in ("Float", "Int", "Bool"):
         return ast.Name("Tensor", ast.Load())
     return ast.Name("Config", ast.Load()) if annotation and ast.unparse(annotation) == "ModelConfig" else annotation
-
-
-def _lay_out(text: str, unchanged: list[str]) -> str:
-    """Restore unchanged statements, and put shape comments after their line, or above it if the line gets too long."""
-    lines: list[str] = []
-    comment = ""
-    for line in text.split("\n"):
-        indent = line[: len(line) - len(line.lstrip())]
-        mark = line.strip().strip("\"'")
-        if mark.startswith(KEEP_MARK):
-            original = OMITTED_PROSE.sub("", unchanged[int(mark.removeprefix(KEEP_MARK))])
-            original = re.sub(r'^("""[^\n]*)\n\s*"""$', r'\1"""', original)
-            lines += textwrap.indent(original, indent).split("\n")
-        elif mark.startswith(SHAPE_MARK):
-            comment = mark.removeprefix(SHAPE_MARK)
-        else:
-            commented = f"{line}  # {comment}" if comment else line
-            lines += [commented] if len(commented) <= MAX_LINE_LENGTH or not comment else [f"{indent}# {comment}", line]
-            comment = ""
-    return "\n".join(lines)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from llm.interpret.attention_patterns import even_pattern
 from llm.interpret.copying import earlier_occurrences
 
 
@@ -21,19 +22,24 @@ class AttentionInText:
 
 
 def attention_in_text(
-    pattern: Float[Tensor, "query_pos key_pos"], tokens: Int[Tensor, " pos"], label: str
+    pattern: Float[Tensor, "query_pos key_pos"],
+    tokens: Int[Tensor, " pos"],
+    label: str,
+    hidden: Bool[Tensor, "query_pos key_pos"] | None = None,
 ) -> AttentionInText:
     """Mean of A[q, k(q)] over the query positions q for which the label (see `head_scores.LABELS`) names a key k(q).
 
     previous: q − 1;  first: 0;  duplicate: p, the latest earlier position of the same token, if q − p > 3;
-    induction and copying: p + 1.  Even attention gives 1 / (q + 1). All are 0 if no position has such a key.
+    induction and copying: p + 1.  Even attention gives 1 / (q + 1), or what the mask makes of it: `hidden` (None: what
+    comes later). All are 0 if no position has such a key.
     """
     key = _named_keys(tokens, label)  # [pos]
     (query,) = (key >= 0).nonzero(as_tuple=True)  # [position]
     if len(query) == 0:
         return AttentionInText(0.0, 0.0, 0)
-    attention = pattern[query, key[query]].double().mean()
-    return AttentionInText(float(attention), float((1 / (query + 1).double()).mean()), len(query))
+    hidden = ~torch.ones_like(pattern, dtype=torch.bool).tril() if hidden is None else hidden
+    mean, uniform = (weights[query, key[query]].double().mean() for weights in (pattern, even_pattern(hidden)))
+    return AttentionInText(float(mean), float(uniform), len(query))
 
 
 def _named_keys(tokens: Int[Tensor, " pos"], label: str) -> Int[Tensor, " pos"]:

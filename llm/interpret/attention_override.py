@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from llm.interpret.attention_patterns import even_pattern
 from llm.interpret.recording import blocks, check_heads, hookable_copy
 from llm.model import Transformer
 
@@ -25,8 +26,8 @@ Target = Literal["itself", "previous", "first", "evenly", "token"]
 class AttentionOverride:
     """Redirect one head's attention, for one query position or for all of them (None).
 
-    `target`: the query itself, the token before it, the first token, all tokens up to the query evenly, or the token at
-    position `key` (queries before `key` cannot attend to it and keep their rows).
+    `target`: the query itself, the token before it, the first token, all that the mask shows evenly, or the token at
+    position `key`. Queries that cannot attend to the target, which the mask hides from them, keep their rows.
     """
 
     layer: int
@@ -49,11 +50,13 @@ def override_attention(model: Transformer, override: AttentionOverride) -> Itera
 
     def replace(_module: nn.Module, _inputs: object, pattern: Tensor) -> Tensor:
         changed = pattern.clone()
-        changed[:, override.head] = overridden_pattern(pattern[:, override.head], override)
+        hidden = attention.hidden(pattern.shape[2], pattern.shape[3], pattern.device)  # [query_pos, key_pos]
+        changed[:, override.head] = overridden_pattern(pattern[:, override.head], override, hidden)
         return changed
 
     altered = hookable_copy(model, materialize_pattern=True)
-    handle = blocks(altered)[override.layer].attention.hook_pattern.register_forward_hook(replace)
+    attention = blocks(altered)[override.layer].attention
+    handle = attention.hook_pattern.register_forward_hook(replace)
     try:
         yield altered
     finally:
@@ -61,9 +64,11 @@ def override_attention(model: Transformer, override: AttentionOverride) -> Itera
 
 
 def overridden_pattern(
-    pattern: Float[Tensor, "*batch query_pos key_pos"], override: AttentionOverride
+    pattern: Float[Tensor, "*batch query_pos key_pos"],
+    override: AttentionOverride,
+    hidden: Bool[Tensor, "query_pos key_pos"],
 ) -> Float[Tensor, "*batch query_pos key_pos"]:
-    """The pattern with the rows that `override` selects replaced; each sums to 1, and none attends to a later position.
+    """The pattern with the rows that `override` selects replaced; each sums to 1, and none attends to what is `hidden`.
 
     Raises:
         ValueError: a query or key that does not exist, a query that cannot attend to the key, an unknown target.
@@ -74,11 +79,13 @@ def overridden_pattern(
             raise ValueError(f"{name}={position} does not exist: this text's positions are 0 to {positions - 1}")
     if override.target == "token" and override.query is not None and override.key > override.query:
         raise ValueError(f"position {override.query} cannot attend to position {override.key}, which comes later")
+    if override.target == "token" and override.query is not None and hidden[override.query, override.key]:
+        raise ValueError(f"position {override.query} cannot attend to position {override.key}: the mask hides it")
     if override.target not in get_args(Target):
         raise ValueError(f"target must be one of {', '.join(get_args(Target))}, got {override.target!r}")
     query = torch.arange(positions, device=pattern.device)  # [query_pos]
     if override.target == "evenly":
-        replacement = (query[:, None] >= query).to(pattern) / (query[:, None] + 1)  # [query_pos, key_pos]
+        replacement = even_pattern(hidden).to(pattern)  # [query_pos, key_pos]
     else:
         key = {
             "itself": query,
@@ -87,7 +94,7 @@ def overridden_pattern(
             "token": torch.full_like(query, override.key),
         }[override.target]  # [query_pos]
         replacement = nn.functional.one_hot(key, positions).to(pattern)  # [query_pos, key_pos]
-    replaced = replacement.tril().sum(dim=-1) > 0  # [query_pos]
+    replaced = replacement.masked_fill(hidden, 0).sum(dim=-1) > 0  # [query_pos]
     if override.query is not None:
         replaced &= query == override.query  # [query_pos]
     return torch.where(replaced[:, None], replacement, pattern)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from llm.interpret.recording import as_batch, blocks, hookable_copy
@@ -34,6 +34,12 @@ class AttentionLayer:
     value: Float[Tensor, "batch kv_head pos d_head"]
     scores: Float[Tensor, "batch head query_pos key_pos"]
     pattern: Float[Tensor, "batch head query_pos key_pos"]
+
+    @property
+    def hidden(self) -> Bool[Tensor, "query_pos key_pos"]:
+        """What the layer's mask hides: it has the weight 0 whatever the scores are."""
+        positions = self.pattern.shape[-1]
+        return self.attention.hidden(positions, positions, self.pattern.device)
 
 
 def attention_layers(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Iterator[AttentionLayer]:
@@ -76,6 +82,12 @@ def _run_block(
     for hook in hooks:
         hook.remove()
     return resid, AttentionLayer(attention, **recorded)
+
+
+def even_pattern(hidden: Bool[Tensor, "query_pos key_pos"]) -> Float[Tensor, "query_pos key_pos"]:
+    """The pattern of a head that attends evenly to all that its mask shows: 1 / (q + 1) where that is all up to q."""
+    visible = (~hidden).double()  # [query_pos, key_pos]
+    return visible / visible.sum(dim=-1, keepdim=True)
 
 
 def pattern_thumbnails(

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from llm.interpret.attention_patterns import attention_layers
+from llm.interpret.attention_patterns import attention_layers, even_pattern
 from llm.interpret.recording import as_batch
 from llm.model import Transformer
 from llm.runtime.stepwise import stepwise
@@ -56,7 +56,8 @@ def copying_scores(
     """The copying score of every head on windows of text; `targets` are the tokens that follow `inputs`.
 
     score = mean of A[q, p + 1] over the positions q whose token occurred before, the last time at p, where the token
-    after q is again the one after p, and q − p > 3. For a head that attends evenly: the mean of 1 / (q + 1).
+    after q is again the one after p, and q − p > 3. For a head that attends evenly to all that its mask shows: the mean
+    of 1 / (q + 1), or with a window less or more, by layer; the mean over layers.
     A text that repeats nothing scores 0. Yields after each layer of each batch of windows.
 
     Raises:
@@ -73,8 +74,8 @@ def copying_scores(
         row, query, earlier = repeated_pairs(tokens, following)  # each [position]
         for index, layer in enumerate(attention_layers(model, tokens)):
             total[index] += layer.pattern[row, :, query, earlier + 1].double().sum(dim=0).cpu()  # [head]
+            uniform += float(even_pattern(layer.hidden)[query, earlier + 1].sum()) / config.n_layers
             yield
-        uniform += float((1 / (query + 1).double()).sum())
         positions += len(query)
     count = max(1, positions)
     return CopyingScores((total / count).float(), uniform / count, positions)

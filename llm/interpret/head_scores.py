@@ -12,10 +12,10 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from llm.interpret.attention_patterns import attention_layers
+from llm.interpret.attention_patterns import attention_layers, even_pattern
 from llm.interpret.recording import records
 from llm.loss import token_losses
 from llm.model import Transformer
@@ -37,7 +37,10 @@ NAMES = ("previous", "duplicate", "induction", "first", "entropy")
 
 @dataclass(frozen=True)
 class HeadScores:
-    """One number per head, the mean over sequences, and by name what a head that attends evenly would score."""
+    """One number per head, the mean over sequences, and by name what a head that attends evenly would score.
+
+    Evenly to all that its layer's mask shows; of several layers, the mean.
+    """
 
     previous: Float[Tensor, "... head"]
     duplicate: Float[Tensor, "... head"]
@@ -55,16 +58,20 @@ class InductionLoss:
     second: float
 
 
-def pattern_scores(pattern: Float[Tensor, "batch head query_pos key_pos"], lengths: Sequence[int]) -> HeadScores:
+def pattern_scores(
+    pattern: Float[Tensor, "batch head query_pos key_pos"],
+    lengths: Sequence[int],
+    hidden: Bool[Tensor, "query_pos key_pos"] | None = None,
+) -> HeadScores:
     """Scores of the heads of one pattern on `repeated_tokens`: in each sequence L tokens, then the same L again.
 
     previous-token   mean over q ≥ 1 of A[q, q − 1]
     duplicate-token  mean over q ≥ L of A[q, q − L]
     induction        mean over q ≥ L of A[q, q − L + 1], the token after the earlier copy
     first-token      mean over q ≥ 1 of A[q, 0]
-    entropy          mean over q of −Σ_k A log A, in nats; its maximum is the mean over q of ln(q + 1)
+    entropy          mean over q of −Σ_k A log A, in nats; its maximum is the mean over q of ln(keys that q sees)
 
-    Positions from 2 L on are padding and do not count.
+    Positions from 2 L on are padding and do not count. `hidden`: what the mask hides; None: what comes later.
 
     Raises:
         ValueError: not one length of 2 or more for each sequence, or a pattern too small for it.
@@ -75,8 +82,8 @@ def pattern_scores(pattern: Float[Tensor, "batch head query_pos key_pos"], lengt
             f"pattern's positions, got {list(lengths)} for shape {list(pattern.shape)}"
         )
     scores = _mean_scores(pattern, lengths)
-    even = torch.ones(pattern.shape[2:]).tril()  # [query_pos, key_pos]
-    even = even / even.sum(dim=-1, keepdim=True)
+    hidden = ~torch.ones(pattern.shape[2:], dtype=torch.bool).tril() if hidden is None else hidden
+    even = even_pattern(hidden)  # [query_pos, key_pos]
     uniform = _mean_scores(even.expand(len(lengths), 1, -1, -1), lengths)
     return HeadScores(**scores, uniform={name: score.item() for name, score in uniform.items()})
 
@@ -118,10 +125,11 @@ def head_scores(
     tokens, lengths = repeated_tokens(model, token_ids, sequences, seed)
     layers = []
     for layer in attention_layers(model, tokens):
-        layers.append(pattern_scores(layer.pattern.float(), lengths))
+        layers.append(pattern_scores(layer.pattern.float(), lengths, layer.hidden))
         yield
     stacked = {name: torch.stack([getattr(scores, name) for scores in layers]) for name in NAMES}  # [layer, head]
-    return HeadScores(uniform=layers[0].uniform, **stacked)
+    uniform = {name: sum(scores.uniform[name] for scores in layers) / len(layers) for name in NAMES}
+    return HeadScores(uniform=uniform, **stacked)
 
 
 def head_label(scores: Mapping[str, float]) -> tuple[str, float] | None:

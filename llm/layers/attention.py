@@ -1,7 +1,7 @@
-"""Attention: every position reads information from itself and from earlier positions.
+"""Attention: every position reads information from itself and from earlier positions, those that its mask shows.
 
     query, key, value = resid · W_Q, resid · W_K, resid · W_V                         (each head its own)
-    scores[q, k]      = query[q] · key[k] / sqrt(d_head),  −∞ where k comes after q
+    scores[q, k]      = query[q] · key[k] / sqrt(d_head),  −∞ where k is hidden from q        (see `llm.layers.mask`)
     pattern[q]        = softmax(scores[q])                                            (each row sums to 1)
     mixed[q]          = Σ_k pattern[q, k] · value[k]
     output[q]         = Σ_heads mixed[head, q] · W_O[head]
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from llm.config import Implementation, ModelConfig
 from llm.layers.cache import LayerCache
+from llm.layers.mask.build import build_mask, build_window
 from llm.layers.norm.base import build_query_key_norm
 from llm.layers.position.build import build_position
 
@@ -60,7 +61,7 @@ class Attention(nn.Module):
     b_K: nn.Parameter
     b_V: nn.Parameter
 
-    def __init__(self, config: ModelConfig, implementation: Implementation) -> None:
+    def __init__(self, config: ModelConfig, implementation: Implementation, layer: int) -> None:
         super().__init__()
         self.n_heads, self.n_kv_heads, self.d_head = config.n_heads, config.n_kv_heads, config.d_head
         self.group = config.n_heads // config.n_kv_heads
@@ -81,9 +82,17 @@ class Attention(nn.Module):
         self.norm_key = build_query_key_norm(config, implementation)
         self.rotation = build_position(config, implementation, "queries and keys")
         self.score_bias = build_position(config, implementation, "scores")
+        self.mask = build_mask(config)
+        self.window = build_window(config, layer)
         self.dropout = nn.Dropout(config.dropout)
         self.hook_query, self.hook_key, self.hook_value = nn.Identity(), nn.Identity(), nn.Identity()
         self.hook_scores, self.hook_pattern, self.hook_mixed = nn.Identity(), nn.Identity(), nn.Identity()
+
+    def hidden(self, query_pos: int, key_pos: int, device: torch.device) -> Bool[Tensor, "query_pos key_pos"]:
+        """True where a query may not attend to a key. Queries are the last query_pos of the key_pos positions."""
+        key_position = torch.arange(key_pos, device=device)  # [key_pos]
+        distance = key_position[key_pos - query_pos :, None] - key_position  # [query_pos, key_pos]
+        return self.mask(distance, self.window)  # [query_pos, key_pos]
 
 
 class AttentionWithEinops(Attention):
@@ -127,7 +136,8 @@ class AttentionWithEinops(Attention):
         ) / math.sqrt(self.d_head)  # [batch, head, query_pos, key_pos]
         if self.score_bias is not None:
             scores = scores + self.score_bias(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
-        scores = self.hook_scores(scores.masked_fill(_future(scores), -torch.inf))  # [batch, head, query_pos, key_pos]
+        hidden = self.hidden(query.shape[2], key.shape[2], query.device)  # [query_pos, key_pos]
+        scores = self.hook_scores(scores.masked_fill(hidden, -torch.inf))  # [batch, head, query_pos, key_pos]
         pattern = self.hook_pattern(scores.softmax(dim=-1))  # [batch, head, query_pos, key_pos]
         mixed = einsum(
             self.dropout(pattern),
@@ -171,7 +181,8 @@ class AttentionWithoutEinops(Attention):
         scores = torch.matmul(query, key.transpose(2, 3)) / math.sqrt(self.d_head)  # [batch, head, query_pos, key_pos]
         if self.score_bias is not None:
             scores = scores + self.score_bias(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
-        scores = self.hook_scores(scores.masked_fill(_future(scores), -torch.inf))  # [batch, head, query_pos, key_pos]
+        hidden = self.hidden(query.shape[2], key.shape[2], query.device)  # [query_pos, key_pos]
+        scores = self.hook_scores(scores.masked_fill(hidden, -torch.inf))  # [batch, head, query_pos, key_pos]
         pattern = self.hook_pattern(torch.softmax(scores, dim=-1))  # [batch, head, query_pos, key_pos]
         mixed = self.hook_mixed(torch.matmul(self.dropout(pattern), value))  # [batch, head, query_pos, d_head]
         per_head = torch.matmul(mixed, self.W_O)  # [batch, head, pos, d_model]
@@ -207,9 +218,10 @@ class AttentionFused(Attention):
         mask = None
         if self.score_bias is not None:
             bias = self.score_bias(query_pos, key_pos)  # [head, query_pos, key_pos]
-            mask = bias.masked_fill(_future(bias), -torch.inf)  # [head, query_pos, key_pos]
-        elif 1 < query_pos < key_pos:
-            mask = ~_future(query.new_empty(query_pos, key_pos))  # [query_pos, key_pos]
+            hidden = self.hidden(query_pos, key_pos, query.device)  # [query_pos, key_pos]
+            mask = bias.masked_fill(hidden, -torch.inf)  # [head, query_pos, key_pos]
+        elif (self.window is not None and self.window < key_pos) or 1 < query_pos < key_pos:
+            mask = ~self.hidden(query_pos, key_pos, query.device)  # [query_pos, key_pos]
         mixed = self.attend(
             query,
             key,
@@ -235,9 +247,9 @@ class AttentionFused(Attention):
 ATTENTION = {"einops": AttentionWithEinops, "torch": AttentionWithoutEinops, "fused": AttentionFused}
 
 
-def build_attention(config: ModelConfig, implementation: Implementation) -> Attention:
-    """One attention layer in this implementation."""
-    return ATTENTION[implementation](config, implementation)
+def build_attention(config: ModelConfig, implementation: Implementation, layer: int = 0) -> Attention:
+    """The attention of this layer, counted from 0, in this implementation."""
+    return ATTENTION[implementation](config, implementation, layer)
 
 
 def set_attend(model: nn.Module, kernel: Callable[..., Tensor] | None) -> None:
@@ -245,10 +257,3 @@ def set_attend(model: nn.Module, kernel: Callable[..., Tensor] | None) -> None:
     for module in model.modules():
         if isinstance(module, AttentionFused) and kernel is not None:
             module.attend = kernel
-
-
-def _future(scores: Float[Tensor, "*axes query_pos key_pos"]) -> Bool[Tensor, "query_pos key_pos"]:
-    """True where a key comes after its query. Queries are the last query_pos of the key_pos positions."""
-    query_pos, key_pos = scores.shape[-2:]
-    every = torch.ones(query_pos, key_pos, dtype=torch.bool, device=scores.device)
-    return every.triu(diagonal=key_pos - query_pos + 1)

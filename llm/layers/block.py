@@ -37,7 +37,7 @@ class Block(nn.Module):
     they come after a norm of what a sublayer writes.
     """
 
-    def __init__(self, config: ModelConfig, implementation: Implementation) -> None:
+    def __init__(self, config: ModelConfig, implementation: Implementation, layer: int = 0) -> None:
         super().__init__()
         self.norm_reads = NORM_POSITIONS[config.norm_position].reads
         self.norm_writes = NORM_POSITIONS[config.norm_position].writes
@@ -47,7 +47,7 @@ class Block(nn.Module):
         self.norm_mid = self.norm_end and not self.parallel
         self.mlp_norm = self.norm_end or (self.norm_reads and not self.one_norm)
         self.norm_attention = build_norm(config, implementation) if self.norm_reads or self.norm_mid else nn.Identity()
-        self.attention = build_attention(config, implementation)
+        self.attention = build_attention(config, implementation, layer)
         self.norm_attention_out = build_norm(config, implementation) if self.norm_writes else nn.Identity()
         self.norm_mlp = build_norm(config, implementation) if self.mlp_norm else nn.Identity()
         self.mlp = build_mlp(config, implementation)

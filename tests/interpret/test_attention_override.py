@@ -11,11 +11,13 @@ from llm.interpret.attention_override import AttentionOverride, overridden_patte
 from llm.interpret.intervention import predict_text
 from llm.interpret.recording import record
 
+LATER = ~torch.ones(6, 6, dtype=torch.bool).tril()
+
 
 @pytest.mark.parametrize("target", ["itself", "previous", "first", "evenly", "token"])
 def test_an_overridden_pattern_sums_to_one_and_never_attends_ahead(target):
     pattern = torch.rand(6, 6).tril()
-    changed = overridden_pattern(pattern, AttentionOverride(0, 0, target, key=2))
+    changed = overridden_pattern(pattern, AttentionOverride(0, 0, target, key=2), LATER)
     assert not changed.triu(1).any()
     untouched = 2 if target == "token" else 0  # queries that cannot attend to the key
     assert_close(changed[:untouched], pattern[:untouched])
@@ -23,7 +25,7 @@ def test_an_overridden_pattern_sums_to_one_and_never_attends_ahead(target):
     expected = {"itself": [4, 4], "previous": [4, 3], "first": [4, 0], "token": [4, 2]}
     if target in expected:
         assert changed[*expected[target]] == 1
-    one_row = overridden_pattern(pattern, AttentionOverride(0, 0, target, query=4, key=2))
+    one_row = overridden_pattern(pattern, AttentionOverride(0, 0, target, query=4, key=2), LATER)
     assert_close(one_row[4], changed[4])
     assert_close(one_row[[0, 1, 2, 3, 5]], pattern[[0, 1, 2, 3, 5]])
 
@@ -39,7 +41,7 @@ def test_an_overridden_pattern_sums_to_one_and_never_attends_ahead(target):
 )
 def test_an_invalid_override_is_rejected(override, message):
     with pytest.raises(ValueError, match=message):
-        overridden_pattern(torch.ones(6, 6).tril(), override)
+        overridden_pattern(torch.ones(6, 6).tril(), override, LATER)
 
 
 @every_config

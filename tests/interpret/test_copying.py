@@ -26,7 +26,9 @@ def test_scores_are_the_mean_over_repeated_tokens_taken_one_by_one(config):
             before = [p for p in range(q) if tokens[p] == tokens[q]]
             if before and q - before[-1] > 3 and tokens[q + 1] == tokens[before[-1] + 1]:
                 weights.append(torch.stack([pattern[row, :, q, before[-1] + 1] for pattern in recorded.values()]))
-                evenly.append(1 / (q + 1))
+                key = before[-1] + 1
+                seen = [~block.attention.hidden(12, 12, inputs.device)[q] for block in model.blocks]  # each [key_pos]
+                evenly += [float(visible[key] / visible.sum()) for visible in seen]
     result = copying_scores(model, inputs, targets, batch_size=2)
     assert result.positions == len(weights) > 0
     torch.testing.assert_close(result.copying, torch.stack(weights).mean(dim=0).float())

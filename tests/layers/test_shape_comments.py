@@ -9,10 +9,12 @@ from model_configs import IMPLEMENTATIONS, component_configs
 import llm
 from llm import Transformer
 from llm.layers.cache import KeyValueCache
+from llm.layers.mask import REGISTRY as MASKS
 from llm.trace.line_trace import trace_lines
 from llm.trace.statements import shape_mismatch, statements
 
 PACKAGE = Path(llm.__file__).parent
+FUNCTIONS = ("forward", "hidden", *(entry.hidden().__name__ for entry in MASKS.values()))
 PATHS = [*sorted((PACKAGE / "layers").rglob("*.py")), PACKAGE / "model.py"]
 
 
@@ -26,7 +28,7 @@ def executed_lines() -> list:
             cache = KeyValueCache(config)
             with torch.no_grad():
                 for positions in (tokens[:, :6], tokens[:, 6:]):  # the second call has 5 queries and 11 keys
-                    for line in trace_lines(lambda model=model, p=positions, c=cache: model(p, c), PATHS):
+                    for line in trace_lines(lambda model=model, p=positions, c=cache: model(p, c), PATHS, FUNCTIONS):
                         lines.append((config, positions.shape[1], line))
     return lines
 

@@ -53,7 +53,7 @@ def test_unedited_code_changes_nothing(run, trace):
 
 
 def test_a_forgotten_mask_changes_scores_and_loss(run, trace):
-    trial = attempt(run, trace, "scores.masked_fill(_future(scores), -torch.inf)", "scores")
+    trial = attempt(run, trace, "scores.masked_fill(hidden, -torch.inf)", "scores")
     assert trial.error is None and trial.loss_after != trial.loss_before
     changed = forward_source(trace).split("\n")[trial.first_change.line - 1]
     assert "masked_fill" in changed and trial.first_change.text.startswith("scores has changed")

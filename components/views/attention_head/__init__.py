@@ -21,6 +21,7 @@ from components.shared.session import Address, control_key
 from components.shared.view import Question, Table, View
 from components.views.attention_head.explanations import ATTENTION_SINK, POSITION_PART, VALUE_WEIGHTED_PATTERN
 from llm.interpret.head_arithmetic import HeadArithmetic
+from llm.layers.mask import reason
 from llm.layers.position import REGISTRY as POSITIONS
 
 MATRICES = {
@@ -80,6 +81,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "group": config.group,
         "dHead": config.d_head,
         "positions": positions_data(config),
+        "masked": reason(config, layer),
         "matrix": query.get(Address.MATRIX, "pattern"),
         "matrices": MATRICES,
         "rest": query.get(Address.REST) == "1",
@@ -96,7 +98,7 @@ def layer_and_head(query: Query) -> tuple[int, int]:
 def measured(selection: Selection, query: Query) -> str:
     """Which token the last one attends to most; named by its position, since a token's text could be markup."""
     row = head_of(selection, *layer_and_head(query)).pattern[-1]
-    key, last = int(row.argmax()), len(row) - 1
+    key, last = int(np.nanargmax(row)), len(row) - 1
     targets = {last: "itself", last - 1: "the previous token", 0: "the first token"}
     target = targets.get(key, f"position {key}, {last - key} tokens back")
     return f"Measured: most of its attention, {row[key]:.1%}, goes to **{target}**."
@@ -113,13 +115,13 @@ def head_content(selection: Selection, query: Query) -> bytes:
 
 
 def table(selection: Selection, query: Query) -> Table:
-    """A row for each query and each key at or before it."""
+    """A row for each query and each key that the mask shows it."""
     layer, head = layer_and_head(query)
     view, labels = head_of(selection, layer, head), selection.labels()
     rows = (
         [query_pos, labels[query_pos], key_pos, labels[key_pos],
          *(float(getattr(view, name)[query_pos, key_pos]) for name in ARRAYS[:7])]
-        for query_pos, key_pos in zip(*np.tril_indices(len(labels)), strict=True)
+        for query_pos, key_pos in zip(*np.nonzero(~np.isnan(view.pattern)), strict=True)
     )  # fmt: skip
     header = ["query_pos", "query_token", "key_pos", "key_token", *ARRAYS[:7]]
     return Table(f"layer-{layer}-head-{head}", header, rows)

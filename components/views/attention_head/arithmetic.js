@@ -55,8 +55,9 @@ function arithmetic(head, data, query, key) {
 export function arithmeticPanel(parent, head, data, query, key) {
   const names = [query, key].map((position) => `${escapeToken(data.labels[position])} (${position})`);
   parent.replaceChildren(element("div", "llm-head-title", `${names[0]} attends to ${names[1]}`));
-  if (key > query) {
-    parent.append(element("p", "llm-head-note", "It comes later: the mask sets the score to −∞, so its weight is 0."));
+  if (Number.isNaN(head.arrays.pattern[query * head.count + key])) {
+    parent.append(element("p", "llm-head-note",
+      `The mask sets the score to −∞, so that the weight is 0: this key ${data.masked}.`));
     return;
   }
   const table = element("table", "llm-head-arithmetic");

@@ -93,13 +93,15 @@ export class Matrix {
   }
 
   /**
-   * Values [query, key] row by row, NaN where the mask hides a key; `signed`: both sides of zero matter.
+   * Values [query, key] row by row, NaN where the mask hides a key; `signed`: both sides of zero matter. `masked` says
+   * why a key is hidden.
    *
    * @param {Float32Array} values
    * @param {boolean} signed
    * @param {string} title
+   * @param {string} masked
    */
-  show(values, signed, title) {
+  show(values, signed, title, masked) {
     this.values = values;
     this.signed = signed;
     this.largest = largestMagnitude(values);
@@ -107,7 +109,7 @@ export class Matrix {
     this.legend.textContent = (signed
       ? `Colour: from −${this.largest.toPrecision(3)} over 0 to ${this.largest.toPrecision(3)}. `
       : "Colour: the square root of the weight, from 0 to 1. ")
-      + "Rows are queries, columns are keys. Hatched: masked, because the key comes later.";
+      + `Rows are queries, columns are keys. Hatched: masked, because the key ${masked}.`;
     this.draw();
   }
 

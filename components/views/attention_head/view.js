@@ -29,6 +29,7 @@ import { Strip, strongest } from "./strip.js";
  * @property {number} group heads that use the same keys and values
  * @property {number} dHead
  * @property {Positions} positions
+ * @property {string} masked why the mask hides a key, as the end of "because it …"
  * @property {string} matrix the name of the one that is shown
  * @property {Record<string, string>} matrices titles by name
  * @property {boolean} rest whether the first token is hidden
@@ -138,7 +139,7 @@ class OneHead {
     const signed = !["pattern", "weighted"].includes(name);
     this.markDistance = distanceChart(this.distance, this.head, this.data);
     this.matrix.fit();
-    this.matrix.show(signed ? this.withoutFirst(arrays[name]) : this.weights, signed, matrices[name]);
+    this.matrix.show(signed ? this.withoutFirst(arrays[name]) : this.weights, signed, matrices[name], this.data.masked);
     this.select(this.selected ?? this.focus ?? [this.head.count - 1, this.strongestKey(this.head.count - 1)]);
     this.strip.reveal(this.focus[0]);
     this.matrix.reveal(...this.focus);

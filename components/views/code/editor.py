@@ -25,7 +25,7 @@ OUTCOMES = {"rises": "Loss rises", "same": "Loss stays the same", "falls": "Loss
 # edits to try, by name: the code to replace and its replacement; offered if the layer has that code
 SUGGESTIONS = {
     "Remove the scaling": (" / math.sqrt(self.d_head)", ""),
-    "Remove the mask": ("scores.masked_fill(_future(scores), -torch.inf)", "scores"),
+    "Remove the mask": ("scores.masked_fill(hidden, -torch.inf)", "scores"),
     "Swap two axes": ("-> batch head pos d_head", "-> batch head d_head pos"),
     "Do not subtract the mean": ("centred = x - mean", "centred = x"),
     "Remove γ": (" * self.w", ""),

@@ -11,6 +11,7 @@ from typing import Any
 
 from llm.config import ModelConfig
 from llm.layers import kind_of, mlp
+from llm.layers.mask import REGISTRY as MASKS
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
@@ -130,9 +131,13 @@ def _attention(config: ModelConfig) -> Equation:
         words += f" Groups of {size} heads share one key and one value, which makes the cache smaller."
         sources.append("Ainslie et al. 2023, arXiv:2305.13245" if config.n_kv_heads > 1
                        else "Shazeer 2019, arXiv:1911.02150")  # fmt: skip
+    mask = MASKS[config.mask]
+    words += mask.words(config)
+    sources += [mask.source] * bool(mask.source)
     bias = scheme.term if scheme.acts_on == "scores" else ""
     lines += [
-        f"{{scores}}[h, q, k] = {{query}}[h, q] · {{key}}[h, k] / √d_head{bias},  −∞ where k comes after q",
+        f"{{hidden}}[q, k] = {mask.condition(config)}",
+        f"{{scores}}[h, q, k] = {{query}}[h, q] · {{key}}[h, k] / √d_head{bias},  −∞ where {{hidden}}[q, k]",
         "{pattern}[h, q] = softmax({scores}[h, q])",
         "{mixed}[h, q] = Σ_k {pattern}[h, q, k] · {value}[h, k]",
         f"{{return|output}}[q] = Σ_h {{mixed}}[h, q] · W_O[h]{_bias(config, 'b_O')}",

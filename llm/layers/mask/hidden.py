@@ -1,0 +1,34 @@
+"""Which keys are hidden from a query, by their distance q − k: 0 for its own position, negative for later ones.
+
+The same for all three implementations: these are comparisons, with no axes to name. Without a window (None) all that
+comes before is seen.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+
+def causal(distance: Int[Tensor, "query_pos key_pos"], window: int | None = None) -> Bool[Tensor, "query_pos key_pos"]:
+    """What comes later; it has no window."""
+    return distance < 0  # [query_pos, key_pos]
+
+
+def sliding(distance: Int[Tensor, "query_pos key_pos"], window: int | None) -> Bool[Tensor, "query_pos key_pos"]:
+    """What comes later, and what comes before the window (Beltagy et al. 2020, Jiang et al. 2023)."""
+    later = distance < 0  # [query_pos, key_pos]
+    if window is None:
+        return later  # [query_pos, key_pos]
+    return later | (distance >= window)  # [query_pos, key_pos]
+
+
+def strided(distance: Int[Tensor, "query_pos key_pos"], window: int | None) -> Bool[Tensor, "query_pos key_pos"]:
+    """The same, but before the window every token is seen whose distance is a multiple of it (Child et al. 2019).
+
+    The paper gives the two patterns to different heads, or to every head merged, as here.
+    """
+    later = distance < 0  # [query_pos, key_pos]
+    if window is None:
+        return later  # [query_pos, key_pos]
+    return later | ((distance >= window) & (distance % window != 0))  # [query_pos, key_pos]
