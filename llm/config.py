@@ -55,6 +55,12 @@ class ModelConfig:
     dropout: Annotated[float, Doc("Fraction of activations set to zero at random during training.")] = 0.0
     # blocks
     sublayers: Annotated[str, Doc("How a block's attention and MLP are connected.")] = "sequential"
+    scale_embeddings: Annotated[
+        bool, Doc("Multiply each token's embedding by √d_model as it enters the residual stream.")
+    ] = False
+    final_softcap: Annotated[
+        float | None, Doc("Keep each logit z between −cap and cap, as cap · tanh(z / cap). Gemma 2: 30. None: off.")
+    ] = None
     # positions: details of rope, and of relative
     rope_pairs: Annotated[
         RotaryPairs,
@@ -64,7 +70,7 @@ class ModelConfig:
     rope_fraction: Annotated[
         float, Doc("Fraction of each head's numbers that rotate, its first ones (rope only). GPT-NeoX: 0.25.")
     ] = 1.0
-    rope_scaling: Annotated[str, Doc("Which rotations are slowed for a longer context (rope only).")] = "none"
+    rope_scaling: Annotated[str, Doc("How rotations are slowed for a longer context (rope only).")] = "none"
     rope_factor: Annotated[
         float, Doc("How many times slower the scaled rotations are (with a rope_scaling other than none).")
     ] = 4.0
@@ -104,6 +110,7 @@ class ModelConfig:
         require(self, "rope_theta", self.rope_theta > 1, "above 1")
         require(self, "norm_eps", self.norm_eps > 0, "above 0")
         require(self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
+        require(self, "final_softcap", self.final_softcap is None or self.final_softcap > 0, "above 0, or None")
         require(self, "rope_fraction", 0 < self.rope_fraction <= 1, "above 0, and at most 1")
         require(self, "rope_factor", self.rope_factor >= 1, "at least 1")
         original = self.rope_original_ctx

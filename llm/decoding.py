@@ -147,6 +147,7 @@ class DecodeStep:
         self.versions = _versions(self.weights)
         self.layers = [_Layer(block, batch_size, self.n_ctx) for block in model.blocks]
         self.embedding = model.embed.W_E
+        self.embedding_scale, self.final_softcap = model.embed.embedding_scale, model.unembed.final_softcap
         self.final_norm: Callable[[Tensor], Tensor] = model.final_norm.forward
         self.W_U = model.unembed.matrix().detach().contiguous()  # [d_model, d_vocab]
         self.positions = _position_vectors(model)
@@ -203,6 +204,8 @@ class DecodeStep:
         token, position = torch.tensor([tokens, positions], device=self.embedding.device).unbind()  # [batch] each
         length = max(positions) + 1
         resid = self.embedding.index_select(0, token)  # [batch, d_model]
+        if self.embedding_scale is not None:
+            resid.mul_(self.embedding_scale)
         if self.positions is not None:
             resid.add_(self.positions.index_select(0, position))
         rotation = None if self.rotations is None else self.rotations.index_select(0, position)
@@ -216,6 +219,8 @@ class DecodeStep:
             resid = layer.step(resid, slot, rotation, biases[kind], length)
         logits = resid.new_empty(self.batch_size, self.W_U.shape[1])  # [batch, d_vocab]
         product(logits, self.final_norm(resid), self.W_U)
+        if self.final_softcap is not None:
+            logits.div_(self.final_softcap).tanh_().mul_(self.final_softcap)
         return logits
 
     def _mask(self, position: Int[Tensor, " batch"], length: int, window: int | None) -> Tensor | None:

@@ -30,12 +30,17 @@ def next_token_loss_in_pieces(
     unembedding: Float[Tensor, "d_model d_vocab"],
     targets: Int[Tensor, "batch pos"],
     most_logits: int,
+    softcap: float | None = None,
 ) -> Float[Tensor, ""]:
-    """The same loss from what the unembedding reads, with at most `most_logits` logits at once (but one position's)."""
+    """The same loss from what the unembedding reads, with at most `most_logits` logits at once (but one position's).
+
+    With a `softcap` the logits are softcap · tanh(product / softcap).
+    """
     device = resid.device.type
     in_products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else resid.dtype
     positions = max(1, most_logits // unembedding.shape[1])  # in a piece
-    loss: Tensor = _LossInPieces.apply(resid.flatten(0, 1), unembedding, targets.flatten(), positions, in_products)
+    flat = (resid.flatten(0, 1), unembedding, targets.flatten())
+    loss: Tensor = _LossInPieces.apply(*flat, positions, in_products, softcap)
     return loss
 
 
@@ -44,7 +49,13 @@ class _LossInPieces(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, resid: Tensor, unembedding: Tensor, targets: Tensor, positions: int, in_products: torch.dtype
+        ctx: Any,
+        resid: Tensor,
+        unembedding: Tensor,
+        targets: Tensor,
+        positions: int,
+        in_products: torch.dtype,
+        softcap: float | None,
     ) -> Tensor:
         unembedding_gradient = torch.zeros_like(unembedding)  # [d_model, d_vocab]
         resid, unembedding = resid.to(in_products), unembedding.to(in_products)
@@ -53,7 +64,13 @@ class _LossInPieces(torch.autograd.Function):
         with torch.autocast(resid.device.type, enabled=False):
             for start in range(0, len(resid), positions):
                 piece = slice(start, start + positions)
-                gradient = _add_loss(total, resid[piece] @ unembedding, targets[piece]).to(in_products)
+                if softcap is None:
+                    gradient = _add_loss(total, resid[piece] @ unembedding, targets[piece]).to(in_products)
+                else:
+                    tanh = (resid[piece] @ unembedding).div_(softcap).tanh_()  # [piece, d_vocab]
+                    gradient = _add_loss(total, softcap * tanh, targets[piece])
+                    gradient = gradient.mul_(1 - tanh.square_()).to(in_products)  # the derivative of the cap
+                    del tanh
                 resid_gradient[piece] = gradient @ unembedding.T
                 unembedding_gradient += resid[piece].T @ gradient
                 del gradient  # before there are other logits
@@ -61,11 +78,11 @@ class _LossInPieces(torch.autograd.Function):
         return total / len(resid)
 
     @staticmethod
-    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         resid_gradient, unembedding_gradient = ctx.saved_tensors
         scale = scale / len(resid_gradient)  # the loss is the mean
         # in place: the matrix's is large. torch refuses a second backward pass through a tensor that was changed
-        return resid_gradient * scale, unembedding_gradient.mul_(scale), None, None, None
+        return resid_gradient * scale, unembedding_gradient.mul_(scale), None, None, None, None
 
 
 def _add_loss(

@@ -9,6 +9,7 @@ from covering_arrays import covering_rows
 
 from llm.config import ModelConfig, describe
 from llm.presets import ARCHITECTURES, preset
+from llm.registry import registry
 
 IMPLEMENTATIONS = ("einops", "torch", "fused")
 
@@ -46,6 +47,12 @@ OPTIONS: dict[str, tuple[Any, ...]] = {"n_kv_heads": (6, 3, 1)} | {
     if (field.choices or field.kind is bool) and name not in ROTARY
 }
 OPTIONS["full_every"] = (0, 2)  # with two layers: both have the window, or the first alone
+OPTIONS["final_softcap"] = (None, 1.5)
+# An activation matters to the rest by its matrices alone: rows have one gated and one that is not, then each in turn.
+ACTIVATIONS = {
+    gated: [name for name, entry in registry("activation").items() if entry.gated == gated] for gated in (False, True)
+}
+OPTIONS["activation"] = tuple(names[0] for names in ACTIVATIONS.values())
 
 PRESETS = [preset(name, d_vocab=31, d_model=24, n_heads=6, n_layers=2, n_ctx=16) for name in ARCHITECTURES]
 
@@ -66,8 +73,16 @@ def component_configs(strength: int = 2, **fields: Any) -> list[ModelConfig]:
         {"rope_scaling": scaling, "rope_pairs": ROTARY["rope_pairs"][n % 2], "rope_fraction": (1.0, 0.5)[n // 2 % 2]}
         for n, scaling in enumerate(ROTARY["rope_scaling"])
     )
-    rows = [row | next(details) if row["positional"] == "rope" else row for row in _rows(strength)]
+    turns = {gated: itertools.cycle(names) for gated, names in ACTIVATIONS.items()}
+    rows = [row | {"activation": next(turns[row["activation"] in ACTIVATIONS[True]])} for row in _rows(strength)]
+    rows = [row | next(details) if row["positional"] == "rope" else row for row in rows]
     return [ModelConfig(**(SIZES | SMALL_POSITIONS | row | fields)) for row in rows]
+
+
+def option_of(config: ModelConfig, name: str) -> Any:
+    """A config's value of an option; of its activation, the one that stands for all with as many matrices."""
+    value = getattr(config, name)
+    return OPTIONS[name][value in ACTIVATIONS[True]] if name == "activation" else value
 
 
 def two_configs() -> list[ModelConfig]:
@@ -87,6 +102,7 @@ def config_name(config: ModelConfig) -> str:
     parts += [f"kv{config.n_kv_heads}", config.norm, config.norm_position, config.activation]
     parts += [config.sublayers] + [f"{config.mask}{config.full_every}"] * (config.mask != BASE.mask)
     parts += ["bias"] * config.bias + ["qk"] * config.qk_norm + ["tied"] * config.tie_embeddings
+    parts += ["scaled"] * config.scale_embeddings + ["capped"] * (config.final_softcap is not None)
     return "-".join(parts)
 
 

@@ -149,7 +149,10 @@ CONFIGS = {
     "d_vocab is a text": (changed("model", d_vocab="many"), "d_vocab must be an integer, got 'many'"),
     "unknown choice": (changed("model", norm=["rmsnorm"]), r"norm must be one of .*, got \['rmsnorm'\]"),
     "a number beyond all floats": (changed("model", rope_theta=10**400), "is damaged"),
-    "a very long value": (changed("model", norm="x" * 10**6), "norm must be one of layernorm, rmsnorm, got 'xxx"),
+    "a very long value": (
+        changed("model", norm="x" * 10**6),
+        "norm must be one of layernorm, rmsnorm, nonparametric, got 'xxx",
+    ),
     "a model of a trillion numbers": (changed("model", d_mlp=10**12), "bytes cannot hold the .* parameters"),
     "a billion layers": (changed("model", n_layers=10**9), "n_layers must be at most 1,000, got 1000000000"),
     "a billion heads": (changed("model", n_heads=10**9, positional="alibi"), "bytes cannot hold the .* parameters"),

@@ -19,10 +19,10 @@ from llm.presets import ARCHITECTURES, SIZES
         ("n_heads", True, "an integer"),
         ("n_kv_heads", 3, "a divisor of n_heads=4"),
         ("positional", "absolute", "one of learned, sinusoidal, rope, alibi, relative, none"),
-        ("norm", "batchnorm", "one of layernorm, rmsnorm"),
+        ("norm", "batchnorm", "one of layernorm, rmsnorm, nonparametric"),
         ("norm_position", "middle", "one of pre, post, post_sublayer, sandwich"),
         ("sublayers", "crossed", "one of sequential, parallel, parallel_one_norm"),
-        ("activation", "tanh", "one of gelu, gelu_tanh, swiglu, relu"),
+        ("activation", "tanh", "one of gelu, gelu_tanh, swiglu, relu, geglu, relu2"),
         ("norm_eps", 0.0, "above 0"),
         ("norm_eps", float("nan"), "a finite number"),
         ("rope_theta", 1.0, "above 1"),
@@ -37,6 +37,7 @@ from llm.presets import ARCHITECTURES, SIZES
         ("relative_buckets", 1, "at least 2"),
         ("relative_max_distance", 16, "above 16, half the buckets"),
         ("dropout", 1.0, "in [0, 1)"),
+        ("final_softcap", 0.0, "above 0, or None"),
     ],
 )
 def test_a_model_config_names_the_field_the_value_and_what_is_allowed(field, value, allowed):
@@ -50,7 +51,11 @@ def test_a_model_config_names_the_field_the_value_and_what_is_allowed(field, val
     [
         ("n_ctx", 10**400, f"n_ctx must be below 2^63, got 1{'0' * 39}… (401 characters)"),
         ("rope_theta", 10**400, f"rope_theta must be a finite number, got 1{'0' * 39}… (401 characters)"),
-        ("norm", "x" * 400, f"norm must be one of layernorm, rmsnorm, got '{'x' * 40}… (400 characters)'"),
+        (
+            "norm",
+            "x" * 400,
+            f"norm must be one of layernorm, rmsnorm, nonparametric, got '{'x' * 40}… (400 characters)'",
+        ),
     ],
     ids=["an integer", "a float", "a text"],
 )
@@ -109,7 +114,7 @@ def test_every_field_is_described(config):
 def test_a_description_tells_type_choices_and_default():
     fields = describe(SamplingConfig) | describe(ModelConfig)
     assert (fields["top_k"].kind, fields["top_k"].optional, fields["top_k"].default) == (int, True, None)
-    assert fields["norm"].choices == ("layernorm", "rmsnorm")
+    assert fields["norm"].choices == ("layernorm", "rmsnorm", "nonparametric")
     assert fields["d_vocab"].default is dataclasses.MISSING
     assert fields["stop"].kind is tuple
 

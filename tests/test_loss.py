@@ -49,13 +49,21 @@ def loss_and_gradients(loss, resid, unembedding, scale=1.0):
 
 
 @pytest.mark.parametrize("most_logits", [1, 26, 39, 10**6])  # a position, two, three (of 14), all
-def test_in_pieces_loss_and_gradients_are_those_of_all_logits(most_logits):
+@pytest.mark.parametrize("softcap", [None, 1.5])
+def test_in_pieces_loss_and_gradients_are_those_of_all_logits(most_logits, softcap):
+    def all_logits(resid, matrix):
+        logits = resid @ matrix
+        return next_token_loss(logits if softcap is None else softcap * torch.tanh(logits / softcap), targets)
+
     targets = torch.randint(13, (2, 7))
     resid, unembedding = torch.randn(2, 7, 5, dtype=torch.float64), torch.randn(5, 13, dtype=torch.float64)
     pieces = loss_and_gradients(
-        lambda resid, matrix: next_token_loss_in_pieces(resid, matrix, targets, most_logits), resid, unembedding, 0.3
+        lambda resid, matrix: next_token_loss_in_pieces(resid, matrix, targets, most_logits, softcap),
+        resid,
+        unembedding,
+        0.3,
     )
-    plain = loss_and_gradients(lambda resid, matrix: next_token_loss(resid @ matrix, targets), resid, unembedding, 0.3)
+    plain = loss_and_gradients(all_logits, resid, unembedding, 0.3)
     torch.testing.assert_close(pieces, plain, rtol=1e-12, atol=1e-14)
 
 

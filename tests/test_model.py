@@ -128,6 +128,16 @@ def test_norms_and_parallel_sublayers_are_where_the_papers_put_them(norm_positio
         torch.testing.assert_close(block(x), expected, msg=sublayers)
 
 
+def test_embeddings_are_enlarged_and_logits_stay_within_the_cap():
+    changed = {"scale_embeddings": True, "final_softcap": 2.0}
+    plain = randomised(ModelConfig(**SIZES, positional="none"))
+    other = Transformer(ModelConfig(**SIZES, positional="none", **changed)).eval()
+    other.load_state_dict(plain.state_dict())
+    tokens, resid = torch.randint(31, (2, 5)), 9 * torch.randn(2, 5, 24)
+    torch.testing.assert_close(other.embed(tokens), plain.embed(tokens) * 24**0.5)
+    torch.testing.assert_close(other.unembed(resid), 2 * torch.tanh(plain.unembed(resid) / 2))
+
+
 def test_tied_embeddings_are_one_parameter():
     model = Transformer(ModelConfig(**SIZES, tie_embeddings=True))
     assert model.unembed.W_E is model.embed.W_E

@@ -18,6 +18,11 @@ from llm.layers.position import REGISTRY as POSITIONS
 from llm.layers.sublayers import REGISTRY as SUBLAYERS
 
 EMBEDDING_WHY = "A vector to learn for each token of the vocabulary."
+SCALE_WHY = (
+    "Enlarged, because a table that also scores tokens is kept small (Vaswani et al. 2017, arXiv:1706.03762; Gemma: "
+    "Gemma Team 2024, arXiv:2403.08295)."
+)
+SOFTCAP_WHY = "The cap keeps logits from growing without bound (Gemma 2: Gemma Team 2024, arXiv:2408.00118)."
 ATTENTION_WHY = "Lets each position read from those before it (Vaswani et al. 2017, arXiv:1706.03762)."
 GROUPED_WHY = "Fewer keys and values to keep while writing (Ainslie et al. 2023, arXiv:2305.13245)."
 QK_NORM_WHY = "Keeps scores from growing without bound (Henry et al. 2020, arXiv:2010.04245)."
@@ -51,12 +56,18 @@ def architecture(config: ModelConfig) -> tuple[list[Part], list[Part], list[Part
     """The parts before the blocks, those of each block, and those after them, in the order of the forward pass."""
     count, positions = parameter_count(config), POSITIONS[config.positional]
     width, tokens = f"{config.d_model:,}", f"{config.d_vocab:,}"
-    before = [Part("Embedding", f"{tokens} tokens → {width} numbers each", EMBEDDING_WHY, count.embedding)]
+    sizes, why = f"{tokens} tokens → {width} numbers each", EMBEDDING_WHY
+    if config.scale_embeddings:
+        sizes, why = f"{sizes} · times √{width}", f"{why} {SCALE_WHY}"
+    before = [Part("Embedding", sizes, why, count.embedding)]
     if positions.acts_on == "residual stream":
         sizes = f"up to {config.n_ctx:,} tokens"
         before.append(Part(f"Positions: {positions.label}", sizes, positions.why, count.positions))
     unembedding_why = TIED_WHY if config.tie_embeddings else UNTIED_WHY
-    after = [Part("Unembedding", f"{width} numbers → {tokens} logits", unembedding_why, count.unembedding)]
+    sizes = f"{width} numbers → {tokens} logits"
+    if config.final_softcap is not None:
+        sizes, unembedding_why = f"{sizes} within ±{config.final_softcap:g}", f"{unembedding_why} {SOFTCAP_WHY}"
+    after = [Part("Unembedding", sizes, unembedding_why, count.unembedding)]
     return before, _block(config), after if NORM_POSITIONS[config.norm_position].stream else [_norm(config), *after]
 
 

@@ -41,6 +41,10 @@ GROUPS: dict[str, dict[str, dict[str, str]]] = {
             "bias": "Biases",
             "dropout": "Dropout",
         },
+        "Embeddings and logits": {
+            "scale_embeddings": "Embeddings enlarged by √width",
+            "final_softcap": "Soft-cap of logits",
+        },
     },
     "TrainingConfig": {
         "Length and batches": {

@@ -41,7 +41,9 @@ def activation_bytes(config: ModelConfig, batch_size: int, implementation: Imple
     norms = _stream(config, implementation, width) * norm_count(config)
     norms *= _saved_by_norm(config.norm, config.d_model, implementation)
     if implementation == "fused" and NORM_POSITIONS[config.norm_position].writes and not NORMS[config.norm].in_float32:
-        norms -= config.n_layers * 2 * (FLOAT32 - width) * config.d_model  # these read products
+        learned = NORMS[config.norm].parameters(config, config.d_model) > 0  # then the statistics are float32
+        kept = config.d_model if learned else _saved_by_norm(config.norm, config.d_model, implementation)
+        norms -= config.n_layers * 2 * (FLOAT32 - width) * kept  # these read products
     per_block = (
         _inputs(config, implementation, width)
         + _attention(config, implementation, width)
@@ -51,6 +53,7 @@ def activation_bytes(config: ModelConfig, batch_size: int, implementation: Imple
     per_position += width * config.d_model  # what the unembedding reads, or in pieces its gradient
     if not pieces:
         per_position += FLOAT32 * config.d_vocab + INDEX  # log-probabilities and targets
+        per_position += 0 if config.final_softcap is None else width * config.d_vocab  # the cap's tanh
     if config.dropout > 0:  # masks
         added = FLOAT32 if NORM_POSITIONS[config.norm_position].writes and NORMS[config.norm].in_float32 else width
         per_position += (2 * config.n_layers * added + FLOAT32) * config.d_model

@@ -83,7 +83,7 @@ def memory(
     in_last_block = positions * max(hidden_gradients, pattern_gradients)
     log_probabilities = FLOAT32 * positions * config.d_vocab
     if in_pieces(config, training.batch_size):
-        in_loss = 2 * FLOAT32 * MOST_LOGITS
+        in_loss = (2 if config.final_softcap is None else 4) * FLOAT32 * MOST_LOGITS  # with the cap's tanh and square
     else:
         in_loss, in_last_block = 2 * log_probabilities, in_last_block - log_probabilities
     saved = activation_bytes(config, training.batch_size, implementation, width)

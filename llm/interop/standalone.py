@@ -46,6 +46,8 @@ UNUSED_ATTRIBUTES = (
     "self.scaled",
     "self.multiplier",
 )
+# None: nothing reads it
+OPTIONAL = ("self.rotation", "self.score_bias", "self.positions", "self.window", "self.embedding_scale")
 HEAD_NORMS = ("self.norm_query", "self.norm_key")
 BLOCK_NORMS = ("self.norm_attention", "self.norm_mlp")
 WRITING_NORMS = ("self.norm_attention_out", "self.norm_mlp_out")
@@ -98,7 +100,9 @@ class _Specialised(ast.NodeTransformer):
                 rotation=present if self.acts_on == "queries and keys" else None,
                 score_bias=present if self.acts_on == "scores" else None,
                 positions=present if self.acts_on == "residual stream" else None,
-                tied=config.tie_embeddings, norm_reads=norms.reads, norm_writes=norms.writes, norm_end=norms.stream,
+                embedding_scale=present if config.scale_embeddings else None,
+                final_softcap=config.final_softcap, tied=config.tie_embeddings,
+                norm_reads=norms.reads, norm_writes=norms.writes, norm_end=norms.stream,
                 norm_mid=norms.stream and not sublayers.parallel, parallel=sublayers.parallel,
                 one_norm=sublayers.one_norm, mlp_norm=norms.stream or (norms.reads and not sublayers.one_norm),
                 config=config, d_head=config.d_head, d_rotary=config.rotary_width,
@@ -226,7 +230,8 @@ class _Specialised(ast.NodeTransformer):
             return None
         self.generic_visit(node)
         value = ast.unparse(node.value)
-        absent = value == "None" and text in ("self.rotation", "self.score_bias", "self.positions", "self.window")
+        absent = value == "None" and text in OPTIONAL
+        absent = absent or (text == "self.final_softcap" and self.config.final_softcap is None)
         absent = absent or (value == "nn.Identity()" and text in BLOCK_NORMS)  # nothing calls it
         return None if absent or value == text else node
 

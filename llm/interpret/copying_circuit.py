@@ -73,7 +73,7 @@ def matched_tokens(
 
 @torch.no_grad()
 def written_tokens(model: Transformer, head: Head, tokens: Int[Tensor, " token"]) -> Float[Tensor, "token d_vocab"]:
-    """What a head that attends to each of `tokens` adds to the logit of every token.
+    """What a head that attends to each of `tokens` adds to the logit of every token, before a soft-cap.
 
     Raises:
         ValueError: a head that does not exist.
@@ -91,7 +91,7 @@ def own_ranks(scores: Float[Tensor, "token d_vocab"], tokens: Int[Tensor, " toke
 
 def embedding_as_read(model: Transformer, layer: int) -> Float[Tensor, "d_vocab d_model"]:
     """Every token's embedding as the attention of `layer` reads it, if no layer before wrote anything."""
-    resid: Tensor = model.embed.W_E
+    resid: Tensor = model.embed.vectors()
     for norm in norms_on_the_way(model, 0, layer):
         resid = norm(resid)
     return resid

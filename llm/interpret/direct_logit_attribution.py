@@ -20,11 +20,15 @@ from llm.model import Transformer
 
 @dataclass(frozen=True)
 class Attribution:
-    """Every component's contribution, and the model's own logit difference, which they sum to."""
+    """Every component's contribution, and the model's own logit difference, which they sum to.
+
+    With a soft-cap of the logits that is their difference before the cap: no sum passes through it.
+    """
 
     components: list[Component]
     values: Float[Tensor, "component batch"]
     logit_difference: Float[Tensor, " batch"]
+    output_difference: Float[Tensor, " batch"]  # after the cap, if there is one
 
 
 @torch.no_grad()
@@ -48,8 +52,12 @@ def direct_logit_attribution(
     index = check_position(position, tokens.shape[1])
     components, parts = decompose(model, tokens, slice(index, index + 1))
     direction = model.unembed.matrix()[:, pair[0]] - model.unembed.matrix()[:, pair[1]]  # [d_model]
-    logits = record(model, tokens, ["logits"])["logits"][:, index]  # [batch, d_vocab]
-    return Attribution(components, parts[:, :, 0] @ direction, logits[:, pair[0]] - logits[:, pair[1]])
+    recorded = record(model, tokens, ["uncapped", "logits"])
+    before, after = (
+        logits[:, index, pair[0]] - logits[:, index, pair[1]]
+        for logits in (recorded["unembed.uncapped"], recorded["logits"])
+    )  # [batch] each
+    return Attribution(components, parts[:, :, 0] @ direction, before, after)
 
 
 def check_position(position: int, length: int) -> int:

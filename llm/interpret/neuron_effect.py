@@ -27,8 +27,8 @@ class NeuronEffect:
 def neuron_effect(model: Transformer, layer: int, neuron: int, count: int = 10) -> NeuronEffect:
     """What a neuron's activation adds directly to every token's logit, per unit, up to each position's factor 1/σ.
 
-    effect = W_out[neuron] · W_U, where W_out[neuron] first passes through the later norms (see `read_direction`); in a
-    post-norm model the factor is the product of all their 1/σ.
+    effect = W_out[neuron] · W_U, where W_out[neuron] first passes through the later norms (see `read_direction`); where
+    there are several, the factor is the product of all their 1/σ. Logits are those before a soft-cap.
     Returns the tokens whose logits it raises and lowers most.
 
     Raises:

@@ -59,4 +59,5 @@ class LossInPieces:
     def _logits_or_loss(self, resid: Float[Tensor, "batch pos d_model"]) -> Tensor:
         if self._targets is None:
             return self._logits(resid)
-        return next_token_loss_in_pieces(resid, self._unembed.matrix(), self._targets, MOST_LOGITS)
+        softcap = self._unembed.final_softcap
+        return next_token_loss_in_pieces(resid, self._unembed.matrix(), self._targets, MOST_LOGITS, softcap)

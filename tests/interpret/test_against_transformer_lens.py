@@ -30,9 +30,15 @@ CONFIGS = [
     ModelConfig(**SIZES, n_ctx=16, positional="alibi"),
     ModelConfig(**SIZES, n_ctx=16, sublayers="parallel"),
     ModelConfig(**SIZES, n_ctx=16, norm_position="sandwich", **LLAMA),
+    ModelConfig(**SIZES, n_ctx=16, positional="alibi", activation="geglu", scale_embeddings=True, final_softcap=3.0),
 ]
-REPRESENTED = {"norm_position": ("pre", "sandwich"), "sublayers": ("sequential", "parallel")}  # of each field's values
-ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "swiglu": "silu"}
+REPRESENTED = {  # the values of each field that it has, too
+    "norm": ("layernorm", "rmsnorm"),
+    "norm_position": ("pre", "sandwich"),
+    "sublayers": ("sequential", "parallel"),
+    "activation": ("gelu", "gelu_tanh", "relu", "swiglu", "geglu"),
+}
+ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "swiglu": "silu", "geglu": "gelu_new"}
 SCHEMES = {"learned": "standard", "rope": "rotary", "alibi": "alibi"}
 
 
@@ -52,7 +58,8 @@ def converted(model: Transformer) -> "hooked.HookedTransformer":
             n_heads=config.n_heads, d_mlp=config.d_mlp, d_vocab=config.d_vocab, eps=config.norm_eps,
             n_key_value_heads=None if config.n_kv_heads == config.n_heads else config.n_kv_heads,
             act_fn=ACTIVATIONS[config.activation],
-            gated_mlp=config.activation == "swiglu",
+            gated_mlp=config.activation in ("swiglu", "geglu"),
+            output_logits_soft_cap=config.final_softcap or -1.0,
             normalization_type={"layernorm": "LN", "rmsnorm": "RMS"}[config.norm],
             final_rms=config.norm == "rmsnorm",
             positional_embedding_type=SCHEMES[config.positional],
@@ -65,7 +72,7 @@ def converted(model: Transformer) -> "hooked.HookedTransformer":
     weights = {
         name: torch.zeros_like(value) for name, value in other.state_dict().items() if ".b" in name or "._b" in name
     }
-    weights |= {"embed.W_E": model.embed.W_E, "unembed.W_U": model.unembed.matrix()}
+    weights |= {"embed.W_E": model.embed.vectors(), "unembed.W_U": model.unembed.matrix()}
     if config.positional == "learned":
         weights["pos_embed.W_pos"] = model.positions.W_pos
     norms = {"ln_final": model.final_norm}
@@ -88,7 +95,15 @@ def converted(model: Transformer) -> "hooked.HookedTransformer":
     return other
 
 
-@pytest.mark.parametrize(("field", "value"), [("norm_position", "post_sublayer"), ("sublayers", "parallel_one_norm")])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("norm_position", "post_sublayer"),
+        ("sublayers", "parallel_one_norm"),
+        ("norm", "nonparametric"),
+        ("activation", "relu2"),
+    ],
+)
 def test_what_it_cannot_represent_is_refused_by_name(field, value):
     with pytest.raises(ValueError, match=f"{field} must be one of .* for TransformerLens, got {value!r}"):
         converted(Transformer(ModelConfig(**SIZES, n_ctx=16, **{field: value})))

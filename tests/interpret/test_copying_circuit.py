@@ -64,8 +64,8 @@ def test_matches_are_the_products_of_the_plain_matrices(config):
     first, second = (block.attention for block in model.blocks)
     note = embedding_as_read(model, 0) @ first.W_V[previous[1] // group].T @ first.W_O[previous[1]]
     for norm in norms_after(model, 0, 1):
-        centred = note - note.mean(dim=-1, keepdim=True) if config.norm == "layernorm" else note
-        note = centred * norm.w
+        centred = note - note.mean(dim=-1, keepdim=True) if config.norm != "rmsnorm" else note
+        note = norm.times_gamma(centred)
     key = note @ second.W_K[2 // group].T
     query = embedding_as_read(model, 1)[tokens] @ second.W_Q[2].T
     if config.qk_norm:

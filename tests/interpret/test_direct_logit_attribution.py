@@ -16,10 +16,15 @@ from llm.interpret.direct_logit_attribution import direct_logit_attribution
 def test_attributions_sum_to_the_logit_difference(config, implementation):
     model = randomised(config, implementation)
     tokens = torch.randint(config.d_vocab, (3, 9))
-    logits = model(tokens)
+    logits, capped = model(tokens), {}
     for position in (4, -1):
-        attribution = direct_logit_attribution(model, tokens, (5, 11), position)
-        expected = logits[:, position, 5] - logits[:, position, 11]
+        capped[position] = direct_logit_attribution(model, tokens, (5, 11), position)
+    model.unembed.final_softcap = None  # what the parts sum to is before the cap
+    uncapped = model(tokens)
+    for position, attribution in capped.items():
+        output = logits[:, position, 5] - logits[:, position, 11]
+        torch.testing.assert_close(attribution.output_difference, output, rtol=1e-10, atol=1e-10)
+        expected = uncapped[:, position, 5] - uncapped[:, position, 11]
         torch.testing.assert_close(attribution.logit_difference, expected, rtol=1e-10, atol=1e-10)
         scale = attribution.values.abs().sum(dim=0)
         assert ((attribution.values.sum(dim=0) - expected).abs() <= 1e-10 * scale).all()

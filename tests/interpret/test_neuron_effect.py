@@ -23,10 +23,11 @@ def test_a_neurons_effect_is_the_direct_change_of_the_logits(config):
     norms.append(last.norm_mlp if config.norm_position == "post" else model.final_norm)
     vector = torch.randn(24, dtype=torch.float64)
     written, spreads = last.mlp.W_out[7], 1.0
-    centred = config.norm == "layernorm"
+    centred = config.norm != "rmsnorm"
     for norm in norms:
         spread = (vector.var(unbiased=False) if centred else vector.square().mean()).add(config.norm_eps).sqrt()
-        written = (written - written.mean() if centred else written) / spread * norm.w
+        written = (written - written.mean() if centred else written) / spread
+        written = norm.times_gamma(written)
         spreads = spreads * spread
     torch.testing.assert_close(effect / spreads, (written @ model.unembed.matrix()).detach())
 

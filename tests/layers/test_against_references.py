@@ -41,6 +41,14 @@ def test_layernorm_is_torchs(implementation, bias):
 
 
 @every_implementation
+def test_layernorm_without_parameters_is_torchs(implementation):
+    ours = NORMS["nonparametric"].classes(implementation)(ModelConfig(d_vocab=1), 24)
+    assert not [*ours.parameters()]
+    x = torch.randn(2, 5, 24, dtype=torch.float64) * 3 + 1
+    close(ours(x), nn.LayerNorm(24, eps=1e-5, elementwise_affine=False)(x))
+
+
+@every_implementation
 def test_rmsnorm_is_torchs(implementation):
     ours = NORMS["rmsnorm"].classes(implementation)(ModelConfig(d_vocab=1), 24).double()
     theirs = nn.RMSNorm(24, eps=1e-5).double()
@@ -81,14 +89,23 @@ def test_grouped_heads_are_multi_head_attention_with_copied_keys_and_values(impl
 
 
 @every_implementation
-@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "relu"])
+@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "relu", "relu2"])
 def test_mlp_is_two_linears(implementation, activation):
     mlp = build_mlp(ModelConfig(**SIZES, activation=activation), implementation).double()
     for parameter in mlp.parameters():
         nn.init.normal_(parameter)
     x = torch.randn(2, 5, 24, dtype=torch.float64)
-    nonlinearity = {"gelu": nn.GELU(), "gelu_tanh": nn.GELU(approximate="tanh"), "relu": nn.ReLU()}[activation]
+    nonlinearity = {"gelu": nn.GELU(), "gelu_tanh": nn.GELU(approximate="tanh"), "relu": nn.ReLU(),
+                    "relu2": lambda x: nn.functional.relu(x) ** 2}[activation]  # fmt: skip
     close(mlp(x), nonlinearity(x @ mlp.W_in + mlp.b_in) @ mlp.W_out + mlp.b_out)
+
+
+@every_implementation
+def test_geglu_gates_with_gelus_tanh_form(implementation):
+    mlp = build_mlp(ModelConfig(**SIZES, activation="geglu", bias=False), implementation).double()
+    x = torch.randn(2, 5, 24, dtype=torch.float64)
+    gate = nn.functional.gelu(x @ mlp.W_gate, approximate="tanh")
+    close(mlp(x), (gate * (x @ mlp.W_in)) @ mlp.W_out)
 
 
 def test_the_tanh_form_of_gelu_differs_from_gelu_by_less_than_stated():

@@ -168,7 +168,7 @@ def test_an_unknown_name_is_an_error_in_whatever_reads_it(kind):
 
 
 def test_choices_are_read_when_they_are_asked_for():
-    assert describe(ModelConfig)["norm"].choices == ("layernorm", "rmsnorm", "toy")
+    assert describe(ModelConfig)["norm"].choices == ("layernorm", "rmsnorm", "nonparametric", "toy")
     assert not describe(SamplingConfig)["seed"].choices
 
 

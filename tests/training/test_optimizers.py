@@ -134,15 +134,6 @@ def test_the_input_axis_of_every_matrix_has_the_size_of_its_input():
         assert matrix.flatten(0, -2).shape[1 if output_first else 0] == inputs, names[matrix]
 
 
-def test_a_table_of_biases_is_no_matrix_that_is_multiplied():
-    model = tiny("llama", positional="relative")
-    groups = parameter_groups(model)
-    tables = [block.attention.score_bias.W_rel for block in model.blocks]
-    found = {id(parameter) for parameter in groups.others}
-    assert all(id(table) in found for table in tables)
-    assert sum(map(len, (groups.hidden_matrices, groups.other_matrices, groups.others))) == len([*model.parameters()])
-
-
 @pytest.mark.parametrize("output_first", [True, False])
 def test_readable_muon_equals_the_one_that_trains(output_first, monkeypatch):
     monkeypatch.setattr("llm.training.optimizers.muon.has_bfloat16", lambda device: False)

@@ -80,6 +80,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "pair": [tokenizer.token_text(token) for token in pair],
         "order": query.get(Address.ORDER, "size"),
         "groups": list(dict.fromkeys(GROUPS.values())),
+        "capped": selection.run().config.final_softcap is not None,
         "few": None if query.get(Address.ALL) == "1" else FEW,
         "sources": {"attribution": selection.address("inside/attribution", **shown)},
     }
@@ -163,7 +164,7 @@ def _bar_name(part: Component, before: str) -> str:
 
 
 def bars_json(selection: Selection, query: Query) -> dict[str, Any]:
-    """Bars in the order of the layers, and the logit difference of the model's own output."""
+    """Bars in the order of the layers, and the model's own logit difference: before a soft-cap, and of its output."""
     result = attribution_of(selection, *position_and_pair(selection, query))
     values = result.values[:, 0].tolist()
     return {
@@ -172,6 +173,7 @@ def bars_json(selection: Selection, query: Query) -> dict[str, Any]:
             for name, part, value in zip(bar_names(result.components), result.components, values, strict=True)
         ],
         "difference": float(result.logit_difference[0]),
+        "output": float(result.output_difference[0]),
     }
 
 
@@ -184,7 +186,7 @@ def measured(selection: Selection, query: Query) -> str:
     group = max(totals, key=lambda name: abs(totals[name]))
     return (
         f"Measured: **{group.lower()}** contribute most, {totals[group]:+.2f} of a logit difference of "
-        f"{content['difference']:+.2f}."
+        f"{content['difference']:+.2f}{' before the soft-cap' if selection.run().config.final_softcap else ''}."
     )
 
 

@@ -23,6 +23,7 @@ import { TextLine } from "./text.js";
  * @property {[token: string, against: string]} pair
  * @property {string} order by size or by layer
  * @property {string[]} groups
+ * @property {boolean} capped whether the model's logits have a soft-cap
  * @property {number | null} few the most bars that are drawn; null: all
  * @property {{ attribution: string }} sources addresses
  */
@@ -32,7 +33,8 @@ import { TextLine } from "./text.js";
  *
  * @typedef {object} Result
  * @property {{ name: string, group: string, value: number }[]} bars
- * @property {number} difference the model's own
+ * @property {number} difference the model's own, before a soft-cap of the logits
+ * @property {number} output the same after it
  */
 
 class AttributionBars {
@@ -102,10 +104,10 @@ class AttributionBars {
   /** What the difference means for the two tokens. */
   likelihood() {
     const { pair, position, labels } = this.data;
-    const { difference } = this.result;
+    const { output } = this.result;
     const [token, against] = pair.map(quoted);
-    const [likelier, other] = difference < 0 ? [against, token] : [token, against];
-    const times = Math.exp(Math.abs(difference));
+    const [likelier, other] = output < 0 ? [against, token] : [token, against];
+    const times = Math.exp(Math.abs(output));
     return `After ${quoted(labels[position])} (${position}), ${likelier} is `
       + `${times > 9999 ? "more than 9,999" : times.toPrecision(3)} times as likely as ${other}.`;
   }
@@ -113,7 +115,8 @@ class AttributionBars {
   sum() {
     const { difference } = this.result;
     const sum = this.total([...this.result.bars.keys()]);
-    return `Sum of all bars ${withSign(sum, 4)} · the model's own logit difference ${withSign(difference, 4)} · `
+    return `Sum of all bars ${withSign(sum, 4)} · the model's own logit difference${this.data.capped ? " before the soft-cap" : ""} `
+      + `${withSign(difference, 4)} · `
       + `difference ${Math.abs(sum - difference).toExponential(0)}`;
   }
 

@@ -31,7 +31,7 @@ def equations(config: ModelConfig) -> dict[str, Equation]:
         "Block": _block(config),
         "Attention": _attention(config),
         "GatedMLP" if ACTIVATIONS[config.activation].gated else "MLP": asdict(mlp.equation(config)),
-        "TokenEmbedding": _embedding(),
+        "TokenEmbedding": _embedding(config),
         "Unembedding": _unembedding(config),
         **{kind_of(norm.classes("einops")): asdict(norm.equation(config)) for norm in NORMS.values()},
         **{kind_of(scheme.classes("einops")): asdict(scheme.equation(config)) for scheme in _position_layers()},
@@ -76,7 +76,11 @@ def _unembedding_matrix(config: ModelConfig) -> str:
 def _model(config: ModelConfig) -> Equation:
     scheme = POSITIONS[config.positional]
     added = f" + {scheme.term}" if scheme.acts_on == "residual stream" else ""
+    scale = " · √d_model" if config.scale_embeddings else ""
     read = "resid" if NORM_POSITIONS[config.norm_position].stream else "norm(resid)"
+    logits = f"{{normalised|{read}}} · {_unembedding_matrix(config)}"
+    if config.final_softcap is not None:
+        logits = f"cap · tanh({logits} / cap)"
     words = (
         "Each token becomes a vector. Every block reads these vectors and adds to them, and at the end each vector is "
         "turned into a score for every possible next token."
@@ -86,8 +90,8 @@ def _model(config: ModelConfig) -> Equation:
     elif scheme.acts_on == "nothing":
         words += " Nothing encodes the order, except that no position reads a later one."
     return _told(
-        [f"{{resid}} = W_E[tokens]{added}", "{resid} ← block({resid}),  once for each block",
-         f"{{return|logits}} = {{normalised|{read}}} · {_unembedding_matrix(config)}"],
+        [f"{{resid}} = W_E[tokens]{scale}{added}", "{resid} ← block({resid}),  once for each block",
+         f"{{return|logits}} = {logits}"],
         words, "Vaswani et al. 2017; Radford et al. 2019",
     )  # fmt: skip
 
@@ -145,22 +149,29 @@ def _attention(config: ModelConfig) -> Equation:
     return _told(lines, words, "; ".join(sources))
 
 
-def _embedding() -> Equation:
+def _embedding(config: ModelConfig) -> Equation:
+    scale = " · √d_model" if config.scale_embeddings else ""
+    enlarged = " All are enlarged by the same factor." if config.scale_embeddings else ""
     return _told(
-        ["{return|resid}[pos] = W_E[token[pos]] = {one_hot}[pos] · W_E"],
-        "Each token has a learned vector: look it up. Multiplying a one-hot row by the table does the same.",
+        [f"{{return|resid}}[pos] = W_E[token[pos]]{scale} = {{one_hot}}[pos] · W_E{scale}"],
+        f"Each token has a learned vector: look it up. Multiplying a one-hot row by the table does the same.{enlarged}",
+        "Vaswani et al. 2017, arXiv:1706.03762" if config.scale_embeddings else "",
     )
 
 
 def _unembedding(config: ModelConfig) -> Equation:
     matrix = _unembedding_matrix(config)
-    tied = " The vectors are those of the embedding." if config.tie_embeddings else ""
-    return _told(
-        [f"{{return|logits}}[pos] = resid[pos] · {{unembedding|{matrix}}}"],
-        "Compare each position's vector with one of every token: the closer their directions, the higher the "
-        "score." + tied,
-        "Press & Wolf 2017, arXiv:1608.05859" if config.tie_embeddings else "",
-    )  # fmt: skip
+    words = "Compare each position's vector with one of every token: the closer their directions, the higher the score."
+    lines, sources = [f"{{return|logits}}[pos] = resid[pos] · {{unembedding|{matrix}}}"], []
+    if config.tie_embeddings:
+        words += " The vectors are those of the embedding."
+        sources.append("Press & Wolf 2017, arXiv:1608.05859")
+    if config.final_softcap is not None:
+        cap = f"{config.final_softcap:g}"
+        lines = [lines[0].replace("return|", ""), f"{{return|logits}} = {cap} · tanh({{logits}} / {cap})"]
+        words += f" No score is let beyond ±{cap}; small ones hardly change."
+        sources.append("Gemma Team 2024, arXiv:2408.00118")
+    return _told(lines, words, "; ".join(sources))
 
 
 TRAINING = {

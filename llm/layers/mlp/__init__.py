@@ -94,6 +94,36 @@ REGISTRY: Registry[ActivationEntry] = Registry(
             saved_for_backward=1,  # its output
             saved_unfused=2,  # and its input
         ),
+        "geglu": ActivationEntry(
+            label="GeGLU, gated",
+            help="has a third matrix, a gate through GELU's tanh form",
+            why="As good as SwiGLU in its author's tests (Shazeer 2020, arXiv:2002.05202); Gemma's choice "
+            "(Gemma Team 2024, arXiv:2403.08295).",
+            function=by_implementation(
+                "llm.layers.mlp.activations", einops="gelu_tanh", torch="gelu_tanh", fused="fused_gelu_tanh"
+            ),
+            gated=True,
+            formula=lambda x: f"GELU({x})",
+            words="GELU(z) = ½ z (1 + tanh(√(2/π) (z + 0.044715 z³))), its tanh form.",
+            source="Hendrycks & Gimpel 2016, arXiv:1606.08415",
+            saved_for_backward=4,  # input and output of the gate's function, the other factor, and the product
+            saved_unfused=7,  # and x / 2, tanh, and the factor
+        ),
+        "relu2": ActivationEntry(
+            label="ReLU²",
+            help="squares what is above 0, and sets negative numbers to 0",
+            why="Found by a search over programs for faster training; many hidden numbers are exactly 0 "
+            "(Primer: So et al. 2021, arXiv:2109.08668).",
+            function=by_implementation(
+                "llm.layers.mlp.activations", einops="squared_relu", torch="squared_relu", fused="fused_squared_relu"
+            ),
+            gated=False,
+            formula=lambda x: f"max({x}, 0)²",
+            words="ReLU² squares a number that is above 0 and makes every other 0.",
+            source="So et al. 2021, arXiv:2109.08668",
+            saved_for_backward=2,  # the number above 0, and its square
+            saved_unfused=3,  # and its input
+        ),
     },
 )
 

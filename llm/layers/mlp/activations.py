@@ -4,6 +4,7 @@ GELU(x)      = x · Φ(x), Φ the normal distribution function        (Hendrycks
 GELU_tanh(x) = x · (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2        (their approximation, the one in GPT-2)
 SiLU(x)      = x · σ(x), σ(x) = 1 / (1 + e^−x)                     (Elfwing et al. 2017, arXiv:1702.03118)
 ReLU(x)      = max(x, 0)
+ReLU²(x)     = max(x, 0)²                                          (So et al. 2021, arXiv:2109.08668)
 
 GPT-2's own code (`gelu` in github.com/openai/gpt-2/blob/master/src/model.py) has the approximation, which differs from
 GELU by less than 0.0005.
@@ -41,6 +42,16 @@ def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
 def relu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
     """ReLU(x) = max(x, 0)."""
     return x.clamp(min=0)
+
+
+def squared_relu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """ReLU²(x) = max(x, 0)²."""
+    return x.clamp(min=0) ** 2
+
+
+def fused_squared_relu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """ReLU² by torch's ReLU."""
+    return nn.functional.relu(x).square()
 
 
 def fused_gelu_tanh(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:

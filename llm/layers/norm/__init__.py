@@ -81,6 +81,33 @@ REGISTRY: Registry[NormEntry] = Registry(
             in_float32=True,
             statistics=("mean_square",),
         ),
+        "nonparametric": NormEntry(
+            label="LayerNorm without parameters",
+            help="does as layernorm, without learned γ and β",
+            why="The fastest of the norms its authors compared, and as stable (the first OLMo: Groeneveld et al. 2024, "
+            "arXiv:2402.00838).",
+            classes=by_implementation(
+                "llm.layers.norm.nonparametric",
+                "NonparametricLayerNormWithEinops",
+                "NonparametricLayerNormWithoutEinops",
+                "NonparametricLayerNormFused",
+            ),
+            equation=lambda config: Equation(
+                (
+                    "{mean} = mean(x),  {variance} = mean((x − {mean})²)",
+                    "{return|y} = (x − {mean}) / √({variance} + ε)",
+                ),
+                "Bring every position to the same scale, and learn nothing: subtract its mean, divide by its standard "
+                "deviation.",
+                "Groeneveld et al. 2024, arXiv:2402.00838",
+            ),
+            parameters=lambda config, width: 0,
+            saved_for_backward=lambda width: 2 * width + 2,  # input, output, mean, standard deviation
+            saved_unfused=lambda width: 2 * width + 1,  # centred input, output, standard deviation
+            keeps_input=False,
+            in_float32=False,
+            statistics=("mean", "variance"),
+        ),
     },
 )
 

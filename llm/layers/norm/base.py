@@ -42,11 +42,15 @@ class Norm(nn.Module):
         its shift.
         """
         centred = self.centred(parts)
-        return centred / self.spread(centred.sum(dim=0)) * self.w.detach()
+        return self.times_gamma(centred / self.spread(centred.sum(dim=0)))
 
     def direction(self, vector: Float[Tensor, "*axes width"]) -> Float[Tensor, "*axes width"]:
         """What a vector that was added to x adds to the norm's output, up to the spread of x."""
-        return self.centred(vector) * self.w.detach()
+        return self.times_gamma(self.centred(vector))
+
+    def times_gamma(self, x: Float[Tensor, "*axes width"]) -> Float[Tensor, "*axes width"]:
+        """A vector times γ."""
+        return x * self.w.detach()
 
     def shift(self) -> Float[Tensor, " width"] | None:
         """What is added at the end, whatever x is: β, for a norm that has one."""

@@ -47,7 +47,7 @@ def rotary_equation(config: ModelConfig) -> Equation:
     if partial:
         words += f" Only the first {config.rotary_width} of a head's {config.d_head} numbers rotate."
     if scaling.lines:
-        words += f" For a longer context rotations are slowed: {scaling.help}."
+        words += f" For a longer context {scaling.help} are slowed."
     sources = ["Su et al. 2021, arXiv:2104.09864", scaling.source]
     return Equation(tuple(lines), words, "; ".join(filter(None, sources)))
 

@@ -46,7 +46,7 @@ REGISTRY: Registry[ScalingEntry] = Registry(
     {
         "none": ScalingEntry(
             label="none",
-            help="none",
+            help="as in the paper",
             why="",
             source="",
             lines=(),
@@ -56,7 +56,7 @@ REGISTRY: Registry[ScalingEntry] = Registry(
         ),
         "linear": ScalingEntry(
             label="linear",
-            help="all alike, as if positions were closer together",
+            help="all pairs alike, as if positions were closer together",
             why="A longer context after a little more training, but neighbours become harder to tell apart "
             "(Chen et al. 2023, arXiv:2306.15595).",
             source="Chen et al. 2023, arXiv:2306.15595",
@@ -67,7 +67,7 @@ REGISTRY: Registry[ScalingEntry] = Registry(
         ),
         "llama3": ScalingEntry(
             label="Llama 3",
-            help="only of pairs that rotate little within the original context",
+            help="only pairs that rotate little within the original context",
             why="Near tokens look as they did in training, only far ones come closer (Llama 3.1: Dubey et al. 2024, "
             "arXiv:2407.21783).",
             source="Dubey et al. 2024, arXiv:2407.21783",
@@ -81,9 +81,8 @@ REGISTRY: Registry[ScalingEntry] = Registry(
         ),
         "yarn": ScalingEntry(
             label="YaRN",
-            help="only of pairs that rotate little, with an even transition between pairs; scores are sharpened",
-            why="Its authors needed less further training for a longer context than with earlier ways "
-            "(Peng et al. 2023, arXiv:2309.00071).",
+            help="as llama3, with an even transition from pair to pair, and sharper attention",
+            why="Needs the least further training for a longer context (Peng et al. 2023, arXiv:2309.00071).",
             source="Peng et al. 2023, arXiv:2309.00071",
             lines=(
                 "kept = 1 for pairs with over high rotations in the original context, 0 under low, even in between",

@@ -17,14 +17,14 @@ from llm.training.optimizers.base import Optimizer
 class ParameterGroups:
     """A model's parameters by how optimizers treat them, each group in the model's order.
 
-    Weight decay is for the matrices alone: not for biases and norms, nor for tables, whose entries are looked up and
-    not multiplied: embeddings (a tied W_E counts as a table) and learned biases on scores.
+    Weight decay is for the matrices alone: not for biases and norms, nor for embedding tables, whose rows are looked up
+    and not multiplied (a tied W_E counts as a table).
     """
 
     hidden_matrices: list[nn.Parameter]  # the blocks'
     output_first: list[bool]  # whether each of these is stored [output, input] (W_Q, W_K, W_V) or [input, output]
     other_matrices: list[nn.Parameter]  # the unembedding
-    others: list[nn.Parameter]  # biases, norms and tables
+    others: list[nn.Parameter]  # biases, norms and embedding tables
 
 
 def parameter_groups(model: nn.Module) -> ParameterGroups:
