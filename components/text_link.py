@@ -1,6 +1,7 @@
 """The text that the page Generate shows, in its address: beside the settings the seed it was drawn with, and choices.
 
 So a link opens the same text: if the server has it no more, it is generated again, from the same settings and seed.
+Any web page can open a link in a user's browser, so a long text is not begun by one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from llm.background import generations
 from llm.background.generations import Generation
 from llm.config import SamplingConfig
 
+MOST_TOKENS = 2_000
 CHOICE = re.compile(r"(\d{1,9})-(\d{1,9})", re.ASCII)
 
 
@@ -36,7 +38,13 @@ def text_in_address(path: Path, step: int | None, prompt: str, config: SamplingC
     if found is None:
         return None
     seed, choices = found
-    return generations.find_or_start(path, step, prompt, replace(config, seed=seed), choices)
+    settings = path, step, prompt, replace(config, seed=seed), choices
+    if config.max_new_tokens <= MOST_TOKENS:
+        return generations.find_or_start(*settings)
+    text = generations.find(*settings)
+    if text is None:
+        st.caption(f"A link starts a text of at most {MOST_TOKENS:,} tokens; for a longer one, press *Generate*.")
+    return text
 
 
 def parse_text(text: str) -> tuple[int, Mapping[int, int]] | None:

@@ -68,6 +68,7 @@ def within(seconds: int) -> Iterator[None]:
 MISTYPED: tuple[Any, ...] = (
     None,
     "text",
+    "\ud800",  # half of a surrogate pair, which UTF-8 cannot hold
     -3,
     10**400,
     1e999,

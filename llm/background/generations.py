@@ -109,15 +109,22 @@ def start(
     return _begin(Generation(Path(path), step, prompt, config, choices or {}))
 
 
-def find_or_start(
+def find(
     path: Path, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int]
-) -> Generation:
-    """The text of these settings, whose seed is known: the newest one in the registry, or else one that is started."""
+) -> Generation | None:
+    """The newest text of these settings, whose seed is known, that is in the registry."""
     for text in reversed(list(_registry().values())):
         same = text.path == path and text.choices == choices and text.made_with(step, prompt, config)
         if same and text.state != "failed":
             return text
-    return start(path, step, prompt, config, choices)
+    return None
+
+
+def find_or_start(
+    path: Path, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int]
+) -> Generation:
+    """The text of these settings, or else one that is started."""
+    return find(path, step, prompt, config, choices) or start(path, step, prompt, config, choices)
 
 
 def fork(text: Generation, position: int, token: int) -> Generation:

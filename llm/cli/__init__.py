@@ -6,15 +6,19 @@ Importing this module takes no time, and it imports the commands only once Ctrl-
 from __future__ import annotations
 
 import os
-import signal
 import sys
+
+INTERRUPTED = 128 + 2  # SIGINT
+
+try:
+    import signal
+except KeyboardInterrupt:  # it takes some milliseconds, as it imports others
+    os._exit(INTERRUPTED)
 
 TYPE_CHECKING = False  # type checkers take it for typing's
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
-
-INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 
 from llm.data.public_texts import PublicText, body
 from llm.runtime.files import write_bytes
@@ -22,7 +24,15 @@ from llm.runtime.regular_files import is_regular, open_regular, read_regular, re
 
 BLOCK = 2**14  # bytes
 TIMEOUT = 20.0  # seconds in which the server must answer or send more
+SLOWEST = 1_000  # bytes per second: after `TIMEOUT`, a slower server is left
 MAX_REDIRECTS = 5
+
+
+class _OneAnswer(requests.Session):
+    """Reads nothing of an answer that leads elsewhere: requests would, up to any size, even if it need not follow."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
 
 
 class DownloadError(ValueError):
@@ -73,6 +83,7 @@ def _receive(text: PublicText, file: BinaryIO, timeout: float) -> Generator[int,
     try:
         while done < text.size:
             with _answer(text.url, done, timeout) as response:
+                start, began = done, time.monotonic()
                 status = response.status_code
                 if done and (status == 416 or (status == 206 and not _continues(response, done))):
                     begun = done = _empty(file)  # the server's file is another one: all of it is asked for
@@ -82,18 +93,21 @@ def _receive(text: PublicText, file: BinaryIO, timeout: float) -> Generator[int,
                 elif status != 206 or not done:
                     raise DownloadError(f"{text.url} cannot be downloaded: the server answers {status}")
                 length = response.headers.get("Content-Length", "")
-                if length.isdigit() and done + int(length) != text.size:
-                    raise _wrong_size(text, done + int(length))
-                for block in response.iter_content(BLOCK):
+                if length.isdigit() and (size := done + int(length[:20])) != text.size:
+                    raise _wrong_size(text, size)
+                # as it arrives, and as it is: what is sent packed would be unpacked to any size
+                while block := response.raw.read1(BLOCK, decode_content=False):
                     done += len(block)
                     if done > text.size:
                         _empty(file)
                         raise _wrong_size(text, done)
                     file.write(block)
                     yield done
+                    if (seconds := time.monotonic() - began) > timeout and done - start < SLOWEST * seconds:
+                        raise requests.ConnectionError("the server is too slow")
                 if done < text.size:
                     raise requests.ConnectionError("the server ended early")
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         file.flush()
         if done == begun:
             reason = f"{host} cannot be reached ({type(error).__name__}): connect to the internet and try again"
@@ -108,15 +122,17 @@ def _answer(url: str, start: int, timeout: float) -> requests.Response:
     first = urlsplit(url)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     for _ in range(MAX_REDIRECTS + 1):
-        response = requests.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout)
+        response = _OneAnswer().get(url, headers=headers, stream=True, timeout=timeout)
         if not response.is_redirect:
             return response
         response.close()
-        url = urljoin(url, response.headers["location"])
-        if urlsplit(url)[:2] != first[:2]:
-            raise DownloadError(
-                f"{first.hostname} leads to {urlsplit(url).hostname}, which is another server: not followed"
-            )
+        try:
+            url = urljoin(url, response.headers["location"])
+            there = urlsplit(url)
+        except ValueError:
+            raise DownloadError(f"{first.hostname} leads to an address that is none: not followed") from None
+        if there[:2] != first[:2]:
+            raise DownloadError(f"{first.hostname} leads to {there.hostname}, which is another server: not followed")
     raise DownloadError(f"{first.hostname} leads in circles: not followed further")
 
 

@@ -7,17 +7,13 @@ one answer is read, the other workers compute theirs. A worker holds one piece a
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from llm.runtime.child import module_command, module_environment
 from llm.runtime.compute import allowed_cores
-
-PROJECT = Path(__file__).parents[2]
 
 
 class Answer(NamedTuple):
@@ -51,8 +47,7 @@ def answers(tasks: Sequence[dict[str, Any]]) -> Iterator[Answer]:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path[1:]])}
-    command = [sys.executable, "-m", "llm.data.worker"]
+    command, environment = module_command("llm.data.worker"), module_environment()
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
 

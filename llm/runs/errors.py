@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 from llm.runtime.files import error_text
 from llm.runtime.regular_files import read_regular
+from llm.runtime.text import parse_json
 
 MAX_JSON_BYTES = 10_000_000  # of config.json and status.json, which have some thousands
 
@@ -44,7 +44,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises DamagedCheckpointError, and as `read_regular`."""
     found = read_regular(path, MAX_JSON_BYTES)
     try:
-        content = json.loads(found)
+        content = parse_json(found)
     except (ValueError, RecursionError) as error:
         raise DamagedCheckpointError(path, f"it is not JSON ({error})") from None
     if not isinstance(content, dict):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from llm.runtime.files import write_bytes
 from llm.runtime.regular_files import is_regular, open_regular, read_regular
+from llm.runtime.text import parse_json
 
 
 class MetricsChunk(NamedTuple):
@@ -119,7 +120,7 @@ def parse_rows(content: bytes) -> list[dict[str, Any]]:
     rows = []
     for line in content.split(b"\n"):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(row, dict):
@@ -133,7 +134,7 @@ def checked_rows(content: bytes) -> list[dict[str, Any]]:
 
 
 def _rows_of_steps(content: bytes) -> list[dict[str, Any]]:
-    return [row for row in parse_rows(content) if type(row.get("step")) is int]
+    return [row for row in parse_rows(content) if type(row.get("step")) is int and _is_number(row["step"])]
 
 
 def _checked(row: dict[str, Any], kinds: Mapping[str, Callable[[Any], bool]]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
+from typing import Any
 
 SAMPLE_BYTES = 2**16  # read to recognise an encoding
 
@@ -24,6 +26,22 @@ def decode_utf8(content: bytes, name: str) -> str:
 def normalize_text(text: str) -> str:
     """The text without a byte order mark, and with every line break a single newline."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_json(content: bytes | str) -> Any:
+    r"""The value in JSON from outside, all of its texts valid Unicode.
+
+    JSON can name half of a surrogate pair, as in "\ud800", which no file, page or terminal can show: it is replaced.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8.
+        RecursionError: it is nested too deeply.
+    """
+    text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
+    value = json.loads(text)
+    if "\\ud" in text or "\\uD" in text:
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    return value
 
 
 def readable_name(name: str) -> str:

@@ -82,6 +82,20 @@ def test_ctrl_c_while_packages_are_imported_is_quiet(package):
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
+def test_ctrl_c_while_the_handling_of_it_is_imported_is_quiet():
+    code = """if True:
+        import sys
+        class Interrupted:
+            def find_spec(self, name, path=None, target=None):
+                if name == "signal":
+                    raise KeyboardInterrupt
+        sys.meta_path.insert(0, Interrupted())
+        import llm.cli
+    """
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 def test_ctrl_c_and_resume_end_with_the_weights_of_a_run_that_was_left_alone():
     words = ["--data", "foxes.txt", "--tokenizer", "char", *TINY, "--steps", "120", "--dropout", "0.1"]
     words += ["--eval-every", "20", "--sample-tokens", "0"]

@@ -100,8 +100,11 @@ GOOD: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "notes.md": (f"# Hens\n\n{HEN}".encode(), (f"# Hens\n\n{HEN}",)),
     "web.html": (page(HEN, FOX).encode(), (f"{HEN}\n\n{FOX}",)),
     "table.csv": (CSV.encode(), (HEN, FOX)),
+    "zero bytes.html": (b"<p>The\0 hen</p>", ("The\0 hen",)),
+    "wide.csv": (b"," * 300_000 + b"\nhen" * 300, ("hen",) * 300),
     "table.tsv": (CSV.replace(";", "\t").encode(), (HEN, FOX)),
     "rows.json": (json.dumps({"version": 1, "data": ROWS}).encode(), (HEN, FOX)),
+    "half a pair.json": (json.dumps([HEN, "\ud800"]).encode(), (HEN, "?")),
     "texts.json": (json.dumps([HEN, FOX]).encode(), (HEN, FOX)),
     "rows.jsonl": ("\n".join(map(json.dumps, ROWS)).encode(), (HEN, FOX)),
     "paper.pdf": (pdf(HEN, "", FOX), (f"{HEN}\n{FOX}",)),
@@ -123,6 +126,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "bomb.epub": (declared(epub(), 4_000_000_000), "would become"),
     "grows.epub": (declared(epub(), 10), "is damaged"),
     "laughs.docx": (docx(HEN, "&e9;", prologue=f"<!DOCTYPE d [{BOMB}]>"), "its XML defines entities"),
+    "hidden laughs.docx": (docx(HEN, word__d_dot_bin=f"<!DOCTYPE d [{BOMB}]><d>&e9;</d>"), "its XML defines entities"),
     "wide laughs.docx": (
         zipped(
             word__document_dot_xml=f'<?xml version="1.0" encoding="utf-16"?><!DOCTYPE d [{BOMB}]><d>&e9;</d>'.encode(
@@ -131,6 +135,7 @@ BAD: dict[str, tuple[bytes, str]] = {
         ),
         "its XML defines entities",
     ),
+    "marked.html": (b"<![if hen]><![unknown[x]]><!foo[bar>]><p>hen</p>", "is damaged and cannot be read (Parser"),
     "secret.pdf": (pdf(HEN, encrypt="secret"), "is encrypted: save it without a password"),
     "scan.pdf": (pdf("", ""), "its 2 pages are pictures"),
     "cut off.pdf": (pdf(HEN)[:300], "is damaged"),

@@ -6,6 +6,7 @@ import http.server
 import itertools
 import re
 import threading
+import time
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -34,6 +35,9 @@ class Behaviour:
     status: int = 200
     location: str = ""
     length: bool = True
+    more: int = 0  # blocks after a redirect
+    slow: bool = False
+    sent: int = 0  # of these blocks
     asked: list[str | None] = field(default_factory=list)
 
 
@@ -48,6 +52,10 @@ def server(monkeypatch):
                 self.send_response(302)
                 self.send_header("Location", behaviour.location)
                 self.end_headers()
+                with contextlib.suppress(OSError):
+                    for _ in range(behaviour.more):
+                        self.wfile.write(b"x" * 2**14)
+                        behaviour.sent += 1
                 return
             start = int(re.fullmatch(r"bytes=(\d+)-", self.headers["Range"])[1]) if self.headers["Range"] else 0
             start = start if behaviour.ranges else 0
@@ -61,6 +69,11 @@ def server(monkeypatch):
             self.end_headers()
             sent = behaviour.content[start:]
             with contextlib.suppress(OSError):
+                if behaviour.slow:
+                    for byte in sent[:60]:
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(0.05)
+                    return
                 self.wfile.write(sent[: behaviour.breaks_after.pop(0)] if behaviour.breaks_after else sent)
 
         def log_message(self, *_):
@@ -87,6 +100,13 @@ def fetch(folder, text=HENS):
             return end.value, seen
 
 
+send_header = http.server.BaseHTTPRequestHandler.send_header
+
+
+def long_lengths(handler, name, value):
+    send_header(handler, name, "9" * 5000 if name == "Content-Length" else value)
+
+
 def names(folder):
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
@@ -100,13 +120,13 @@ def test_a_text_is_downloaded_whole_and_only_once(server, tmp_path):
 
 def test_after_a_break_it_goes_on_where_it_broke(server, tmp_path):
     server.breaks_after = [100_000, 50_000]
-    for reached in (98_304, 147_456):  # whole blocks
+    for reached in (100_000, 150_000):
         with pytest.raises(DownloadError, match=f"broke after {reached:,} of {len(FILE):,} bytes: try again"):
             fetch(tmp_path)
         assert names(tmp_path) == ["hens.part"]
     path, _ = fetch(tmp_path)
     assert path.read_text() == BOOK and names(tmp_path) == ["hens.txt"]
-    assert server.asked == [None, "bytes=98304-", "bytes=147456-"]
+    assert server.asked == [None, "bytes=100000-", "bytes=150000-"]
 
 
 def test_a_download_that_was_left_goes_on(server, tmp_path):
@@ -159,10 +179,34 @@ def test_only_redirects_within_the_server_are_followed(server, tmp_path):
         server.location = elsewhere
         with pytest.raises(DownloadError, match="another server: not followed"):
             fetch(tmp_path / "b")
+    for no_address in ("http://[::1", "http://\xff/"):
+        server.location = no_address
+        with pytest.raises(DownloadError, match="not followed"):
+            fetch(tmp_path / "b")
     server.location = "/hens.txt"
     with pytest.raises(DownloadError, match="leads in circles"):
         fetch(tmp_path / "b")
     assert not (tmp_path / "b" / "hens.txt").exists()
+
+
+def test_nothing_is_read_after_a_redirect(server, tmp_path):
+    server.location, server.more = "/moved.txt", 4000
+    assert fetch(tmp_path)[0].read_text() == BOOK
+    assert server.sent < 1000  # what the connection holds
+
+
+def test_a_server_that_hardly_sends_anything_is_left(server, tmp_path):
+    server.slow = True
+    with pytest.raises(DownloadError, match=r"broke after \d+ of"):
+        for _ in download(HENS, tmp_path, timeout=0.2):
+            pass
+    assert 0 < (tmp_path / "hens.part").stat().st_size < 60
+
+
+def test_a_length_of_thousands_of_digits_is_refused(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(http.server.BaseHTTPRequestHandler, "send_header", long_lengths)
+    with pytest.raises(DownloadError, match=f"bytes, and should have {len(FILE):,}"):
+        fetch(tmp_path)
 
 
 def test_an_error_of_the_server_is_a_sentence(server, tmp_path):

@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+from functools import partial
 
 import pytest
 from sample_files import BAD, CSV, FOX, GOOD, HEN, docx, page, pdf
@@ -10,6 +11,8 @@ from sample_files import BAD, CSV, FOX, GOOD, HEN, docx, page, pdf
 from llm.data.files import reading
 from llm.data.files.process import read_in_process
 from llm.data.files.reading import read_file, read_files
+from llm.data.pieces import Piece
+from llm.data.workers import answers
 
 
 @pytest.fixture
@@ -77,10 +80,25 @@ def test_a_file_that_is_too_large_is_not_read(write, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such bounds")
-def test_a_library_that_takes_too_much_is_ended(write):
-    """Nested elements without end take the parser of web pages long; many of them, much memory."""
+def test_what_takes_too_much_is_ended(write, monkeypatch):
+    """Nested elements without end take the parser of web pages long; many of them, or of small lists, much memory."""
     path = write("a.html", b"<p>hen" * 200_000)
     with pytest.raises(ValueError, match=r"a.html needs too much memory|is damaged and cannot be read"):
         read_in_process(path, memory=100_000_000)
     with pytest.raises(ValueError, match=r"a.html takes longer than 1 s to read"):
         read_in_process(path, seconds=1)
+    monkeypatch.setattr(reading, "read_in_process", partial(read_in_process, memory=150_000_000))
+    with pytest.raises(ValueError, match=r"a.json needs too much memory"):
+        read_file(write("a.json", b"[" + b"[]," * 2_000_000 + b"[]]"))
+
+
+def test_no_file_of_the_current_folder_is_imported(write, tmp_path, monkeypatch):
+    """Somebody who looks through a folder of downloads can have files there that are named like a library."""
+    page_there = write("a.html", page(HEN).encode())
+    for library in ("bs4", "regex", "json"):
+        write(f"{library}.py", b"open('imported', 'w')\nraise ImportError")
+    monkeypatch.chdir(tmp_path)
+    assert read_file(page_there).documents == (HEN,)
+    piece = Piece(str(page_there), 0, page_there.stat().st_size)
+    assert [answer.about["characters"] for answer in answers([{"piece": piece}])] == [len(page(HEN))]
+    assert not (tmp_path / "imported").exists()

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from app_pages import button, open_page, tiny_run
+from app_pages import SOON, button, open_page, texts, tiny_run
 from asked_routes import answer, ask
 from streamlit.testing.v1 import AppTest
 
@@ -211,3 +211,18 @@ def test_a_link_to_tokens_that_the_vocabulary_does_not_have_says_so(home):
     path = tiny_run(home)
     text = shown(open_page("generate", run=path.name, written="5.9-99999"), path)
     assert text.state == "failed" and "choices must be tokens below" in text.message
+
+
+def test_a_link_starts_no_long_text_and_finds_one_that_was_started(home):
+    path = tiny_run(home)
+    link = {"run": path.name, "prompt": "The hen", "written": "5", "max_new_tokens": "9007199254740991"}
+    app = open_page("generate", **link)
+    assert f"generate-text-{path.name}" not in app.session_state and not generations.latest(path)
+    assert "A link starts a text of at most 2,000 tokens" in texts(app)
+    settings = SamplingConfig(max_new_tokens=int(link["max_new_tokens"]), seed=5)
+    begun = generations.start(path, None, "The hen", settings)
+    try:
+        assert shown(open_page("generate", **link), path) is begun
+    finally:
+        begun.stop()
+        begun.thread.join(SOON)

@@ -50,6 +50,20 @@ def test_a_page_of_a_damaged_run_says_why(home, page):
     assert "metrics.jsonl is a named pipe" in texts(app)
 
 
+def test_pages_show_runs_whose_texts_are_not_valid_unicode(home):
+    path = tiny_run(home)
+    half = "half of a pair: \ud800"
+    change_config(path, lambda config: config.update(size=half, prompt=half, text=config["text"] | {"name": half}))
+    RunFolder(path).append_sample({"text": "a", "prompt": "b", "step": 1})
+    file = path / "samples.jsonl"
+    file.write_text(file.read_text().replace('"b"', '"\\ud800"'))
+    for page in ("runs", "train", "generate"):
+        open_page(page, run=path.name)
+    (listed,) = list_runs(path.parent)
+    assert (listed.problem, listed.size) == (None, "half of a pair: ?")
+    assert RunFolder(path).samples()[0]["prompt"] == "?"
+
+
 MARKUP = "![leak](http://127.0.0.1:9/leak) **leak** <b>leak</b> :red[leak]"
 READ_AS_MARKUP = ("markdown", "caption", "title", "header", "subheader", "info", "warning", "error", "success", "html")
 

@@ -1,3 +1,4 @@
+import json
 import math
 import shutil
 
@@ -9,6 +10,7 @@ from llm import Transformer
 from llm.runs.folder import RunFolder
 from llm.runs.listing import list_runs
 from llm.runs.loading import load_run
+from llm.runs.metrics import parse_rows, read_metrics, truncate_metrics
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 
@@ -121,3 +123,11 @@ def test_nan_in_a_row_is_read_as_no_value(tmp_path):
     rows = folder.read_metrics().rows
     assert [(row["loss"], row["evaluation"]) for row in rows] == [(2.5, {"loss": 2.0}), (None, None)]
     assert folder.last_measures().evaluation == {"loss": 2.0}
+
+
+def test_a_row_whose_step_no_float_holds_is_skipped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json.dumps({"step": 10**400}) + "\n" + json.dumps({"step": 1}) + "\n")
+    assert [row["step"] for row in read_metrics(path).rows] == [1]
+    truncate_metrics(path, 5)
+    assert len(parse_rows(path.read_bytes())) == 1

@@ -123,6 +123,7 @@ def test_missing_and_mistyped_fields_hide_no_run(trained, name):
             path.write_bytes(damaged)
             [run] = list_runs(trained.path.parent)
             assert run.label and (run.problem is None) == (run.state != "damaged")
+            assert "\\ud800" not in repr(run)
     finally:
         path.write_bytes(intact)
 

@@ -8,7 +8,7 @@ import warnings
 import bs4
 
 from llm.data.files.text_file import TextFile, tidy
-from llm.runtime.text import count
+from llm.runtime.text import count, decode_utf8
 
 INVISIBLE = {"script": "script", "style": "style sheet", "template": "template", "noscript": "replacement for a script",
              "svg": "drawing", "head": "page title"}  # fmt: skip
@@ -27,7 +27,7 @@ def parsed(content: bytes | str) -> bs4.BeautifulSoup:
 
 def read_html(content: bytes, name: str) -> TextFile:
     """What a reader of the page sees: no scripts, styles or comments."""
-    tree = parsed(content)
+    tree = parsed(decode_utf8(content, name))  # not what the library guesses, or the page says
     removed = {words: len(tree(tag)) for tag, words in INVISIBLE.items()}
     text = visible_text(tree)
     left_out = [count(number, words) for words, number in removed.items() if number]

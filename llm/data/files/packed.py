@@ -26,9 +26,8 @@ def read_docx(content: bytes, name: str) -> TextFile:
     archive = _opened(content, name)
     if "word/document.xml" not in archive.namelist():
         raise UnreadableFileError(f"{name} is not a Word document: it has no word/document.xml in it")
-    for entry in archive.namelist():
-        if entry.endswith((".xml", ".rels")):
-            _require_no_definitions(archive.read(entry), name)
+    for entry in archive.namelist():  # a document's relations can make any of them a part of it
+        _require_no_definitions(archive.read(entry), name, is_xml=entry.endswith((".xml", ".rels")))
     text = tidy(mammoth.extract_raw_text(io.BytesIO(content)).value)
     found = {words: sum(bool(re.match(start, entry)) for entry in archive.namelist()) for start, words in
              NOT_TAKEN.items()}  # fmt: skip
@@ -78,8 +77,11 @@ def _opened(content: bytes, name: str) -> zipfile.ZipFile:
     return archive
 
 
-def _require_no_definitions(content: bytes, name: str) -> None:
-    """Refuse XML with a document type: none belongs into this format, and entities defined there can grow for ever."""
+def _require_no_definitions(content: bytes, name: str, is_xml: bool) -> None:
+    """Refuse XML with a document type: none belongs into this format, and entities defined there can grow for ever.
+
+    What is no XML, such as a picture, has none.
+    """
 
     def refuse(*_: object) -> None:
         raise UnreadableFileError(f"{name} is not read: its XML defines entities, which no Word document does")
@@ -89,4 +91,6 @@ def _require_no_definitions(content: bytes, name: str) -> None:
     try:
         parser.Parse(content, True)
     except expat.ExpatError as error:
+        if not is_xml:
+            return
         raise UnreadableFileError(f"{name} is damaged: its XML is not valid ({error})") from None

@@ -11,7 +11,7 @@ from llm.data.files.text_file import AS_IT_IS, TextFile, UnreadableFileError
 from llm.data.text import decode_text, read_text, require_characters, require_file
 
 MARKUP = (".html", ".htm", ".xhtml")
-LAID_OUT = (*MARKUP, ".pdf", ".docx", ".epub")  # read by libraries
+LAID_OUT = (*MARKUP, ".pdf", ".docx", ".epub")
 MAX_BYTES = 100_000_000  # of a file that is converted; one that is taken as it is may have any size
 PDF, ZIP = b"%PDF-", b"PK\x03\x04"  # how such files begin
 # how files begin that are no text although their bytes may be, and what to do with them
@@ -43,15 +43,14 @@ def read_file(path: Path, column: str = "") -> TextFile:
             f"{path.name} has {size:,} bytes: of {suffix} files at most {MAX_BYTES:,} are read. "
             "Save its text as a .txt file, which may have any size"
         )
-    if suffix in tables.SUFFIXES:
-        return tables.read_table(read_text(path), path.name, suffix, column)
-    with path.open("rb") as file:
-        beginning = file.read(1024)
-    if suffix not in MARKUP and (PDF if suffix == ".pdf" else ZIP) not in beginning:
-        raise UnreadableFileError(f"{path.name} is not a {suffix[1:]} file by its content: check its name")
-    if suffix in MARKUP:
+    if suffix in (*MARKUP, *tables.SUFFIXES):
         decode_text(path.read_bytes(), path.name)  # as of all text, only UTF-8 is taken
-    found = read_in_process(path)
+    else:
+        with path.open("rb") as file:
+            beginning = file.read(1024)
+        if (PDF if suffix == ".pdf" else ZIP) not in beginning:
+            raise UnreadableFileError(f"{path.name} is not a {suffix[1:]} file by its content: check its name")
+    found = read_in_process(path, column)
     require_characters(found.text, path.name)
     return found
 

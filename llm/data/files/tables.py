@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from llm.data.files.text_file import TextFile, UnreadableFileError
-from llm.runtime.text import count
+from llm.runtime.text import count, parse_json
 
 DELIMITERS = ",;\t|"
 USUAL_COLUMNS = ("text", "content", "body", "story", "document", "sentence")
@@ -64,13 +63,15 @@ def _csv(text: str) -> Iterator[Row]:
     first = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=first.count)
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    for row in csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter, strict=True):
-        yield {key: value for key, value in row.items() if key is not None}  # None: cells beyond the named ones
+    rows = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    names = next(rows, [])
+    for row in filter(None, rows):
+        yield dict(zip(names, row, strict=False))  # of short and long rows no more than there is
 
 
 def _json(text: str) -> list[Any]:
     """A list, the only list in an object, or an object alone."""
-    found = json.loads(text)
+    found = parse_json(text)
     if isinstance(found, dict):
         lists = [value for value in found.values() if isinstance(value, list)]
         found = lists[0] if len(lists) == 1 else [found]
@@ -81,7 +82,7 @@ def _json_lines(text: str) -> Iterator[Any]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
-                yield json.loads(line)
+                yield parse_json(line)
             except ValueError as error:
                 raise ValueError(f"line {number:,}: {error}") from None
 

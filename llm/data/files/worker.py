@@ -1,7 +1,7 @@
-"""`python -m llm.data.files.worker`: a process that reads one file with a library, within bounds.
+"""`python -m llm.data.files.worker`: a process that reads one file, within bounds.
 
-Its arguments: the file, and the bytes of memory and seconds of computing that it may use. It prints a JSON object: what
-was taken, or the error. What a hostile file does to a library ends with this process.
+Its arguments: the file, and the bytes of memory and seconds of computing that it may use. Its input: the column of a
+table. It prints a JSON object: what was taken, or the error. What a hostile file does to it ends with this process.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from llm.data.files.tables import SUFFIXES, read_table
 from llm.data.files.text_file import TextFile, UnreadableFileError
+from llm.data.text import decode_text
 
 
-def read(path: Path) -> TextFile:
+def read(path: Path, column: str) -> TextFile:
     """What is taken of the file. Raises UnreadableFileError, or whatever the library raises for a damaged file."""
     content, suffix = path.read_bytes(), path.suffix.lower()
+    if suffix in SUFFIXES:
+        return read_table(decode_text(content, path.name), path.name, suffix, column)
     if suffix == ".pdf":
         from llm.data.files.pdf import read_pdf
 
@@ -36,16 +40,17 @@ def read(path: Path) -> TextFile:
     return read_html(content, path.name)
 
 
-def answer(path: Path) -> dict[str, Any]:
+def answer(path: Path, column: str) -> dict[str, Any]:
     """What the process prints."""
     try:
-        return asdict(read(path))
+        return asdict(read(path, column))
     except UnreadableFileError as error:
         return {"error": str(error)}
     except MemoryError:
         return {"error": f"{path.name} needs too much memory to be read: save its text as a .txt file"}
     except Exception as error:  # of a library, for a damaged file
-        return {"error": f"{path.name} is damaged and cannot be read ({type(error).__name__}: {str(error)[:120]})"}
+        reason = " ".join(str(error).split())[:120]
+        return {"error": f"{path.name} is damaged and cannot be read ({type(error).__name__}: {reason})"}
 
 
 def main() -> None:
@@ -56,7 +61,7 @@ def main() -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    sys.stdout.buffer.write(json.dumps(answer(path)).encode())
+    sys.stdout.buffer.write(json.dumps(answer(path, sys.stdin.buffer.read().decode())).encode())
 
 
 if __name__ == "__main__":
