@@ -35,4 +35,5 @@ def read_in_process(path: Path, column: str = "", memory: int = MAX_MEMORY, seco
         ) from None
     if "error" in found:
         raise UnreadableFileError(found["error"])
-    return TextFile(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
+    lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
+    return TextFile(**(found | lists))
