@@ -22,7 +22,8 @@ def export_button(run: RunSummary) -> None:
     with st.popover("Export", icon=":material/download:"):
         st.markdown("One zip file that works elsewhere: the model, its tokenizer and metrics, and a script that writes "
                     "with it, which needs no more than torch and safetensors. To train it further there, its snapshots "
-                    "and its training text must be in it.")  # fmt: skip
+                    "and its training text must be in it. The page imports at most 200 MB; for more, use "
+                    "`uv run llm import FILE`.")  # fmt: skip
         snapshots = st.checkbox("With its snapshots", key=Session.RUNS_SNAPSHOTS.of(run.id),
                                 help="Models of earlier steps, and what training goes on from")  # fmt: skip
         has_text = is_regular(run.path / "text.txt")
@@ -46,8 +47,8 @@ def archived(path: Path, snapshots: bool, text: bool) -> io.BytesIO:
 def import_section() -> None:
     """A field for the zip file of a run; the run is opened once it is unpacked."""
     with st.expander("Import a run", icon=":material/upload:"):
-        upload = st.file_uploader("The zip file of an exported run", "zip", key=Session.RUNS_UPLOAD,
-                                  help="A larger one: uv run llm import FILE")  # fmt: skip
+        upload = st.file_uploader("The zip file of an exported run", "zip", key=Session.RUNS_UPLOAD)
+        st.caption("A larger one, in a terminal: `uv run llm import FILE`")
         for new in uploads.new_ones([upload] if upload else [], Session.RUNS_UPLOADED):
             open_archive(new)
 
@@ -63,4 +64,5 @@ def open_archive(upload: io.BytesIO) -> None:
         states.failed(error)
         return
     st.query_params[Address.RUN] = folder.id
+    st.toast("Imported: the run is open below the table", icon=":material/check:")
     st.rerun()

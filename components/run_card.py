@@ -32,6 +32,7 @@ def edit_notes(run: RunSummary) -> None:
             except (ValueError, OSError) as error:
                 states.failed(error)
             else:
+                st.toast("Saved", icon=":material/check:")
                 st.rerun()
 
 

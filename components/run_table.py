@@ -43,8 +43,8 @@ def _searched(run: RunSummary) -> str:
     return " ".join((run.label, run.notes.note, *run.notes.tags, run.id, *differing)).lower()
 
 
-def choose_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The runs that the search and the filters leave."""
+def choose_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The runs that the search and the filters leave, and what filters them, in words."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = text_box(
             st.text_input, "Search", Address.SEARCH, Session.RUNS_SEARCH, str, width=320, icon=":material/search:",
@@ -52,12 +52,12 @@ def choose_rows(table: pd.DataFrame) -> pd.DataFrame:
             help="Runs whose settings, name, note or tags contain all of these words",
         )  # fmt: skip
         with st.popover("Filter", icon=":material/filter_alt:"):
-            kept = _filters(table)
+            kept, filters = _filters(table)
         with st.popover("Columns", icon=":material/view_column:"):
             _choose_columns(table)
     for word in words.lower().split():
         kept &= table[SEARCHED].str.contains(word, regex=False)
-    return table[kept]
+    return table[kept], filters
 
 
 def _choose_columns(table: pd.DataFrame) -> None:
@@ -80,21 +80,25 @@ def shown_columns() -> list[str]:
     return chosen
 
 
-def _filters(table: pd.DataFrame) -> pd.Series[bool]:
-    """Choose columns to filter by, and their values; returns which rows are left."""
+def _filters(table: pd.DataFrame) -> tuple[pd.Series[bool], list[str]]:
+    """Choose columns to filter by, and their values; returns which rows are left, and the filters in words."""
+    filters: list[str] = []
     kept = pd.Series(True, index=table.index)
     options = [name for name in table.columns if name not in (*NEVER, CURVE, "id", "note")]
     chosen = _several("Filter by", options, Session.RUNS_FILTER, format_func=option, placeholder="Any column")
     for name in chosen:
         values, key = table[name], Session.RUNS_FILTER.of(name)
         if name == "tags":
-            tags = set(_several(label(name), sorted({tag for run in values for tag in run}), key))
-            kept &= values.map(lambda run, tags=tags: tags <= set(run))
+            wanted = _several(label(name), sorted({tag for run in values for tag in run}), key)
+            kept &= values.map(lambda run, tags=frozenset(wanted): tags <= set(run))
         elif _has_range(values):
-            kept &= _between(label(name), values, key)
+            in_range, wanted = _between(label(name), values, key)
+            kept &= in_range
         elif wanted := _several(label(name), sorted({str(value) for value in values.dropna()}), key):
             kept &= values.astype(str).isin(wanted)
-    return kept
+        if wanted:
+            filters.append(f"{heading(name)}: {', '.join(wanted)}")
+    return kept, filters
 
 
 def _has_range(values: pd.Series[Any]) -> bool:
@@ -103,15 +107,17 @@ def _has_range(values: pd.Series[Any]) -> bool:
     return kinds.is_float_dtype(values) or (kinds.is_numeric_dtype(values) and values.nunique() > MOST_VALUES)
 
 
-def _between(label: str, values: pd.Series[Any], key: str) -> pd.Series[bool]:
-    """Choose a range of numbers; returns which rows are in it: all, as long as neither end is chosen."""
+def _between(label: str, values: pd.Series[Any], key: str) -> tuple[pd.Series[bool], list[str]]:
+    """Choose a range of numbers; returns which rows are in it, and its ends in words: all, if no end is chosen."""
     low, high = (
         st.number_input(f"{label} {end}", value=None, format="%g", key="-".join((key, end)), persist_state="session")
         for end in ("from", "to")
     )
     if low is None and high is None:
-        return pd.Series(True, index=values.index)
-    return values.between(-math.inf if low is None else low, math.inf if high is None else high).fillna(False)
+        return pd.Series(True, index=values.index), []
+    ends = [f"{end} {value:g}" for end, value in (("from", low), ("to", high)) if value is not None]
+    inside = values.between(-math.inf if low is None else low, math.inf if high is None else high).fillna(False)
+    return inside, ends
 
 
 def _several(label: str, options: list[str], key: str, **more: Any) -> list[str]:
@@ -122,37 +128,37 @@ def _several(label: str, options: list[str], key: str, **more: Any) -> list[str]
 
 
 def choose_in_table(table: pd.DataFrame) -> None:
-    """Show the table. A click on a run opens it, and the address holds it; a tick chooses it for a comparison."""
+    """Show the table. A click on a run's name opens it, and the address holds it; a tick chooses it to be compared."""
     ids = list(table["id"])
     # another table for other runs: the browser keeps which row is selected by its number
     key = Session.RUNS_TABLE.of(f"{zlib.crc32(''.join(ids).encode()):x}")
-    if key not in st.session_state:  # in a table that is new, also after a visit to another page, nothing is selected
-        st.session_state.pop(Session.RUNS_CLICKED, None)
     opened, ticked = st.query_params.get(Address.RUN, ""), st.session_state.get(Session.RUNS_TICKED, ())
     st.session_state[key] = {"selection": {"rows": [row for row, run in enumerate(ids) if run in ticked]}}
     shown = table.drop(columns=SEARCHED)
     shown[TITLE] = shown[TITLE].where(shown["id"] != opened, OPEN + shown[TITLE])
     losses = [loss for curve in table[CURVE] for loss in curve]
     st.dataframe(
-        shown, key=key, on_select=lambda: _take_selection(key, ids), selection_mode=["multi-row", "single-cell"],
-        hide_index=True, column_order=[TITLE, *shown_columns()], column_config=_columns(table, losses),
+        shown, key=key, on_select=lambda: _take_ticks(key, ids), selection_mode="multi-row",
+        hide_index=True, column_order=[TITLE, *_in_order()], column_config=_columns(table, losses, ids),
         placeholder="",
     )  # fmt: skip
 
 
-def _take_selection(key: str, listed: list[str]) -> None:
-    """Open the run that was clicked, and remember which are ticked, also of those that a search hides.
+def _in_order() -> list[str]:
+    """The chosen columns, first those that were added: on the right they would be out of sight."""
+    return sorted(shown_columns(), key=lambda name: name in DEFAULT)
 
-    A clicked cell stays selected in the browser: it is reported again with the next tick.
-    """
-    selection = st.session_state[key]["selection"]
-    before = st.session_state.get(Session.RUNS_TICKED, [])
-    ticked = [run for run in before if run not in listed] + [listed[row] for row in selection.get("rows", [])]
-    st.session_state[Session.RUNS_TICKED] = ticked
-    if cells := selection.get("cells", []):
-        clicked = listed[cells[0][0]]
-        if clicked != st.session_state.get(Session.RUNS_CLICKED):
-            st.session_state[Session.RUNS_CLICKED] = st.query_params[Address.RUN] = clicked
+
+def _take_ticks(key: str, listed: list[str]) -> None:
+    """Remember which runs are ticked, also of those that a search hides."""
+    before, rows = st.session_state.get(Session.RUNS_TICKED, []), st.session_state[key]["selection"]["rows"]
+    hidden = [run for run in before if run not in listed]
+    st.session_state[Session.RUNS_TICKED] = hidden + [listed[row] for row in rows]
+
+
+def _open_clicked(listed: list[str]) -> None:
+    """Open the run whose name was clicked, also the one that was clicked before."""
+    st.query_params[Address.RUN] = listed[st.session_state[Session.RUNS_CLICKED].row]
 
 
 def ticked_runs(table: pd.DataFrame) -> list[str]:
@@ -166,8 +172,8 @@ def untick() -> None:
     st.session_state.pop(Session.RUNS_TICKED, None)
 
 
-def _columns(table: pd.DataFrame, losses: list[float]) -> dict[str, Any]:
-    """How each column is shown. All curves have the same scale, so that they compare."""
+def _columns(table: pd.DataFrame, losses: list[float], ids: list[str]) -> dict[str, Any]:
+    """How each column is shown; `ids` are those of its rows. All curves have the same scale, so that they compare."""
     kinds = st.column_config
     shown: dict[str, Any] = {name: kinds.Column(heading(name), help=about(name)) for name in table.columns}
     for name in table.columns:
@@ -176,7 +182,10 @@ def _columns(table: pd.DataFrame, losses: list[float]) -> dict[str, Any]:
     for name in ("step", "steps", "parameters"):
         shown[name] = kinds.NumberColumn(heading(name), format="localized")
     return shown | {
-        TITLE: kinds.TextColumn(heading(TITLE), pinned=True, width=260),
+        TITLE: kinds.ButtonColumn(
+            heading(TITLE), pinned=True, width=260, alignment="left", type="tertiary", key=Session.RUNS_CLICKED,
+            on_click=_open_clicked, args=(ids,), help="A click on the name opens the run",
+        ),
         CURVE: kinds.LineChartColumn(
             heading(CURVE), y_min=min(losses, default=0), y_max=max(losses, default=1), width="small",
             help="Validation loss at each evaluation, on one scale for all runs",

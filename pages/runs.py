@@ -23,24 +23,26 @@ def page() -> None:
     """The table, the run that is open in it, and the deleted runs."""
     st.title("Runs")
     st.markdown(
-        "Every training run in one table. Choose its columns, click a run to open it, and give it a name, so that you "
-        "find it again. Tick several to compare them."
+        "Every training run in one table. Choose its columns, click a run's name to open it, and give it a name, so "
+        "that you find it again. Tick several to compare them."
     )
     undo()
     with states.loading("Reading the runs"):
         runs = list_runs(folders.checkpoints())
         table = run_table(runs)
     if runs:
-        shown = choose_rows(table)
+        shown, filters = choose_rows(table)
         choose_in_table(shown)
         for training in trainings.active():
             rerun_after(training.id)
         with st.container(horizontal=True, vertical_alignment="center"):
             megabytes = table["disk_bytes"].sum()
             st.caption(f"{len(shown):,} of {len(runs):,} runs · all take {megabytes:,.0f} MB on the disk")
+            if filters:
+                st.text(f"Filter: {' · '.join(filters)}")
             ticked = ticked_runs(table[table["problem"].isna()])
             compare_link(ticked or list(shown["id"][shown["problem"].isna()]), bool(ticked))
-        if (run := choose_run(runs)) is not None:
+        if (run := choose_run(runs, set(shown["id"]))) is not None:
             show_run(run)
             show_tree(run.id, runs)
     else:
@@ -62,16 +64,21 @@ def compare_link(ids: list[str], ticked: bool) -> None:
         st.button("Untick all", icon=":material/clear_all:", type="tertiary", on_click=untick, key=Session.RUNS_UNTICK)
 
 
-def choose_run(runs: list[RunSummary]) -> RunSummary | None:
-    """Choose the run to open by its label, as a click in the table does."""
+def choose_run(runs: list[RunSummary], in_table: set[str]) -> RunSummary | None:
+    """Choose the run to open by its label, as a click in the table does: one in the table, or the one that is open."""
     known = {run.id: run for run in runs}
     wanted = st.query_params.get(Address.RUN)
     if wanted is not None and wanted not in known:
         states.failed(f"There is no run {wanted[:80]} in {folders.checkpoints()}; choose one of these.")
         forget(Address.RUN)
     st.session_state[Session.RUNS_RUN] = st.query_params.get(Address.RUN)
-    run_id = select_box("Open a run", {run.id: run.label for run in runs}, Session.RUNS_RUN, on_change=open_picked,
-                        placeholder="Click a run in the table, or choose one here")  # fmt: skip
+    labels = {run.id: run.label for run in runs if run.id in in_table or run.id == wanted}
+    run_id = select_box("Open a run", labels, Session.RUNS_RUN, on_change=open_picked,
+                        placeholder="Click a name in the table, or choose a run here")  # fmt: skip
+    if run_id in known and run_id not in in_table:
+        st.warning("This run is not in the table above: the search or a filter hides it.", icon=":material/filter_alt:")
+    if run_id in known and known[run_id].problem is None:
+        st.session_state[Session.LAST_RUN] = run_id  # which other pages then begin with
     return known.get(run_id)
 
 

@@ -77,9 +77,12 @@ def new_run() -> None:
     sweep_section(chosen)
     if started:
         start(chosen)
-    elif not under_way:
+    else:
         with ready:
-            show_time(chosen)
+            if under_way:
+                st.caption("How long it takes is measured once no run trains: now the two would slow each other.")
+            else:
+                show_time(chosen)
 
 
 def start(chosen: NewRun) -> None:

@@ -12,7 +12,7 @@ import html
 import io
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -78,13 +78,21 @@ def mathml(latex: str) -> str:
     return markup
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as CSV. Strings are written as JSON: spaces stay visible, and no cell can start a formula."""
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]], plain: Container[str] = ()) -> str:
+    """A table as CSV. Strings are written as JSON: spaces stay visible, and no cell can start a formula.
+
+    Those in the columns `plain` are written as they are: names that the app itself gives.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
-        writer.writerow([json.dumps(cell, ensure_ascii=False) if isinstance(cell, str) else cell for cell in row])
+        writer.writerow(
+            [
+                json.dumps(cell, ensure_ascii=False) if isinstance(cell, str) and name not in plain else cell
+                for name, cell in zip(header, row, strict=True)
+            ]
+        )
     return file.getvalue()
 
 

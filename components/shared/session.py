@@ -152,7 +152,7 @@ class Session(StrEnum):
     RUNS_FILTER = "runs-filter"
     RUNS_TABLE = "runs-table"
     RUNS_TICKED = "runs-ticked"  # the ids of the runs that are ticked in it
-    RUNS_CLICKED = "runs-clicked"  # the id of the run that was clicked last in it
+    RUNS_CLICKED = "runs-clicked"  # the row whose name has just been clicked in it
     RUNS_UNTICK = "runs-untick"
     RUNS_TREE = "runs-tree"
     RUNS_RUN = "runs-run"

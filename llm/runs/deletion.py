@@ -36,8 +36,17 @@ def delete_run(path: Path | str) -> Path:
 
 
 def restore_run(checkpoints_dir: Path | str, run_id: str) -> Path:
-    """Move a deleted run back to the runs; returns its folder. Raises as `delete_run`."""
-    return _move(_deleted(checkpoints_dir, run_id), Path(checkpoints_dir) / run_id)
+    """Move a deleted run back to the runs; returns its folder.
+
+    Raises as `delete_run`, and ValueError if a run with this id, as an imported copy of it, is there.
+    """
+    path, target = _deleted(checkpoints_dir, run_id), Path(checkpoints_dir) / run_id
+    if os.path.lexists(target):
+        raise ValueError(
+            f"run {run_id} is among the runs already, for example because it was imported again. "
+            "The deleted copy stays where it is: remove it for good, or delete the run first and then restore this copy"
+        )
+    return _move(path, target)
 
 
 def remove_run(checkpoints_dir: Path | str, run_id: str) -> None:

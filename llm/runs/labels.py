@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from llm.config import FieldDescription, ModelConfig, TrainingConfig, describe
-from llm.presets import ARCHITECTURES, DERIVED, SIZES, changed_fields
+from llm.presets import ARCHITECTURES, DERIVED, SIZES, changed_fields, preset
 from llm.registry import REGISTRY_MODULES, registry
 from llm.runs.config import RunConfig
 
@@ -30,7 +30,8 @@ def model_name(config: RunConfig) -> str:
 def differences(config: RunConfig) -> list[str]:
     """The fields that differ from the preset and from the training settings that suit it, each in a word or two.
 
-    Empty for a run that names no preset of this version. Parts of the model come first, derived widths last.
+    A width that follows from the other fields, as `preset` derives it, is no difference. Empty for a run that
+    names no preset of this version. Parts of the model come first, derived widths last.
     """
     architecture, size = config.about(str, "architecture"), config.about(str, "size")
     if architecture not in ARCHITECTURES or size not in SIZES:
@@ -38,6 +39,10 @@ def differences(config: RunConfig) -> list[str]:
     model, training = config.model, config.training
     usual = _usual(training.optimizer, model.d_model, model.n_layers, model.d_vocab)
     described, changed = describe(ModelConfig), changed_fields(model, architecture, size)
+    if changed.keys() & set(DERIVED):
+        chosen = {name: value for name, value in changed.items() if name not in DERIVED}
+        follows = _derived(architecture, size, model.d_vocab, tuple(chosen.items()))
+        changed = {name: value for name, value in changed.items() if follows.get(name) != value}
     in_model = {name: _in_words(described[name], value) for name, value in changed.items()}
     in_training = [
         f"{name} {getattr(training, name)}" if name in REGISTRY_MODULES else _in_words(field, getattr(training, name))
@@ -54,6 +59,16 @@ def shortened(text: str) -> str:
     """A name on one line, cut where it is long."""
     line = " ".join(text.split())
     return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 2] + " …"
+
+
+@lru_cache(1000)
+def _derived(architecture: str, size: str, d_vocab: int, chosen: tuple[tuple[str, object], ...]) -> dict[str, int]:
+    """The widths that follow from the fields that were chosen; empty where these alone make no valid model."""
+    try:
+        model = preset(architecture, size, **({"d_vocab": d_vocab} | dict(chosen)))
+    except ValueError:
+        return {}
+    return {name: getattr(model, name) for name in DERIVED}
 
 
 @lru_cache(1000)

@@ -55,5 +55,5 @@ def schedule_in_words(before: TrainingConfig, after: TrainingConfig, step: int) 
     rises = " Training loss may rise before it falls further." if new > 1.5 * old else ""
     return (
         f"The schedule is that of a run of {after.steps:,} steps from now on: in step {step + 1:,} the learning rate "
-        f"is {new:.0%} of its peak, after {old:.0%}.{rises}"
+        f"is {new:.0%} of its peak, where this run's schedule has {old:.0%}.{rises}"
     )

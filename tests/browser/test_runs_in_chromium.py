@@ -33,11 +33,16 @@ def test_a_run_is_found_named_opened_elsewhere_copied_deleted_and_restored(page:
     click_row(page, 1)
     expect(page.get_by_role("textbox", name="Name")).to_be_visible()
     assert address(page)["run"] == older.name
+    chosen = page.get_by_role("combobox", name=re.compile("Open a run"))
+    chosen.click()
+    page.get_by_role("option").first.click()
+    expect(page).to_have_url(re.compile(f"run={newer.name}"))
+    click_row(page, 1)  # the name that was clicked last
+    expect(page).to_have_url(re.compile(f"run={older.name}"))
     page.get_by_role("textbox", name="Name").fill("The <b>narrow</b> one")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("combobox", name=re.compile("Open a run"))).to_have_value(
-        re.compile(r"^The <b>narrow</b> one · llama")
-    )
+    expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+    expect(chosen).to_have_value(re.compile(r"^The <b>narrow</b> one · llama"))
     page.get_by_role("textbox", name="Search").fill("narrow")
     page.get_by_role("textbox", name="Search").press("Enter")
     expect(page.get_by_text("1 of 2 runs")).to_be_visible()

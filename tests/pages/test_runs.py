@@ -62,7 +62,7 @@ def test_the_table_has_a_row_for_every_run_and_says_what_differs(runs):
 def test_any_setting_can_be_a_column_and_a_link_keeps_it(runs):
     app = open_page("runs")
     control(app, "multiselect", "Columns of the table").set_value(["loss", "model.positional"]).run()
-    assert list(app.dataframe[0].proto.column_order) == [TITLE, "loss", "model.positional"]
+    assert list(app.dataframe[0].proto.column_order) == [TITLE, "model.positional", "loss"]  # what is added is in view
     assert app.query_params["columns"] == "loss,model.positional"
     other = open_page("runs", columns="training.seed,nonsense", search="alibi")
     assert list(other.dataframe[0].proto.column_order) == [TITLE, "training.seed"]
@@ -71,7 +71,7 @@ def test_any_setting_can_be_a_column_and_a_link_keeps_it(runs):
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("baseline", [FIRST]), ("GOOD first", [FIRST]), ("damaged", [DAMAGED]), ("gpt alibi d_head", [SECOND]),
+    [("baseline", [FIRST]), ("GOOD first", [FIRST]), ("damaged", [DAMAGED]), ("gpt alibi n_layers", [SECOND]),
      ("[", [DAMAGED]), ("zebra", [])],
 )  # fmt: skip
 def test_search_finds_runs_by_label_note_and_tag(runs, words, expected):
@@ -85,13 +85,14 @@ def test_runs_are_filtered_by_any_column(runs):
     app = open_page("runs")
     control(app, "multiselect", "Filter by").set_value(["model.positional", "tags", "loss"]).run()
     control(app, "multiselect", "Position scheme `model.positional`").set_value(["alibi"]).run()
-    assert list(table(app).index) == [SECOND]
+    assert list(table(app).index) == [SECOND] and "Filter: Position scheme: alibi" in texts(app)
     control(app, "multiselect", "Position scheme `model.positional`").set_value([]).run()
+    assert "Filter: " not in texts(app)
     control(app, "multiselect", "Tags").set_value(["good"]).run()
     assert list(table(app).index) == [FIRST]
     control(app, "multiselect", "Tags").set_value([]).run()
     control(app, "number_input", "Validation loss from").set_value(0.5).run()
-    assert list(table(app).index) == [SECOND, FIRST] and not app.exception
+    assert list(table(app).index) == [SECOND, FIRST] and "Filter: Validation loss: from 0.5" in texts(app)
     control(app, "number_input", "Validation loss to").set_value(0.6).run()
     assert list(table(app).index) == [] and not app.exception
 
@@ -152,6 +153,13 @@ def test_a_run_is_opened_from_the_list_and_marked_in_the_table(runs):
     assert "There is no run 20260131120009" in texts(open_page("runs", run="20260131120009"))
 
 
+def test_the_list_follows_the_search_and_an_open_run_that_it_hides_is_reported(runs):
+    app = open_page("runs", search="alibi")
+    assert len(app.selectbox[0].options) == 1 and app.warning == []
+    hidden = open_page("runs", search="alibi", run=FIRST)
+    assert len(hidden.selectbox[0].options) == 2 and "not in the table above" in texts(hidden)
+
+
 def test_a_run_is_named_and_stands_under_its_name_everywhere(home, runs):
     app = open_page("runs", run=SECOND)
     control(app, "text_input", "Name").set_value("With ALiBi")
@@ -159,7 +167,7 @@ def test_a_run_is_named_and_stands_under_its_name_everywhere(home, runs):
     control(app, "text_area", "Note").set_value("line one\nline two")
     next(button for button in app.button if button.label == "Save").click().run()
     assert RunFolder(runs / SECOND).notes() == RunNotes("With ALiBi", "line one\nline two")
-    assert table(app)[TITLE][SECOND] == f"{OPEN}With ALiBi"
+    assert table(app)[TITLE][SECOND] == f"{OPEN}With ALiBi" and [toast.value for toast in app.toast] == ["Saved"]
     for page in ("home", "generate", "train"):
         shown = open_page(page, **({"new": "1"} if page == "train" else {}))
         labels = texts(shown) + "".join(option for box in shown.selectbox for option in box.options)

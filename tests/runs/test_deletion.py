@@ -81,6 +81,6 @@ def test_nothing_is_overwritten(run):
     runs = run.path.parent
     delete_run(run.path)
     (runs / run.id).mkdir()
-    with pytest.raises(ValueError, match=f"exists already, so run {run.id} stays where it is"):
+    with pytest.raises(ValueError, match=f"^run {run.id} is among the runs already, .*imported again"):
         restore_run(runs, run.id)
     assert [listed.id for listed in deleted_runs(runs)] == [run.id]

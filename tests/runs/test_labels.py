@@ -38,7 +38,8 @@ def name(model=None, training=None, **about):
         ({}, {"learning_rate": 0.0005}, "llama small + learning_rate 0.0005"),
         ({}, {"device": "cpu", "eval_every": 2, "sample_prompt": "<b>", "max_disk_mb": 1}, "llama small"),
         ({"d_model": 64, "qk_norm": True}, {"beta2": 0.95, "seed": 3}, "llama small + d_model 64 + qk_norm + beta2 0.95"
-         " + 3 more"),  # seed, and the widths that follow from d_model come last: d_head, d_mlp
+         " + seed 3"),  # no d_head and d_mlp: they follow from d_model
+        ({"d_model": 64, "d_mlp": 100}, {}, "llama small + d_model 64 + d_mlp 100"),
     ],
 )  # fmt: skip
 def test_a_run_is_named_by_what_differs_from_its_preset(model, training, expected):

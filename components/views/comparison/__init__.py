@@ -34,6 +34,7 @@ _read: ResultCache[ComparedRun] = ResultCache(2 * len(LETTERS))
 READ = ("config.json", "metrics.jsonl", "tokenizer.json", "tokenizer.model")  # what `read_run` reads
 PLAIN = PLAIN_NAMES["ModelConfig"] | PLAIN_NAMES["TrainingConfig"]
 CURVES = ("training", "validation", "final")
+AS_THEY_ARE = ("run", "runs", "id", "curve", "skill")  # columns of a CSV file with names that the app gives
 TABLES: dict[str, tuple[str, Callable[[Sequence[ComparedRun]], Iterable[tables.Row]]]] = {
     "curves": ("CSV of the curves", tables.curve_rows),
     "bands": ("CSV of the bands", tables.band_rows),
@@ -113,7 +114,7 @@ def table(name: str) -> Callable[[Request], Response]:
     def respond(request: Request) -> Response:
         rows = list(TABLES[name][1](_runs(request)))
         header = list(dict.fromkeys(field for row in rows for field in row))
-        content = csv_text(header, ([row.get(field) for field in header] for row in rows))
+        content = csv_text(header, ([row.get(field) for field in header] for row in rows), AS_THEY_ARE)
         return file_response(content, f"{_file_name(request.path_params['key'])}-{name}.csv", "text/csv")
 
     return respond

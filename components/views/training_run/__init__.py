@@ -115,7 +115,7 @@ def progress(request: Request) -> JSONResponse:
 def losses(request: Request) -> Response:
     """The curves of a run as a CSV file: every step, the smoothed curve, and what was measured on validation text."""
     folder = _folder(request)
-    content = csv_text(LOSS_FIELDS, ([*row.values()] for row in loss_rows(folder)))
+    content = csv_text(LOSS_FIELDS, ([*row.values()] for row in loss_rows(folder)), ("curve",))
     disposition = {"Content-Disposition": f'attachment; filename="loss-{folder.id}.csv"'}
     return Response(content, media_type="text/csv", headers=disposition)
 
