@@ -155,9 +155,9 @@ def test_a_run_is_opened_from_the_list_and_marked_in_the_table(runs):
 
 def test_the_list_follows_the_search_and_an_open_run_that_it_hides_is_reported(runs):
     app = open_page("runs", search="alibi")
-    assert len(app.selectbox[0].options) == 1 and app.warning == []
+    assert len(app.selectbox[0].options) == 1 and not app.warning
     hidden = open_page("runs", search="alibi", run=FIRST)
-    assert len(hidden.selectbox[0].options) == 2 and "not in the table above" in texts(hidden)
+    assert len(hidden.selectbox[0].options) == 2 and "not in the table above" in hidden.warning[0].value
 
 
 def test_a_run_is_named_and_stands_under_its_name_everywhere(home, runs):

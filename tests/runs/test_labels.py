@@ -32,13 +32,13 @@ def name(model=None, training=None, **about):
         ({"positional": "none"}, {}, "llama small + positional none"),
         ({"n_layers": 2, "bias": True, "dropout": 0.1}, {}, "llama small + n_layers 2 + bias + dropout 0.1"),
         ({"n_layers": 2, "positional": "alibi", "activation": "gelu", "norm": "layernorm"}, {},
-         "llama small + layernorm + alibi + gelu + 2 more"),
+         "llama small + layernorm + alibi + gelu + 1 more"),
         ({"norm_position": "post"}, {"seed": 1}, "llama small + norm_position post + seed 1"),
         ({}, {"optimizer": "adamw", "schedule": "constant"}, "llama small + optimizer adamw + schedule constant"),
         ({}, {"learning_rate": 0.0005}, "llama small + learning_rate 0.0005"),
         ({}, {"device": "cpu", "eval_every": 2, "sample_prompt": "<b>", "max_disk_mb": 1}, "llama small"),
         ({"d_model": 64, "qk_norm": True}, {"beta2": 0.95, "seed": 3}, "llama small + d_model 64 + qk_norm + beta2 0.95"
-         " + seed 3"),  # no d_head and d_mlp: they follow from d_model
+         " + 1 more"),  # the seed, but no d_head and d_mlp: they follow from d_model
         ({"d_model": 64, "d_mlp": 100}, {}, "llama small + d_model 64 + d_mlp 100"),
     ],
 )  # fmt: skip
