@@ -9,7 +9,8 @@ from einops import rearrange
 from torch import Tensor
 
 from llm.config import ModelConfig
-from llm.interop.families.family import Family, Weight
+from llm.interop.families.family import Family
+from llm.interop.families.weight import Weight
 from llm.model import Transformer
 
 

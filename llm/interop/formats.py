@@ -27,6 +27,13 @@ FORMATS: dict[str, Format] = {
         is_folder=True,
         write=imported("llm.interop.huggingface_export", "export_huggingface"),
     ),
+    "gguf": Format(
+        label="GGUF file",
+        help="a file for llama.cpp and what is built on it; of GPT-2 and Llama models with a byte-pair tokenizer",
+        ending=".gguf",
+        is_folder=False,
+        write=imported("llm.interop.gguf_export", "export_gguf"),
+    ),
     "safetensors": Format(
         label="Weights alone (safetensors)",
         help="the weights under this project's own names, in one file",

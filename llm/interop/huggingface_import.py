@@ -17,7 +17,8 @@ from llm.config import ModelConfig, TrainingConfig
 from llm.costs import parameter_count
 from llm.interop.conversion import their_shapes, to_ours, weights_of
 from llm.interop.families import REGISTRY, read_model_config
-from llm.interop.families.family import Family, Weight
+from llm.interop.families.family import Family
+from llm.interop.families.weight import Weight
 from llm.interop.tensor_files import TensorFile, read_tensors, tensor_files
 from llm.runs.errors import DamagedCheckpointError, read_json_object
 from llm.runs.folder import RunFolder

@@ -53,6 +53,21 @@ def test_a_family_computes_here_what_it_computes_there(families, tmp_path, model
     ("model_type", "changes"),
     [
         ("gpt2", {"activation_function": "gelu", "tie_word_embeddings": False, "n_inner": 40}),
+        ("gpt_neox", {"use_parallel_residual": False, "rotary_pct": 1.0}),
+        ("llama", {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 100.0}}),
+        (
+            "llama",
+            {
+                "rope_parameters": {
+                    "rope_type": "llama3",
+                    "factor": 8.0,
+                    "rope_theta": 100.0,
+                    "low_freq_factor": 1.0,
+                    "high_freq_factor": 4.0,
+                    "original_max_position_embeddings": 12,
+                }
+            },
+        ),
         ("llama", {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True, "head_dim": 4}),
     ],
 )
@@ -110,6 +125,44 @@ def test_an_exported_run_opens_in_transformers_and_comes_back_bit_for_bit(
     assert ours.keys() == again.keys() and all(torch.equal(ours[name], again[name]) for name in ours)
     assert main(["export", run.folder.id, "--format", "hf", "--output", "out"]) == 2
     assert "out exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("architecture", ["gpt", "llama"])
+def test_a_gguf_file_read_back_is_the_model(tmp_path, architecture):
+    """llama.cpp rotates neighbours: with its rows of queries and keys, so does a model here, to the same logits."""
+    gguf = pytest.importorskip("gguf")
+    run = load_run(made_run(tmp_path, preset(architecture, **TINY), "bpe", end_of_text=True).path)
+    assert main(["export", str(run.folder.path), "--format", "gguf", "--output", str(tmp_path / "m.gguf")]) == 0
+    reader = gguf.GGUFReader(tmp_path / "m.gguf")
+    found = {tensor.name: torch.from_numpy(tensor.data.copy()) for tensor in reader.tensors}
+    assert reader.get_field("general.architecture").contents() == {"gpt": "gpt2", "llama": "llama"}[architecture]
+    tokens = reader.get_field("tokenizer.ggml.tokens").contents()
+    assert len(tokens) == run.config.d_vocab and tokens[-1] == "<|endoftext|>"
+    assert reader.get_field("tokenizer.ggml.eos_token_id").contents() == run.tokenizer.end_of_text
+    assert len(reader.get_field("tokenizer.ggml.merges").contents()) == len(run.tokenizer.merges)
+    config, state = run.config, dict(run.model.named_parameters())
+    if architecture == "llama":
+        config = dataclasses.replace(config, rope_pairs="neighbours")
+        for name in ("q", "k"):
+            rows = found[f"blk.0.attn_{name}.weight"].unflatten(0, (config.n_heads, config.d_head))
+            state[f"blocks.0.attention.W_{name.upper()}"] = rows
+        state["unembed.W_U"] = found["output.weight"].T
+    else:
+        rows = found["blk.0.attn_qkv.weight"].unflatten(0, (3, config.n_heads, config.d_head))
+        state |= {f"blocks.0.attention.W_{letter}": part for letter, part in zip("QKV", rows, strict=True)}
+        state["positions.W_pos"] = found["position_embd.weight"]
+    state["embed.W_E"] = found["token_embd.weight"]
+    state["blocks.0.mlp.W_out"] = found["blk.0.ffn_down.weight"].T
+    again = Transformer(config)
+    again.load_state_dict(state | ({"unembed.W_E": state["embed.W_E"]} if config.tie_embeddings else {}))
+    ids = torch.randint(config.d_vocab, (2, 16))
+    assert (again(ids) - run.model(ids)).abs().max() < 1e-5
+
+
+def test_a_gguf_file_is_refused_where_its_tokenizer_would_split_otherwise(tmp_path, capsys):
+    run = made_run(tmp_path, preset("llama", **TINY), "char")
+    assert main(["export", str(run.path), "--format", "gguf", "--output", str(tmp_path / "m.gguf")]) == 2
+    assert "needs a byte-pair tokenizer" in capsys.readouterr().err and not (tmp_path / "m.gguf").exists()
 
 
 def ids_or_refusal(encode, text):

@@ -10,13 +10,16 @@ import dataclasses
 from typing import Any
 
 from llm.config import ModelConfig, shown
-from llm.interop.families import gpt2, llama
+from llm.interop.families import gpt2, gpt_neox, llama, qwen3
 from llm.interop.families.family import Family, config_of
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.layers.position.scaling import REGISTRY as SCALINGS
 from llm.registry import Registry
 
-REGISTRY: Registry[Family] = Registry("model_type", {"gpt2": gpt2.FAMILY, "llama": llama.FAMILY})
+REGISTRY: Registry[Family] = Registry(
+    "model_type",
+    {"gpt2": gpt2.FAMILY, "llama": llama.FAMILY, "qwen3": qwen3.FAMILY, "gpt_neox": gpt_neox.FAMILY},
+)
 
 SCALED_ONLY = {
     "rope_factor", "rope_original_ctx", "rope_low_rotations", "rope_high_rotations", "rope_attention_factor",

@@ -9,35 +9,8 @@ from typing import Any
 
 from llm.config import ModelConfig
 from llm.interop.families.fields import Fields
-
-
-@dataclass(frozen=True)
-class Weight:
-    """One tensor of another project, and the parameters here that hold the same numbers.
-
-    `axes` is an einops pattern from their axes to ours; read backwards it is the way out. Several parameters lie
-    behind each other along our first axis, `part`. `{layer}` in a name counts the blocks.
-    """
-
-    theirs: str
-    ours: tuple[str, ...]
-    axes: str
-
-    def of_layer(self, layer: int) -> Weight:
-        """The same of one block."""
-        number = str(layer)
-        ours = tuple(name.replace("{layer}", number) for name in self.ours)
-        return Weight(self.theirs.replace("{layer}", number), ours, self.axes)
-
-
-def weight(theirs: str, ours: str, axes: str) -> Weight:
-    """A tensor for a parameter, or for several that are separated by spaces. One pattern: the same axes on both sides.
-
-    In `ours`, `~` stands for `blocks.{layer}.`.
-    """
-    return Weight(
-        theirs, tuple(ours.replace("~", "blocks.{layer}.").split()), axes if "->" in axes else f"{axes} -> {axes}"
-    )
+from llm.interop.families.gguf import GgufArchitecture
+from llm.interop.families.weight import Weight
 
 
 @dataclass(frozen=True)
@@ -51,12 +24,13 @@ class Family:
     write: Callable[[ModelConfig], dict[str, Any]]  # the nearest config.json; `of_model` checks what it says
     weights: tuple[Weight, ...]  # all that a model of the family can have; parameters that a model lacks are left out
     prefix: str  # of the names of all tensors but the unembedding's, in files that begin with it or do not
+    gguf: GgufArchitecture | None = None  # how llama.cpp has it, where that is known here
     buffers: str = r"(?!)"  # tensors in older files that are no weights: a pattern of their names, without the prefix
 
     def all_weights(self, n_layers: int) -> list[Weight]:
         """The tensors of a model with so many blocks."""
-        found = [entry for entry in self.weights if "{layer}" not in entry.theirs]
-        per_layer = [entry for entry in self.weights if "{layer}" in entry.theirs]
+        found = [entry for entry in self.weights if not entry.per_layer]
+        per_layer = [entry for entry in self.weights if entry.per_layer]
         return found + [entry.of_layer(layer) for layer in range(n_layers) for entry in per_layer]
 
     def is_buffer(self, name: str) -> bool:
