@@ -9,9 +9,10 @@ from components.shared import states
 from components.shared.session import Address, Session
 from llm.background import trainings
 from llm.checkpoints import RunFolder
+from llm.runs.origin import Branched
 
 
-def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str) -> None:
+def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str, origin: Branched | None) -> None:
     """Pause, Step, Resume and Stop, each where it applies, and links to other pages."""
     mine = here is not None and here.active
     paused = mine and state == "paused"
@@ -27,7 +28,7 @@ def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str
         if mine:
             st.button("Stop", icon=":material/stop:", on_click=order, args=(here, "stop"), key=Session.TRAIN_STOP,
                       help="Save a snapshot and end the run; it can be resumed later")  # fmt: skip
-        links(folder.id)
+        links(folder.id, origin)
         st.button("New run", icon=":material/add:", on_click=open_form, key=Session.TRAIN_NEW)
     if state in ("running", "paused") and not mine:
         st.caption("This run trains in another process, such as a terminal. Pause or stop it there.")

@@ -94,7 +94,7 @@ def show_run(run: RunSummary) -> None:
             states.failed(run.problem)
         else:
             with st.container(horizontal=True):
-                page_links(run.id)
+                page_links(run.id, run.origin)
         edit_notes(run)
         with st.container(horizontal=True):
             if run.problem is None:

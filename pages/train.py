@@ -110,12 +110,13 @@ def show_run(folder: RunFolder) -> None:
     )
     here, (state, _) = trainings.get(folder.id), trainings.state_of(folder)
     with st.container():  # one element, whatever is in it: a panel below whose position changes would close
-        if (origin := branched(config)) is not None:
+        origin = branched(config)
+        if origin is not None:
             show_origin(origin)
         for resume in resumes(config):
             st.text(f"Resumed at step {resume.step:,} under other conditions, so from there on not bit for bit as "
                     f"without the pause: {'; '.join(resume.changes)}")  # fmt: skip
-        controls(folder, here, state)
+        controls(folder, here, state, origin)
         show_queue(folder.id)
         branch_section(folder, config, state)
     figures(folder, config, state)

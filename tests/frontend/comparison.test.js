@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { drawable, linesOf, rangeOf, tracesOf } from "../../components/views/comparison/charts.js";
-import { compact, shown } from "../../components/views/comparison/tables.js";
+import { compact, measuredAt, shown } from "../../components/views/comparison/tables.js";
 
 /** @type {Record<string, number[]>} */
 const NONE = {};
@@ -52,4 +52,11 @@ test("a band is an area between its edges around its mean, and says so under the
 test("numbers are short where they are large, and settings are words where they are switches", () => {
   assert.deepEqual([0, 999, 1234, 9_217_999, 3.2e14, null].map(compact), ["0", "999", "1.23k", "9.22M", "320T", "–"]);
   assert.deepEqual([true, false, null, 4500, 0.02, "rope"].map(shown), ["yes", "no", "–", "4,500", "0.02", "rope"]);
+});
+
+test("a run that was tested says at which step", () => {
+  const score = (/** @type {number} */ step) => ({ accuracy: 1, standard_error: 0.1, pairs: 10, step, guessing: false });
+  const row = { skill: "a", name: "a", help: "", easy: false };
+  const rows = [{ ...row, scores: [null, null, score(2000)] }, { ...row, scores: [score(100), null, score(2000)] }];
+  assert.equal(measuredAt(rows, RUNS), "A at step 100, C at step 2,000");
 });

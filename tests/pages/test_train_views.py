@@ -238,7 +238,7 @@ def test_a_batch_is_shown_in_its_section_with_the_newest_snapshot_first(home):
     app.run()
     assert not app.exception
     (choice,) = (box for box in app.selectbox if box.key == f"train-batch-{path.name}")
-    assert choice.options[0] == "The newest: step 3" and "Step 0 · untrained" in choice.options
+    assert choice.options[0] == "The newest: after step 3" and "Step 0 · untrained" in choice.options
     for step in RunFolder(path).snapshots():
         shutil.rmtree(path / f"step_{step:06}")
     assert "There are no weights yet" in texts(app.run())

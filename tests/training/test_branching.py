@@ -183,7 +183,7 @@ def test_the_restart_of_the_schedule_is_one_sentence_with_its_numbers():
     longer = dataclasses.replace(before, steps=200)
     assert schedule_in_words(before, longer, 100) == (
         "The schedule is that of a run of 200 steps from now on: in step 101 the learning rate is 62% of its peak, "
-        "after 1%. Training loss may rise before it falls further."
+        "where this run's schedule has 1%. Training loss may rise before it falls further."
     )
     assert schedule_in_words(before, before, 50) == ""
     assert schedule_in_words(before, dataclasses.replace(before, learning_rate=0.02), 50) == ""

@@ -35,7 +35,7 @@ def choose(run: WholeRun) -> tuple[WholeRun, Query]:
     snapshots = sorted(folder.snapshots(), reverse=True)
     if not snapshots:
         raise ValueError("There are no weights yet: the run has not taken its first step, or has not written it")
-    step = pick_step(folder, [None, *snapshots], f"The newest: step {snapshots[0]:,}", Session.TRAIN_BATCH)
+    step = pick_step(folder, [None, *snapshots], f"The newest: after step {snapshots[0]:,}", Session.TRAIN_BATCH)
     return run, {Address.STEP: str(snapshots[0] if step is None else step)}
 
 

@@ -153,7 +153,7 @@ export function skillsTable(skills, runs, pairs, guessing) {
     title.title = help + (easy ? "\n\nEasy: looking up the last twenty characters in the text is mostly right." : "");
     return [title, ...scores.map((score, index) => (score ? scoreCell(name, score, index, guessing) : "–"))];
   });
-  return table("Skills of the story world", `${pairs.join(" or ")} pairs a skill, as last measured. Dashed line: 50%, guessing; `
+  return table("Skills of the story world", `${pairs.join(" or ")} pairs a skill, as last measured: ${measuredAt(skills, runs)}. Dashed line: 50%, guessing; `
     + "grey band: what guessing gives in 95 of 100 cases. ± one standard error. Hover over a name for what it asks.",
     ["", ...heads(runs)], rows);
 }
@@ -185,6 +185,20 @@ function scoreCell(name, { accuracy, standard_error: error, step, guessing: like
   );
   cell.append(svg, element("span", "llm-comparison-value", text));
   return cell;
+}
+
+/**
+ * Such as "A at step 112, B at step 450".
+ *
+ * @param {SkillRow[]} skills
+ * @param {{ run: string }[]} runs
+ */
+export function measuredAt(skills, runs) {
+  const stepOf = (/** @type {number} */ index) => skills.find(({ scores }) => scores[index])?.scores[index]?.step;
+  return runs.flatMap(({ run }, index) => {
+    const step = stepOf(index);
+    return step === undefined ? [] : [`${run} at step ${withThousands(step)}`];
+  }).join(", ");
 }
 
 /** @param {Run[]} runs */
