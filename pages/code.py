@@ -9,13 +9,14 @@ from components.shared.checkpoint_choice import choose_checkpoint
 from components.shared.help import explain
 from components.shared.session import Address, Session, forget, keep
 from components.shared.text_box import text_box
+from components.shared.texts import example
 from components.views.code import SELECTED, code_reader
 from components.views.code.editor import editor
 from components.views.code.explanations import GRADIENT_OF_TENSOR, TRACE
 from components.views.code.training_code import open_training_code
 from llm.checkpoints import RunFolder, RunSummary
 from llm.interop.standalone import standalone_script
-from llm.runs.corpus import run_corpus
+from llm.runs.corpus import NoTextError, run_corpus
 from llm.runtime import compute
 from llm.tokenizers import load_tokenizer
 from llm.trace.code_session import CodeSession
@@ -78,7 +79,11 @@ def choose_text(run: RunSummary) -> str:
     """The text that the model reads; by default the start of its training text."""
 
     def beginning() -> str:
-        text = run_corpus(RunFolder(run.path), load_tokenizer(run.path)).beginning(SEARCHED)
+        tokenizer = load_tokenizer(run.path)
+        try:
+            text = run_corpus(RunFolder(run.path), tokenizer).beginning(SEARCHED)
+        except NoTextError:
+            text = example(tokenizer)
         return text.strip().split("\n")[0][:DEFAULT_TEXT_LENGTH]
 
     return text_box(st.text_input, "Text", Address.PROMPT, Session.CODE_TEXT.of(run.id), beginning)

@@ -17,14 +17,21 @@ WITHOUT_TEST = Split(validation_fraction=0.1, test_fraction=0.0)
 CACHE_NAME = re.compile(r"[0-9a-f]{16}")  # no path that leads elsewhere
 
 
+class NoTextError(ValueError):
+    """A run was imported from another project, without the text that it was trained on."""
+
+
 def run_corpus(folder: RunFolder, tokenizer: Tokenizer) -> Corpus:
     """The text of a run whose tokenizer this is.
 
     Raises:
+        NoTextError: the run was imported, and its text is not here.
         DamagedCheckpointError: text.txt or what config.json says of the cache is damaged.
         TokenCacheError: the cache is gone, damaged or another one.
     """
     config = folder.config()
+    if config.about(dict, "imported") is not None:
+        raise NoTextError(f"Run {folder.id} was imported: the text that its model was trained on is not here")
     if "cache" not in (config.about(dict, "text") or {}):
         return WholeText(_whole(folder.text(), config, folder), tokenizer)
     name, sha256 = config.about(str, "text", "cache", "folder"), config.about(str, "text", "cache", "sha256")

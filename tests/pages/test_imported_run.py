@@ -1,0 +1,26 @@
+"""A model from another project opens on the pages: they start with an example, or say that its text is not here."""
+
+import pytest
+from app_pages import never_ask, open_page, texts, tiny_run
+
+from llm.checkpoints import load_run
+from llm.interop.huggingface_export import export_huggingface
+from llm.interop.huggingface_import import import_huggingface
+
+
+@pytest.fixture
+def imported(home) -> str:
+    never_ask(home)
+    export_huggingface(load_run(tiny_run(home)), home / "exported")
+    return import_huggingface(home / "exported", home / "checkpoints").id
+
+
+@pytest.mark.parametrize("page", ["home", "train", "runs", "generate", "compare", "attention", "inside", "code"])
+def test_a_page_opens_an_imported_run(imported, page):
+    app = open_page(page, run=imported)
+    assert "did not work" not in texts(app) and "damaged" not in texts(app)
+
+
+@pytest.mark.parametrize("page", ["circuit"])
+def test_a_page_that_needs_the_training_text_says_that_it_is_not_here(imported, page):
+    assert "was imported: the text that its model was trained on is not here" in texts(open_page(page, run=imported))
