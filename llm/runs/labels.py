@@ -79,9 +79,16 @@ def _usual(optimizer: str, d_model: int, n_layers: int, d_vocab: int) -> Trainin
 
 
 def _in_words(field: FieldDescription, value: object) -> str:
-    """A field's value: `alibi`, `n_layers 2`, `no bias`; `positional none`, where the value alone is no proper name."""
+    """A field's value: `n_layers 2`, `no bias`; `alibi` alone, as its label has this name, but `positional none`."""
     if field.kind is bool:
         return field.name if value else f"no {field.name}"
-    if field.name in REGISTRY_MODULES and registry(field.name)[str(value)].label != value:
-        return str(value)
+    if field.name in REGISTRY_MODULES:
+        label = registry(field.name)[str(value)].label
+        if label != value and _letters(str(value)) in _letters(label):
+            return str(value)
     return f"{field.name} {value:g}" if isinstance(value, float) else f"{field.name} {value}"
+
+
+def _letters(text: str) -> str:
+    """A name's letters and digits, so that `gelu_tanh` is found in "GELU, tanh form"."""
+    return "".join(filter(str.isalnum, text.lower()))

@@ -26,7 +26,7 @@ def test_the_file_has_every_step_the_smoothed_curve_and_each_validation_loss(hom
     measured = RunFolder(path).read_metrics().rows
 
     def points(curve):
-        return [(float(row["step"]), float(row["nats"])) for row in rows if row["curve"] == f'"{curve}"']
+        return [(float(row["step"]), float(row["nats"])) for row in rows if row["curve"] == curve]
 
     taken = [(row["step"], row["loss"]) for row in measured if row["loss"] is not None]
     assert points("training, each step") == points("training, smoothed") == taken  # each block is one step long

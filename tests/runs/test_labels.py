@@ -33,6 +33,7 @@ def name(model=None, training=None, **about):
         ({"n_layers": 2, "bias": True, "dropout": 0.1}, {}, "llama small + n_layers 2 + bias + dropout 0.1"),
         ({"n_layers": 2, "positional": "alibi", "activation": "gelu", "norm": "layernorm"}, {},
          "llama small + layernorm + alibi + gelu + 1 more"),
+        ({"activation": "gelu_tanh"}, {}, "llama small + gelu_tanh"),
         ({"norm_position": "post"}, {"seed": 1}, "llama small + norm_position post + seed 1"),
         ({}, {"optimizer": "adamw", "schedule": "constant"}, "llama small + optimizer adamw + schedule constant"),
         ({}, {"learning_rate": 0.0005}, "llama small + learning_rate 0.0005"),
