@@ -6,6 +6,7 @@ from app_pages import never_ask, open_page, texts, tiny_run
 from llm.checkpoints import load_run
 from llm.interop.huggingface_export import export_huggingface
 from llm.interop.huggingface_import import import_huggingface
+from llm.runs.corpus import NoTextError, run_corpus
 
 
 @pytest.fixture
@@ -15,12 +16,15 @@ def imported(home) -> str:
     return import_huggingface(home / "exported", home / "checkpoints").id
 
 
-@pytest.mark.parametrize("page", ["home", "train", "runs", "generate", "compare", "attention", "inside", "code"])
+@pytest.mark.parametrize(
+    "page", ["home", "train", "runs", "generate", "compare", "attention", "inside", "code", "circuit"]
+)
 def test_a_page_opens_an_imported_run(imported, page):
     app = open_page(page, run=imported)
     assert "did not work" not in texts(app) and "damaged" not in texts(app)
 
 
-@pytest.mark.parametrize("page", ["circuit"])
-def test_a_page_that_needs_the_training_text_says_that_it_is_not_here(imported, page):
-    assert "was imported: the text that its model was trained on is not here" in texts(open_page(page, run=imported))
+def test_what_needs_the_training_text_says_that_it_is_not_here(home, imported):
+    run = load_run(home / "checkpoints" / imported)
+    with pytest.raises(NoTextError, match=f"{imported} was imported: the text .* is not here"):
+        run_corpus(run.folder, run.tokenizer)
