@@ -30,7 +30,9 @@ CONFIGS = [
     ModelConfig(**SIZES, n_ctx=16, positional="alibi"),
     ModelConfig(**SIZES, n_ctx=16, sublayers="parallel"),
     ModelConfig(**SIZES, n_ctx=16, norm_position="sandwich", **LLAMA),
-    ModelConfig(**SIZES, n_ctx=16, positional="alibi", activation="geglu", scale_embeddings=True, final_softcap=3.0),
+    ModelConfig(
+        **SIZES, n_ctx=16, positional="alibi", activation="geglu", bias=False, scale_embeddings=True, final_softcap=3.0
+    ),
 ]
 REPRESENTED = {  # the values of each field that it has, too
     "norm": ("layernorm", "rmsnorm"),
@@ -129,7 +131,9 @@ def test_patterns_lens_and_attribution_agree(config):
             compare("pattern", recorded[f"blocks.{layer}.attention.pattern"], cache["pattern", layer])
             compare("head output", recorded[f"blocks.{layer}.attention.head_output"], cache["result", layer])
             resid = recorded[f"blocks.{layer}.resid_post"]
-            compare("lens", lens_logits(model, resid), other.unembed(other.ln_final(cache["resid_post", layer])))
+            lens, cap = other.unembed(other.ln_final(cache["resid_post", layer])), config.final_softcap
+            lens = lens if cap is None else cap * torch.tanh(lens / cap)  # its unembedding leaves the cap out
+            compare("lens", lens_logits(model, resid), lens)
 
         other.load_and_process_state_dict(  # γ and β into the weights, since its attribution leaves γ out
             other.state_dict(), center_writing_weights=False, center_unembed=False, fold_value_biases=False
