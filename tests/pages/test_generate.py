@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from app_pages import SOON, button, open_page, texts, tiny_run
+from app_pages import button, open_page, texts, tiny_run
 from asked_routes import answer, ask
 from streamlit.testing.v1 import AppTest
 
@@ -221,8 +221,5 @@ def test_a_link_starts_no_long_text_and_finds_one_that_was_started(home):
     assert "A link starts a text of at most 2,000 tokens" in texts(app)
     settings = SamplingConfig(max_new_tokens=int(link["max_new_tokens"]), seed=5)
     begun = generations.start(path, None, "The hen", settings)
-    try:
-        assert shown(open_page("generate", **link), path) is begun
-    finally:
-        begun.stop()
-        begun.thread.join(SOON)
+    begun.stop()  # after a token
+    assert shown(open_page("generate", **link), path) is begun and begun.state == "stopped"
