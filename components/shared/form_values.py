@@ -75,9 +75,10 @@ def duplicate(folder: RunFolder) -> None:
 
 def _values(config: ModelConfig | TrainingConfig, *left_out: str) -> dict[str, Any]:
     """The values of the fields, as their controls take them."""
+    values = {name: (field, getattr(config, name)) for name, field in describe(type(config)).items()}
     return {
-        name: float(getattr(config, name)) if field.kind is float else getattr(config, name)
-        for name, field in describe(type(config)).items()
+        name: float(value) if field.kind is float and value is not None else value
+        for name, (field, value) in values.items()
         if name not in left_out
     }
 

@@ -54,7 +54,7 @@ def test_a_person_compares_runs_lets_them_write_and_takes_the_figures_away(page:
 
     file = exported(page, "CSV of the curves", tmp_path)
     assert file.name == f"compare-{third.name}-{second.name}-{first.name}-curves.csv"
-    assert {row["run"] for row in csv.DictReader(io.StringIO(file.read_text()))} == {'"A"', '"B"', '"C"'}
+    assert {row["run"] for row in csv.DictReader(io.StringIO(file.read_text()))} == {"A", "B", "C"}
     assert exported(page, "PNG", tmp_path).read_bytes().startswith(b"\x89PNG")
     assert_accessible_and_fitting(page, "compare")
 

@@ -37,7 +37,7 @@ def test_the_code_page_shows_and_explains_the_toys_of_the_run(toys, home):
     assert "{fall} = √(steps left / steps)" in told["Learning rate: Square root"]["lines"]
     steps = session.trace("toy", "code").steps
     run = load_run(path)
-    layer, name = OPTIMIZERS["toy"].steps[0].weight
+    layer, name = OPTIMIZERS["toy"].steps[0].weights[0]
     weight = run.model.get_submodule(layer).get_parameter(name).detach()
     tokens = torch.tensor([run.tokenizer.encode("The hen sat.")])
     run.model.zero_grad()

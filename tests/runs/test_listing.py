@@ -72,7 +72,7 @@ def test_a_run_is_listed_with_what_a_person_knows_it_by(tmp_path):
     folder.path.rename(path)
     [run] = list_runs(str(tmp_path))
     assert run.label == (
-        "llama small + layernorm + positional learned + gelu + 11 more · step 1,200 of 4,000 · char · foxes.txt · "
+        "llama small + layernorm + positional learned + gelu + 10 more · step 1,200 of 4,000 · char · foxes.txt · "
         "loss 1.51 ± 0.03 · 31 Jan 12:05"
     )
     assert (run.config.model, run.config.training) == (MODEL, TRAINING)
