@@ -242,6 +242,9 @@ class _Specialised(ast.NodeTransformer):
         called = ast.unparse(node.func)
         if called.startswith("build_"):
             return self._resolve_builder(called, node)
+        if called == "layer_window":
+            full = "None if (layer + 1) % config.full_every == 0 else " * (self.config.full_every > 0)
+            return ast.parse(f"{full}config.window" if self.windowed else "None", mode="eval").body
         if called.startswith("self.hook_") or called in ("self.dropout", *self.absent):
             return self.visit(node.args[0])
         if called in self.functions:
@@ -255,9 +258,6 @@ class _Specialised(ast.NodeTransformer):
     def _resolve_builder(self, builder: str, node: ast.Call) -> Any:
         """A call of the class that a builder would choose, with the arguments that the builder would pass."""
         position = POSITIONS[self.config.positional]
-        if builder == "build_window":
-            full = "None if (layer + 1) % config.full_every == 0 else " * (self.config.full_every > 0)
-            return ast.parse(f"{full}config.window" if self.windowed else "None", mode="eval").body
         if builder == "build_position" and ast.literal_eval(node.args[-1]) != position.acts_on:
             return ast.Constant(None)
         class_of: dict[str, Callable[[str], type]] = {

@@ -27,7 +27,8 @@ from torch import Tensor, nn
 
 from llm.config import Implementation, ModelConfig
 from llm.layers.cache import LayerCache
-from llm.layers.mask.build import build_mask, build_window
+from llm.layers.mask import layer_window
+from llm.layers.mask.build import build_mask
 from llm.layers.norm.base import build_query_key_norm
 from llm.layers.position.build import build_position
 
@@ -83,7 +84,7 @@ class Attention(nn.Module):
         self.rotation = build_position(config, implementation, "queries and keys")
         self.score_bias = build_position(config, implementation, "scores")
         self.mask = build_mask(config)
-        self.window = build_window(config, layer)
+        self.window = layer_window(config, layer)
         self.dropout = nn.Dropout(config.dropout)
         self.hook_query, self.hook_key, self.hook_value = nn.Identity(), nn.Identity(), nn.Identity()
         self.hook_scores, self.hook_pattern, self.hook_mixed = nn.Identity(), nn.Identity(), nn.Identity()

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 
 from llm.registry import Registry
 
+AT_ONCE = (
+    "Attention copies information from earlier positions; at the same time the MLP transforms what was there before: "
+    "it sees what attention found only in the next block."
+)
+
 
 @dataclass(frozen=True)
 class SublayersEntry:
@@ -28,7 +33,7 @@ REGISTRY: Registry[SublayersEntry] = Registry(
     {
         "sequential": SublayersEntry(
             label="one after the other",
-            help="the MLP reads what attention has added to",
+            help="first attention, then the MLP, which also reads what attention has added",
             why="The MLP can use at once what attention has found (Vaswani et al. 2017, arXiv:1706.03762).",
             words="Attention copies information from earlier positions, the MLP transforms it.",
             source="",
@@ -40,19 +45,17 @@ REGISTRY: Registry[SublayersEntry] = Registry(
             help="both read what the block reads, each through its own norm, as in GPT-NeoX",
             why="Attention and MLP read the same, so their products can run at once: about 15% faster in large models "
             "(GPT-NeoX: Black et al. 2022, arXiv:2204.06745).",
-            words="Attention copies information from earlier positions; at the same time the MLP transforms what was "
-            "there before: it sees what attention found only in the next block.",
+            words=AT_ONCE,
             source="Black et al. 2022, arXiv:2204.06745",
             parallel=True,
             one_norm=False,
         ),
         "parallel_one_norm": SublayersEntry(
             label="beside each other, with one norm",
-            help="the same through one norm, as in GPT-J",
+            help="both read what the block reads, through one norm, as in GPT-J",
             why="Attention and MLP read the same through one norm, so their products can run at once "
             "(GPT-J: Wang & Komatsuzaki 2021; Black et al. 2022, arXiv:2204.06745).",
-            words="Attention copies information from earlier positions; at the same time the MLP transforms what was "
-            "there before: it sees what attention found only in the next block.",
+            words=AT_ONCE,
             source="Wang & Komatsuzaki 2021; Black et al. 2022, arXiv:2204.06745",
             parallel=True,
             one_norm=True,

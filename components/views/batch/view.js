@@ -90,7 +90,7 @@ class BatchView {
     const shown = tokens.length < windows ? `, of which the first ${tokens.length} are shown` : "";
     const same = typeof recorded === "number" ? ` The run recorded ${fixed(recorded)} for this step.` : "";
     const learns = taken ? "learns" : "would learn, if the run had gone on,";
-    this.summary.textContent = `After step ${withThousands(step - 1)}, step ${withThousands(step)} ${learns} from ${windows} window${windows === 1 ? "" : "s"} of `
+    this.summary.textContent = `The next step, ${withThousands(step)}, ${learns} from ${windows} window${windows === 1 ? "" : "s"} of `
       + `${losses[0].length} tokens${shown}. Before it, their mean loss is ${fixed(mean)} nats.${same} `
       + `Shading: from 0 to ${fixed(uniform, 2)} nats, the loss if all tokens were equally likely.`;
     /** @type {HTMLElement[][]} elements by window and position */

@@ -19,7 +19,6 @@ class Family:
 
     label: str
     architecture: str  # the class in transformers that computes logits
-    source: str  # the paper, or where the weights came from first
     read: Callable[[Fields], dict[str, Any]]  # ModelConfig's fields from config.json; reads every field it has
     write: Callable[[ModelConfig], dict[str, Any]]  # the nearest config.json; `of_model` checks what it says
     weights: tuple[Weight, ...]  # all that a model of the family can have; parameters that a model lacks are left out

@@ -49,6 +49,13 @@ class Fields:
             raise ValueError(f"its {name} must be an integer of at least 1, got {shown(value)}")
         return value
 
+    def quotient(self, name: str, parts: str) -> int:
+        """One integer divided by another, without a remainder. Raises ValueError where there is one."""
+        number, count = self.integer(name), self.integer(parts)
+        if number % count:
+            raise ValueError(f"its {name} must be a multiple of {parts}={count}, got {number}")
+        return number // count
+
     def number(self, name: str, default: float | None = None) -> float:
         """A finite number. Raises as `integer`."""
         value = self.get(name, default)

@@ -31,15 +31,13 @@ def read(fields: Fields) -> dict[str, Any]:
     width, heads, positions = (fields.integer(name) for name in ("n_embd", "n_head", "n_positions"))
     if fields.get("n_ctx", positions) != positions:
         raise ValueError(f"its n_ctx must be its n_positions, {positions}, got {fields.content['n_ctx']!r:.40}")
-    if width % heads:
-        raise ValueError(f"its n_embd must be a multiple of n_head={heads}, got {width}")
     return {
         "d_vocab": fields.integer("vocab_size"),
         "d_model": width,
         "n_layers": fields.integer("n_layer"),
         "n_heads": heads,
         "n_kv_heads": heads,
-        "d_head": width // heads,
+        "d_head": fields.quotient("n_embd", "n_head"),
         "d_mlp": fields.integer("n_inner", 4 * width),
         "n_ctx": positions,
         "positional": "learned",
@@ -114,7 +112,6 @@ def gguf_settings(config: ModelConfig) -> dict[str, Any]:
 FAMILY = Family(
     label="GPT-2",
     architecture="GPT2LMHeadModel",
-    source="Radford et al. 2019, Language models are unsupervised multitask learners",
     read=read,
     write=write,
     weights=(

@@ -26,8 +26,6 @@ def read(fields: Fields) -> dict[str, Any]:
         fields.only(name, 0.0, 0)
     fields.get("classifier_dropout")  # of a head that classifies texts, which no causal language model has
     width, heads = fields.integer("hidden_size"), fields.integer("num_attention_heads")
-    if width % heads:
-        raise ValueError(f"its hidden_size must be a multiple of num_attention_heads={heads}, got {width}")
     return {
         **read_rotary(fields, theta="rotary_emb_base", fraction="rotary_pct", usual_fraction=0.25),
         "d_vocab": fields.integer("vocab_size"),
@@ -35,7 +33,7 @@ def read(fields: Fields) -> dict[str, Any]:
         "n_layers": fields.integer("num_hidden_layers"),
         "n_heads": heads,
         "n_kv_heads": heads,
-        "d_head": width // heads,
+        "d_head": fields.quotient("hidden_size", "num_attention_heads"),
         "d_mlp": fields.integer("intermediate_size"),
         "n_ctx": fields.integer("max_position_embeddings"),
         "norm": "layernorm",
@@ -74,7 +72,6 @@ def write(config: ModelConfig) -> dict[str, Any]:
 FAMILY = Family(
     label="GPT-NeoX, Pythia",
     architecture="GPTNeoXForCausalLM",
-    source="Black et al. 2022, arXiv:2204.06745",
     read=read,
     write=write,
     weights=(

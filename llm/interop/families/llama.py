@@ -50,18 +50,16 @@ NORMS: tuple[Weight, ...] = (
 
 def read_sizes(fields: Fields) -> dict[str, Any]:
     """ModelConfig's fields that all families with Llama's names for them share."""
-    width, heads = fields.integer("hidden_size"), fields.integer("num_attention_heads")
-    if fields.get("head_dim") is None and width % heads:
-        raise ValueError(f"its hidden_size must be a multiple of num_attention_heads={heads}, got {width}")
+    heads, given = fields.integer("num_attention_heads"), fields.get("head_dim") is not None
     fields.only("attention_dropout", 0.0, 0)
     fields.get("pretraining_tp")  # in how many parts the same products are computed
     return {
         "d_vocab": fields.integer("vocab_size"),
-        "d_model": width,
+        "d_model": fields.integer("hidden_size"),
         "n_layers": fields.integer("num_hidden_layers"),
         "n_heads": heads,
         "n_kv_heads": fields.integer("num_key_value_heads", heads),
-        "d_head": fields.integer("head_dim", max(width // heads, 1)),
+        "d_head": fields.integer("head_dim") if given else fields.quotient("hidden_size", "num_attention_heads"),
         "d_mlp": fields.integer("intermediate_size"),
         "n_ctx": fields.integer("max_position_embeddings"),
         "activation": fields.choice("hidden_act", ACTIVATIONS, "silu"),
@@ -156,7 +154,6 @@ def gguf_settings(config: ModelConfig) -> dict[str, Any]:
 FAMILY = Family(
     label="Llama",
     architecture="LlamaForCausalLM",
-    source="Touvron et al. 2023, arXiv:2302.13971",
     read=read,
     write=write,
     weights=EMBEDDINGS + NORMS + ATTENTION + MLP,

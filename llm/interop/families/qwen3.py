@@ -48,7 +48,6 @@ def write(config: ModelConfig) -> dict[str, Any]:
 FAMILY = Family(
     label="Qwen3",
     architecture="Qwen3ForCausalLM",
-    source="Yang et al. 2025, arXiv:2505.09388",
     read=read,
     write=write,
     weights=(

@@ -62,7 +62,8 @@ REGISTRY: Registry[MaskEntry] = Registry(
         ),
         "strided": MaskEntry(
             label="strided",
-            help="the same, and before these every token whose distance is a multiple of `window`",
+            help="the last tokens up to itself, as many as `window` says, and before these every token whose "
+            "distance is a multiple of `window`",
             why="About 2 · √n keys for each query instead of n, if the window is √n, and any two positions are at most "
             "two steps apart (Child et al. 2019, arXiv:1904.10509).",
             hidden=deferred("llm.layers.mask.hidden", "strided"),

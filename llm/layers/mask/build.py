@@ -7,15 +7,10 @@ from collections.abc import Callable
 from torch import Tensor
 
 from llm.config import ModelConfig
-from llm.layers.mask import REGISTRY, layer_window
+from llm.layers.mask import REGISTRY
 
 
 def build_mask(config: ModelConfig) -> Callable[..., Tensor]:
     """The condition by which keys are hidden, of (distance, window or None)."""
     hidden: Callable[..., Tensor] = REGISTRY[config.mask].hidden()
     return hidden
-
-
-def build_window(config: ModelConfig, layer: int) -> int | None:
-    """The window of this layer, counted from 0, if it has one."""
-    return layer_window(config, layer)
