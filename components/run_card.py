@@ -16,24 +16,21 @@ NOT_HERE = "Only on the machine itself can runs be deleted: this server lets oth
 
 
 def edit_notes(run: RunSummary) -> None:
-    """A form for the run's name, tags and note."""
+    """A form for the run's name, tags and note.
+
+    It is saved by a callback, before the page is drawn: a rerun that is asked for meanwhile could otherwise lose it.
+    """
+    name_key, tags_key, note_key = (key.of(run.id) for key in (Session.RUNS_NAME, Session.RUNS_TAGS, Session.RUNS_NOTE))
     with st.form(Session.RUNS_WRITE.of(run.id), border=False):
         left, right = st.columns([2, 3])
         with left:
-            name = st.text_input("Name", run.notes.name, MAX_NAME, key=Session.RUNS_NAME.of(run.id),
-                                 placeholder=run.model, help="Stands first wherever the run is listed")  # fmt: skip
-            tags = st.multiselect("Tags", run.notes.tags, run.notes.tags, key=Session.RUNS_TAGS.of(run.id),
-                                  accept_new_options=True, placeholder="Type a tag, press Enter")  # fmt: skip
+            st.text_input("Name", run.notes.name, MAX_NAME, key=name_key, placeholder=run.model,
+                          help="Stands first wherever the run is listed")  # fmt: skip
+            st.multiselect("Tags", run.notes.tags, run.notes.tags, key=tags_key, accept_new_options=True,
+                           placeholder="Type a tag, press Enter")  # fmt: skip
         with right:
-            note = st.text_area("Note", run.notes.note, 118, MAX_NOTE, key=Session.RUNS_NOTE.of(run.id))
-        if st.form_submit_button("Save", icon=":material/save:"):
-            try:
-                RunFolder(run.path).write_notes(RunNotes(name, note, tuple(tags)))
-            except (ValueError, OSError) as error:
-                states.failed(error)
-            else:
-                st.toast("Saved", icon=":material/check:")
-                st.rerun()
+            st.text_area("Note", run.notes.note, 118, MAX_NOTE, key=note_key)
+        st.form_submit_button("Save", icon=":material/save:", on_click=_save, args=(run, name_key, tags_key, note_key))
 
 
 def duplicate_button(run: RunSummary) -> None:
@@ -79,6 +76,16 @@ def deleted_row(run: RunSummary, megabytes: float) -> None:
         with st.popover("Remove for good", icon=":material/delete_forever:", disabled=not here):
             st.markdown("Its weights, metrics and texts are then gone, and its place on the disk is free.")
             st.button("Remove it", type="primary", key=Session.RUNS_REMOVE.of(run.id), on_click=_remove, args=(run.id,))
+
+
+def _save(run: RunSummary, name_key: str, tags_key: str, note_key: str) -> None:
+    name, tags, note = (st.session_state[key] for key in (name_key, tags_key, note_key))
+    try:
+        RunFolder(run.path).write_notes(RunNotes(name, note, tuple(tags)))
+    except (ValueError, OSError) as error:
+        st.session_state[Session.RUNS_PROBLEM] = error
+    else:
+        st.toast("Saved", icon=":material/check:")
 
 
 def _delete(run: RunSummary) -> None:
