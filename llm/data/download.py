@@ -17,19 +17,25 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
+from llm.data.bounded_connection import BoundedAdapter, Deadline
 from llm.data.public_texts import PublicText, body
 from llm.runtime.files import write_bytes
 from llm.runtime.lock import LockHeldError, ProcessLock
 from llm.runtime.regular_files import is_regular, open_regular, read_regular, remove
 
 BLOCK = 2**14  # bytes
-TIMEOUT = 20.0  # seconds in which the server must answer or send more
+TIMEOUT = 20.0  # seconds in which the server must have sent all headers, and then must send more
 SLOWEST = 1_000  # bytes per second: after `TIMEOUT`, a slower server is left
 MAX_REDIRECTS = 5
 
 
 class _OneAnswer(requests.Session):
     """Reads nothing of an answer that leads elsewhere: requests would, up to any size, even if it need not follow."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, BoundedAdapter(deadline))
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
@@ -80,9 +86,11 @@ def _receive(text: PublicText, file: BinaryIO, timeout: float) -> Generator[int,
     """Append to the file what it lacks."""
     begun = done = os.fstat(file.fileno()).st_size
     host = urlsplit(text.url).hostname
+    deadline = Deadline(timeout)
     try:
         while done < text.size:
-            with _answer(text.url, done, timeout) as response:
+            with _answer(text.url, done, deadline) as response:
+                deadline.start()
                 start, began = done, time.monotonic()
                 status = response.status_code
                 if done and (status == 416 or (status == 206 and not _continues(response, done))):
@@ -103,6 +111,7 @@ def _receive(text: PublicText, file: BinaryIO, timeout: float) -> Generator[int,
                         raise _wrong_size(text, done)
                     file.write(block)
                     yield done
+                    deadline.start()
                     if (seconds := time.monotonic() - began) > timeout and done - start < SLOWEST * seconds:
                         raise requests.ConnectionError("the server is too slow")
                 if done < text.size:
@@ -117,12 +126,12 @@ def _receive(text: PublicText, file: BinaryIO, timeout: float) -> Generator[int,
         ) from None
 
 
-def _answer(url: str, start: int, timeout: float) -> requests.Response:
+def _answer(url: str, start: int, deadline: Deadline) -> requests.Response:
     """The server's answer; where it leads elsewhere, that of the same server only."""
     first = urlsplit(url)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     for _ in range(MAX_REDIRECTS + 1):
-        response = _OneAnswer().get(url, headers=headers, stream=True, timeout=timeout)
+        response = _OneAnswer(deadline).get(url, headers=headers, stream=True, timeout=deadline.seconds)
         if not response.is_redirect:
             return response
         response.close()
