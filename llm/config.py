@@ -49,10 +49,21 @@ class ModelConfig:
     norm_position: Annotated[str, Doc("What a block's norms normalise.")] = "pre"
     norm_eps: Annotated[float, Doc("Small number that prevents division by zero in a norm.")] = 1e-5
     activation: Annotated[str, Doc("The MLP's activation function.")] = "gelu"
-    qk_norm: Annotated[bool, Doc("Normalise each head's query and key (RMSNorm) before their dot product.")] = False
+    qk_norm: Annotated[bool, Doc("Normalise queries and keys (RMSNorm) before their dot product.")] = False
     tie_embeddings: Annotated[bool, Doc("Use the token embedding, transposed, as the unembedding.")] = True
     bias: Annotated[bool, Doc("Add a learned bias in linear maps, and in norms that have one.")] = True
     dropout: Annotated[float, Doc("Fraction of activations set to zero at random during training.")] = 0.0
+    # attention
+    qk_norm_over: Annotated[str, Doc("Which numbers of a position are normalised together (qk_norm only).")] = (
+        "per_head"
+    )
+    qkv_bias: Annotated[
+        bool, Doc("Add a learned bias to queries, keys and values, even where bias is off, as in Qwen2.")
+    ] = False
+    attention_softcap: Annotated[
+        float | None,
+        Doc("Keep each score s of attention between −cap and cap, as cap · tanh(s / cap). Gemma 2: 50. None: off."),
+    ] = None
     # blocks
     sublayers: Annotated[str, Doc("How a block's attention and MLP are connected.")] = "sequential"
     scale_embeddings: Annotated[
@@ -110,6 +121,8 @@ class ModelConfig:
         require(self, "rope_theta", self.rope_theta > 1, "above 1")
         require(self, "norm_eps", self.norm_eps > 0, "above 0")
         require(self, "dropout", 0 <= self.dropout < 1, "in [0, 1)")
+        cap = self.attention_softcap
+        require(self, "attention_softcap", cap is None or cap > 0, "above 0, or None")
         require(self, "final_softcap", self.final_softcap is None or self.final_softcap > 0, "above 0, or None")
         require(self, "rope_fraction", 0 < self.rope_fraction <= 1, "above 0, and at most 1")
         require(self, "rope_factor", self.rope_factor >= 1, "at least 1")
@@ -141,6 +154,11 @@ class ModelConfig:
     def key_value_width(self) -> int:
         """Numbers in the keys of one position, and again in its values."""
         return self.n_kv_heads * self.d_head
+
+    @property
+    def has_qkv_bias(self) -> bool:
+        """Whether queries, keys and values have learned biases."""
+        return self.bias or self.qkv_bias
 
     @property
     def rotary_width(self) -> int:

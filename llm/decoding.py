@@ -61,13 +61,15 @@ class _Layer:
         )  # [d_model, d_mlp or twice]
         self.W_out = mlp.W_out.detach()
         self.b_QKV = self.b_O = self.b_hidden = self.b_out = None
-        if attention.b_O is not None:
+        if attention.b_Q is not None:
             self.b_QKV = torch.cat([bias.flatten() for bias in (attention.b_Q, attention.b_K, attention.b_V)])
+        if attention.b_O is not None:
             self.b_hidden = torch.cat([mlp.b_gate, mlp.b_in]) if gated else mlp.b_in
             self.b_O, self.b_out = attention.b_O, mlp.b_out
 
         self.gated, self.heads, self.group = gated, (heads, kv_heads), attention.group
         self.window: int | None = attention.window
+        self.softcap: float | None = attention.attention_softcap
         self.buffers = (
             like.new_zeros(batch_size, like.shape[2]),  # [batch, d_model]
             like.new_zeros(batch_size, heads + 2 * kv_heads, d_head),
@@ -103,8 +105,8 @@ class _Layer:
         read = self.norm_attention(resid) if self.norm_reads else resid
         product(self.qkv, read, self.W_QKV, self.b_QKV)
         if self.norms is not None:
-            self.query.copy_(self.norms[0].forward(self.query))
-            self.key.copy_(self.norms[1].forward(self.key))
+            self.query.copy_(self.norms[0].forward(self.query.unsqueeze(2)).squeeze(2))  # of one position
+            self.key.copy_(self.norms[1].forward(self.key.unsqueeze(2)).squeeze(2))
         query, key = self.query, self.key
         if rotation is not None:
             rotate(self.rotated, self.query_and_key, rotation)
@@ -112,7 +114,7 @@ class _Layer:
         self.slots[0].index_copy_(0, slot, key)
         self.slots[1].index_copy_(0, slot, self.value)
         keys, values = self.keys.narrow(2, 0, length), self.values.narrow(2, 0, length)
-        mixed = attend(query.unsqueeze(2), keys, values, bias, self.group)  # [batch, head, 1, d_head]
+        mixed = attend(query.unsqueeze(2), keys, values, bias, self.group, self.softcap)  # [batch, head, 1, d_head]
         product(self.written, mixed.flatten(start_dim=1), self.W_O, self.b_O)
         if self.parallel and not self.one_norm:
             read = self.norm_mlp(resid) if self.norm_reads else resid

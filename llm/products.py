@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from llm.layers.softcap import attend_with_softcap
+
 
 def product(out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:
     """Write x · weight + bias to `out`."""
@@ -36,16 +38,25 @@ def rotate(out: Tensor, vectors: Tensor, rotation: Float[Tensor, "batch d_head d
 
 
 def attend(
-    query: Float[Tensor, "batch head 1 d_head"], keys: Tensor, values: Tensor, bias: Tensor | None, group: int
+    query: Float[Tensor, "batch head 1 d_head"],
+    keys: Tensor,
+    values: Tensor,
+    bias: Tensor | None,
+    group: int,
+    softcap: float | None = None,
 ) -> Float[Tensor, "batch head 1 d_head"]:
     """Attention of one query of each head to its keys [batch, kv_head, key_pos, d_head]."""
     if not _one_on_cpu(query):
+        if softcap is not None:
+            return attend_with_softcap(query, keys, values, softcap, bias)  # [batch, head, 1, d_head]
         return nn.functional.scaled_dot_product_attention(
             query, keys, values, attn_mask=bias, enable_gqa=group > 1
         )  # [batch, head, 1, d_head]
     _, heads, _, d_head = query.shape
     grouped = query.numpy().reshape(-1, group, d_head) * np.asarray(1 / math.sqrt(d_head), keys.numpy().dtype)
     scores = grouped @ keys.numpy()[0].swapaxes(1, 2)  # [kv_head, group, key_pos]
+    if softcap is not None:
+        scores = np.tanh(scores / softcap) * softcap  # [kv_head, group, key_pos]
     if bias is not None:
         scores += bias.expand(1, heads, 1, -1).numpy().reshape(scores.shape)
     pattern = np.exp(scores - scores.max(axis=-1, keepdims=True))  # [kv_head, group, key_pos]

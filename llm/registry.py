@@ -21,6 +21,7 @@ REGISTRY_MODULES = {  # kind of part (the name of a config's field): the package
     "positional": "llm.layers.position",
     "rope_scaling": "llm.layers.position.scaling",
     "activation": "llm.layers.mlp",
+    "qk_norm_over": "llm.layers.query_key_norm",
     "norm_position": "llm.layers.norm_position",
     "sublayers": "llm.layers.sublayers",
     "mask": "llm.layers.mask",

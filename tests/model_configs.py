@@ -48,6 +48,7 @@ OPTIONS: dict[str, tuple[Any, ...]] = {"n_kv_heads": (6, 3, 1)} | {
 }
 OPTIONS["full_every"] = (0, 2)  # with two layers: both have the window, or the first alone
 OPTIONS["final_softcap"] = (None, 1.5)
+OPTIONS["attention_softcap"] = (None, 0.7)
 # An activation matters to the rest by its matrices alone: rows have one gated and one that is not, then each in turn.
 ACTIVATIONS = {
     gated: [name for name, entry in registry("activation").items() if entry.gated == gated] for gated in (False, True)
@@ -102,6 +103,8 @@ def config_name(config: ModelConfig) -> str:
     parts += [f"kv{config.n_kv_heads}", config.norm, config.norm_position, config.activation]
     parts += [config.sublayers] + [f"{config.mask}{config.full_every}"] * (config.mask != BASE.mask)
     parts += ["bias"] * config.bias + ["qk"] * config.qk_norm + ["tied"] * config.tie_embeddings
+    parts += [config.qk_norm_over] * config.qk_norm + ["qkv-bias"] * config.qkv_bias
+    parts += ["capped-scores"] * (config.attention_softcap is not None)
     parts += ["scaled"] * config.scale_embeddings + ["capped"] * (config.final_softcap is not None)
     return "-".join(parts)
 

@@ -38,6 +38,8 @@ from llm.presets import ARCHITECTURES, SIZES
         ("relative_max_distance", 16, "above 16, half the buckets"),
         ("dropout", 1.0, "in [0, 1)"),
         ("final_softcap", 0.0, "above 0, or None"),
+        ("attention_softcap", -1.0, "above 0, or None"),
+        ("qk_norm_over", "group", "one of per_head, all_heads"),
     ],
 )
 def test_a_model_config_names_the_field_the_value_and_what_is_allowed(field, value, allowed):

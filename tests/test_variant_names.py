@@ -17,7 +17,7 @@ OWN = (
 # Strings that are equal to a variant's name and mean something else, or a default.
 EXCEPTIONS = {
     ("llm/config.py", name)  # the defaults
-    for name in ("learned", "none", "layernorm", "pre", "gelu", "sequential", "causal", "muon", "trapezoid")
+    for name in ("learned", "none", "layernorm", "pre", "per_head", "gelu", "sequential", "causal", "muon", "trapezoid")
 } | {
     ("llm/trace/cell_origin.py", "linear"),  # an operator of torch
     ("llm/cli/flags.py", "none"),  # the value None

@@ -11,10 +11,10 @@ from llm.config import ModelConfig
 from llm.costs import parameter_count
 from llm.layers.mask import REGISTRY as MASKS
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
-from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.query_key_norm import REGISTRY as QUERY_KEY_NORMS
 from llm.layers.sublayers import REGISTRY as SUBLAYERS
 
 EMBEDDING_WHY = "A vector to learn for each token of the vocabulary."
@@ -25,7 +25,8 @@ SCALE_WHY = (
 SOFTCAP_WHY = "The cap keeps logits from growing without bound (Gemma 2: Gemma Team 2024, arXiv:2408.00118)."
 ATTENTION_WHY = "Lets each position read from those before it (Vaswani et al. 2017, arXiv:1706.03762)."
 GROUPED_WHY = "Fewer keys and values to keep while writing (Ainslie et al. 2023, arXiv:2305.13245)."
-QK_NORM_WHY = "Keeps scores from growing without bound (Henry et al. 2020, arXiv:2010.04245)."
+SCORE_CAP_WHY = "A cap on scores keeps them from growing without bound (Gemma 2: Gemma Team 2024, arXiv:2408.00118)."
+QKV_BIAS_WHY = "Biases in queries, keys and values alone (Qwen2: Yang et al. 2024, arXiv:2407.10671)."
 TIED_WHY = "The embedding, transposed: fewer parameters (Press & Wolf 2017, arXiv:1608.05859)."
 UNTIED_WHY = "A matrix of its own: what a token means and what predicts it may differ."
 
@@ -102,9 +103,16 @@ def _attention(config: ModelConfig) -> Part:
         whys += [positions.why, *(choice.why for choice in choices)]
         weights += positions.parameters(config) // config.n_layers
     if config.qk_norm:
-        sizes.append("queries and keys normalised")
-        whys.append(QK_NORM_WHY)
-        weights += 2 * NORMS[QUERY_KEY_NORM].parameters(config, config.d_head)
+        over = QUERY_KEY_NORMS[config.qk_norm_over]
+        sizes.append(f"queries and keys normalised, {over.label}")
+        whys.append(over.why)
+        weights += over.parameters(config)
+    if config.qkv_bias and not config.bias:
+        sizes.append("biases in queries, keys and values")
+        whys.append(QKV_BIAS_WHY)
+    if config.attention_softcap is not None:
+        sizes.append(f"scores within ±{config.attention_softcap:g}")
+        whys.append(SCORE_CAP_WHY)
     return Part("Attention", " · ".join(sizes), " ".join(whys), weights)
 
 

@@ -16,6 +16,8 @@ GROUPS: dict[str, dict[str, dict[str, str]]] = {
             "n_kv_heads": "Key and value heads",
             "d_head": "Width of a head",
             "qk_norm": "Normalised queries and keys",
+            "qk_norm_over": "What is normalised together",
+            "attention_softcap": "Soft-cap of scores",
             "mask": "What a token sees",
             "window": "Tokens in the window",
             "full_every": "Every n-th layer without a window",
@@ -39,6 +41,7 @@ GROUPS: dict[str, dict[str, dict[str, str]]] = {
         "Weights": {
             "tie_embeddings": "Unembedding tied to the embedding",
             "bias": "Biases",
+            "qkv_bias": "Biases of queries, keys, values",
             "dropout": "Dropout",
         },
         "Embeddings and logits": {

@@ -15,10 +15,12 @@ from llm.config import Implementation, ModelConfig
 from llm.costs.parameters import attention_weights, mlp_weights, norm_count
 from llm.layers.mask import limited_layers
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
-from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.norm import NormEntry
 from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.query_key_norm import REGISTRY as QUERY_KEY_NORMS
+from llm.layers.query_key_norm import RMSNORM
 from llm.layers.sublayers import REGISTRY as SUBLAYERS
 
 FLOAT32 = 4  # bytes of a number
@@ -39,10 +41,10 @@ def activation_bytes(config: ModelConfig, batch_size: int, implementation: Imple
     """All of it but the copies of matrices. `width`: bytes of a number in the forward pass's format, 4 or 2."""
     positions, pieces = batch_size * config.n_ctx, in_pieces(config, batch_size)
     norms = _stream(config, implementation, width) * norm_count(config)
-    norms *= _saved_by_norm(config.norm, config.d_model, implementation)
+    norms *= _saved_by_norm(NORMS[config.norm], config.d_model, implementation)
     if implementation == "fused" and NORM_POSITIONS[config.norm_position].writes and not NORMS[config.norm].in_float32:
         learned = NORMS[config.norm].parameters(config, config.d_model) > 0  # then the statistics are float32
-        kept = config.d_model if learned else _saved_by_norm(config.norm, config.d_model, implementation)
+        kept = config.d_model if learned else _saved_by_norm(NORMS[config.norm], config.d_model, implementation)
         norms -= config.n_layers * 2 * (FLOAT32 - width) * kept  # these read products
     per_block = (
         _inputs(config, implementation, width)
@@ -63,7 +65,7 @@ def activation_bytes(config: ModelConfig, batch_size: int, implementation: Imple
         FLOAT32 * config.d_model * config.d_vocab if pieces else FLOAT32
     )  # the matrix's gradient; the loss's weight
     shared += config.n_layers * POSITIONS[config.positional].saved_bytes(config, implementation)
-    if implementation != "fused":
+    if implementation != "fused" or (config.attention_softcap is not None and not _biased(config)):
         shared += config.n_layers * config.n_ctx**2  # the mask, a byte for each pair
     elif not _keeps_patterns(config):
         shared += FLOAT32 * limited_layers(config) * config.n_ctx**2  # as numbers; the causal one is not kept
@@ -108,27 +110,31 @@ def _attention(config: ModelConfig, implementation: Implementation, width: int) 
 
     The flash kernel keeps queries, keys, values, its output, and one softmax sum a head. With a bias on the scores or
     dropout torch falls back to a kernel that gives each query head its own keys and values and keeps the pattern (and,
-    with dropout, what was dropped and what is left), as the other implementations do.
+    with dropout, what was dropped and what is left), as the other implementations do. No kernel has a soft-cap.
     """
     query, key_value = config.query_width, config.key_value_width
+    pattern = config.n_heads * config.n_ctx
     patterns = 3 if config.dropout > 0 else 1
-    if implementation != "fused":
-        saved = width * (4 * query + patterns * config.n_heads * config.n_ctx)
+    capped = config.attention_softcap is not None
+    if implementation != "fused" or capped:  # with a cap, its tanh
+        read = 4 * query if implementation != "fused" else 2 * query + 2 * key_value
+        saved = width * (read + (patterns + capped) * pattern)
         if (
             _biased(config) and width != FLOAT32
         ):  # the pattern is float32, and is copied for its product with the values
-            saved += FLOAT32 * config.n_heads * config.n_ctx
+            saved += FLOAT32 * pattern
     elif _keeps_patterns(config):
-        saved = FLOAT32 * (3 * query + patterns * config.n_heads * config.n_ctx) + width * query
+        saved = FLOAT32 * (3 * query + patterns * pattern) + width * query
     else:
         saved = FLOAT32 * (2 * query + 2 * key_value + config.n_heads)
         # what W_O reads is a copy in 16 bits, and where queries are copied, when the heads are not contiguous in memory
-        copied = config.qk_norm or POSITIONS[config.positional].copies(config)
+        normalised = config.qk_norm and not QUERY_KEY_NORMS[config.qk_norm_over].all_heads
+        copied = normalised or POSITIONS[config.positional].copies(config)
         if width != FLOAT32 or (copied and config.n_heads > 1):
             saved += width * query
     if config.qk_norm:
-        heads = config.n_heads + config.n_kv_heads
-        saved += FLOAT32 * heads * _saved_by_norm(QUERY_KEY_NORM, config.d_head, implementation)
+        vectors = QUERY_KEY_NORMS[config.qk_norm_over].vectors(config)
+        saved += FLOAT32 * sum(_saved_by_norm(RMSNORM, vector, implementation) for vector in vectors)
     return saved
 
 
@@ -158,7 +164,6 @@ def _stream(config: ModelConfig, implementation: Implementation, width: int) -> 
     return width if only_products else FLOAT32
 
 
-def _saved_by_norm(name: str, width: int, implementation: Implementation) -> int:
+def _saved_by_norm(entry: NormEntry, width: int, implementation: Implementation) -> int:
     """Numbers per vector, but for the output, which is what the next product reads."""
-    entry = NORMS[name]
     return (entry.saved_for_backward if implementation == "fused" else entry.saved_unfused)(width) - width

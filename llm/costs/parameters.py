@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from llm.config import ModelConfig
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
-from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
+from llm.layers.query_key_norm import REGISTRY as QUERY_KEY_NORMS
 from llm.layers.sublayers import REGISTRY as SUBLAYERS
 
 
@@ -43,19 +43,22 @@ def parameter_count(config: ModelConfig) -> ParameterCount:
     positions    those of the position scheme: n_ctx · d_model if learned, n_layers · n_heads · relative_buckets if
                  relative, else 0
     attention    n_layers · (2 · d_model · (query_width + key_value_width) + bias)
-                 bias = query_width + 2 · key_value_width + d_model
+                 bias = query_width + 2 · key_value_width + d_model, with qkv_bias alone without d_model
     mlp          n_layers · (mlp_matrices · d_model · d_mlp + bias),  bias = (mlp_matrices − 1) · d_mlp + d_model
     norms        those of the blocks and the final one (`norm_count`), each with d_model numbers for γ and for β, if it
-                 has them; and in each layer one for queries and one for keys, d_head wide, if these are normalised
+                 has them; and in each layer one for queries and one for keys, if these are normalised, with d_head
+                 numbers for γ, or with query_width and key_value_width over all heads
     unembedding  d_model · d_vocab, 0 if tied
     """
     attention, mlp = attention_weights(config), mlp_weights(config)
+    if config.has_qkv_bias:
+        attention += config.query_width + 2 * config.key_value_width
     if config.bias:
-        attention += config.query_width + 2 * config.key_value_width + config.d_model
+        attention += config.d_model
         mlp += (ACTIVATIONS[config.activation].matrices - 1) * config.d_mlp + config.d_model
     norms = norm_count(config) * NORMS[config.norm].parameters(config, config.d_model)
     if config.qk_norm:
-        norms += config.n_layers * 2 * NORMS[QUERY_KEY_NORM].parameters(config, config.d_head)
+        norms += config.n_layers * QUERY_KEY_NORMS[config.qk_norm_over].parameters(config)
     return ParameterCount(
         embedding=config.d_vocab * config.d_model,
         positions=POSITIONS[config.positional].parameters(config),

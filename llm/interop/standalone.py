@@ -27,11 +27,11 @@ from llm.layers import attention, embedding
 from llm.layers.mask import REGISTRY as MASKS
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.mlp.build import GATED, PLAIN
-from llm.layers.norm import QUERY_KEY_NORM
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.layers.position.scaling import REGISTRY as SCALINGS
+from llm.layers.query_key_norm import REGISTRY as QUERY_KEY_NORMS
 from llm.layers.sublayers import REGISTRY as SUBLAYERS
 from llm.model import Transformer
 from llm.tokenizers import saved_kind
@@ -86,7 +86,7 @@ class _Specialised(ast.NodeTransformer):
         self.implementation = implementation
         self.acts_on = POSITIONS[config.positional].acts_on
         self.windowed = MASKS[config.mask].windowed
-        bias = present if config.bias else None
+        bias, qkv_bias = (present if has else None for has in (config.bias, config.has_qkv_bias))
         norms, sublayers = NORM_POSITIONS[config.norm_position], SUBLAYERS[config.sublayers]
         # layers that pass on what they are given
         self.absent = (*(() if config.qk_norm else HEAD_NORMS), *(() if norms.writes else WRITING_NORMS))
@@ -96,12 +96,13 @@ class _Specialised(ast.NodeTransformer):
             "config": config, "cache": None, "implementation": implementation, "get_args": get_args,
             "Implementation": Implementation, "NORM_POSITIONS": NORM_POSITIONS,
             "self": SimpleNamespace(
-                bias=config.bias, b=bias, b_Q=bias, b_O=bias, b_in=bias, b_out=bias, b_gate=bias,
+                bias=config.has_qkv_bias, b=bias, b_Q=qkv_bias, b_O=bias, b_in=bias, b_out=bias, b_gate=bias,
                 rotation=present if self.acts_on == "queries and keys" else None,
                 score_bias=present if self.acts_on == "scores" else None,
                 positions=present if self.acts_on == "residual stream" else None,
                 embedding_scale=present if config.scale_embeddings else None,
-                final_softcap=config.final_softcap, tied=config.tie_embeddings,
+                final_softcap=config.final_softcap, attention_softcap=config.attention_softcap,
+                tied=config.tie_embeddings,
                 norm_reads=norms.reads, norm_writes=norms.writes, norm_end=norms.stream,
                 norm_mid=norms.stream and not sublayers.parallel, parallel=sublayers.parallel,
                 one_norm=sublayers.one_norm, mlp_norm=norms.stream or (norms.reads and not sublayers.one_norm),
@@ -231,7 +232,7 @@ class _Specialised(ast.NodeTransformer):
         self.generic_visit(node)
         value = ast.unparse(node.value)
         absent = value == "None" and text in OPTIONAL
-        absent = absent or (text == "self.final_softcap" and self.config.final_softcap is None)
+        absent = absent or (text.endswith("_softcap") and own.get(text.removeprefix("self."), "") is None)
         absent = absent or (value == "nn.Identity()" and text in BLOCK_NORMS)  # nothing calls it
         return None if absent or value == text else node
 
@@ -258,6 +259,7 @@ class _Specialised(ast.NodeTransformer):
     def _resolve_builder(self, builder: str, node: ast.Call) -> Any:
         """A call of the class that a builder would choose, with the arguments that the builder would pass."""
         position = POSITIONS[self.config.positional]
+        query_key_norm = QUERY_KEY_NORMS[self.config.qk_norm_over]
         if builder == "build_position" and ast.literal_eval(node.args[-1]) != position.acts_on:
             return ast.Constant(None)
         class_of: dict[str, Callable[[str], type]] = {
@@ -267,13 +269,16 @@ class _Specialised(ast.NodeTransformer):
             "build_mlp": (GATED if ACTIVATIONS[self.config.activation].gated else PLAIN).__getitem__,
             "build_position": position.classes,
             "build_norm": NORMS[self.config.norm].classes,
-            "build_query_key_norm": NORMS[QUERY_KEY_NORM].classes,
+            "build_query_key_norm": query_key_norm.classes,
         }
         arguments = {
             "build_attention": ["config", "layer"],
             "build_unembedding": ["config", ast.unparse(node.args[-1])],
             "build_norm": ["config", "config.d_model"],
-            "build_query_key_norm": ["config", "config.d_head"],
+            "build_query_key_norm": [
+                "config",
+                ast.unparse(node.args[-1]) if query_key_norm.all_heads else "config.d_head",
+            ],
         }
         call = ast.parse(f"_({', '.join(arguments.get(builder, ['config']))})", mode="eval").body
         assert isinstance(call, ast.Call)

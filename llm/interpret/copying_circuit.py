@@ -62,10 +62,12 @@ def matched_tokens(
         raise ValueError(f"the copying head must be in a later layer than {first_layer}, got layer {layer}")
     attention = blocks(model)[layer].attention
     note = through_norms(norms_after(model, first_layer, layer), _head_writes(model, previous))  # [d_vocab, d_model]
-    key = note @ attention.W_K[head // attention.group].T  # [d_vocab, d_head]
-    query = embedding_as_read(model, layer)[tokens] @ attention.W_Q[head].T  # [token, d_head]
+    keys = note @ attention.W_K.transpose(1, 2)  # [kv_head, d_vocab, d_head]
+    queries = embedding_as_read(model, layer)[tokens] @ attention.W_Q.transpose(1, 2)  # [head, token, d_head]
     if model.config.qk_norm:
-        key, query = cast(Norm, attention.norm_key).direction(key), attention.norm_query(query)
+        keys = cast(Norm, attention.norm_key).direction(keys[None])[0]
+        queries = attention.norm_query(queries[None])[0]
+    key, query = keys[head // attention.group], queries[head]  # [d_vocab, d_head], [token, d_head]
     if attention.rotation is not None:
         query = attention.rotation(query[:, None, None], distance)[:, 0, 0]  # [token, d_head]
     return query @ key.T / math.sqrt(attention.d_head)

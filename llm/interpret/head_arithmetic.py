@@ -1,6 +1,7 @@
 """One head's arithmetic on one text: from queries and keys to scores, and from scores to the pattern.
 
-score[q, k] = content[q, k] + position[q, k] = query[q] · key[k] / sqrt(d_head) (+ the bias)
+score[q, k] = content[q, k] + position[q, k] = query[q] · key[k] / sqrt(d_head) (+ the bias); with a soft-cap on scores
+              the dot product's part of it is cap · tanh(… / cap)
 exponential[q, k] = exp(score[q, k] − highest[q]),  total[q] = Σ_k exponential[q, k],
 pattern[q, k] = exponential[q, k] / total[q]
 """
@@ -59,6 +60,8 @@ def head_arithmetic(layer: AttentionLayer, head: int) -> HeadArithmetic:
     scores = layer.scores[0, head].float()  # [query_pos, key_pos]
     plain = layer.plain_query[0, head].float() @ layer.plain_key[0, kv_head].float().T
     content = plain / math.sqrt(attention.d_head)  # [query_pos, key_pos]
+    if attention.attention_softcap is not None:
+        content = attention.attention_softcap * torch.tanh(content / attention.attention_softcap)
     acts_by_distance = attention.rotation is not None or attention.score_bias is not None
     content = content if acts_by_distance else scores
     highest = scores.amax(dim=-1)  # [query_pos]
@@ -90,7 +93,7 @@ def distance_scores(layer: AttentionLayer) -> Float[Tensor, "head distance"]:
 
     alibi, relative  the bias, as it is added to the score
     rope             the mean, over all pairs of the text's queries and keys, of the score that they would have at
-                     distance d: mean query, rotated to d, · mean key, rotated to 0, / sqrt(d_head)
+                     distance d: mean query, rotated to d, · mean key, rotated to 0, / sqrt(d_head), before a soft-cap
     Other schemes have no such part: [head, 0].
     """
     attention = layer.attention

@@ -10,6 +10,8 @@ Multi-head attention: Vaswani et al. 2017, arXiv:1706.03762. One key/value head 
 Shazeer 2019, arXiv:1911.02150; one for each group of query heads (grouped-query): Ainslie et al. 2023,
 arXiv:2305.13245; query head h reads key/value head h // group, where group = n_heads / n_kv_heads. Normalised queries
 and keys: Henry et al. 2020, arXiv:2010.04245. Some position schemes rotate queries and keys, others add to the scores.
+With attention_softcap each score s is cap · tanh(s / cap), before anything is added to it or hidden (Gemma 2,
+arXiv:2408.00118).
 
 `pos` and `query_pos` are the positions given now; `key_pos` counts the cached ones as well.
 """
@@ -29,8 +31,9 @@ from llm.config import Implementation, ModelConfig
 from llm.layers.cache import LayerCache
 from llm.layers.mask import layer_window
 from llm.layers.mask.build import build_mask
-from llm.layers.norm.base import build_query_key_norm
 from llm.layers.position.build import build_position
+from llm.layers.query_key_norm.build import build_query_key_norm
+from llm.layers.softcap import attend_with_softcap
 
 
 def attend(
@@ -75,14 +78,16 @@ class Attention(nn.Module):
                 std=deviation / math.sqrt(2 * config.n_layers)
             )
         )
-        self.bias = config.bias
+        self.bias = config.has_qkv_bias
         for name, heads in (("b_Q", config.n_heads), ("b_K", config.n_kv_heads), ("b_V", config.n_kv_heads)):
-            self.register_parameter(name, nn.Parameter(torch.zeros(heads, config.d_head)) if config.bias else None)
+            bias = nn.Parameter(torch.zeros(heads, config.d_head)) if config.has_qkv_bias else None
+            self.register_parameter(name, bias)
         self.b_O = nn.Parameter(torch.zeros(config.d_model)) if config.bias else None
-        self.norm_query = build_query_key_norm(config, implementation)
-        self.norm_key = build_query_key_norm(config, implementation)
+        self.norm_query = build_query_key_norm(config, implementation, config.n_heads)
+        self.norm_key = build_query_key_norm(config, implementation, config.n_kv_heads)
         self.rotation = build_position(config, implementation, "queries and keys")
         self.score_bias = build_position(config, implementation, "scores")
+        self.attention_softcap = config.attention_softcap
         self.mask = build_mask(config)
         self.window = layer_window(config, layer)
         self.dropout = nn.Dropout(config.dropout)
@@ -135,6 +140,10 @@ class AttentionWithEinops(Attention):
         scores = einsum(
             query, key, "batch head query_pos d_head, batch head key_pos d_head -> batch head query_pos key_pos"
         ) / math.sqrt(self.d_head)  # [batch, head, query_pos, key_pos]
+        if self.attention_softcap is not None:
+            scores = self.attention_softcap * torch.tanh(
+                scores / self.attention_softcap
+            )  # [batch, head, query_pos, key_pos]
         if self.score_bias is not None:
             scores = scores + self.score_bias(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
         hidden = self.hidden(query.shape[2], key.shape[2], query.device)  # [query_pos, key_pos]
@@ -180,6 +189,10 @@ class AttentionWithoutEinops(Attention):
         value = value.repeat_interleave(self.group, dim=1)  # [batch, head, key_pos, d_head]
 
         scores = torch.matmul(query, key.transpose(2, 3)) / math.sqrt(self.d_head)  # [batch, head, query_pos, key_pos]
+        if self.attention_softcap is not None:
+            scores = self.attention_softcap * torch.tanh(
+                scores / self.attention_softcap
+            )  # [batch, head, query_pos, key_pos]
         if self.score_bias is not None:
             scores = scores + self.score_bias(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
         hidden = self.hidden(query.shape[2], key.shape[2], query.device)  # [query_pos, key_pos]
@@ -195,6 +208,7 @@ class AttentionFused(Attention):
     """All heads in one product each, and scaled_dot_product_attention, whose fast kernels never store the pattern.
 
     `attend` can be replaced by another function of the same arguments (see `llm.runtime.device.attention_kernel`).
+    With a soft-cap on scores, which these kernels do not have, it computes the pattern.
     """
 
     attend: Callable[..., Tensor] = staticmethod(attend)
@@ -221,17 +235,26 @@ class AttentionFused(Attention):
             bias = self.score_bias(query_pos, key_pos)  # [head, query_pos, key_pos]
             hidden = self.hidden(query_pos, key_pos, query.device)  # [query_pos, key_pos]
             mask = bias.masked_fill(hidden, -torch.inf)  # [head, query_pos, key_pos]
-        elif (self.window is not None and self.window < key_pos) or 1 < query_pos < key_pos:
+        elif (
+            (self.window is not None and self.window < key_pos)
+            or 1 < query_pos < key_pos
+            or (self.attention_softcap is not None and query_pos > 1)
+        ):
             mask = ~self.hidden(query_pos, key_pos, query.device)  # [query_pos, key_pos]
-        mixed = self.attend(
-            query,
-            key,
-            value,
-            attn_mask=mask,
-            is_causal=mask is None and query_pos == key_pos,
-            dropout_p=self.dropout.p if self.training else 0.0,
-            enable_gqa=self.group > 1,
-        )  # [batch, head, query_pos, d_head]
+        if self.attention_softcap is not None:
+            mixed = attend_with_softcap(
+                query, key, value, self.attention_softcap, mask, self.dropout.p if self.training else 0.0
+            )  # [batch, head, query_pos, d_head]
+        else:
+            mixed = self.attend(
+                query,
+                key,
+                value,
+                attn_mask=mask,
+                is_causal=mask is None and query_pos == key_pos,
+                dropout_p=self.dropout.p if self.training else 0.0,
+                enable_gqa=self.group > 1,
+            )  # [batch, head, query_pos, d_head]
         mixed = self.hook_mixed(mixed)  # [batch, head, query_pos, d_head]
         concatenated = mixed.transpose(1, 2).flatten(start_dim=2)  # [batch, pos, head·d_head]
         return nn.functional.linear(concatenated, self.W_O.flatten(end_dim=1).T, self.b_O)  # [batch, pos, d_model]

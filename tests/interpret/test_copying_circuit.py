@@ -19,7 +19,8 @@ from llm.interpret.recording import record
 
 IDS = torch.arange(20)
 # layer 0 reads a token's embedding and nothing else, and its heads add no bias
-ALONE = [config for config in component_configs(bias=False) if config.positional not in ("learned", "sinusoidal")]
+PLAIN = component_configs(bias=False, qkv_bias=False)
+ALONE = [config for config in PLAIN if config.positional not in ("learned", "sinusoidal")]
 
 
 def test_the_hand_built_head_looks_for_its_own_token_and_writes_the_one_it_finds():
@@ -69,8 +70,13 @@ def test_matches_are_the_products_of_the_plain_matrices(config):
     key = note @ second.W_K[2 // group].T
     query = embedding_as_read(model, 1)[tokens] @ second.W_Q[2].T
     if config.qk_norm:
-        key = key * second.norm_key.w
-        query = query / (query.square().mean(-1, keepdim=True) + config.norm_eps).sqrt() * second.norm_query.w
+        gamma_query, gamma_key, mean_square = second.norm_query.w, second.norm_key.w, query.square().mean(-1)
+        if config.qk_norm_over == "all_heads":
+            gamma_query, gamma_key = gamma_query[2], gamma_key[2 // group]
+            every_head = embedding_as_read(model, 1)[tokens] @ second.W_Q.flatten(end_dim=1).T
+            mean_square = every_head.square().mean(-1)
+        key = key * gamma_key
+        query = query / (mean_square[:, None] + config.norm_eps).sqrt() * gamma_query
     if second.rotation is not None:  # a dot product depends on the distance alone
         query = torch.cat([second.rotation(one[None, None, None], distance)[0, 0] for one in query])
     expected = query @ key.T / math.sqrt(config.d_head)

@@ -29,6 +29,8 @@ def test_content_and_position_add_up_to_the_score_and_the_scores_give_the_patter
                 arithmetic.content + arithmetic.position, arithmetic.scores, rtol=1e-4, atol=1e-4
             )
             dot = float(arithmetic.query[query] @ arithmetic.key[key]) / scale
+            if config.attention_softcap is not None:
+                dot = config.attention_softcap * math.tanh(dot / config.attention_softcap)
             bias = arithmetic.position[query, key] if layer.attention.score_bias is not None else 0
             assert dot + bias == pytest.approx(arithmetic.scores[query, key], rel=1e-4, abs=1e-4)
             exponential = math.exp(arithmetic.scores[query, key] - arithmetic.highest[query])

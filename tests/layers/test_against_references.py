@@ -18,6 +18,7 @@ from llm.layers.mlp.build import build_mlp
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.layers.position.alibi import alibi_slopes
+from llm.layers.query_key_norm import REGISTRY as QUERY_KEY_NORMS
 
 every_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 
@@ -56,6 +57,38 @@ def test_rmsnorm_is_torchs(implementation):
     theirs.weight.data.copy_(ours.w)
     x = torch.randn(2, 5, 24, dtype=torch.float64) * 3 + 1
     close(ours(x), theirs(x))
+
+
+@every_implementation
+def test_a_norm_over_all_heads_is_torchs_of_one_long_vector(implementation):
+    ours = QUERY_KEY_NORMS["all_heads"].classes(implementation)(ModelConfig(d_vocab=1, d_head=8), 3).double()
+    theirs = nn.RMSNorm(24, eps=1e-5).double()
+    nn.init.normal_(ours.w)
+    theirs.weight.data.copy_(ours.w.flatten())
+    x = torch.randn(2, 5, 24, dtype=torch.float64) * 3
+    close(ours(x.unflatten(2, (3, 8)).transpose(1, 2)).transpose(1, 2).flatten(2), theirs(x))
+
+
+@every_implementation
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("positional", ["none", "alibi"])
+def test_scores_are_capped_before_anything_is_added_to_them(implementation, positional):
+    """By torch's flex_attention, which takes any change of scores."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    config = ModelConfig(**SIZES, positional=positional, attention_softcap=0.5)
+    ours = build_attention(config, implementation).double()
+    resid = torch.randn(2, 9, 24, dtype=torch.float64)
+    query, key, value = (
+        torch.einsum("bpm,hdm->bhpd", 3 * resid, weight).detach() for weight in (ours.W_Q, ours.W_K, ours.W_V)
+    )  # fmt: skip
+    bias = torch.zeros(6, 9, 9) if positional == "none" else ours.score_bias(9, 9)
+
+    def changed(score, batch, head, q, k):
+        return torch.where(k > q, -torch.inf, 0.5 * torch.tanh(score / 0.5) + bias[head, q, k])
+
+    mixed = flex_attention(query, key, value, changed, enable_gqa=True)  # on a CPU it has no backward pass
+    close(ours(3 * resid), torch.einsum("bhpd,hdm->bpm", mixed, ours.W_O))
 
 
 @every_implementation

@@ -10,11 +10,12 @@ import llm
 from llm import Transformer
 from llm.layers.cache import KeyValueCache
 from llm.layers.mask import REGISTRY as MASKS
+from llm.layers.softcap import attend_with_softcap
 from llm.trace.line_trace import trace_lines
 from llm.trace.statements import shape_mismatch, statements
 
 PACKAGE = Path(llm.__file__).parent
-FUNCTIONS = ("forward", "hidden", *(entry.hidden().__name__ for entry in MASKS.values()))
+FUNCTIONS = ("forward", "hidden", attend_with_softcap.__name__, *(entry.hidden().__name__ for entry in MASKS.values()))
 PATHS = [*sorted((PACKAGE / "layers").rglob("*.py")), PACKAGE / "model.py"]
 
 

@@ -80,6 +80,7 @@ def data(selection: Selection, query: Query) -> dict[str, Any]:
         "heads": config.n_heads,
         "group": config.group,
         "dHead": config.d_head,
+        "softcap": config.attention_softcap,
         "positions": positions_data(config),
         "masked": reason(config, layer),
         "matrix": query.get(Address.MATRIX, "pattern"),

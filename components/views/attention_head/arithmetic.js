@@ -23,10 +23,13 @@ function arithmetic(head, data, query, key) {
   const bias = actsOn === "scores" ? at("position") : 0;
   const score = at("scores");
   const beforeBias = score - bias;
+  const cap = data.softcap;
+  const dot = cap ? productsOf(head, data, query, key).reduce((sum, product) => sum + product) / scaled : beforeBias;
   const lines = [
-    ["query · key", `sum of ${data.dHead} products`, fixed(beforeBias * scaled)],
-    ["÷ √d_head", `÷ √${data.dHead} = ${scaled.toFixed(3)}`, fixed(beforeBias)],
+    ["query · key", `sum of ${data.dHead} products`, fixed(dot * scaled)],
+    ["÷ √d_head", `÷ √${data.dHead} = ${scaled.toFixed(3)}`, fixed(dot)],
   ];
+  if (cap) lines.push(["soft-cap", `${cap} · tanh(… ÷ ${cap})`, fixed(beforeBias)]);
   if (actsOn === "scores") {
     lines.push([`+ ${title}`, `bias at distance ${query - key}`, fixed(bias)]);
   } else if (actsOn === "queries and keys") {
@@ -70,6 +73,19 @@ export function arithmeticPanel(parent, head, data, query, key) {
 }
 
 /**
+ * The products query[i] · key[i].
+ *
+ * @param {Head} head
+ * @param {Data} data
+ * @param {number} query
+ * @param {number} key
+ */
+function productsOf(head, data, query, key) {
+  return Array.from({ length: data.dHead }, (_, index) =>
+    head.arrays.query[query * data.dHead + index] * head.arrays.key[key * data.dHead + index]);
+}
+
+/**
  * The products query[i] · key[i] as bars; they sum to query · key.
  *
  * @param {Head} head
@@ -78,8 +94,7 @@ export function arithmeticPanel(parent, head, data, query, key) {
  * @param {number} key
  */
 function productBars(head, data, query, key) {
-  const products = Array.from({ length: data.dHead }, (_, index) =>
-    head.arrays.query[query * data.dHead + index] * head.arrays.key[key * data.dHead + index]);
+  const products = productsOf(head, data, query, key);
   const largest = largestMagnitude(products) || 1;
   const svg = shape("svg", { viewBox: "0 0 320 64", class: "llm-head-bars", role: "img" });
   svg.setAttribute("aria-label", `The ${data.dHead} products of query and key`);

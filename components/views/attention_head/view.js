@@ -28,6 +28,7 @@ import { Strip, strongest } from "./strip.js";
  * @property {number} heads
  * @property {number} group heads that use the same keys and values
  * @property {number} dHead
+ * @property {number | null} softcap
  * @property {Positions} positions
  * @property {string} masked why the mask hides a key, as the end of "because it …"
  * @property {string} matrix the name of the one that is shown

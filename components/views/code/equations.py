@@ -14,9 +14,12 @@ from llm.layers import kind_of, mlp
 from llm.layers.mask import REGISTRY as MASKS
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.norm import REGISTRY as NORMS
+from llm.layers.norm import NormEntry
 from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.layers.position import PositionEntry
+from llm.layers.query_key_norm import REGISTRY as QUERY_KEY_NORMS
+from llm.layers.query_key_norm import QueryKeyNormEntry
 from llm.layers.sublayers import REGISTRY as SUBLAYERS
 from llm.training import schedule
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
@@ -33,7 +36,7 @@ def equations(config: ModelConfig) -> dict[str, Equation]:
         "GatedMLP" if ACTIVATIONS[config.activation].gated else "MLP": asdict(mlp.equation(config)),
         "TokenEmbedding": _embedding(config),
         "Unembedding": _unembedding(config),
-        **{kind_of(norm.classes("einops")): asdict(norm.equation(config)) for norm in NORMS.values()},
+        **{kind_of(norm.classes("einops")): asdict(norm.equation(config)) for norm in _norms()},
         **{kind_of(scheme.classes("einops")): asdict(scheme.equation(config)) for scheme in _position_layers()},
         **TRAINING,
         **{step.title: asdict(step.equation) for entry in OPTIMIZERS.values() for step in entry.steps},
@@ -52,8 +55,14 @@ def titles() -> dict[str, str]:
         "MLP": "MLP",
         "GatedMLP": "Gated MLP",
         **{kind_of(norm.classes("einops")): norm.label for norm in NORMS.values()},
+        **{kind_of(norm.classes("einops")): norm.title for norm in QUERY_KEY_NORMS.values()},
         **{kind_of(scheme.classes("einops")): scheme.title for scheme in _position_layers()},
     }
+
+
+def _norms() -> list[NormEntry | QueryKeyNormEntry]:
+    """The norms of the residual stream, and those of queries and keys."""
+    return [*NORMS.values(), *QUERY_KEY_NORMS.values()]
 
 
 def _position_layers() -> list[PositionEntry]:
@@ -115,7 +124,7 @@ def _attention(config: ModelConfig) -> Equation:
     grouped = config.n_kv_heads < config.n_heads
     lines = [
         "{query}, {key}, {value} = "
-        + ", ".join(f"resid · W_{letter}{_bias(config, f'b_{letter}')}" for letter in "QKV"),
+        + ", ".join(f"resid · W_{letter}{f' + b_{letter}' * config.has_qkv_bias}" for letter in "QKV"),
     ]
     words = (
         "Every position asks a question (query), every earlier one holds up a sign (key). Where they match, the asker "
@@ -123,9 +132,10 @@ def _attention(config: ModelConfig) -> Equation:
     )
     sources = ["Vaswani et al. 2017, arXiv:1706.03762"]
     if config.qk_norm:
+        over = QUERY_KEY_NORMS[config.qk_norm_over]
         lines.append("{query}, {key} ← norm({query}), norm({key})")
-        words += " Queries and keys are normalised to the same length first, so that only their direction counts."
-        sources.append("Henry et al. 2020, arXiv:2010.04245")
+        words += f" {over.words}"
+        sources.append(over.source)
     scheme = POSITIONS[config.positional]
     if scheme.acts_on == "queries and keys":
         lines.append(scheme.term)
@@ -139,9 +149,15 @@ def _attention(config: ModelConfig) -> Equation:
     words += mask.words(config)
     sources += [mask.source] * bool(mask.source)
     bias = scheme.term if scheme.acts_on == "scores" else ""
+    score = "{query}[h, q] · {key}[h, k] / √d_head"
+    if config.attention_softcap is not None:
+        cap = f"{config.attention_softcap:g}"
+        score = f"{cap} · tanh({score} / {cap})"
+        words += f" No match counts for more than {cap}; small ones hardly change."
+        sources.append("Gemma Team 2024, arXiv:2408.00118")
     lines += [
         f"{{hidden}}[q, k] = {mask.condition(config)}",
-        f"{{scores}}[h, q, k] = {{query}}[h, q] · {{key}}[h, k] / √d_head{bias},  −∞ where {{hidden}}[q, k]",
+        f"{{scores}}[h, q, k] = {score}{bias},  −∞ where {{hidden}}[q, k]",
         "{pattern}[h, q] = softmax({scores}[h, q])",
         "{mixed}[h, q] = Σ_k {pattern}[h, q, k] · {value}[h, k]",
         f"{{return|output}}[q] = Σ_h {{mixed}}[h, q] · W_O[h]{_bias(config, 'b_O')}",

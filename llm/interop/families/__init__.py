@@ -76,6 +76,8 @@ def _computed(config: ModelConfig) -> ModelConfig:
     default: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
     scheme = POSITIONS[config.positional].acts_on
     unused = {"dropout"} | {name for name in default if name.startswith("relative_") and scheme != "scores"}
+    unused |= {"qk_norm_over"} if not config.qk_norm else set()
+    unused |= {"qkv_bias"} if config.bias else set()
     if scheme != "queries and keys":
         unused |= {name for name in default if name.startswith("rope_")}
     elif SCALINGS[config.rope_scaling].frequencies is None:

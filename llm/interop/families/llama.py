@@ -129,7 +129,7 @@ GGUF_WEIGHTS: tuple[Weight, ...] = (
 
 def check_gguf(config: ModelConfig) -> None:
     """Raise ValueError for what a GGUF file of this family is not written with here."""
-    if config.bias or config.rope_scaling != UNSCALED:
+    if config.has_qkv_bias or config.rope_scaling != UNSCALED:
         raise ValueError("A GGUF file of a Llama is written without biases and without a rope_scaling only")
 
 

@@ -110,5 +110,3 @@ REGISTRY: Registry[NormEntry] = Registry(
         ),
     },
 )
-
-QUERY_KEY_NORM = "rmsnorm"  # which norm the config's qk_norm applies to each head's query and key

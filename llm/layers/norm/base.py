@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from llm.config import Implementation, ModelConfig
-from llm.layers.norm import QUERY_KEY_NORM, REGISTRY
+from llm.layers.norm import REGISTRY
 
 
 class Norm(nn.Module):
@@ -60,12 +60,4 @@ class Norm(nn.Module):
 def build_norm(config: ModelConfig, implementation: Implementation) -> Norm:
     """The residual stream's norm that the config asks for."""
     norm: Norm = REGISTRY[config.norm].classes(implementation)(config, config.d_model)
-    return norm
-
-
-def build_query_key_norm(config: ModelConfig, implementation: Implementation) -> Norm | nn.Identity:
-    """The norm of each head's queries, and of its keys, if the config has one."""
-    if not config.qk_norm:
-        return nn.Identity()
-    norm: Norm = REGISTRY[QUERY_KEY_NORM].classes(implementation)(config, config.d_head)
     return norm
