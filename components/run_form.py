@@ -81,8 +81,8 @@ def choose_training(model: ModelConfig) -> TrainingConfig:
     values["learning_rate"] = lambda chosen: (
         TrainingConfig(optimizer=chosen["optimizer"]).for_model(model).learning_rate
     )
-    title, usual = "All training settings", "the usual training settings"
-    return TrainingConfig(**forms.all_fields(TrainingConfig, values, Session.TRAIN_TRAINING, title, usual))
+    title, usual, first = "All training settings", "the usual training settings", ("steps", "batch_size", "seed")
+    return TrainingConfig(**forms.all_fields(TrainingConfig, values, Session.TRAIN_TRAINING, title, usual, first))
 
 
 def choose_run() -> NewRun:
@@ -121,6 +121,7 @@ def choose_run() -> NewRun:
     with picture:
         st.markdown("**The model, from tokens to the next token**")
         show_architecture(model)
+    st.subheader("3 · Training")
     training = choose_training(model)
     require_memory(model, training, "fused", Processes(), SMALLER)
     return NewRun(model, training, tokenizer, text, text_name, folders.checkpoints(), d_vocab, architecture, size)

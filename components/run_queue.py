@@ -8,6 +8,8 @@ from components.shared import states
 from components.shared.session import Address, Session
 from llm.background import queue, trainings
 
+QUEUE_HELP = "Runs in the queue train one after the other. Change the settings and add more before or while one trains"
+
 
 def show_queue(shown: str | None) -> None:
     """The runs that wait, each with a button that removes it; `shown` is the run of the page, if it is one's page.
@@ -26,7 +28,7 @@ def show_queue(shown: str | None) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**Queue** · {_in_words(len(waiting), bool(under_way))}")
             if not under_way:
-                st.button("Start the next", icon=":material/play_arrow:", on_click=_start_next, key=Session.QUEUE_NEXT)
+                st.button("Start the queue", icon=":material/play_arrow:", on_click=_start_next, key=Session.QUEUE_NEXT)
             elif shown not in (None, under_way[0].id):
                 st.button("Show the run that trains", on_click=_show, args=(under_way[0].id,), key=Session.QUEUE_SHOW)
         for number, new in waiting.items():

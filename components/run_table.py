@@ -21,6 +21,8 @@ TITLE, CURVE, SEARCHED = "title", "loss_curve", "searched"
 DEFAULT = [CURVE, "loss", "step", "state", "tags", "text_name", "tokenizer", "parameters", "created", "disk_bytes"]
 NEVER = ("path", "label", SEARCHED, TITLE)  # the title is always there
 OPEN = "▸ "  # before the title of the open run
+NAME_WIDTH = 260  # pixels
+FILLED = "\u2003" * 20  # as wide, after a title: it is a button, which is as wide as its text
 MOST_VALUES = 12  # of a number: more of them are filtered by a range
 
 
@@ -135,7 +137,7 @@ def choose_in_table(table: pd.DataFrame) -> None:
     opened, ticked = st.query_params.get(Address.RUN, ""), st.session_state.get(Session.RUNS_TICKED, ())
     st.session_state[key] = {"selection": {"rows": [row for row, run in enumerate(ids) if run in ticked]}}
     shown = table.drop(columns=SEARCHED)
-    shown[TITLE] = shown[TITLE].where(shown["id"] != opened, OPEN + shown[TITLE])
+    shown[TITLE] = shown[TITLE].where(shown["id"] != opened, OPEN + shown[TITLE]) + FILLED
     losses = [loss for curve in table[CURVE] for loss in curve]
     st.dataframe(
         shown, key=key, on_select=lambda: _take_ticks(key, ids), selection_mode="multi-row",
@@ -183,7 +185,7 @@ def _columns(table: pd.DataFrame, losses: list[float], ids: list[str]) -> dict[s
         shown[name] = kinds.NumberColumn(heading(name), format="localized")
     return shown | {
         TITLE: kinds.ButtonColumn(
-            heading(TITLE), pinned=True, width=260, alignment="left", type="tertiary", key=Session.RUNS_CLICKED,
+            heading(TITLE), pinned=True, width=NAME_WIDTH, alignment="left", type="tertiary", key=Session.RUNS_CLICKED,
             on_click=_open_clicked, args=(ids,), help="A click on the name opens the run",
         ),
         CURVE: kinds.LineChartColumn(

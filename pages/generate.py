@@ -26,7 +26,8 @@ from llm.checkpoints import RunFolder, RunSummary
 from llm.config import SamplingConfig, describe
 
 DEFAULTS = {name: field.default for name, field in describe(SamplingConfig).items()}
-COMMON = ("max_new_tokens", "temperature", "top_k", "top_p")
+COMMON = ("max_new_tokens", "temperature", "top_k", "top_p", "seed")
+WIDTH, WIDTH_INSIDE = 284, 254  # pixels of a control: one fills the column beside the text, and its section
 
 
 def page() -> None:
@@ -71,11 +72,10 @@ def desk(run: RunSummary, step: int | None) -> None:
 def draw_controls(start: Mapping[str, Any]) -> dict[str, Any]:
     """A control for each sampling setting, the common ones first."""
     values, key = dict(start), Session.GENERATE_SAMPLING
-    chosen = forms.fields(SamplingConfig, COMMON, values, key, (1,))
+    chosen = forms.wrapping_fields(SamplingConfig, COMMON, values, key, WIDTH)
     with st.expander("More sampling settings", icon=":material/tune:"):
-        return chosen | forms.fields(
-            SamplingConfig, [name for name in DEFAULTS if name not in COMMON], values, key, (1,)
-        )
+        more = [name for name in DEFAULTS if name not in COMMON]
+        return chosen | forms.wrapping_fields(SamplingConfig, more, values, key, WIDTH_INSIDE)
 
 
 def start_or_shown(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig) -> Generation | None:

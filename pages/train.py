@@ -5,7 +5,7 @@ import streamlit as st
 from components.run_branch import branch_section, show_origin, tree_section
 from components.run_controls import controls, open_form, rerun_after
 from components.run_form import TITLES, choose_run, costs, show_time
-from components.run_queue import show_queue
+from components.run_queue import QUEUE_HELP, show_queue
 from components.run_sweep import sweep_section
 from components.shared import folders, states
 from components.shared.run_names import run_name
@@ -14,7 +14,7 @@ from components.shared.selection import WholeRun
 from components.shared.session import Address, Session
 from components.view_page import view_sections
 from components.views.training_run.figures import figures
-from llm.background import trainings
+from llm.background import queue, trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
 from llm.costs import parameter_count
 from llm.runs.corpus import text_limits
@@ -69,9 +69,9 @@ def new_run() -> None:
         with st.container(horizontal=True):
             started = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way),
                                 key=Session.TRAIN_START)  # fmt: skip
-            if under_way:
-                st.button("Add to the queue", icon=":material/playlist_add:", on_click=trainings.enqueue,
-                          args=(chosen,), key=Session.QUEUE_ADD)  # fmt: skip
+            # with none under way the queue waits until it is started, so that several runs can be prepared
+            st.button("Add to the queue", icon=":material/playlist_add:", key=Session.QUEUE_ADD, args=(chosen,),
+                      on_click=trainings.enqueue if under_way else queue.add, help=QUEUE_HELP)  # fmt: skip
         what = f"**{TITLES.get(str(chosen.architecture), chosen.architecture)} {chosen.size}**"
         st.caption(f"{what} with the {chosen.tokenizer_kind} tokenizer · {costs(chosen.model, chosen.training)}")
     sweep_section(chosen)

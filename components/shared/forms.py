@@ -30,25 +30,44 @@ def fields(
     return chosen
 
 
-def all_fields(config: type, values: dict[str, Any], key: str, title: str, usual: str) -> dict[str, Any]:
-    """Show, in a section, a control for each field of `config` that has a starting value; returns the chosen values.
+def wrapping_fields(config: type, names: Iterable[str], values: dict[str, Any], key: str, width: int) -> dict[str, Any]:
+    """As `fields`, each so many pixels wide: as many stand beside each other as there is room for."""
+    chosen: dict[str, Any] = {}
+    row = st.container(horizontal=True)
+    for name in names:
+        with row, st.container(width=width):
+            chosen[name] = _field(config, name, values[name], key)
+    return chosen
 
-    A starting value may be a function of the values chosen so far. Below the section stands what differs from them,
-    also where the tab remembers it from an earlier visit; `usual` says whose values they are.
+
+def all_fields(
+    config: type, values: dict[str, Any], key: str, title: str, usual: str, first: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Show a control for each field of `config` that has a starting value; returns the chosen values.
+
+    All are in a section, but for the `first` ones, which stand above it. A starting value may be a function of the
+    values chosen so far. Below the section stands what differs from them, also where the tab remembers it from an
+    earlier visit; `usual` says whose values they are.
     """
     chosen: dict[str, Any] = {}
     changed: dict[str, Any] = {}  # the starting values of the fields that have another
+
+    def show(names: Iterable[str]) -> None:
+        row = st.container(horizontal=True, vertical_alignment="bottom")
+        for name in names:
+            start = values[name](chosen) if callable(values[name]) else values[name]
+            with row, st.container(width=FIELD_WIDTH):
+                chosen[name] = _field(config, name, start, key, marked=True)
+            if chosen[name] != start:
+                changed[name] = start
+
+    if first:
+        show(first)
     with st.expander(title, icon=":material/tune:"):
         for group, names in GROUPS[config.__name__].items():
-            st.markdown(f"**{group}**")
-            row = st.container(horizontal=True, vertical_alignment="bottom")
-            for name in names:
-                if name in values:
-                    start = values[name](chosen) if callable(values[name]) else values[name]
-                    with row, st.container(width=FIELD_WIDTH):
-                        chosen[name] = _field(config, name, start, key, marked=True)
-                    if chosen[name] != start:
-                        changed[name] = start
+            if rest := [name for name in names if name in values and name not in first]:
+                st.markdown(f"**{group}**")
+                show(rest)
     if changed:
         with st.container(horizontal=True, vertical_alignment="center"):
             differing = ", ".join(f"{name} {chosen[name]} instead of {start}" for name, start in changed.items())

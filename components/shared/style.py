@@ -55,7 +55,8 @@ STYLE = """
 .st-key-generate-result { position: sticky; top: 4rem; align-self: start; }
 @media (max-width: 1100px) {
   .st-key-generate-desk { grid-template-columns: minmax(0, 1fr); gap: 0.8rem; }
-  .st-key-generate-settings { max-height: 19rem; overflow-y: auto; padding: 2px; }
+  /* where the rest of the page is in view with it, and not moved by what is loaded in it */
+  .st-key-generate-settings .stExpander details > div { max-height: 14rem; overflow-y: auto; overflow-anchor: none; }
   .st-key-generate-result { position: static; }
 }
 @media (max-width: 1000px) { /* Streamlit's own sidebar takes 300 pixels, whatever there are */

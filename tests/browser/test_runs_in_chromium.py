@@ -17,7 +17,7 @@ ROW, HEAD = 35, 35  # pixels
 def click_row(page: Page, index: int) -> None:
     """Click the name of a run in the table, which the browser draws as one picture."""
     table = page.get_by_test_id("stDataFrame").locator(".dvn-scroller")
-    table.click(position={"x": 70, "y": HEAD + ROW * (index + 0.5)})
+    table.click(position={"x": 285, "y": HEAD + ROW * (index + 0.5)})  # beside the name
 
 
 def tick_row(page: Page, index: int) -> None:

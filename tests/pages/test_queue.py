@@ -7,8 +7,6 @@ from llm.background import queue, trainings
 
 def test_a_run_waits_is_shown_on_every_page_of_a_run_and_is_removed(home):
     path = tiny_run(home)
-    app = open_page("train")
-    assert "queue-add" not in {found.key for found in app.button}  # nothing trains: Start does it
     training_run(home)
     form = open_page("train", new="1")
     button(form, "queue-add").click().run()
@@ -41,3 +39,12 @@ def test_a_queue_that_waits_goes_on_with_one_press_and_says_what_could_not_start
     assert not form.exception
     (next_run,) = trainings.active()
     assert next_run.id != run.id and form.query_params["run"] == next_run.id and queue.waiting() == {}
+
+
+def test_runs_are_prepared_before_anything_trains(home):
+    form = open_page("train")
+    for seed in (1, 2):
+        next(number for number in form.number_input if number.label.endswith("`seed`")).set_value(seed).run()
+        button(form, "queue-add").click().run()
+    assert not form.exception and trainings.active() == [] and "**Queue** · 2 runs wait" in texts(form)
+    assert [run.training.seed for run in queue.waiting().values()] == [1, 2]

@@ -35,8 +35,9 @@ def runs(home):
 
 
 def table(app):
-    """What the table shows, by run."""
-    return app.dataframe[0].value.set_index("id")
+    """What the table shows, by run; names without what fills their cells."""
+    shown = app.dataframe[0].value.set_index("id")
+    return shown.assign(**{TITLE: shown[TITLE].str.rstrip()})
 
 
 def control(app, kind, label):
