@@ -39,6 +39,8 @@ def test_a_run_is_found_named_opened_elsewhere_copied_deleted_and_restored(page:
     expect(page).to_have_url(re.compile(f"run={newer.name}"))
     click_row(page, 1)  # the name that was clicked last
     expect(page).to_have_url(re.compile(f"run={older.name}"))
+    # the address changes before the form does
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     page.get_by_role("textbox", name="Name").fill("The <b>narrow</b> one")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved", exact=True)).to_be_visible()
