@@ -22,7 +22,7 @@ from typing import Any
 from llm import TrainingConfig, preset
 from llm.config import SamplingConfig, describe
 from llm.data import read_text
-from llm.presets import ARCHITECTURES
+from llm.presets import ARCHITECTURES, COURSE
 from llm.sampling import generate
 from llm.training.evaluation import evaluate
 from llm.training.setup import start_run
@@ -71,7 +71,7 @@ def measure(architecture: str, text: Path, arguments: argparse.Namespace, settin
 def main() -> None:
     """Read the command line and measure the architectures one by one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--architectures", nargs="+", default=list(ARCHITECTURES), choices=list(ARCHITECTURES))
+    parser.add_argument("--architectures", nargs="+", default=COURSE, choices=list(ARCHITECTURES))
     parser.add_argument("--size", default="small")
     parser.add_argument("--tokenizer", default="bpe")
     parser.add_argument("--d-vocab", type=int, default=None)

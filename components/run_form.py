@@ -14,7 +14,7 @@ from components.shared.text_choice import choose_text
 from llm.config import ModelConfig, TrainingConfig, describe
 from llm.costs import flops_per_token, memory, parameter_count
 from llm.data import SplitText, train_tokenizer
-from llm.presets import ARCHITECTURES, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, preset
+from llm.presets import ARCHITECTURES, COURSE, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, TITLES, preset
 from llm.registry import registry
 from llm.runtime.device import machine_memory, resolved_precision
 from llm.runtime.result_cache import ResultCache
@@ -27,32 +27,47 @@ if TYPE_CHECKING:  # it imports torch, for which the page Home does not wait
 
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
 UNEMBEDDING = {True: "tied", False: "its own"}
-TITLES = {"gpt": "GPT", "llama": "LLaMA", "olmo": "OLMo"}
+PUBLISHED_WIDTH = 222  # pixels of a card: four stand beside each other on a wide page
 MEASURED_CHARACTERS = 500_000  # of a text that is tried out: a longer one gives what is wanted
 _vocabularies: ResultCache[int] = ResultCache(16)
 
 
 def choose_architecture() -> str:
     """Show a card for each preset with what sets it apart; returns the chosen one."""
-    chosen = st.session_state.setdefault(Session.TRAIN_ARCHITECTURE, "gpt")
-    for column, name in zip(st.columns(len(ARCHITECTURES)), ARCHITECTURES, strict=True):
+    chosen = str(st.session_state.setdefault(Session.TRAIN_ARCHITECTURE, "gpt"))
+    published = [name for name in ARCHITECTURES if name not in COURSE]
+    for column, name in zip(st.columns(len(COURSE)), COURSE, strict=True):
         with column, st.container(border=True, height="stretch"):
-            st.markdown(f"#### {TITLES.get(name, name)}")
             fields = preset(name, st.session_state.get(Session.TRAIN_SIZE) or "small", d_vocab=1)
             lines = [f"{title}: **{_readable(key, getattr(fields, key))}**" for key, title in DIFFERENCES.items()]
             lines.insert(3, f"MLP width: **{fields.d_mlp:,}**")
-            st.markdown("  \n".join([*lines, f"Unembedding: **{UNEMBEDDING[fields.tie_embeddings]}**"]))
-            st.caption(DESCRIPTIONS[name])
-            st.space("stretch")
-            st.button(
-                "Chosen" if name == chosen else f"Choose {TITLES.get(name, name)}",
-                key=Session.TRAIN_CHOOSE.of(name),
-                type="primary" if name == chosen else "secondary",
-                icon=":material/check:" if name == chosen else None,
-                on_click=lambda name=name: st.session_state.update({Session.TRAIN_ARCHITECTURE: name}),
-                width="stretch",
-            )
+            unembedding = f"Unembedding: **{UNEMBEDDING[fields.tie_embeddings]}**"
+            _card(name, chosen, "  \n".join([*lines, unembedding]))
+    with (
+        st.expander("Recipes of published models", expanded=chosen in published, icon=":material/architecture:"),
+        st.container(horizontal=True),
+    ):
+        for name in published:
+            with st.container(border=True, width=PUBLISHED_WIDTH, height="stretch"):
+                _card(name, chosen, "")
     return chosen
+
+
+def _card(name: str, chosen: str, about: str) -> None:
+    """A preset's title, what sets it apart, and a button to choose it."""
+    st.markdown(f"#### {TITLES[name]}")
+    if about:
+        st.markdown(about)
+    st.caption(DESCRIPTIONS[name])
+    st.space("stretch")
+    st.button(
+        "Chosen" if name == chosen else f"Choose {TITLES[name]}",
+        key=Session.TRAIN_CHOOSE.of(name),
+        type="primary" if name == chosen else "secondary",
+        icon=":material/check:" if name == chosen else None,
+        on_click=lambda: st.session_state.update({Session.TRAIN_ARCHITECTURE: name}),
+        width="stretch",
+    )
 
 
 def _readable(field: str, value: Any) -> str:

@@ -22,7 +22,7 @@ from typing_extensions import Doc
 import llm
 from llm.comparison.curves import validation_curve
 from llm.comparison.expected import FIELDS, MEASURED
-from llm.presets import ARCHITECTURES
+from llm.presets import COURSE
 from llm.runtime.files import write_bytes
 from llm.runtime.regular_files import require_replaceable
 
@@ -35,9 +35,7 @@ class Options:
     """Command-line options; the defaults are the experiment."""
 
     seeds: Annotated[tuple[int, ...], Doc("A run of each architecture for each.")] = (0, 1, 2)
-    architectures: Annotated[tuple[str, ...], Doc("Which to train; what was measured of others is kept.")] = tuple(
-        ARCHITECTURES
-    )
+    architectures: Annotated[tuple[str, ...], Doc("Which to train; what was measured of others is kept.")] = COURSE
     steps: Annotated[int | None, Doc("Optimizer steps of each run. None: the default.")] = None
     data: Annotated[Path, Doc("Text to train on.")] = PROJECT / "training.txt"
     out: Annotated[Path, Doc("File to write.")] = MEASURED

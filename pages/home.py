@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from components.run_form import TITLES
 from components.shared import folders, states
 from components.shared.session import Address, Session
 from components.views.pathway import pathway
-from llm.presets import ARCHITECTURES, DESCRIPTIONS, preset
+from llm.presets import COURSE, DESCRIPTIONS, TITLES, preset
 from llm.tokenizers import DEFAULT_D_VOCAB
 from llm.training.settings import RunSettings
 
@@ -27,8 +26,8 @@ def page() -> None:
         train()
     st.subheader("How a model turns text into text")
     architecture = st.segmented_control(
-        "Architecture", list(ARCHITECTURES), default="gpt", required=True, key=Session.HOME_ARCHITECTURE,
-        format_func=lambda name: TITLES.get(name, name), label_visibility="collapsed",
+        "Architecture", list(COURSE), default="gpt", required=True, key=Session.HOME_ARCHITECTURE,
+        format_func=TITLES.__getitem__, label_visibility="collapsed",
     )  # fmt: skip
     st.caption(DESCRIPTIONS[architecture] + " The diagram shows the shapes of its small size.")
     pathway(preset(architecture, "small", d_vocab=DEFAULT_D_VOCAB), key=Session.HOME_PATHWAY)

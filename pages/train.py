@@ -4,7 +4,7 @@ import streamlit as st
 
 from components.run_branch import branch_section, show_origin, tree_section
 from components.run_controls import controls, open_form, rerun_after
-from components.run_form import TITLES, choose_run, costs, show_time
+from components.run_form import choose_run, costs, show_time
 from components.run_queue import QUEUE_HELP, show_queue
 from components.run_sweep import sweep_section
 from components.shared import folders, states
@@ -17,6 +17,7 @@ from components.views.training_run.figures import figures
 from llm.background import queue, trainings
 from llm.checkpoints import RUN_ID, RunFolder, list_runs
 from llm.costs import parameter_count
+from llm.presets import TITLES
 from llm.runs.corpus import text_limits
 from llm.runs.labels import model_name
 from llm.runs.origin import branched

@@ -8,7 +8,7 @@ import pytest
 from covering_arrays import covering_rows
 
 from llm.config import ModelConfig, describe
-from llm.presets import ARCHITECTURES, preset
+from llm.presets import COURSE, preset
 from llm.registry import registry
 
 IMPLEMENTATIONS = ("einops", "torch", "fused")
@@ -55,7 +55,7 @@ ACTIVATIONS = {
 }
 OPTIONS["activation"] = tuple(names[0] for names in ACTIVATIONS.values())
 
-PRESETS = [preset(name, d_vocab=31, d_model=24, n_heads=6, n_layers=2, n_ctx=16) for name in ARCHITECTURES]
+PRESETS = [preset(name, d_vocab=31, d_model=24, n_heads=6, n_layers=2, n_ctx=16) for name in COURSE]
 
 
 @functools.cache

@@ -125,12 +125,25 @@ def test_a_description_tells_type_choices_and_default():
 @pytest.mark.parametrize("size", SIZES)
 def test_presets_are_their_recipes(architecture, size):
     config = preset(architecture, size=size, d_vocab=65)
-    expected = {
-        "gpt": ("learned", "layernorm", "gelu", True),
-        "llama": ("rope", "rmsnorm", "swiglu", False),
-        "olmo": ("alibi", "layernorm", "swiglu", False),
-    }[architecture]
+    expected, more = {
+        "gpt": (("learned", "layernorm", "gelu", True), {"tie_embeddings": True}),
+        "llama": (("rope", "rmsnorm", "swiglu", False), {"tie_embeddings": False, "qk_norm": False}),
+        "olmo": (("alibi", "layernorm", "swiglu", False), {"tie_embeddings": False}),
+        "gpt2": (("learned", "layernorm", "gelu_tanh", True), {"tie_embeddings": True}),
+        "llama3": (("rope", "rmsnorm", "swiglu", False), {"tie_embeddings": False, "mask": "causal"}),
+        "mistral": (("rope", "rmsnorm", "swiglu", False), {"mask": "sliding", "full_every": 0}),
+        "olmo2": (("rope", "rmsnorm", "swiglu", False), {"norm_position": "post_sublayer",
+                                                         "qk_norm_over": "all_heads", "qk_norm": True}),
+        "qwen3": (("rope", "rmsnorm", "swiglu", False), {"qk_norm": True, "qk_norm_over": "per_head"}),
+        "gemma": (("rope", "rmsnorm", "geglu", False), {"norm_position": "sandwich", "full_every": 2,
+                                                        "attention_softcap": 50.0, "scale_embeddings": True}),
+        "neox": (("rope", "layernorm", "gelu", True), {"sublayers": "parallel", "rope_fraction": 0.25}),
+    }[architecture]  # fmt: skip
     assert (config.positional, config.norm, config.activation, config.bias) == expected
+    assert {name: getattr(config, name) for name in more} == more
+    grouped = architecture in ("llama3", "mistral", "qwen3", "gemma")
+    assert (2 <= config.n_kv_heads < config.n_heads) == grouped
+    assert config.window == (config.n_ctx // 2 if architecture in ("mistral", "gemma") else 32)
     assert config.n_heads * config.d_head == config.d_model
 
 
@@ -151,7 +164,7 @@ def test_widths_that_are_not_given_follow_those_that_are():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("bert", "small", {"d_vocab": 65}), r"architecture must be one of gpt, llama, olmo, got 'bert'"),
+        (("bert", "small", {"d_vocab": 65}), r"architecture must be one of gpt, llama, .*neox, got 'bert'"),
         (("gpt", "tiny", {"d_vocab": 65}), r"size must be one of small, medium, full, got 'tiny'"),
         (("gpt", "small", {"d_vocab": 65, "width": 3}), r"width is not a field of ModelConfig; its fields are d_vocab"),
         (("gpt", "small", {}), r"d_vocab is missing"),

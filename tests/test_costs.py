@@ -15,7 +15,7 @@ from llm.config import Implementation, ModelConfig, Precision, TrainingConfig
 from llm.costs import flops_per_token, memory, parameter_count
 from llm.costs.activations import activation_bytes, weight_copy_bytes
 from llm.model import Transformer
-from llm.presets import ARCHITECTURES, SIZES, preset
+from llm.presets import ARCHITECTURES, COURSE, SIZES, preset
 from llm.training.optimizers import REGISTRY
 from llm.training.optimizers.build import build_optimizers
 
@@ -104,7 +104,7 @@ def test_activation_bytes_of_the_other_implementations(implementation: Implement
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", COURSE)
 def test_activation_bytes_of_each_preset(architecture: str, implementation: Implementation) -> None:
     config = preset(architecture, "small", d_vocab=65)
     assert saved(config, implementation, batch_size=2) == kept_for_backward(config, 2, implementation)

@@ -96,9 +96,15 @@ def test_each_preset_overfits_one_batch(config):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_an_untrained_model_knows_nothing(architecture):
+    """Nor do the other implementations of a preset, which give the same logits."""
     config = preset(architecture, d_vocab=65)
     tokens = torch.randint(65, (4, 64))
-    logits = Transformer(config)(tokens)
+    model = Transformer(config)
+    logits = model(tokens)
+    for implementation in ("einops", "torch"):
+        other = Transformer(config, implementation)
+        other.load_state_dict(model.state_dict())
+        torch.testing.assert_close(other(tokens), logits, rtol=0, atol=1e-5)
     loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
     assert abs(loss.item() - torch.tensor(65.0).log().item()) < 0.15
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 NAMES = {name for kind in REGISTRY_MODULES for name in registry(kind)}
 OWN = (
     *(home.replace(".", "/") for home in REGISTRY_MODULES.values()),
-    "llm/presets.py",  # a preset is a choice of variants
+    "llm/presets/",  # a preset is a choice of variants
     "llm/interop/families/",  # and so is a family of models
 )
 # Strings that are equal to a variant's name and mean something else, or a default.

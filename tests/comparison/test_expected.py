@@ -9,7 +9,7 @@ import pytest
 
 from llm.comparison.expected import FIELDS, MEASURED, expected
 from llm.config import TrainingConfig
-from llm.presets import ARCHITECTURES, preset
+from llm.presets import COURSE, preset
 from llm.runs.config import RunConfig
 from llm.training.recorded import as_recorded
 from llm.world.entropy import TRAINING_TEXT_SHA256
@@ -24,7 +24,7 @@ def config(architecture="llama", about=ABOUT, training=None, **model) -> RunConf
     return RunConfig(built, recorded, about | {"architecture": architecture})
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", COURSE)
 def test_a_run_with_the_default_settings_has_a_band_whatever_its_seed(architecture):
     found = expected(config(architecture, training={"seed": 9, "sample_tokens": 0, "device": "cpu"}))
     with MEASURED.open() as file:

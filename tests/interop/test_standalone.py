@@ -20,7 +20,7 @@ from llm import TrainingConfig, Transformer, preset
 from llm.checkpoints import Run, load_run
 from llm.config import SamplingConfig
 from llm.interop.standalone import standalone_script
-from llm.presets import ARCHITECTURES
+from llm.presets import COURSE
 from llm.runs.weights import weights_as_bytes
 from llm.sampling import generate
 from llm.tokenizers import REGISTRY as KINDS
@@ -144,7 +144,7 @@ def test_they_run_where_nothing_else_is_installed(tmp_path):
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", COURSE)
 def test_it_contains_only_what_this_model_uses(architecture, implementation):
     config = preset(architecture, d_vocab=65)
     script = standalone_script(config, implementation, "char")

@@ -18,7 +18,7 @@ import components.views
 from components.routes import run as answer
 from components.views.gradient_norms import COMPARED
 from llm.checkpoints import RunFolder, load_run
-from llm.presets import ARCHITECTURES
+from llm.presets import COURSE
 from llm.runtime.text import with_error
 from llm.training.run_evaluation import evaluate_run
 
@@ -89,7 +89,7 @@ def test_only_a_model_with_an_untied_unembedding_has_gradients_there(home):
     assert list(content["norms"]) == [UNTIED["embed"], "block 0", UNTIED["final"]]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", COURSE)
 def test_every_preset_has_the_gradient_norm_of_each_layer_in_each_step(home, architecture):
     path = finished_run(home, architecture)
     content = json.loads(answer(run_request(path, "gradient_norms")).body)

@@ -15,11 +15,11 @@ from llm.layers.attention import AttentionFused
 from llm.layers.cache import KeyValueCache
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.position import REGISTRY as POSITIONS
-from llm.presets import ARCHITECTURES
+from llm.presets import COURSE
 from llm.reading import Reader
 from llm.sampling import generate
 
-PRESETS = [preset(name, d_vocab=30, d_model=24, n_heads=6, n_layers=2, n_ctx=8) for name in ARCHITECTURES]
+PRESETS = [preset(name, d_vocab=30, d_model=24, n_heads=6, n_layers=2, n_ctx=8) for name in COURSE]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

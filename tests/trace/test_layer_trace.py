@@ -8,13 +8,13 @@ import torch
 from model_configs import IMPLEMENTATIONS, component_configs, every_config
 
 from llm import Transformer, preset
-from llm.presets import ARCHITECTURES
+from llm.presets import COURSE
 from llm.trace.comparison import compare_implementations, corresponding_steps
 from llm.trace.forward_pass import implementations, layer_paths, record_forward_pass
 from llm.trace.layer_trace import trace_layer
 from llm.trace.statements import axis_names
 
-PRESETS = {name: preset(name, "small", d_vocab=65) for name in ARCHITECTURES}
+PRESETS = {name: preset(name, "small", d_vocab=65) for name in COURSE}
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from llm import SamplingConfig
 from llm.config import TrainingConfig
 from llm.data import TextData
 from llm.model import Transformer
-from llm.presets import ARCHITECTURES, preset
+from llm.presets import COURSE, preset
 from llm.runtime import compute
 from llm.sampling import generate
 from llm.tokenizers.char import CharTokenizer
@@ -64,7 +64,7 @@ def float_types(architecture, implementation, training):
 @pytest.mark.parametrize("optimizer", REGISTRY)
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_float32_is_float32_everywhere(implementation, optimizer):
-    for architecture in ARCHITECTURES:
+    for architecture in COURSE:
         training = dataclasses.replace(TRAINING, optimizer=optimizer)
         assert float_types(architecture, implementation, training).narrow() == set(), architecture
 

@@ -1,7 +1,8 @@
 """Architectures × sizes: filled-in configurations to start from.
 
-An architecture names a recipe (positions, norm, activation, biases), a size names widths and depth. No layer sees
-either name: `preset` returns a plain `ModelConfig` in which every field can be changed.
+An architecture names a recipe (positions, norm, activation, biases), a size names widths and depth, and where the
+context is short its rotary base. No layer sees either name: `preset` returns a plain `ModelConfig` in which every field
+can be changed.
 """
 
 from __future__ import annotations
@@ -12,44 +13,13 @@ from typing import Any
 
 from llm.config import ModelConfig
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
+from llm.presets.architectures import ARCHITECTURES, COURSE
 
-ARCHITECTURES: dict[str, dict[str, Any]] = {
-    # Radford et al. 2019, GPT-2, whose GELU was the tanh form (activation "gelu_tanh")
-    "gpt": {
-        "positional": "learned",
-        "norm": "layernorm",
-        "activation": "gelu",
-        "bias": True,
-        "tie_embeddings": True,
-        "norm_eps": 1e-5,
-    },
-    # Touvron et al. 2023, arXiv:2302.13971
-    "llama": {
-        "positional": "rope",
-        "norm": "rmsnorm",
-        "activation": "swiglu",
-        "bias": False,
-        "tie_embeddings": False,
-        "norm_eps": 1e-5,
-    },
-    # The course's teaching recipe: ALiBi (Press et al. 2021, arXiv:2108.12409) with SwiGLU. The published OLMo models
-    # (Groeneveld et al. 2024, arXiv:2402.00838) use RoPE and, at first, a LayerNorm without parameters.
-    "olmo": {
-        "positional": "alibi",
-        "norm": "layernorm",
-        "activation": "swiglu",
-        "bias": False,
-        "tie_embeddings": False,
-        "norm_eps": 1e-5,
-    },
-}
+__all__ = ["ARCHITECTURES", "COURSE", "DERIVED", "DESCRIPTIONS", "SIZES", "SIZE_DESCRIPTIONS", "TITLES",
+           "changed_fields", "preset"]  # fmt: skip
 
-DESCRIPTIONS = {
-    "gpt": "Learned positions, LayerNorm, GELU, biases: the recipe of GPT-2, with the exact GELU, not its tanh form.",
-    "llama": "Rotary positions, RMSNorm, SwiGLU, no biases: the recipe of LLaMA.",
-    "olmo": "A distance penalty (ALiBi), LayerNorm, SwiGLU. A teaching recipe: the published OLMo models use rotary "
-    "positions and, at first, a LayerNorm without parameters.",
-}
+DESCRIPTIONS = {name: architecture.description for name, architecture in ARCHITECTURES.items()}
+TITLES = {name: architecture.title for name, architecture in ARCHITECTURES.items()}
 
 SIZES: dict[str, dict[str, float]] = {
     # rope_theta: with the usual 10,000 most pairs would hardly rotate within 128 positions
@@ -65,15 +35,16 @@ SIZE_DESCRIPTIONS = {
 }
 
 
-DERIVED = ("d_head", "n_kv_heads", "d_mlp")  # widths that `preset` derives from other fields
+DERIVED = ("d_head", "n_kv_heads", "d_mlp", "window")  # what `preset` derives from other fields
 
 
 def preset(architecture: str, size: str = "small", **overrides: Any) -> ModelConfig:
     """A `ModelConfig` of this architecture and size; keyword arguments override fields (`d_vocab` is always needed).
 
-    Widths that are not given follow from those that are: d_head = d_model / n_heads, n_kv_heads = n_heads, and
-    d_mlp = 4 · d_model, or for a gated activation, which has three matrices instead of two, 8/3 · d_model rounded up to
-    a multiple of 16 (Shazeer 2020, arXiv:2002.05202), so that architectures compare at about equal size.
+    Widths that are not given follow from those that are: d_head = d_model / n_heads, n_kv_heads = n_heads or, for an
+    architecture that groups them, n_heads / group, and d_mlp = 4 · d_model, or for a gated activation, which has three
+    matrices instead of two, 8/3 · d_model rounded up to a multiple of 16 (Shazeer 2020, arXiv:2002.05202), so that
+    architectures compare at about equal size. A window of attention is the architecture's fraction of n_ctx.
 
     Raises:
         ValueError: unknown architecture, size or field, or a combination that `ModelConfig` refuses.
@@ -88,7 +59,8 @@ def preset(architecture: str, size: str = "small", **overrides: Any) -> ModelCon
             raise ValueError(f"{name} is not a field of ModelConfig; its fields are {', '.join(known)}")
     if "d_vocab" not in overrides:
         raise ValueError("d_vocab is missing: a preset needs the tokenizer's vocabulary size, as in d_vocab=65")
-    fields = ARCHITECTURES[architecture] | SIZES[size] | overrides
+    recipe = ARCHITECTURES[architecture]
+    fields = recipe.fields | SIZES[size] | overrides
     width, heads = fields["d_model"], fields["n_heads"]
     if isinstance(width, int) and isinstance(heads, int) and heads > 0:
         if "d_head" not in overrides:
@@ -97,8 +69,16 @@ def preset(architecture: str, size: str = "small", **overrides: Any) -> ModelCon
             fields["d_head"] = width // heads
         gated = ACTIVATIONS[fields["activation"]].gated
         fields.setdefault("d_mlp", -(-8 * width // (3 * 16)) * 16 if gated else 4 * width)
-        fields.setdefault("n_kv_heads", heads)
+        fields.setdefault("n_kv_heads", _key_value_heads(heads, recipe.group))
+    if recipe.window is not None and isinstance(fields["n_ctx"], int):
+        fields.setdefault("window", max(1, round(recipe.window * fields["n_ctx"])))
     return ModelConfig(**fields)
+
+
+def _key_value_heads(heads: int, group: int) -> int:
+    """The fewest key/value heads, two or more, of which each serves the same number of query heads, at most `group`."""
+    return next(count for count in range(1, heads + 1) if heads % count == 0
+                and heads // count <= group and count >= min(2, heads))  # fmt: skip
 
 
 def changed_fields(model: ModelConfig, architecture: str, size: str) -> dict[str, Any]:
