@@ -12,7 +12,7 @@ from components.shared.form_values import LARGEST_VOCABULARY, SMALLEST_VOCABULAR
 from components.shared.session import Session
 from components.shared.text_choice import choose_text
 from llm.config import ModelConfig, TrainingConfig, describe
-from llm.costs import flops_per_token, memory, parameter_count
+from llm.costs import active_parameters, flops_per_token, memory, parameter_count
 from llm.data import SplitText, train_tokenizer
 from llm.presets import ARCHITECTURES, COURSE, DESCRIPTIONS, SIZE_DESCRIPTIONS, SIZES, TITLES, preset
 from llm.registry import registry
@@ -156,14 +156,15 @@ def costs(model: ModelConfig, training: TrainingConfig) -> str:
     """What the run will cost, in one line."""
     from llm.runs.snapshots import kept_bytes
 
-    parameters = parameter_count(model).total
+    parameters, active = parameter_count(model).total, active_parameters(model)
+    used = f", **{active:,}** of them for each token" if active < parameters else ""
     needed, available = memory(model, training, precision=_precision(training)).resident, machine_memory()
     flops = flops_per_token(model, model.n_ctx).training
     tokens = training.steps * training.batch_size * training.accumulation * model.n_ctx
     on_disk, free = kept_bytes(model, training), folders.free_bytes()
     short = " :red[(too little: lower max_disk_mb)]" if on_disk > free else ""
     return (
-        f"**{parameters:,}** parameters · about **{_gigabytes(needed)}** of memory to train"
+        f"**{parameters:,}** parameters{used} · about **{_gigabytes(needed)}** of memory to train"
         f"{f', of {available / 1e9:,.0f} GB in this machine' if available else ''} · "
         f"about **{_gigabytes(on_disk)}** on the disk, of {_gigabytes(free)} free{short} · "
         f"**{flops / 1e6:,.1f} million** operations per training token · "

@@ -26,6 +26,7 @@ Sharding = Literal["off", "full", "offload"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 LONGEST_SHOWN = 40  # characters of a value in an error message
 MAX_LAYERS = 1000  # a damaged config could take for ever to build
+MAX_EXPERTS = 4096  # in a layer, for the same reason
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,36 @@ class ModelConfig:
     full_every: Annotated[
         int, Doc("The last of this many layers sees everything before each position (sliding, strided). 0: none does.")
     ] = 0
+    # a mixture of experts in place of each MLP
+    n_experts: Annotated[
+        int, Doc("Experts in each MLP, each one d_mlp wide, of which a token uses a few. 0: one MLP, and no router.")
+    ] = 0
+    experts_per_token: Annotated[
+        int, Doc("Experts that compute each token, the router's likeliest (with n_experts above 0).")
+    ] = 2
+    n_shared_experts: Annotated[
+        int, Doc("Further experts, d_mlp wide, that compute every token (with n_experts above 0).")
+    ] = 0
+    normalize_expert_weights: Annotated[
+        bool,
+        Doc("Divide the weights of a token's experts by their sum, as in Mixtral; off, as in OLMoE, the router's "
+            "probabilities are the weights (with n_experts above 0)."),
+    ] = True  # fmt: skip
+    load_balance_loss: Annotated[
+        float,
+        Doc("How much the load-balancing loss counts in training: 1 if every expert has as many tokens as any other, "
+            "up to n_experts if all go to the same ones (with n_experts above 0)."),
+    ] = 0.01  # fmt: skip
+    router_z_loss: Annotated[
+        float,
+        Doc("How much the z-loss counts in training, the mean square of ln Σ exp(router logits), which keeps logits "
+            "small (with n_experts above 0)."),
+    ] = 0.001  # fmt: skip
+    expert_capacity: Annotated[
+        float | None,
+        Doc("Tokens that an expert computes at most in a training batch, as a multiple of an equal part; tokens beyond "
+            "it are dropped: they skip this expert. None: no limit, none is dropped (with n_experts above 0)."),
+    ] = None  # fmt: skip
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -139,6 +170,13 @@ class ModelConfig:
         require(self, "relative_max_distance", self.relative_max_distance > above, f"above {above}, half the buckets")
         require(self, "window", self.window >= 1, "at least 1")
         require(self, "full_every", self.full_every >= 0, "at least 0")
+        require(self, "n_experts", 0 <= self.n_experts <= MAX_EXPERTS, f"in 0 to {MAX_EXPERTS:,}")
+        most = self.n_experts or MAX_EXPERTS
+        require(self, "experts_per_token", 1 <= self.experts_per_token <= most, f"in 1 to {most:,}, the experts")
+        require(self, "n_shared_experts", 0 <= self.n_shared_experts <= MAX_EXPERTS, f"in 0 to {MAX_EXPERTS:,}")
+        require(self, "load_balance_loss", self.load_balance_loss >= 0, "at least 0")
+        require(self, "router_z_loss", self.router_z_loss >= 0, "at least 0")
+        require(self, "expert_capacity", self.expert_capacity is None or self.expert_capacity > 0, "above 0, or None")
 
     @property
     def group(self) -> int:
@@ -171,6 +209,7 @@ class ModelConfig:
         return {
             "d_vocab": self.d_vocab, "d_model": self.d_model, "layer": self.n_layers, "head": self.n_heads,
             "kv_head": self.n_kv_heads, "group": self.group, "d_head": self.d_head, "d_mlp": self.d_mlp,
+            "expert": self.n_experts, "choice": self.experts_per_token,
         }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from llm.decoding_mlp import mlp_step
 from llm.layers.cache import KeyValueCache
 from llm.model import Transformer
 from llm.products import attend, product, rotate
@@ -49,32 +50,24 @@ class _Layer:
         self.norm_mlp: Callable[[Tensor], Tensor] = block.norm_mlp.forward
         self.norm_mlp_out: Callable[[Tensor], Tensor] = block.norm_mlp_out.forward
         self.norms = (attention.norm_query, attention.norm_key) if len([*attention.norm_query.parameters()]) else None
-        self.activation = mlp.activation
-        gated = hasattr(mlp, "W_gate")
         like = attention.W_O
         heads, kv_heads, d_head = attention.n_heads, attention.n_kv_heads, attention.d_head
         qkv = (attention.W_Q, attention.W_K, attention.W_V)
         self.W_QKV = torch.cat([weight.flatten(end_dim=1) for weight in qkv]).T.contiguous()  # [d_model, qkv]
         self.W_O = attention.W_O.flatten(end_dim=1)  # [head·d_head, d_model]
-        self.W_hidden = (
-            torch.cat([mlp.W_gate, mlp.W_in], dim=1) if gated else mlp.W_in.detach()
-        )  # [d_model, d_mlp or twice]
-        self.W_out = mlp.W_out.detach()
-        self.b_QKV = self.b_O = self.b_hidden = self.b_out = None
+        self.b_QKV = self.b_O = None
         if attention.b_Q is not None:
             self.b_QKV = torch.cat([bias.flatten() for bias in (attention.b_Q, attention.b_K, attention.b_V)])
         if attention.b_O is not None:
-            self.b_hidden = torch.cat([mlp.b_gate, mlp.b_in]) if gated else mlp.b_in
-            self.b_O, self.b_out = attention.b_O, mlp.b_out
-
-        self.gated, self.heads, self.group = gated, (heads, kv_heads), attention.group
+            self.b_O = attention.b_O
+        self.mlp = mlp_step(mlp, batch_size)
+        self.heads, self.group = (heads, kv_heads), attention.group
         self.window: int | None = attention.window
         self.softcap: float | None = attention.attention_softcap
         self.buffers = (
             like.new_zeros(batch_size, like.shape[2]),  # [batch, d_model]
             like.new_zeros(batch_size, heads + 2 * kv_heads, d_head),
             like.new_zeros(batch_size, heads + kv_heads, d_head),
-            like.new_zeros(batch_size, self.W_hidden.shape[1]),
         )
         self.slots = [like.new_zeros(batch_size * n_ctx, kv_heads, d_head) for _ in range(2)]
         self.keys, self.values = (
@@ -85,13 +78,12 @@ class _Layer:
     def use_rows(self, count: int) -> None:
         """Step the first `count` rows only: what the step writes to, and the keys and values it reads, are theirs."""
         heads, kv_heads = self.heads
-        self.written, per_head, self.rotated, self.hidden = (buffer[:count] for buffer in self.buffers)
+        self.written, per_head, self.rotated = (buffer[:count] for buffer in self.buffers)
         self.qkv = per_head.flatten(start_dim=1)  # [batch, qkv], the same memory
         self.query_and_key = per_head[:, : heads + kv_heads]
         self.query, self.key, self.value = per_head.split([heads, kv_heads, kv_heads], dim=1)
         self.rotated_query, self.rotated_key = self.rotated.split([heads, kv_heads], dim=1)
-        self.pre: Tensor | None
-        self.gate, self.pre = self.hidden.chunk(2, dim=1) if self.gated else (self.hidden, None)
+        self.mlp = self.mlp.of_rows(count)
         self.keys, self.values = self.keys[:count], self.values[:count]
 
     def step(
@@ -123,12 +115,7 @@ class _Layer:
             resid = self.norm_attention(resid)
         if not self.parallel:
             read = self.norm_mlp(resid) if self.norm_reads else resid
-        product(self.hidden, read, self.W_hidden, self.b_hidden)
-        hidden = self.activation(self.gate)
-        if self.pre is not None:
-            hidden = hidden * self.pre
-        product(self.written, hidden, self.W_out, self.b_out)
-        resid = resid + self.norm_mlp_out(self.written)
+        resid = resid + self.norm_mlp_out(self.mlp(read, self.written))
         return self.norm_mlp(resid) if self.norm_end else resid
 
 

@@ -24,6 +24,7 @@ SIZES = {
     "d_mlp": 20,
     "n_ctx": 16,
     "window": 5,
+    "experts_per_token": 4,
 }
 
 # A context in which some rotations are slowed and some are not, and buckets of one and of several distances.
@@ -40,13 +41,21 @@ ROTARY: dict[str, tuple[Any, ...]] = {
     "rope_fraction": (1.0, 0.5),
 }
 
+# Details of a mixture of experts: each value occurs in a row with experts.
+EXPERTS: dict[str, tuple[Any, ...]] = {
+    "normalize_expert_weights": (True, False),
+    "n_shared_experts": (0, 2),
+    "expert_capacity": (None, 1.0),
+}
+
 # Multi-head, grouped-query and multi-query attention, and each field of a config that names a variant or is a switch.
 OPTIONS: dict[str, tuple[Any, ...]] = {"n_kv_heads": (6, 3, 1)} | {
     name: field.choices or (False, True)
     for name, field in describe(ModelConfig).items()
-    if (field.choices or field.kind is bool) and name not in ROTARY
+    if (field.choices or field.kind is bool) and name not in ROTARY | EXPERTS
 }
 OPTIONS["full_every"] = (0, 2)  # with two layers: both have the window, or the first alone
+OPTIONS["n_experts"] = (0, 7)
 OPTIONS["final_softcap"] = (None, 1.5)
 OPTIONS["attention_softcap"] = (None, 0.7)
 # An activation matters to the rest by its matrices alone: rows have one gated and one that is not, then each in turn.
@@ -77,6 +86,10 @@ def component_configs(strength: int = 2, **fields: Any) -> list[ModelConfig]:
     turns = {gated: itertools.cycle(names) for gated, names in ACTIVATIONS.items()}
     rows = [row | {"activation": next(turns[row["activation"] in ACTIVATIONS[True]])} for row in _rows(strength)]
     rows = [row | next(details) if row["positional"] == "rope" else row for row in rows]
+    choices = itertools.cycle(
+        dict(zip(EXPERTS, values, strict=True)) for values in itertools.product(*EXPERTS.values())
+    )
+    rows = [row | next(choices) if row["n_experts"] else row for row in rows]
     return [ModelConfig(**(SIZES | SMALL_POSITIONS | row | fields)) for row in rows]
 
 
@@ -105,6 +118,7 @@ def config_name(config: ModelConfig) -> str:
     parts += ["bias"] * config.bias + ["qk"] * config.qk_norm + ["tied"] * config.tie_embeddings
     parts += [config.qk_norm_over] * config.qk_norm + ["qkv-bias"] * config.qkv_bias
     parts += ["capped-scores"] * (config.attention_softcap is not None)
+    parts += [f"experts{config.n_shared_experts}"] * (config.n_experts > 0)
     parts += ["scaled"] * config.scale_embeddings + ["capped"] * (config.final_softcap is not None)
     return "-".join(parts)
 

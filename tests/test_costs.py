@@ -86,20 +86,20 @@ def saved(config: ModelConfig, implementation: Implementation = "fused", width: 
 
 @pytest.mark.parametrize("fields", [{}, {"dropout": 0.5}, {"n_heads": 1, "n_kv_heads": 1}], ids=str)
 def test_activation_bytes_are_what_autograd_saves(fields: dict[str, Any]) -> None:
-    for config in configs(**fields):
+    for config in configs(n_experts=0, **fields):
         assert saved(config) == kept_for_backward(config, BATCH_SIZE), config
         assert memory(config, TrainingConfig(batch_size=BATCH_SIZE)).activations == saved(config)
 
 
 @pytest.mark.parametrize("fields", [{}, {"dropout": 0.5}, {"n_heads": 1, "n_kv_heads": 1}], ids=str)
 def test_activation_bytes_in_bfloat16_are_what_autograd_saves(fields: dict[str, Any]) -> None:
-    for config in component_configs(**(WIDTHS | fields)):
+    for config in component_configs(**(WIDTHS | fields), n_experts=0):
         assert saved(config, width=2) == kept_for_backward(config, BATCH_SIZE, "fused", torch.bfloat16), config
 
 
 @pytest.mark.parametrize("implementation", ["einops", "torch"])
 def test_activation_bytes_of_the_other_implementations(implementation: Implementation) -> None:
-    for config in component_configs(**WIDTHS):
+    for config in component_configs(**WIDTHS, n_experts=0):
         assert saved(config, implementation) == kept_for_backward(config, BATCH_SIZE, implementation), config
 
 
@@ -110,6 +110,17 @@ def test_activation_bytes_of_each_preset(architecture: str, implementation: Impl
     assert saved(config, implementation, batch_size=2) == kept_for_backward(config, 2, implementation)
     in_16_bits = kept_for_backward(config, 2, implementation, torch.bfloat16)
     assert saved(config, implementation, 2, batch_size=2) == pytest.approx(in_16_bits, rel=0.05)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_activation_bytes_with_experts_are_nearly_those_that_autograd_saves(implementation: Implementation) -> None:
+    for details in ({}, {"n_shared_experts": 1, "normalize_expert_weights": False}):
+        config = preset("llama", "small", d_vocab=65, n_experts=8, **details)
+        assert saved(config, implementation, batch_size=2) == pytest.approx(
+            kept_for_backward(config, 2, implementation), rel=0.003
+        )
+        in_16_bits = kept_for_backward(config, 2, implementation, torch.bfloat16)
+        assert saved(config, implementation, 2, batch_size=2) == pytest.approx(in_16_bits, rel=0.06)
 
 
 PEAKS = [  # architecture, d_vocab, implementation, precision, settings, sizes
@@ -123,6 +134,7 @@ PEAKS = [  # architecture, d_vocab, implementation, precision, settings, sizes
     ("llama", 65, "fused", "float32", {"batch_size": 1}, {"d_model": 256, "n_ctx": 16}),  # in the optimizer's step
     ("gpt", 2**15, "fused", "bfloat16", {"batch_size": 16}, {"d_model": 64}),  # the loss in two pieces
     ("llama", 2**15, "fused", "float32", {"batch_size": 12}, {"d_model": 64}),
+    ("llama", 65, "fused", "float32", {"batch_size": 8}, {"n_experts": 4, "d_mlp": 128}),
 ]
 
 
@@ -167,7 +179,7 @@ def test_an_evaluation_leaves_holes_that_do_not_grow_with_the_number_of_blocks()
 def test_forward_flops_are_those_that_torch_counts() -> None:
     for config in configs(n_layers=1):
         tokens = torch.zeros(BATCH_SIZE, config.n_ctx, dtype=torch.int64)
-        model = Transformer(config, "torch")
+        model = Transformer(config, "torch").eval()  # without an expert's capacity
         with FlopCounterMode(display=False) as counted:
             model(tokens)
         assert flops_per_token(config, config.n_ctx).forward * tokens.numel() == counted.get_total_flops(), config
@@ -176,7 +188,7 @@ def test_forward_flops_are_those_that_torch_counts() -> None:
 def test_training_flops_are_those_that_torch_counts() -> None:
     for config in configs():
         tokens = torch.zeros(BATCH_SIZE, config.n_ctx - 1, dtype=torch.int64)
-        model = Transformer(config, "torch")
+        model = Transformer(config, "torch").eval()  # without an expert's capacity
         with FlopCounterMode(display=False) as counted:
             model(tokens).sum().backward()
         assert flops_per_token(config, tokens.shape[1]).training * tokens.numel() == counted.get_total_flops(), config

@@ -184,8 +184,11 @@ def test_an_unknown_implementation_is_refused():
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_every_component_computes_under_autocast_to_bfloat16(implementation):
-    """Close to float32's result, and with gradients for all, whatever precision each part hands to the next."""
-    for config in component_configs():
+    """Close to float32's result, and with gradients for all, whatever precision each part hands to the next.
+
+    Every token goes to every expert: between two of nearly the same score, rounding could choose another.
+    """
+    for config in component_configs(experts_per_token=7):
         model = Transformer(config, implementation)
         tokens = torch.randint(config.d_vocab, (2, 8))
         exact = model(tokens)

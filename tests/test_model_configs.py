@@ -5,7 +5,7 @@ import math
 
 import pytest
 from covering_arrays import combinations, covering_rows
-from model_configs import ACTIVATIONS, BASE, OPTIONS, ROTARY, SIZES, component_configs, option_of, two_configs
+from model_configs import ACTIVATIONS, BASE, EXPERTS, OPTIONS, ROTARY, SIZES, component_configs, option_of, two_configs
 
 from llm.config import ModelConfig, describe
 
@@ -37,13 +37,20 @@ def test_every_detail_of_rotary_positions_occurs():
     }
 
 
+def test_every_detail_of_a_mixture_of_experts_occurs():
+    mixtures = [config for config in component_configs() if config.n_experts]
+    assert {name: {getattr(config, name) for config in mixtures} for name in EXPERTS} == {
+        name: set(values) for name, values in EXPERTS.items()
+    }
+
+
 def test_every_variant_and_switch_of_the_config_is_an_option():
     for name, field in describe(ModelConfig).items():
         if name == "activation":
             assert {config.activation for config in component_configs()} == set(field.choices)
             assert {*ACTIVATIONS[False], *ACTIVATIONS[True]} == set(field.choices)
         elif field.choices or field.kind is bool:
-            assert set((OPTIONS | ROTARY)[name]) == set(field.choices or (False, True)), name
+            assert set((OPTIONS | ROTARY | EXPERTS)[name]) == set(field.choices or (False, True)), name
 
 
 def test_the_rows_are_the_same_each_time():

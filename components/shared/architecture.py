@@ -27,6 +27,12 @@ ATTENTION_WHY = "Lets each position read from those before it (Vaswani et al. 20
 GROUPED_WHY = "Fewer keys and values to keep while writing (Ainslie et al. 2023, arXiv:2305.13245)."
 SCORE_CAP_WHY = "A cap on scores keeps them from growing without bound (Gemma 2: Gemma Team 2024, arXiv:2408.00118)."
 QKV_BIAS_WHY = "Biases in queries, keys and values alone (Qwen2: Yang et al. 2024, arXiv:2407.10671)."
+EXPERTS_WHY = (
+    "Many MLPs, of which a router picks a few for each token: more parameters for the same work (Shazeer et al. 2017, "
+    "arXiv:1701.06538; Mixtral: Jiang et al. 2024, arXiv:2401.04088)."
+)
+SHARED_WHY = "Shared experts compute every token (DeepSeekMoE: Dai et al. 2024, arXiv:2401.06066)."
+CAPACITY_WHY = "A capacity keeps any expert's work in a batch small (Switch: Fedus et al. 2021, arXiv:2101.03961)."
 TIED_WHY = "The embedding, transposed: fewer parameters (Press & Wolf 2017, arXiv:1608.05859)."
 UNTIED_WHY = "A matrix of its own: what a token means and what predicts it may differ."
 
@@ -119,10 +125,22 @@ def _attention(config: ModelConfig) -> Part:
 def _mlp(config: ModelConfig) -> Part:
     activation, width = ACTIVATIONS[config.activation], f"{config.d_model:,}"
     weights = parameter_count(config).mlp // config.n_layers
-    sublayers, sizes = SUBLAYERS[config.sublayers], f"{width} → {config.d_mlp:,} → {width}"
-    if not sublayers.parallel:
-        return Part(f"MLP: {activation.label}", sizes, activation.why, weights)
-    return Part(f"MLP: {activation.label}", f"{sizes} · beside attention", f"{activation.why} {sublayers.why}", weights)
+    title, sizes, whys = f"MLP: {activation.label}", [f"{width} → {config.d_mlp:,} → {width}"], [activation.why]
+    if config.n_experts:
+        title = f"Experts: {activation.label}"
+        used = config.experts_per_token
+        sizes = [f"router: {used} of {config.n_experts} for each token", f"each {sizes[0]}"]
+        whys.append(EXPERTS_WHY)
+        if config.n_shared_experts:
+            sizes.append(f"{config.n_shared_experts} more for every token")
+            whys.append(SHARED_WHY)
+        if config.expert_capacity is not None:
+            sizes.append(f"capacity {config.expert_capacity:g}")
+            whys.append(CAPACITY_WHY)
+    if SUBLAYERS[config.sublayers].parallel:
+        sizes.append("beside attention")
+        whys.append(SUBLAYERS[config.sublayers].why)
+    return Part(title, " · ".join(sizes), " ".join(whys), weights)
 
 
 def show_architecture(config: ModelConfig) -> None:

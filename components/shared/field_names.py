@@ -37,6 +37,15 @@ GROUPS: dict[str, dict[str, dict[str, str]]] = {
             "relative_max_distance": "Maximum distance",
         },
         "MLP": {"d_mlp": "Hidden width", "activation": "Activation", "sublayers": "Order of attention and MLP"},
+        "Experts": {
+            "n_experts": "Experts",
+            "experts_per_token": "Experts of a token",
+            "n_shared_experts": "Shared experts",
+            "normalize_expert_weights": "Weights that sum to 1",
+            "load_balance_loss": "Load-balancing loss",
+            "router_z_loss": "Router z-loss",
+            "expert_capacity": "Capacity of an expert",
+        },
         "Norms": {"norm": "Norm", "norm_position": "Norm position", "norm_eps": "Smallest divisor"},
         "Weights": {
             "tie_embeddings": "Unembedding tied to the embedding",

@@ -18,7 +18,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from llm.costs import flops_per_token, memory, parameter_count
+from llm.config import ModelConfig
+from llm.costs import active_parameters, flops_per_token, memory, parameter_count
 from llm.runtime.text import with_error
 from llm.training.optimizers import REGISTRY as OPTIMIZERS
 
@@ -161,8 +162,8 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
     needed = memory(model, training, trainer.model.implementation, resolved_precision(training)).resident
     name = " ".join(filter(None, (about["architecture"], about["size"])))
     return f"{name}, {trainer.tokenizer.kind} tokenizer", {
-        "model": f"{parameter_count(model).total:,} parameters; n_layers={model.n_layers}, d_model={model.d_model}, "
-        f"n_heads={model.n_heads}, n_ctx={model.n_ctx}",
+        "model": f"{parameter_count(model).total:,} parameters{_active(model)}; n_layers={model.n_layers}, "
+        f"d_model={model.d_model}, n_heads={model.n_heads}, n_ctx={model.n_ctx}",
         "memory": f"about {needed / 1e6:,.0f} MB to train",
         "arithmetic": f"{flops_per_token(model, model.n_ctx).training / 1e6:,.1f} million FLOPs per training token",
         "text": f"{text['name']}: {text['characters']:,} characters; {len(trainer.data.train):,} training tokens, "
@@ -183,6 +184,12 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
         ),
         **({"large text": limits} if limits else {}),
     }
+
+
+def _active(model: ModelConfig) -> str:
+    """How many of the parameters a token uses, if not all."""
+    active = active_parameters(model)
+    return f", {active:,} of them for each token" if active < parameter_count(model).total else ""
 
 
 def final_loss(folder: RunFolder) -> str:

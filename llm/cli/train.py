@@ -49,7 +49,7 @@ def _new_run(flags: ParsedFlags) -> Callable[[Processes], Callable[[], Trainer]]
         begun = processes.from_first(lambda: run_of_job(settings.checkpoints_dir, model, training))
         if begun is not None:
             return partial(resume_run, begun, processes)
-        processes.together(lambda: check_machine(training, processes))  # fail before a tokenizer is trained
+        processes.together(lambda: check_machine(training, model, processes))  # fail before a tokenizer is trained
         return partial(start_together, processes.together(lambda: read(processes)), processes)
 
     def read(processes: Processes) -> Callable[[], Prepared] | None:

@@ -5,7 +5,7 @@ What depends on the norm, the position scheme, the activation or the optimizer i
 """
 
 from llm.costs.flops import Flops, flops_per_token
-from llm.costs.parameters import ParameterCount, parameter_count
+from llm.costs.parameters import ParameterCount, active_parameters, parameter_count
 from llm.costs.training_memory import Memory, memory
 
-__all__ = ["Flops", "Memory", "ParameterCount", "flops_per_token", "memory", "parameter_count"]
+__all__ = ["Flops", "Memory", "ParameterCount", "active_parameters", "flops_per_token", "memory", "parameter_count"]

@@ -6,13 +6,14 @@ gradients by what the unembedding reads and by its matrix. For the fused impleme
 In 16 bits autocast casts a copy of a vector for each product that reads it, and of each matrix, and what is not a
 product stays in float32, attention on a CPU too.
 
-For the other two implementations the counts are exact in float32, and in 16 bits within a few percent.
+For the other two implementations the counts are exact in float32, and in 16 bits within a few percent. With experts all
+of them are within a few percent, without a capacity.
 """
 
 from __future__ import annotations
 
 from llm.config import Implementation, ModelConfig
-from llm.costs.parameters import attention_weights, mlp_weights, norm_count
+from llm.costs.parameters import active_mlp_width, attention_weights, mlp_weights, norm_count
 from llm.layers.mask import limited_layers
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.norm import REGISTRY as NORMS
@@ -88,7 +89,7 @@ def _inputs(config: ModelConfig, implementation: Implementation, width: int) -> 
         attention_copies = sum(several) + (1 if len(several) < 3 else 0)
     else:
         attention_copies = 1 if width == FLOAT32 else 3
-    mlp_copies = 1 if width == FLOAT32 else ACTIVATIONS[config.activation].matrices - 1
+    mlp_copies = 1 if width == FLOAT32 or config.n_experts else ACTIVATIONS[config.activation].matrices - 1
     return width * (attention_copies + mlp_copies) * config.d_model
 
 
@@ -148,12 +149,26 @@ def _keeps_patterns(config: ModelConfig) -> bool:
 
 
 def _mlp(config: ModelConfig, implementation: Implementation, width: int) -> int:
-    """Bytes per position of the hidden numbers."""
+    """Bytes per position of the hidden numbers, and of what experts are chosen by and read and write."""
     entry = ACTIVATIONS[config.activation]
     if implementation == "fused":
-        return width * entry.saved_for_backward * config.d_mlp
-    inner = FLOAT32 if config.bias else width  # adding a bias of float32 gives float32
-    return (inner * (entry.saved_unfused - 1) + width) * config.d_mlp
+        hidden = width * entry.saved_for_backward
+    else:
+        inner = FLOAT32 if config.bias else width  # adding a bias of float32 gives float32
+        hidden = inner * (entry.saved_unfused - 1) + width
+    return hidden * active_mlp_width(config) + (_routing(config, implementation, width) if config.n_experts else 0)
+
+
+def _routing(config: ModelConfig, implementation: Implementation, width: int) -> int:
+    """Bytes per position that a mixture of experts adds: nearly exact; what the kernels keep of indices varies.
+
+    The router's probabilities and what they are divided by; for each chosen expert the row that it reads and the one
+    that it writes, weighted again by index_add of the fused implementation, and indices of both.
+    """
+    fused = implementation == "fused"
+    rows = width + (2 if fused else 1) * FLOAT32
+    per_choice = rows * config.d_model + (2 if fused else 6) * INDEX
+    return FLOAT32 * 2 * config.n_experts + config.experts_per_token * per_choice
 
 
 def _stream(config: ModelConfig, implementation: Implementation, width: int) -> int:

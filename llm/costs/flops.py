@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 
 from llm.config import ModelConfig
-from llm.costs.parameters import attention_weights, mlp_weights
+from llm.costs.parameters import active_mlp_width, attention_weights
+from llm.layers.mlp import REGISTRY as ACTIVATIONS
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Flops:
 
     attention_projections: int  # to queries, keys and values, and back by W_O
     attention_pattern: int  # query · key, and pattern · value
-    mlp: int
+    mlp: int  # of the experts that a token goes to, and the router's scores for all
     unembedding: int
 
     @property
@@ -39,12 +40,15 @@ def flops_per_token(config: ModelConfig, n_ctx: int) -> Flops:
     attention_projections  n_layers · 4 · d_model · (query_width + key_value_width)
     attention_pattern      n_layers · 4 · n_ctx · query_width: every query meets every key. The mask discards half of
                            these, or more with a window; kernels may skip them.
-    mlp                    n_layers · mlp_matrices · 2 · d_model · d_mlp
+    mlp                    n_layers · mlp_matrices · 2 · d_model · d_mlp; with experts experts_per_token +
+                           n_shared_experts times as much, + n_layers · 2 · d_model · n_experts for the router
+                           (fewer where a capacity drops tokens in training)
     unembedding            2 · d_model · d_vocab; looking an embedding up multiplies nothing
     """
+    matrices = ACTIVATIONS[config.activation].matrices
     return Flops(
         attention_projections=config.n_layers * 2 * attention_weights(config),
         attention_pattern=config.n_layers * 4 * n_ctx * config.query_width,
-        mlp=config.n_layers * 2 * mlp_weights(config),
+        mlp=config.n_layers * 2 * config.d_model * (matrices * active_mlp_width(config) + config.n_experts),
         unembedding=2 * config.d_model * config.d_vocab,
     )

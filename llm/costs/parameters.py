@@ -26,7 +26,7 @@ class ParameterCount:
     embedding: int  # W_E; with tied embeddings it is the unembedding too
     positions: int  # W_pos, or W_rel
     attention: int  # W_Q, W_K, W_V, W_O and their biases
-    mlp: int  # W_in, W_gate, W_out and their biases
+    mlp: int  # W_in, W_gate, W_out and their biases, of all experts, and W_router
     norms: int  # γ and β of the blocks, of queries and keys, and of the final norm
     unembedding: int  # W_U; 0 when tied
 
@@ -44,18 +44,22 @@ def parameter_count(config: ModelConfig) -> ParameterCount:
                  relative, else 0
     attention    n_layers · (2 · d_model · (query_width + key_value_width) + bias)
                  bias = query_width + 2 · key_value_width + d_model, with qkv_bias alone without d_model
-    mlp          n_layers · (mlp_matrices · d_model · d_mlp + bias),  bias = (mlp_matrices − 1) · d_mlp + d_model
+    mlp          n_layers · (mlp_matrices · d_model · d_mlp + bias),  bias = (mlp_matrices − 1) · d_mlp + d_model;
+                 with experts n_experts times as much, + d_model · n_experts for the router, + shared experts, which are
+                 one MLP of hidden width n_shared_experts · d_mlp
     norms        those of the blocks and the final one (`norm_count`), each with d_model numbers for γ and for β, if it
                  has them; and in each layer one for queries and one for keys, if these are normalised, with d_head
                  numbers for γ, or with query_width and key_value_width over all heads
     unembedding  d_model · d_vocab, 0 if tied
     """
-    attention, mlp = attention_weights(config), mlp_weights(config)
+    attention, mlp = attention_weights(config), mlp_weights(config) + config.d_model * config.n_experts
     if config.has_qkv_bias:
         attention += config.query_width + 2 * config.key_value_width
     if config.bias:
         attention += config.d_model
-        mlp += (ACTIVATIONS[config.activation].matrices - 1) * config.d_mlp + config.d_model
+        mlp += sum(
+            (ACTIVATIONS[config.activation].matrices - 1) * width + config.d_model for width in mlp_widths(config)
+        )
     norms = norm_count(config) * NORMS[config.norm].parameters(config, config.d_model)
     if config.qk_norm:
         norms += config.n_layers * QUERY_KEY_NORMS[config.qk_norm_over].parameters(config)
@@ -74,9 +78,31 @@ def attention_weights(config: ModelConfig) -> int:
     return 2 * config.d_model * (config.query_width + config.key_value_width)
 
 
+def active_parameters(config: ModelConfig) -> int:
+    """The parameters that one token's forward pass uses: all but those of the experts that it does not go to."""
+    unused = config.n_experts - config.experts_per_token if config.n_experts else 0
+    matrices = ACTIVATIONS[config.activation].matrices
+    of_an_expert = matrices * config.d_model * config.d_mlp
+    of_an_expert += ((matrices - 1) * config.d_mlp + config.d_model) * config.bias
+    return parameter_count(config).total - config.n_layers * unused * of_an_expert
+
+
+def mlp_widths(config: ModelConfig) -> list[int]:
+    """The hidden widths of a block's MLPs: of one, or of each expert, and of the shared ones together."""
+    if config.n_experts == 0:
+        return [config.d_mlp]
+    return [config.d_mlp] * config.n_experts + [config.n_shared_experts * config.d_mlp] * (config.n_shared_experts > 0)
+
+
 def mlp_weights(config: ModelConfig) -> int:
-    """Numbers in the matrices of one MLP."""
-    return ACTIVATIONS[config.activation].matrices * config.d_model * config.d_mlp
+    """Numbers in the matrices of a block's MLP, or of all its experts, without the router's."""
+    return ACTIVATIONS[config.activation].matrices * config.d_model * sum(mlp_widths(config))
+
+
+def active_mlp_width(config: ModelConfig) -> int:
+    """Hidden numbers that a token has in a block: d_mlp, or that of each expert which it goes to, shared ones too."""
+    used = config.experts_per_token + config.n_shared_experts if config.n_experts else 1
+    return used * config.d_mlp
 
 
 def norm_count(config: ModelConfig) -> int:

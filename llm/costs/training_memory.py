@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.costs.activations import FLOAT32, MOST_LOGITS, activation_bytes, in_pieces, weight_copy_bytes
-from llm.costs.parameters import attention_weights, mlp_weights, parameter_count
+from llm.costs.parameters import active_mlp_width, attention_weights, mlp_weights, parameter_count
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
 from llm.layers.position import REGISTRY as POSITIONS
 from llm.registry import registry
@@ -76,8 +76,9 @@ def memory(
     hidden = config.n_layers * (attention_weights(config) + mlp_weights(config))
     optimizer = registry("optimizer")[training.optimizer]
     state = optimizer.state_per_hidden_weight * hidden + optimizer.state_per_other_parameter * (parameters - hidden)
-    largest_group = config.n_layers * max(attention_weights(config), 2 * config.d_model * config.d_mlp)
-    hidden_gradients = width * config.d_mlp * (ACTIVATIONS[config.activation].matrices - 1)
+    experts, hidden_width = max(1, config.n_experts), active_mlp_width(config)
+    largest_group = config.n_layers * max(attention_weights(config), 2 * config.d_model * experts * config.d_mlp)
+    hidden_gradients = width * hidden_width * (ACTIVATIONS[config.activation].matrices - 1)
     makes_pattern = implementation != "fused" or POSITIONS[config.positional].acts_on == "scores" or config.dropout > 0
     pattern_gradients = 2 * FLOAT32 * config.n_heads * config.n_ctx if makes_pattern else 0
     in_last_block = positions * max(hidden_gradients, pattern_gradients)
@@ -90,7 +91,7 @@ def memory(
     if training.gradient_checkpointing:
         of_one_block = activation_bytes(replace(config, n_layers=1), training.batch_size, implementation, width)
         saved = of_one_block + FLOAT32 * config.n_layers * positions * config.d_model
-    left_by_evaluation = FLOAT32 * positions * (config.d_vocab + 2 * config.d_mlp + 2 * config.d_model)
+    left_by_evaluation = FLOAT32 * positions * (config.d_vocab + 2 * hidden_width + 2 * config.d_model)
     found = Memory(
         weights=FLOAT32 * parameters,
         optimizer=FLOAT32 * state,

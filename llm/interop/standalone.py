@@ -26,7 +26,9 @@ from llm.interop.source import needed_imports, source_with_dependencies, with_im
 from llm.layers import attention, embedding
 from llm.layers.mask import REGISTRY as MASKS
 from llm.layers.mlp import REGISTRY as ACTIVATIONS
-from llm.layers.mlp.build import GATED, PLAIN
+from llm.layers.mlp.build import EXPERTS
+from llm.layers.mlp.dense import GATED, PLAIN
+from llm.layers.mlp.router import ROUTERS
 from llm.layers.norm import REGISTRY as NORMS
 from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position import REGISTRY as POSITIONS
@@ -42,12 +44,16 @@ UNUSED_ATTRIBUTES = (
     "self.implementation",
     "self.activation",
     "self.mask",
+    "self.capacity",
     "scaling",
     "self.scaled",
     "self.multiplier",
 )
 # None: nothing reads it
-OPTIONAL = ("self.rotation", "self.score_bias", "self.positions", "self.window", "self.embedding_scale")
+OPTIONAL = (
+    "self.rotation", "self.score_bias", "self.positions", "self.window", "self.embedding_scale", "self.W_gate",
+    "self.shared",
+)  # fmt: skip
 HEAD_NORMS = ("self.norm_query", "self.norm_key")
 BLOCK_NORMS = ("self.norm_attention", "self.norm_mlp")
 WRITING_NORMS = ("self.norm_attention_out", "self.norm_mlp_out")
@@ -87,6 +93,7 @@ class _Specialised(ast.NodeTransformer):
         self.acts_on = POSITIONS[config.positional].acts_on
         self.windowed = MASKS[config.mask].windowed
         bias, qkv_bias = (present if has else None for has in (config.bias, config.has_qkv_bias))
+        gate = present if ACTIVATIONS[config.activation].gated else None
         norms, sublayers = NORM_POSITIONS[config.norm_position], SUBLAYERS[config.sublayers]
         # layers that pass on what they are given
         self.absent = (*(() if config.qk_norm else HEAD_NORMS), *(() if norms.writes else WRITING_NORMS))
@@ -106,6 +113,8 @@ class _Specialised(ast.NodeTransformer):
                 norm_reads=norms.reads, norm_writes=norms.writes, norm_end=norms.stream,
                 norm_mid=norms.stream and not sublayers.parallel, parallel=sublayers.parallel,
                 one_norm=sublayers.one_norm, mlp_norm=norms.stream or (norms.reads and not sublayers.one_norm),
+                W_gate=gate, gated=gate is not None, shared=present if config.n_shared_experts else None,
+                normalize=config.normalize_expert_weights, training=False,  # it only generates
                 config=config, d_head=config.d_head, d_rotary=config.rotary_width,
                 **scaling_functions, **({} if self.windowed else {"window": None}),
             ),
@@ -262,17 +271,24 @@ class _Specialised(ast.NodeTransformer):
         query_key_norm = QUERY_KEY_NORMS[self.config.qk_norm_over]
         if builder == "build_position" and ast.literal_eval(node.args[-1]) != position.acts_on:
             return ast.Constant(None)
+        if builder == "build_shared_experts" and self.config.n_shared_experts == 0:
+            return ast.Constant(None)
+        dense = GATED if ACTIVATIONS[self.config.activation].gated else PLAIN
         class_of: dict[str, Callable[[str], type]] = {
             "build_embedding": embedding.EMBEDDINGS.__getitem__,
             "build_unembedding": embedding.UNEMBEDDINGS.__getitem__,
             "build_attention": attention.ATTENTION.__getitem__,
-            "build_mlp": (GATED if ACTIVATIONS[self.config.activation].gated else PLAIN).__getitem__,
+            "build_mlp": (EXPERTS if self.config.n_experts else dense).__getitem__,
+            "build_shared_experts": dense.__getitem__,
+            "build_router": ROUTERS.__getitem__,
             "build_position": position.classes,
             "build_norm": NORMS[self.config.norm].classes,
             "build_query_key_norm": query_key_norm.classes,
         }
         arguments = {
             "build_attention": ["config", "layer"],
+            "build_mlp": ["config"] if self.config.n_experts else ["config", "config.d_mlp"],
+            "build_shared_experts": ["config", "config.n_shared_experts * config.d_mlp"],
             "build_unembedding": ["config", ast.unparse(node.args[-1])],
             "build_norm": ["config", "config.d_model"],
             "build_query_key_norm": [

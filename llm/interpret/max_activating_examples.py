@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from llm.interpret.recording import check_layer, record
+from llm.interpret.recording import check_layer, check_neurons, record
 from llm.model import Transformer
 from llm.runtime.stepwise import stepwise
 
@@ -37,8 +37,9 @@ def max_activating_examples(
     windows so far are kept. Yields after each batch of windows.
 
     Raises:
-        ValueError: no such layer, an empty stream, `count` below 1.
+        ValueError: no such layer, a mixture of experts, an empty stream, `count` below 1.
     """
+    check_neurons(model.config)
     check_layer(model, layer)
     if len(stream) == 0 or count < 1:
         raise ValueError(

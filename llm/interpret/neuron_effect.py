@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from llm.interpret.decomposition import read_direction
-from llm.interpret.recording import blocks, check_layer
+from llm.interpret.recording import blocks, check_layer, check_neurons
 from llm.model import Transformer
 
 
@@ -32,8 +32,9 @@ def neuron_effect(model: Transformer, layer: int, neuron: int, count: int = 10) 
     Returns the tokens whose logits it raises and lowers most.
 
     Raises:
-        ValueError: no such layer or neuron.
+        ValueError: no such layer or neuron, or a mixture of experts.
     """
+    check_neurons(model.config)
     check_layer(model, layer)
     if not 0 <= neuron < model.config.d_mlp:
         raise ValueError(f"neuron {neuron} does not exist: a layer's neurons are 0 to {model.config.d_mlp - 1}")

@@ -22,6 +22,7 @@ from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from llm.config import ModelConfig
 from llm.layers.attention import AttentionWithEinops
 from llm.layers.block import Block
 from llm.layers.position import REGISTRY as POSITIONS
@@ -117,6 +118,15 @@ def as_batch(model: Transformer, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor
         outside = lowest if lowest < 0 else highest
         raise ValueError(f"token {outside} is not in the vocabulary: ids go from 0 to {config.d_vocab - 1}")
     return tokens.to(next(model.parameters()).device, torch.int64)
+
+
+def check_neurons(config: ModelConfig) -> None:
+    """Raise ValueError for a mixture of experts: a neuron of an expert has no activation at the other tokens."""
+    if config.n_experts > 0:
+        raise ValueError(
+            f"neurons cannot be shown with n_experts={config.n_experts}: one of an expert has a value only at the "
+            "tokens that go there; the view Experts shows which these are"
+        )
 
 
 def check_layer(model: Transformer, layer: int) -> None:

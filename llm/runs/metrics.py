@@ -159,11 +159,20 @@ def _is_evaluation(value: Any) -> bool:
     return _are_numbers(value) and value.get("loss") is not None
 
 
+def _are_lists(value: Any) -> bool:
+    """Whether it holds lists of numbers, one number or one list of numbers for each layer."""
+    lists = list(value.values()) if isinstance(value, dict) else None
+    if not lists or not all(isinstance(each, list) for each in lists):
+        return False
+    return all(_is_number(n) for each in lists for one in each for n in (one if isinstance(one, list) else [one]))
+
+
 _METRICS_KINDS = {
     "evaluation": _is_evaluation,
     "final_evaluation": _is_evaluation,
     "grad_norms": _are_numbers,
     "skills": _are_numbers,
+    "experts": _are_lists,
     "sample": _is_text,
 }
 _SAMPLE_KINDS = {

@@ -138,6 +138,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested objects as one, with names such as evaluation/loss."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
+        if isinstance(value, list):  # by layer, and of these by expert
+            value = {str(number): each for number, each in enumerate(value)}
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{name}/")
         else:

@@ -13,13 +13,15 @@ from llm.runtime.processes import Processes
 SMALLER = "choose a smaller model, n_ctx or batch_size"  # what helps a new run that needs too much memory
 
 
-def check_machine(config: TrainingConfig, processes: Processes | None = None) -> None:
-    """Raise ValueError if this machine, or the number of processes, cannot train with this config."""
+def check_machine(config: TrainingConfig, model: ModelConfig, processes: Processes | None = None) -> None:
+    """Raise ValueError if this machine, or the number of processes, cannot train such a model with this config."""
     processes = processes or Processes()
     processes.part_of(config.batch_size)
     device = choose_device(config.device)
     processes.require_device(device)
     choose_precision(config.precision, device)
+    if config.compile and model.n_experts > 0:  # the products' shapes would be other ones in each step
+        raise ValueError(f"compile must be off with n_experts={model.n_experts}, got True")
     if config.compile:
         compute.run(require_compiler, device)
 

@@ -81,7 +81,7 @@ def prepare_run(new: NewRun, processes: Processes | None = None) -> Prepared:
             Then nothing has been written.
     """
     processes = processes or Processes()
-    check_machine(new.training, processes)
+    check_machine(new.training, new.model, processes)
     corpus = new.corpus()
     tokenizer = corpus.tokenizer
     training = as_recorded(new.training, new.model)

@@ -90,7 +90,7 @@ def resume_run(path: Path | str, processes: Processes | None = None) -> Trainer:
 def _prepared(folder: RunFolder, processes: Processes) -> Prepared:
     """What a trainer is made of, from a run folder, with the weights of its newest snapshot."""
     config = folder.config()
-    check_machine(config.training, processes)
+    check_machine(config.training, config.model, processes)
     implementation = _implementation(folder, config)
     tokenizer = fitting_tokenizer(folder, config.model)
     corpus = _original_corpus(folder, config, tokenizer)

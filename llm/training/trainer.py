@@ -37,6 +37,7 @@ from llm.training.gradients import gradient_norms, parameters_by_layer
 from llm.training.loss_in_pieces import choose_loss
 from llm.training.metrics import StepMetrics
 from llm.training.optimizers.build import build_optimizers, set_learning_rate
+from llm.training.routing import Routing
 from llm.training.schedule import learning_rate, learning_rate_multiplier
 from llm.training.writer import RunWriter
 
@@ -83,6 +84,7 @@ class Trainer(Iterator[StepMetrics]):
         if config.gradient_checkpointing:
             recompute_blocks(model)
         self.loss = choose_loss(model, windows)
+        self.routing = Routing(model, processes)
         processes.place(model, self.device, config.sharding)
         self.forward = processes.data_parallel(torch.compile(model) if config.compile else model)
         self.optimizers = build_optimizers(model, config)
@@ -121,7 +123,8 @@ class Trainer(Iterator[StepMetrics]):
 
         loss = self._accumulate_gradients()
         grad_norm, norms = gradient_norms(self.layers)
-        measured = torch.stack([loss, grad_norm, *norms]).tolist()  # the only point in a step that waits for a GPU
+        routed = self.processes.mean(self.routing.take(self.device))
+        measured = torch.cat([torch.stack([loss, grad_norm, *norms]), routed]).tolist()  # here a step waits for a GPU
         self._check_finite(loss=measured[0], grad_norm=measured[1])
         if config.grad_clip > 0:
             nn.utils.clip_grads_with_norm_(self.model.parameters(), config.grad_clip, grad_norm)
@@ -137,11 +140,12 @@ class Trainer(Iterator[StepMetrics]):
             learning_rate=learning_rate(self.step, config),
             grad_norm=measured[1] if math.isfinite(measured[1]) else None,  # JSON has no infinity
             grad_norms={
-                name: norm for name, norm in zip(self.layers, measured[2:], strict=True) if math.isfinite(norm)
+                name: norm for name, norm in zip(self.layers, measured[2:], strict=False) if math.isfinite(norm)
             },
             tokens_per_second=self.tokens_per_second,
             seconds=self.seconds,
             elapsed=self.elapsed + seconds,
+            experts=self.routing.metrics(measured[2 + len(norms) :]),
         )
         if self.step == config.steps or self.step % config.eval_every == 0:
             metrics = self._evaluated(metrics, started, self.evaluators)
@@ -215,7 +219,7 @@ class Trainer(Iterator[StepMetrics]):
         return self.config.batch_size * self.config.accumulation * self.model.config.n_ctx
 
     def _accumulate_gradients(self) -> Float[Tensor, ""]:
-        """Forward and backward passes of this process's part of each batch; loss and gradients are means of all."""
+        """The next-token loss and, with the routers' losses, gradients of this process's part; means of all parts."""
         config, processes = self.config, self.processes
         for optimizer in self.optimizers:
             optimizer.zero_grad()
@@ -225,9 +229,10 @@ class Trainer(Iterator[StepMetrics]):
             for batch in batches:
                 inputs, targets = self.batches.take(batch)  # [batch, pos]
                 processes.average_in_backward(self.forward, batch == batches[-1])
-                with self.autocast():
+                with self.autocast(), self.routing.observed():
                     part_loss = self.loss(self.forward, inputs, targets) / config.accumulation
-                self.scaler.scale(part_loss).backward()
+                with_routers = part_loss + self.routing.loss() / config.accumulation
+                self.scaler.scale(with_routers).backward()
                 self.batches.prepare(batch + 1)
                 loss += part_loss.detach()
         for optimizer in self.optimizers:

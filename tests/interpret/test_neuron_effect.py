@@ -3,13 +3,13 @@
 import pytest
 import torch
 from interpret_models import randomised
-from model_configs import SIZES, every_config
+from model_configs import PRESETS, SIZES, component_configs, config_name
 
 from llm.config import ModelConfig
 from llm.interpret.neuron_effect import neuron_effect
 
 
-@every_config
+@pytest.mark.parametrize("config", component_configs(n_experts=0) + PRESETS, ids=config_name)
 def test_a_neurons_effect_is_the_direct_change_of_the_logits(config):
     """Raising the last layer's neuron by 1, with frozen norm statistics, changes every logit by effect / σ … σ."""
     model = randomised(config)

@@ -25,6 +25,7 @@ def executed_lines() -> list:
     for config in component_configs():
         for implementation in IMPLEMENTATIONS:
             model = Transformer(config, implementation)
+            model.train(config.expert_capacity is None)  # with a capacity rows are dropped while training
             tokens = torch.randint(config.d_vocab, (7, 11))
             cache = KeyValueCache(config)
             with torch.no_grad():

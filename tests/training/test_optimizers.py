@@ -86,7 +86,7 @@ def test_muon_on_three_axes_equals_torchs_muon_on_the_flattened_matrix():
     torch.manual_seed(0)
     parameters = [torch.nn.Parameter(torch.randn(2, 4, 6)) for _ in range(3)] + [torch.nn.Parameter(torch.randn(3, 9))]
     matrices = [torch.nn.Parameter(one.detach().clone().flatten(0, -2)) for one in parameters]
-    ours = Muon(parameters, [True] * len(parameters), peak=0.01, weight_decay=0.1)
+    ours = Muon(parameters, [True] * len(parameters), [False] * len(parameters), peak=0.01, weight_decay=0.1)
     theirs = torch.optim.Muon(matrices, lr=0.01, weight_decay=0.1)
     for _ in range(3):
         before = [one.detach().clone() for one in matrices]
@@ -112,7 +112,7 @@ def test_muon_on_a_matrix_stored_input_first_equals_torchs_muon_on_its_transpose
     torch.manual_seed(0)
     parameters = [torch.nn.Parameter(torch.randn(shape)) for shape in [(4, 16), (16, 4), (2, 3, 24)]]
     transposed = [torch.nn.Parameter(parameter.detach().flatten(0, -2).T.clone()) for parameter in parameters]
-    ours = Muon(parameters, [False] * len(parameters), peak=0.01, weight_decay=0.1)
+    ours = Muon(parameters, [False] * len(parameters), [False] * len(parameters), peak=0.01, weight_decay=0.1)
     theirs = torch.optim.Muon(transposed, lr=0.01, weight_decay=0.1)
     before = [matrix.detach().clone() for matrix in transposed]
     for parameter, matrix in zip(parameters, transposed, strict=True):
@@ -140,7 +140,7 @@ def test_readable_muon_equals_the_one_that_trains(output_first, monkeypatch):
     parameters = [torch.nn.Parameter(torch.randn(5, 12)) for _ in range(2)]
     weights = [parameter.detach().clone() for parameter in parameters]
     means = [torch.zeros(5, 12) for _ in range(2)]
-    optimizer = Muon(parameters, [output_first] * 2, peak=0.1, weight_decay=0.1)
+    optimizer = Muon(parameters, [output_first] * 2, [False] * 2, peak=0.1, weight_decay=0.1)
     for _ in range(3):
         for parameter, weight, mean in zip(parameters, weights, means, strict=True):
             parameter.grad = torch.randn(5, 12)

@@ -53,6 +53,19 @@ def test_several_processes_train_as_one_does(case, forked, tmp_path):
     assert RunFolder(results[0][0]).status().state == "finished"
 
 
+def with_experts(processes, folder):
+    return train(processes, folder, n_experts=4, d_mlp=16, load_balance_loss=1.0)
+
+
+def test_several_processes_balance_the_experts_of_all_as_one_does(forked, tmp_path):
+    """The fraction of tokens that an expert has is counted over all of them: the gradient is that of one process."""
+    path, found = forked.run(2, with_experts, tmp_path / "several")[0]
+    alone, expected = with_experts(Processes(), tmp_path / "alone")
+    for name, weight in expected.items():
+        assert found[name] == pytest.approx(weight, abs=2e-4), name
+    assert_close(rows_without_times(RunFolder(path)), rows_without_times(RunFolder(alone)))
+
+
 def test_a_run_started_on_four_goes_on_in_two_and_then_alone(forked, tmp_path):
     path, _ = forked.run(4, until, tmp_path / "several", 5)[0]
     forked.run(2, until, path, 8)

@@ -77,6 +77,19 @@ def test_a_sharded_run_is_that_of_one_process(case, forked, tmp_path):
     assert sum(parts) == alone[2] > 0 and max(parts) < 0.51 * alone[2]
 
 
+def with_experts(processes, folder):
+    """Three experts: of two processes one has two of each stack's matrices, and one has one."""
+    return sharded(processes, folder, SHARDED, "llama", n_experts=3, d_mlp=16, load_balance_loss=1.0)
+
+
+def test_a_sharded_run_of_experts_is_that_of_one_process(forked, tmp_path):
+    results = forked.run(2, with_experts, tmp_path / "several")
+    path, (alone, sizes, _) = results[0][0], with_experts(Processes(), tmp_path / "alone")
+    assert_same_weights(path, alone)
+    assert_close(rows_without_times(RunFolder(path)), rows_without_times(RunFolder(alone)))
+    assert [3 * weights["blocks.0.mlp.W_in"] // sizes["blocks.0.mlp.W_in"] for _, weights, _ in results] == [2, 1]
+
+
 def dropping(processes, folder, steps):
     return sharded(processes, folder, SHARDED, "gpt", steps, dropout=0.3)
 

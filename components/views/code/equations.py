@@ -38,6 +38,11 @@ def equations(config: ModelConfig) -> dict[str, Equation]:
         "Unembedding": _unembedding(config),
         **{kind_of(norm.classes("einops")): asdict(norm.equation(config)) for norm in _norms()},
         **{kind_of(scheme.classes("einops")): asdict(scheme.equation(config)) for scheme in _position_layers()},
+        **(
+            {"MixtureOfExperts": asdict(mlp.experts_equation(config)), "Router": asdict(mlp.router_equation(config))}
+            if config.n_experts
+            else {}
+        ),
         **TRAINING,
         **{step.title: asdict(step.equation) for entry in OPTIMIZERS.values() for step in entry.steps},
         **{schedule.title(name): asdict(schedule.equation(name)) for name in schedule.REGISTRY},
@@ -54,6 +59,8 @@ def titles() -> dict[str, str]:
         "Attention": "Attention",
         "MLP": "MLP",
         "GatedMLP": "Gated MLP",
+        "MixtureOfExperts": "Experts",
+        "Router": "Router",
         **{kind_of(norm.classes("einops")): norm.label for norm in NORMS.values()},
         **{kind_of(norm.classes("einops")): norm.title for norm in QUERY_KEY_NORMS.values()},
         **{kind_of(scheme.classes("einops")): scheme.title for scheme in _position_layers()},

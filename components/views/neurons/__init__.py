@@ -18,7 +18,7 @@ from components.shared.view import Question, Table, View, require_finite
 from components.views.neurons.explanations import MAX_ACTIVATING_EXAMPLES, NEURON_EFFECT
 from llm.interpret.max_activating_examples import MaxActivatingExamples, max_activating_examples
 from llm.interpret.neuron_effect import neuron_effect
-from llm.interpret.recording import record
+from llm.interpret.recording import check_neurons, record
 from llm.runtime import compute
 from llm.runtime.result_cache import ResultCache
 
@@ -36,6 +36,7 @@ _parts: ResultCache[MaxActivatingExamples] = ResultCache(64)
 def choose(selection: Selection) -> tuple[Selection, Query]:
     """Choose the layer and the neuron."""
     config = selection.run().config
+    check_neurons(config)
     layers = [str(layer) for layer in range(config.n_layers)]
     if not 0 <= st.session_state.get(NEURON, -1) < config.d_mlp:
         wanted = parse_natural(st.query_params.get(Address.NEURON, "0")) or 0

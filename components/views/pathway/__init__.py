@@ -41,7 +41,7 @@ def pathway(config: ModelConfig, key: str) -> None:
             "parameters": counts.attention + counts.mlp + counts.norms,
             "inside": [
                 ["Attention", f"{heads}: copies information from earlier tokens"],
-                ["MLP", f"{ACTIVATIONS[config.activation].label}, {config.d_mlp} wide: transforms each token"],
+                _mlp(config),
                 [NORMS[config.norm].label, "keeps the scale steady"],
             ],
         },
@@ -61,3 +61,12 @@ def pathway(config: ModelConfig, key: str) -> None:
         },
     ]
     _pathway.mount(key=key, data={"stages": stages, "total": counts.total})
+
+
+def _mlp(config: ModelConfig) -> list[str]:
+    """What transforms each token, and how."""
+    shape = f"{ACTIVATIONS[config.activation].label}, {config.d_mlp} wide"
+    if config.n_experts == 0:
+        return ["MLP", f"{shape}: transforms each token"]
+    used = config.experts_per_token + config.n_shared_experts
+    return ["Experts", f"{config.n_experts + config.n_shared_experts} MLPs, {shape}: {used} of them transform a token"]

@@ -103,9 +103,9 @@ def progress(request: Request) -> JSONResponse:
             "here": here is not None and here.active,
             "reset": chunk.reset,
             "next": chunk.next_offset,
-            # the norms of each layer are many numbers: another view requests them
+            # what is of each layer is many numbers: other views request it
             "rows": [
-                {"loss": None} | {name: _finite(row[name]) for name in row if name != "grad_norms"}
+                {"loss": None} | {name: _finite(row[name]) for name in row if name not in ("grad_norms", "experts")}
                 for row in chunk.rows
             ],
         }

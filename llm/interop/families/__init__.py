@@ -72,10 +72,13 @@ def _differences(config: ModelConfig, family: Family, content: dict[str, Any]) -
 
 
 def _computed(config: ModelConfig) -> ModelConfig:
-    """The config with defaults in the fields that change no logit: dropout, and what only another part would read."""
+    """The config with defaults in fields that change no logit: of training, and what only another part would read."""
     default: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
     scheme = POSITIONS[config.positional].acts_on
-    unused = {"dropout"} | {name for name in default if name.startswith("relative_") and scheme != "scores"}
+    unused = {"dropout", "load_balance_loss", "router_z_loss", "expert_capacity"}
+    if config.n_experts == 0:
+        unused |= {"experts_per_token", "n_shared_experts", "normalize_expert_weights"}
+    unused |= {name for name in default if name.startswith("relative_") and scheme != "scores"}
     unused |= {"qk_norm_over"} if not config.qk_norm else set()
     unused |= {"qkv_bias"} if config.bias else set()
     if scheme != "queries and keys":

@@ -3,7 +3,8 @@
 Plain:  output = f(x · W_in + b_in) · W_out + b_out                  (Vaswani et al. 2017)
 Gated:  output = (f(x · W_gate) ⊙ (x · W_in)) · W_out                (Shazeer 2020, arXiv:2002.05202)
 
-f is the activation function. This module imports no torch: the layers are in `plain` and `gated`, the functions in
+f is the activation function. In a mixture of experts there are many MLPs, of which each position uses a few:
+`experts`, `router`. This module imports no torch: the layers are in `plain` and `gated`, the functions in
 `activations`, and everything else about an activation is in its entry here.
 """
 
@@ -146,3 +147,51 @@ def equation(config: ModelConfig) -> Equation:
         + entry.words,
         "; ".join(filter(None, ["Vaswani et al. 2017", entry.source])),
     )
+
+
+def experts_equation(config: ModelConfig) -> Equation:
+    """The mixture's equation, with the config's activation and choices."""
+    entry = REGISTRY[config.activation]
+    b_in, b_gate, b_out = (f" + {name}[e]" if config.bias else "" for name in ("b_in", "b_gate", "b_out"))
+    lines = ["{weights} = router(x)", f"{{pre}} = x · W_in[e]{b_in},  for each expert e with {{weights}}[e] > 0"]
+    if entry.gated:
+        lines += [f"{{gate}} = x · W_gate[e]{b_gate}", f"{{hidden}} = {entry.formula('{gate}')} ⊙ {{pre}}"]
+    else:
+        lines.append(f"{{hidden}} = {entry.formula('{pre}')}")
+    lines.append(f"{{written}} = {{hidden}} · W_out[e]{b_out}")
+    shared = " + MLP_shared(x)" if config.n_shared_experts else ""
+    lines.append(f"{{return|output}} = Σ_e {{weights}}[e] · {{written}}[e]{shared}")
+    words = (
+        f"{config.n_experts} MLPs, of which each position's vector goes to {config.experts_per_token}: parameters grow "
+        "with the number of experts, the work for a token does not. Rows are sorted by expert, each expert multiplies "
+        f"its own. {entry.words}"
+    )
+    sources = ["Shazeer et al. 2017, arXiv:1701.06538", "Jiang et al. 2024, arXiv:2401.04088"]
+    if config.n_shared_experts:
+        words += " What every token needs, the shared experts can learn once for all."
+        sources.append("Dai et al. 2024, arXiv:2401.06066")
+    return Equation(tuple(lines), words, "; ".join(filter(None, [*sources, entry.source])))
+
+
+def router_equation(config: ModelConfig) -> Equation:
+    """The router's equation: the weights of the chosen experts."""
+    lines = [
+        "{logits} = x · W_router",
+        "{probabilities} = softmax({logits})",
+        f"{{weights}}[e] = {{probabilities}}[e] for {config.experts_per_token} experts, the {{likeliest}},  else 0",
+    ]
+    words = "Each expert has a direction; those that the vector points to most compute it, by softmax fractions."
+    sources = ["Shazeer et al. 2017, arXiv:1701.06538"]
+    if config.normalize_expert_weights:
+        lines.append("{return|weights} = {weights} / Σ {weights}")
+        words += " Their weights are made to sum to 1."
+        sources.append("Jiang et al. 2024, arXiv:2401.04088")
+    else:
+        lines[-1] = lines[-1].replace("{weights}", "{return|weights}")
+        sources.append("Muennighoff et al. 2024, arXiv:2409.02060")
+    if config.expert_capacity is not None:
+        words += (
+            " While training, an expert takes at most its capacity in a batch; the weights of later tokens become 0."
+        )
+        sources.append("Fedus et al. 2021, arXiv:2101.03961")
+    return Equation(tuple(lines), words, "; ".join(sources))

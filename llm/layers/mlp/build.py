@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from llm.config import Implementation, ModelConfig
-from llm.layers.mlp import REGISTRY
-from llm.layers.mlp.gated import GatedMLPFused, GatedMLPWithEinops, GatedMLPWithoutEinops
-from llm.layers.mlp.plain import MLP, MLPFused, MLPWithEinops, MLPWithoutEinops
+from llm.layers.mlp.dense import build_dense
+from llm.layers.mlp.experts import (
+    MixtureOfExperts,
+    MixtureOfExpertsFused,
+    MixtureOfExpertsWithEinops,
+    MixtureOfExpertsWithoutEinops,
+)
+from llm.layers.mlp.plain import MLP
 
-PLAIN = {"einops": MLPWithEinops, "torch": MLPWithoutEinops, "fused": MLPFused}
-GATED = {"einops": GatedMLPWithEinops, "torch": GatedMLPWithoutEinops, "fused": GatedMLPFused}
+EXPERTS = {
+    "einops": MixtureOfExpertsWithEinops,
+    "torch": MixtureOfExpertsWithoutEinops,
+    "fused": MixtureOfExpertsFused,
+}
 
 
-def build_mlp(config: ModelConfig, implementation: Implementation) -> MLP:
-    """Gated or plain, as the config's activation is."""
-    classes = GATED if REGISTRY[config.activation].gated else PLAIN
-    return classes[implementation](config, implementation)
+def build_mlp(config: ModelConfig, implementation: Implementation) -> MLP | MixtureOfExperts:
+    """One MLP, or a mixture of experts."""
+    if config.n_experts > 0:
+        return EXPERTS[implementation](config, implementation)
+    return build_dense(config, implementation, config.d_mlp)

@@ -20,11 +20,11 @@ class GatedMLP(MLP):
     function), hidden.
     """
 
-    def __init__(self, config: ModelConfig, implementation: Implementation) -> None:
-        super().__init__(config, implementation)
+    def __init__(self, config: ModelConfig, implementation: Implementation, d_mlp: int) -> None:
+        super().__init__(config, implementation, d_mlp)
         deviation = 0.02 * math.sqrt(768 / config.d_model)
-        self.W_gate = nn.Parameter(torch.empty(config.d_model, config.d_mlp).normal_(std=deviation))
-        self.b_gate = nn.Parameter(torch.zeros(config.d_mlp)) if config.bias else None
+        self.W_gate = nn.Parameter(torch.empty(config.d_model, d_mlp).normal_(std=deviation))
+        self.b_gate = nn.Parameter(torch.zeros(d_mlp)) if config.bias else None
         self.hook_gate = nn.Identity()
 
 

@@ -21,17 +21,22 @@ class MLP(nn.Module):
     Hooks: pre (before the activation function), hidden (after it).
     """
 
-    def __init__(self, config: ModelConfig, implementation: Implementation) -> None:
+    def __init__(self, config: ModelConfig, implementation: Implementation, d_mlp: int) -> None:
         super().__init__()
         self.activation = REGISTRY[config.activation].function(implementation)
         deviation = 0.02 * math.sqrt(768 / config.d_model)
-        self.W_in = nn.Parameter(torch.empty(config.d_model, config.d_mlp).normal_(std=deviation))
+        self.W_in = nn.Parameter(torch.empty(config.d_model, d_mlp).normal_(std=deviation))
         self.W_out = nn.Parameter(
-            torch.empty(config.d_mlp, config.d_model).normal_(std=deviation / math.sqrt(2 * config.n_layers))
+            torch.empty(d_mlp, config.d_model).normal_(std=deviation / math.sqrt(2 * config.n_layers))
         )
-        self.b_in = nn.Parameter(torch.zeros(config.d_mlp)) if config.bias else None
+        self.b_in = nn.Parameter(torch.zeros(d_mlp)) if config.bias else None
         self.b_out = nn.Parameter(torch.zeros(config.d_model)) if config.bias else None
         self.hook_pre, self.hook_hidden = nn.Identity(), nn.Identity()
+
+    @property
+    def axes(self) -> dict[str, int]:
+        """Sizes of the axes that only this layer has: shared experts are wider than one."""
+        return {"d_mlp": self.W_in.shape[1]}
 
 
 class MLPWithEinops(MLP):

@@ -23,20 +23,22 @@ class ParameterGroups:
 
     hidden_matrices: list[nn.Parameter]  # the blocks'
     output_first: list[bool]  # whether each of these is stored [output, input] (W_Q, W_K, W_V) or [input, output]
-    other_matrices: list[nn.Parameter]  # the unembedding
+    stacked: list[bool]  # whether each is a stack of matrices [expert, input, output]
+    other_matrices: list[nn.Parameter]  # the unembedding, and routers: they choose among tokens or experts
     others: list[nn.Parameter]  # biases, norms and embedding tables
 
 
 def parameter_groups(model: nn.Module) -> ParameterGroups:
     """The parameters of a `Transformer`, each in one group."""
-    groups = ParameterGroups([], [], [], [])
+    groups = ParameterGroups([], [], [], [], [])
     for name, parameter in model.named_parameters():
         module, leaf = name.split(".")[0], name.split(".")[-1]
         if not leaf.startswith("W_") or module in ("embed", "positions") or "score_bias" in name:
             groups.others.append(parameter)
-        elif module == "blocks":
+        elif module == "blocks" and leaf != "W_router":
             groups.hidden_matrices.append(parameter)
             groups.output_first.append(leaf in ("W_Q", "W_K", "W_V"))
+            groups.stacked.append(parameter.dim() == 3 and ".mlp." in name)
         else:
             groups.other_matrices.append(parameter)
     return groups
