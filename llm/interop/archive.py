@@ -29,7 +29,7 @@ from llm.runs.status import LOCK
 from llm.runtime import compute
 from llm.runtime.files import remove_if_possible, write_folder
 from llm.runtime.regular_files import is_regular, open_regular
-from llm.runtime.zip_files import UNREADABLE, growth, is_unusual
+from llm.runtime.zip_files import UNREADABLE, growth, has_long_list, is_unusual
 from llm.tokenizers import IMPORTED
 from llm.tokenizers import REGISTRY as TOKENIZERS
 
@@ -104,8 +104,13 @@ def read_archive(source: Path | BinaryIO, checkpoints_dir: Path | str) -> RunFol
     Raises:
         ArchiveError: it is not the archive of a run, or its run cannot be opened. Nothing is left of it then.
     """
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return read_archive(file, checkpoints_dir)
     Path(checkpoints_dir).mkdir(parents=True, exist_ok=True)
     try:
+        if has_long_list(source):
+            raise ArchiveError("it lists more entries than a run has files")
         with zipfile.ZipFile(source) as archive:
             run_id, entries = _checked(archive, checkpoints_dir)
             path = claim_folder(Path(checkpoints_dir), moment_of(run_id) or datetime.now())
@@ -126,7 +131,8 @@ def _checked(archive: zipfile.ZipFile, checkpoints_dir: Path | str) -> tuple[str
     run_id, entries = "", dict[str, zipfile.ZipInfo]()
     for entry in archive.infolist():
         run, _, name = entry.filename.partition("/")
-        if run != (run_id or run) or not RUN_ID.fullmatch(run) or not _is_of_a_run(name) or name in entries:
+        is_known = _is_of_a_run(name) if name else entry.is_dir()
+        if run != (run_id or run) or not RUN_ID.fullmatch(run) or not is_known or name in entries:
             raise ArchiveError(f"it holds {entry.filename!r:.80}, which does not belong to one run")
         if is_unusual(entry):
             raise ArchiveError("it is encrypted or packed in an unusual way: pack it again, without a password")
@@ -144,11 +150,11 @@ def _checked(archive: zipfile.ZipFile, checkpoints_dir: Path | str) -> tuple[str
 
 
 def _is_of_a_run(name: str) -> bool:
-    """Whether an archive's entry of this name, within the run's folder, can be one of `write_archive`, or a folder."""
+    """Whether an entry of this name, within the run's folder, can be one of `write_archive`, or a snapshot's folder."""
     folder, _, file = name.rpartition("/")
     if SNAPSHOT.fullmatch(folder):
         return file in ("", *SNAPSHOT_FILES)
-    return name in ("", TEXT, SCRIPT, README) or name in CARRIED
+    return name in (TEXT, SCRIPT, README) or name in CARRIED
 
 
 def _unpack(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folder: Path) -> None:

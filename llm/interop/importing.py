@@ -13,7 +13,7 @@ from llm.interop.huggingface_import import import_huggingface
 from llm.interop.tensor_files import INDEX, SHARD
 from llm.runs.folder import RunFolder
 from llm.runs.ids import RUN_ID
-from llm.runtime.zip_files import UNREADABLE, growth, is_unusual
+from llm.runtime.zip_files import UNREADABLE, growth, has_long_list, is_unusual
 
 READ = {"config.json", "tokenizer.json", "tokenizer.model", INDEX}  # and the weights; all else in a zip file is left
 
@@ -25,13 +25,17 @@ def import_run(source: Path | BinaryIO, checkpoints_dir: Path | str, name: str =
         FileNotFoundError: a file is missing.
         ValueError: it cannot be imported, with the reason. Nothing is left of it then.
     """
-    if isinstance(source, Path) and source.is_dir():
-        return import_huggingface(source, checkpoints_dir, name)
+    if isinstance(source, Path):
+        if source.is_dir():
+            return import_huggingface(source, checkpoints_dir, name)
+        with source.open("rb") as file:
+            return import_run(file, checkpoints_dir, name)
+    if has_long_list(source):
+        raise ArchiveError("it lists more entries than a run or a model has files")
     try:
         with zipfile.ZipFile(source) as archive:
             if any(RUN_ID.fullmatch(entry.filename.partition("/")[0]) for entry in archive.infolist()[:1]):
-                if not isinstance(source, Path):
-                    source.seek(0)
+                source.seek(0)
                 return read_archive(source, checkpoints_dir)
             return _from_zip(archive, checkpoints_dir, name)
     except UNREADABLE as error:

@@ -5,6 +5,7 @@ import io
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from llm.background import trainings
 from llm.checkpoints import RunFolder, list_runs, load_run
 from llm.cli import main
 from llm.interop.archive import ArchiveError, read_archive, write_archive
+from llm.interop.importing import import_run
 from llm.runs.ids import moment_of
 from llm.sampling import generate
 from llm.training.new_run import NewRun
@@ -103,6 +105,7 @@ def repacked(run: RunFolder, change) -> io.BytesIO:
 OTHER = "20200101000000"
 HOSTILE = {
     "a path outside": lambda entries, run: entries.update({f"{run}/../outside": b""}),
+    "a file in place of the run's folder": lambda entries, run: entries.update({run: b""}),
     "an absolute path": lambda entries, run: entries.update({"/etc/outside": b""}),
     "a path in another run": lambda entries, run: entries.update({f"{OTHER}/config.json": b"{}"}),
     "an unknown file": lambda entries, run: entries.update({f"{run}/run.sh": b""}),
@@ -124,6 +127,19 @@ def test_a_hostile_archive_is_refused_in_a_sentence_and_leaves_nothing(run, tmp_
         read_archive(packed, tmp_path / "checkpoints")
     assert "\n" not in str(error.value) and str(tmp_path) not in str(error.value) and len(str(error.value)) < 400
     assert list(tmp_path.rglob("*")) == [tmp_path / "checkpoints"]
+
+
+@pytest.mark.parametrize("read", [read_archive, import_run])
+def test_a_list_of_too_many_entries_is_not_read(tmp_path, read):
+    """Entries of 72 bytes, which lead to nothing: the objects that stand for them would take ten times as much."""
+    name = b"20260131120000/config.json"
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 3, 20, *[0] * 8, len(name), *[0] * 6) + name
+    count = 2**20 // len(entry) + 1
+    end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, count * len(entry), 0)
+    end += struct.pack("<4sLQL", b"PK\6\7", 0, count * len(entry), 1)
+    end += struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    with pytest.raises(ArchiveError, match="lists more entries than a run"):
+        read(io.BytesIO(entry * count + end), tmp_path)
 
 
 def test_a_link_in_an_archive_becomes_no_link(run, tmp_path):
