@@ -10,13 +10,12 @@ plain text.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 from llm.tokenizers.base import Tokenizer, UnknownCharacterError, require_valid_unicode
+from llm.tokenizers.huggingface_file import for_encoding, read_settings, steps
 
 MISSING = "The tokenizer of an imported model needs the package tokenizers: uv sync --inexact --extra hf"
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -37,15 +36,13 @@ class HuggingFaceTokenizer(Tokenizer):
         if not 1 <= d_vocab <= MAX_D_VOCAB:
             raise ValueError(f"its d_vocab must be from 1 to {MAX_D_VOCAB:,}, got {d_vocab}")
         try:
-            settings = json.loads(content)
-            if not isinstance(settings, dict):
-                raise ValueError("not a JSON object")
-            self._backend = Backend.from_str(content.decode())
-        except Exception as error:  # the package raises plain Exceptions, and the file may be hostile
-            raise ValueError(f"its tokenizer.json cannot be read ({str(error)[:120]})") from None
+            settings = read_settings(content)
+            self._backend = Backend.from_str(for_encoding(settings))
+        except BaseException as error:  # the package raises plain Exceptions, and the file may be hostile
+            if not _is_of_package(error):
+                raise
+            raise ValueError(f"its tokenizer.json cannot be read ({' '.join(str(error).split())[:120]})") from None
         self._content = content
-        self._backend.no_truncation()
-        self._backend.no_padding()
         self._backend.encode_special_tokens = True  # in a text they are plain text
         vocabulary = [b""] * d_vocab
         spelling = _spelling(settings)
@@ -66,15 +63,21 @@ class HuggingFaceTokenizer(Tokenizer):
         require_valid_unicode(self.kind, text)
         try:
             ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
-        except Exception:  # the package's own class, without a name
+        except BaseException as error:
+            if not _is_of_package(error):
+                raise
             unknown = [character for character in sorted(set(text)) if not self._knows(character)]
+            if not unknown:  # of a text that is longer than one character
+                raise ValueError(f"the imported tokenizer cannot encode this text ({str(error)[:120]})") from None
             raise UnknownCharacterError(self.kind, unknown, "the imported model has no token for it.") from None
         return ids
 
     def _knows(self, character: str) -> bool:
         try:
             self._backend.encode(character, add_special_tokens=False)
-        except Exception:
+        except BaseException as error:
+            if not _is_of_package(error):
+                raise
             return False
         return True
 
@@ -107,17 +110,17 @@ def byte_characters() -> dict[int, str]:
 
 def _spelling(settings: dict[str, Any]) -> Any:
     """From a token as the file writes it to its bytes, by the steps that decode."""
-    steps = {str(step.get("type")) for step in _steps(settings.get("decoder"))}
-    if "ByteLevel" in steps:
+    kinds = {str(step.get("type")) for step in steps(settings.get("decoder"), "decoders")}
+    if "ByteLevel" in kinds:
         byte_of = {character: byte for byte, character in byte_characters().items()}
         return lambda text: (
             bytes(byte_of[character] for character in text) if set(text) <= byte_of.keys() else text.encode()
         )
-    if steps & {"ByteFallback", "Metaspace", "Replace"}:
+    if kinds & {"ByteFallback", "Metaspace", "Replace"}:
         return _sentencepiece_bytes
-    if steps <= {"Fuse"}:
+    if kinds <= {"Fuse"}:
         return str.encode
-    raise ValueError(f"its tokens are decoded by {', '.join(sorted(steps))}, which is not known here")
+    raise ValueError(f"its tokens are decoded by {', '.join(sorted(kinds))}, which is not known here")
 
 
 def _sentencepiece_bytes(text: str) -> bytes:
@@ -125,15 +128,12 @@ def _sentencepiece_bytes(text: str) -> bytes:
     return bytes([int(byte[1], 16)]) if byte else text.replace("▁", " ").encode()
 
 
-def _steps(decoder: Any) -> Iterator[dict[str, Any]]:
-    """The steps of a decoder, which may be a sequence of some."""
-    if isinstance(decoder, dict):
-        inner = decoder.get("decoders")
-        if decoder.get("type") == "Sequence" and isinstance(inner, list):
-            for step in inner:
-                yield from _steps(step)
-        else:
-            yield decoder
+def _is_of_package(error: BaseException) -> bool:
+    """Whether the package raised it: a plain Exception or, where its code stopped unexpectedly, a class of PyO3's.
+
+    That one derives from BaseException, and cannot be imported.
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 class StandaloneTokenizer:
