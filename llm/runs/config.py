@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from llm.config import ModelConfig, TrainingConfig
+from llm.config import INT_LIMIT, ModelConfig, TrainingConfig
 from llm.runs.errors import DamagedCheckpointError, read_json_object
 
 T = TypeVar("T")
@@ -22,11 +22,15 @@ class RunConfig:
     raw: dict[str, Any]
 
     def about(self, kind: type[T], *keys: str) -> T | None:
-        """The value at raw[key][key]… if it is one of this kind: a file from outside can have any structure."""
+        """The value at raw[key][key]… if it is one of this kind: a file from outside can have any structure.
+
+        No table holds an integer of more than 64 bits, so there is none.
+        """
         content: Any = self.raw
         for key in keys:
             content = content.get(key) if isinstance(content, dict) else None
-        return content if type(content) is kind else None
+        too_large = type(content) is int and abs(content) >= INT_LIMIT
+        return content if type(content) is kind and not too_large else None
 
 
 def read_config(path: Path) -> RunConfig:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llm.config import INT_LIMIT
 from llm.runtime.files import write_bytes
 from llm.runtime.regular_files import is_regular, open_regular, read_regular
 from llm.runtime.text import parse_json
@@ -143,8 +143,8 @@ def _checked(row: dict[str, Any], kinds: Mapping[str, Callable[[Any], bool]]) ->
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a number that a float can hold, infinity too."""
-    return (type(value) is float and value == value) or (type(value) is int and abs(value) <= sys.float_info.max)
+    """Whether it is a number that a table can hold: a float, infinity too, or an integer of 64 bits."""
+    return (type(value) is float and value == value) or (type(value) is int and abs(value) < INT_LIMIT)
 
 
 def _is_text(value: Any) -> bool:
@@ -179,7 +179,7 @@ _SAMPLE_KINDS = {
     "run": _is_text,
     "text": _is_text,
     "prompt": _is_text,
-    "step": lambda value: type(value) is int,
+    "step": lambda value: type(value) is int and _is_number(value),
     "created": lambda value: _is_number(value) and 0 <= value < 2**37,  # seconds: years that a date can have
     "sampling": lambda value: isinstance(value, dict) and _is_number(value.get("temperature")),
     "choices": _are_numbers,

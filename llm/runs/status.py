@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm.config import INT_LIMIT
 from llm.runs.errors import read_json_object
 from llm.runtime.files import write_json
 from llm.runtime.lock import is_held
@@ -39,7 +40,9 @@ def read_status(path: Path) -> RunStatus:
         raw = read_json_object(path)
         if raw["state"] not in (*ACTIVE, *ENDED) or not isinstance(raw["message"], str):
             raise TypeError("no such state, or its message is no text")
-        status = RunStatus(raw["state"], raw["message"], int(raw["step"]), int(raw["pid"]), float(raw["updated"]))
+        if not 0 <= (step := int(raw["step"])) < INT_LIMIT:
+            raise ValueError("no such step")
+        status = RunStatus(raw["state"], raw["message"], step, int(raw["pid"]), float(raw["updated"]))
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return RunStatus("unknown", "", 0, 0, 0.0)
     if status.state in ACTIVE and not is_held(path.with_name(LOCK)):

@@ -14,6 +14,7 @@ RANDOM_FAULTS = times(2, 200)  # of each kind of training
 EVERY_NTH_OPERATION = times(80, 1)
 EVERY_NTH_OPERATION_OF_A_TOKEN_CACHE = times(24, 1)
 MUTATIONS = times(3, 2000)  # of each file
+JSON_MUTATIONS = times(8, 2000)
 REQUESTS = times(20, 1000)  # to each route
 TRAININGS = times(3, 30)
 TEXTS = times(4, 100)

@@ -94,6 +94,25 @@ def _changed_value(value: Any, chance: random.Random) -> Any:
     return chance.choice(OTHERS)
 
 
+def mutated_json(content: bytes, chance: random.Random) -> bytes:
+    """JSON, with one to three of its values changed; or with a name that is there twice, or deep nesting."""
+    how = chance.random()
+    if how < 0.05:
+        return content.replace(
+            b"{", b'{"' + _a_name(content, chance) + b'": ' + json.dumps(chance.choice(OTHERS)).encode() + b", ", 1
+        )
+    if how < 0.1:
+        deep = b"[" * 100_000 + b"]" * 100_000
+        return re.sub(rb'("%s": )' % re.escape(_a_name(content, chance)), rb'\1%s, "rest": ' % deep, content, count=1)
+    for _ in range(chance.randint(1, 3)):
+        content = _in_json(content, chance)
+    return content
+
+
+def _a_name(content: bytes, chance: random.Random) -> bytes:
+    return chance.choice(re.findall(rb'"(\w+)": ', content))
+
+
 def _in_header(content: bytes, chance: random.Random) -> bytes:
     """The header of a safetensors file, with the length that stands before it set right."""
     length = int.from_bytes(content[:8], "little")

@@ -14,6 +14,7 @@ from llm.runs.folder import FILES, RunFolder
 from llm.runs.listing import list_runs
 from llm.runs.loading import load_run
 from llm.runs.metrics import parse_rows
+from llm.runs.table import run_rows
 from llm.runtime.files import write_bytes, write_folder
 from llm.runtime.regular_files import IrregularFileError, open_regular
 
@@ -124,6 +125,8 @@ def test_missing_and_mistyped_fields_hide_no_run(trained, name):
             [run] = list_runs(trained.path.parent)
             assert run.label and (run.problem is None) == (run.state != "damaged")
             assert "\\ud800" not in repr(run)
+            numbers = [value for value in run_rows([run])[0].values() if type(value) is int]
+            assert max(numbers) < 2**63  # a table of the page holds no more
     finally:
         path.write_bytes(intact)
 
