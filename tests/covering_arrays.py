@@ -38,24 +38,25 @@ def _attempt(options: Mapping[str, Sequence[Any]], strength: int, rng: random.Ra
     rows = [dict(zip(first, values, strict=True)) for values in itertools.product(*(options[name] for name in first))]
     for number, name in enumerate(names[strength:], strength):
         earlier = {other: options[other] for other in names[:number]}
-        missing = {
-            others | {(name, value)} for others in combinations(earlier, strength - 1) for value in options[name]
+        others = {
+            tuple(zip(chosen, values, strict=True))
+            for chosen in itertools.combinations(earlier, strength - 1)
+            for values in itertools.product(*(options[other] for other in chosen))
         }
+        missing = {value: set(others) for value in options[name]}
         rng.shuffle(rows)
         for row in rows:
+            present = set(itertools.combinations(row.items(), strength - 1))
             values = rng.sample(options[name], len(options[name]))
-            row[name] = max(values, key=lambda value, row=row: len(_of(row | {name: value}, strength) & missing))
-            missing -= _of(row, strength)
-        while missing:
+            row[name] = max(values, key=lambda value, present=present: len(present & missing[value]))
+            missing[row[name]] -= present
+        while any(missing.values()):
             row = {}
-            for combination in sorted(missing, key=lambda pairs: sorted(map(repr, pairs))):
+            uncovered = [(*pairs, (name, value)) for value, left in missing.items() for pairs in left]
+            for combination in sorted(uncovered, key=lambda pairs: sorted(map(repr, pairs))):
                 if all(row.get(option, value) == value for option, value in combination):
                     row |= dict(combination)
-            row = {option: values[0] for option, values in earlier.items()} | row
+            row = {option: row.get(option, values[0]) for option, values in earlier.items()} | {name: row[name]}
             rows.append(row)
-            missing -= _of(row, strength)
+            missing[row[name]] -= set(itertools.combinations(list(row.items())[:-1], strength - 1))
     return rows
-
-
-def _of(row: Row, strength: int) -> set[frozenset[tuple[str, Any]]]:
-    return {frozenset(pairs) for pairs in itertools.combinations(row.items(), strength)}

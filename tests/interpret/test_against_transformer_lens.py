@@ -15,9 +15,6 @@ from llm.interpret.recording import record
 
 if importlib.util.find_spec("transformer_lens") is None:
     pytest.skip("needs TransformerLens: uv sync --group comparison", allow_module_level=True)
-# where it is installed, a failing import fails the test
-hooked = importlib.import_module("transformer_lens.HookedTransformer")
-lens_config = importlib.import_module("transformer_lens.config.hooked_transformer_config")
 
 SIZES = {"d_vocab": 31, "d_model": 24, "n_layers": 2, "n_heads": 4, "n_kv_heads": 4, "d_head": 8, "d_mlp": 20}
 LLAMA = {"norm": "rmsnorm", "activation": "swiglu", "bias": False, "tie_embeddings": False, "positional": "rope"}
@@ -44,7 +41,7 @@ ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "swiglu"
 SCHEMES = {"learned": "standard", "rope": "rotary", "alibi": "alibi"}
 
 
-def converted(model: Transformer) -> "hooked.HookedTransformer":
+def converted(model: Transformer):
     """Our weights in a HookedTransformer; what a config lacks (biases) stays 0 there.
 
     Raises:
@@ -53,6 +50,9 @@ def converted(model: Transformer) -> "hooked.HookedTransformer":
     config = model.config
     for field, values in REPRESENTED.items():
         require(config, field, getattr(config, field) in values, f"one of {', '.join(values)} for TransformerLens")
+    # here: it takes seconds, in each process that only collects this test too; where it is installed, a failure counts
+    hooked = importlib.import_module("transformer_lens.HookedTransformer")
+    lens_config = importlib.import_module("transformer_lens.config.hooked_transformer_config")
     sandwich = config.norm_position == "sandwich"
     other = hooked.HookedTransformer(
         lens_config.HookedTransformerConfig(

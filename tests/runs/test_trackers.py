@@ -5,10 +5,7 @@ import struct
 import sys
 
 import pytest
-import wandb
 from run_folders import new_run, row
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from wandb.proto import wandb_internal_pb2
 
 from llm.cli import log
 from llm.runs import trackers
@@ -26,6 +23,8 @@ def run(tmp_path):
 
 
 def from_tensorboard(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     events = EventAccumulator(str(folder)).Reload()
     found = {name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]}
     texts = [event.tensor_proto.string_val[0].decode() for event in events.Tensors("sample/text_summary")]
@@ -48,6 +47,8 @@ def records(content):
 
 def from_wandb(folder):
     """The rows of the newest offline run."""
+    from wandb.proto import wandb_internal_pb2
+
     rows = []
     for data in records(max(folder.glob("wandb/offline-run-*/*.wandb")).read_bytes()):
         record = wandb_internal_pb2.Record()
@@ -87,6 +88,8 @@ def test_a_follower_waits_for_a_run_that_trains_and_begins_again_when_it_is_resu
 
 
 def test_wandb_writes_an_offline_run(run, tmp_path):
+    import wandb
+
     assert list(follow(run, tmp_path, "wandb")) == [3]
     wandb.teardown()  # as at the end of the process: all is on the disk
     rows = from_wandb(tmp_path)

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
+import importlib
 import json
 import threading
 import time
 
-import openai
 import pytest
 import torch
 import uvicorn
@@ -57,7 +57,13 @@ def both(model):
 
 
 @pytest.fixture(scope="module")
-def client(both):
+def openai():
+    """OpenAI's client, imported where a test of this file runs: each process collects it, and that takes seconds."""
+    return importlib.import_module("openai")
+
+
+@pytest.fixture(scope="module")
+def client(openai, both):
     return openai.OpenAI(base_url=both[1], api_key=TOKEN, max_retries=0)
 
 
@@ -123,7 +129,7 @@ def test_logprobs_are_the_models_own_and_echo_has_those_of_the_prompt(model, cli
     assert [token for part in parts for token in part.logprobs.tokens] == whole.logprobs.tokens == list(whole.text)
 
 
-def clients(model, url, count):
+def clients(openai, model, url, count):
     """`count` clients at once, each with another request, and what each gets alone; every fifth leaves early."""
     requests = [
         wanted(
@@ -149,16 +155,16 @@ def clients(model, url, count):
     return asyncio.run(ask_all()), expected
 
 
-def test_32_clients_at_once_get_the_texts_that_each_gets_alone(model, both):
-    found, expected = clients(model, both[1], 32)
+def test_32_clients_at_once_get_the_texts_that_each_gets_alone(openai, model, both):
+    found, expected = clients(openai, model, both[1], 32)
     assert [text or expected[number] for number, text in enumerate(found)] == expected
     assert [number for number, text in enumerate(found) if text is None] == list(range(4, 32, 5))
 
 
 @pytest.mark.soak
-def test_clients_come_and_go_for_minutes(model, both):
+def test_clients_come_and_go_for_minutes(openai, model, both):
     for _ in range(60):
-        found, expected = clients(model, both[1], 32)
+        found, expected = clients(openai, model, both[1], 32)
         assert [text or expected[number] for number, text in enumerate(found)] == expected
     assert becomes(lambda: both[0].engine.texts == 0)
 
@@ -170,7 +176,7 @@ def becomes(holds, seconds=20):
     return holds()
 
 
-def test_a_full_queue_refuses_and_a_client_that_leaves_frees_its_places(model, both, client):
+def test_a_full_queue_refuses_and_a_client_that_leaves_frees_its_places(openai, model, both, client):
     server = both[0]
     assert becomes(lambda: server.engine.texts == 0)
     long = client.completions.create(**wanted(max_tokens=60_000, n=38), stream=True)
@@ -187,7 +193,7 @@ def test_a_full_queue_refuses_and_a_client_that_leaves_frees_its_places(model, b
     assert client.completions.create(**wanted()).choices[0].text == alone(model, "a fox")
 
 
-def test_a_text_whose_logits_are_nan_fails_alone(model, both, client, monkeypatch):
+def test_a_text_whose_logits_are_nan_fails_alone(openai, model, both, client, monkeypatch):
     read = BatchReader._read
 
     def broken(reader, rows, windows):
@@ -213,7 +219,7 @@ def test_a_text_whose_logits_are_nan_fails_alone(model, both, client, monkeypatc
     assert first.choices[0].text + rest == alone(model, "a fox", max_tokens=300, stop=["zz"])
 
 
-def test_models_are_listed_and_chat_says_what_to_use(client):
+def test_models_are_listed_and_chat_says_what_to_use(openai, client):
     assert [model.id for model in client.models.list()] == [NAME]
     assert client.models.retrieve(NAME).owned_by == "llm-from-scratch"
     with pytest.raises(openai.NotFoundError, match="one model"):
