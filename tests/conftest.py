@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 
+import jaxtyping
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
@@ -37,6 +38,15 @@ class TwoServersScheduling(LoadFileScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TwoServersScheduling:
     return TwoServersScheduling(config, log)
+
+
+# Where every config goes through every layer, with and without a cache, the annotated shapes are checked in each call.
+# Elsewhere the same calls would be checked again, which takes a quarter of the time of a small training.
+SHAPES_CHECKED = ("tests/layers/", "tests/sampling/", "tests/test_model.py")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    jaxtyping.config.update("jaxtyping_disable", not item.nodeid.startswith(SHAPES_CHECKED))
 
 
 @pytest.fixture(autouse=True)

@@ -1,1 +1,1 @@
-"""Tests in a real Chromium. A package, so that its fixtures end with it: see `browser` in conftest.py."""
+"""Tests in a real Chromium. A package, so that its fixtures end with it: see `context` in conftest.py."""

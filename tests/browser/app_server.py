@@ -3,6 +3,7 @@
 The server runs on a copy of the sources, so that a test may edit it.
 """
 
+import contextlib
 import filecmp
 import json
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
@@ -112,6 +114,21 @@ def exported(page: Page, name: str, folder: Path, within: str = ".stMain") -> Pa
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path
+
+
+@contextlib.contextmanager
+def opened_from_disk(page: Page, path: Path) -> Iterator[Page]:
+    """A page that was exported from `page`, in a tab of its own: it needs nothing that it does not contain."""
+    alone = page.context.new_page()
+    problems: list[str] = []
+    requests: list[str] = []
+    alone.on("pageerror", lambda error: problems.append(str(error)))
+    alone.on("request", lambda request: requests.append(request.url))
+    alone.goto(path.as_uri())
+    yield alone
+    assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert problems == []
+    alone.close()
 
 
 def assert_accessible_and_fitting(page: Page, name: str, within: str = ".stMain", marked: str = "llm-") -> None:

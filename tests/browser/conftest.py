@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from app_server import CHROMIUM, FLAGS, PATIENCE, Server
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 expect.set_options(timeout=PATIENCE)
 
@@ -41,21 +41,19 @@ def server(_running_server: Server, request: pytest.FixtureRequest) -> Iterator[
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """Playwright runs an event loop in this thread; it must end before other tests of the process need one."""
+def context(tmp_path_factory) -> Iterator[BrowserContext]:
+    """What all tabs share: its cache on the disk, so that only the first tab downloads and compiles the scripts.
+
+    Playwright runs an event loop in this thread; it must end before other tests of the process need one.
+    """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="package")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """What all tabs share: its cache, so that only the first tab downloads and compiles the scripts."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(PATIENCE)
-    yield context
-    context.close()
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, args=FLAGS,
+            viewport={"width": 1440, "height": 1000}, reduced_motion="reduce",
+        )  # fmt: skip
+        context.set_default_timeout(PATIENCE)
+        yield context
+        context.close()
 
 
 @pytest.fixture

@@ -9,7 +9,16 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 import torch
-from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, exported, run_without_questions
+from app_server import (
+    HOSTILE,
+    PROMPT,
+    TEXT,
+    address,
+    assert_accessible_and_fitting,
+    exported,
+    opened_from_disk,
+    run_without_questions,
+)
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
@@ -243,23 +252,15 @@ def test_a_hostile_text_is_plain_text_in_a_view_and_its_exports(page, server, ru
     )
     offline_page = exported(page, "Page that works offline", tmp_path)
     assert offline_page.suffix == ".html"
-    other = page.context.browser.new_context(offline=True)
-    alone = other.new_page()
-    problems, requests = [], []
-    alone.on("pageerror", lambda error: problems.append(str(error)))
-    alone.on("request", lambda request: requests.append(request.url))
-    alone.goto(offline_page.as_uri())
-    alone.wait_for_selector(f"[data-drawn={DRAWN[view]}]")
-    for one in (page, alone):
-        assert one.evaluate("window.broken") is None
-        assert one.locator(f".llm-attention_{view} img, img[src=x]").count() == 0
-    assert alone.locator("img").count() == 0
-    if view == "head":
-        alone.locator(".llm-strip-token").nth(6).click()
-        expect(alone.locator(".llm-head-status")).to_contain_text("Selected")
-    assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert problems == []
-    other.close()
+    with opened_from_disk(page, offline_page) as alone:
+        alone.wait_for_selector(f"[data-drawn={DRAWN[view]}]")
+        for one in (page, alone):
+            assert one.evaluate("window.broken") is None
+            assert one.locator(f".llm-attention_{view} img, img[src=x]").count() == 0
+        assert alone.locator("img").count() == 0
+        if view == "head":
+            alone.locator(".llm-strip-token").nth(6).click()
+            expect(alone.locator(".llm-head-status")).to_contain_text("Selected")
 
 
 def test_an_error_of_the_server_is_shown_in_its_place(page, server, run):

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from app_server import HOSTILE, address, assert_accessible_and_fitting, exported, finished_run
+from app_server import HOSTILE, address, assert_accessible_and_fitting, exported, finished_run, opened_from_disk
 from playwright.sync_api import Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -50,12 +50,10 @@ def test_a_learner_guesses_reads_breaks_and_goes_back_in_training(page, server, 
         name: before[name] for name in ("example", "previous", "copying")
     }
     expect(page.locator(".llm-circuit-caption")).to_contain_text("Step 0")
-    alone = page.context.browser.new_context(offline=True).new_page()
-    alone.goto(exported(page, "Page that works offline", tmp_path).as_uri())
-    alone.wait_for_selector(DRAWN)
-    for selector in (".llm-circuit-heading", ".llm-circuit-grid td", ".llm-circuit-value", ".llm-part-number"):
-        assert alone.locator(selector).all_inner_texts() == page.locator(selector).all_inner_texts()
-    alone.context.close()
+    with opened_from_disk(page, exported(page, "Page that works offline", tmp_path)) as alone:
+        alone.wait_for_selector(DRAWN)
+        for selector in (".llm-circuit-heading", ".llm-circuit-grid td", ".llm-circuit-value", ".llm-part-number"):
+            assert alone.locator(selector).all_inner_texts() == page.locator(selector).all_inner_texts()
 
 
 def test_a_hostile_text_is_plain_text_and_the_page_is_accessible_and_fits(page, server, run):

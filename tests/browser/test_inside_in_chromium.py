@@ -1,13 +1,24 @@
 """The Inside page in a real Chromium: lens, attribution and residual stream are shown, selected and exported."""
 
+import contextlib
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import torch
-from app_server import HOSTILE, PROMPT, TEXT, address, assert_accessible_and_fitting, exported, run_without_questions
+from app_server import (
+    HOSTILE,
+    PROMPT,
+    TEXT,
+    address,
+    assert_accessible_and_fitting,
+    exported,
+    opened_from_disk,
+    run_without_questions,
+)
 from playwright.sync_api import Page, expect
 
 from llm.checkpoints import load_run
@@ -144,7 +155,6 @@ def test_views_are_accessible_and_fit(page, server, run):
 
 def test_a_hostile_text_is_plain_text_in_every_view_and_its_export(page, server, run, tmp_path):
     open_view(page, server, run, "lens", prompt=HOSTILE)
-    away = page.context.browser.new_context(offline=True)
     for view in VIEWS:
         select_view(page, view)
         root = page.locator(f".llm-inside_{view}")
@@ -155,34 +165,29 @@ def test_a_hostile_text_is_plain_text_in_every_view_and_its_export(page, server,
         expect(root).to_contain_text("‹202e›")
         shown = root.inner_text()
         assert not re.search("[\u0000-\u0009\u000b-\u001f\u202a-\u202e\u2066-\u2069]", shown)
-        for one in (page, export(page, away, view, tmp_path)):
-            assert one.evaluate("window.broken") is None
-            assert one.locator(f".llm-inside_{view} img, img[src=x]").count() == 0
+        with exports(page, view, tmp_path) as alone:
+            for one in (page, alone):
+                assert one.evaluate("window.broken") is None
+                assert one.locator(f".llm-inside_{view} img, img[src=x]").count() == 0
         if view == "attribution":
             text = "".join(page.locator(".llm-text-token").all_text_contents())
             for part in ("<img", "onerror", "␇", "‹202e›", "‹2066›", "🦊"):
                 assert part in text
-    away.close()
 
 
-def export(page: Page, away, view: str, folder: Path) -> Page:
-    """Picture, table and page of a view; the page, opened without a network, draws the same."""
-
+@contextlib.contextmanager
+def exports(page: Page, view: str, folder: Path) -> Iterator[Page]:
+    """Picture, table and page of a view; the page, opened from the disk, draws the same."""
     assert ElementTree.parse(exported(page, "SVG", folder)).getroot().tag.endswith("svg")
     assert exported(page, "PNG", folder).read_bytes().startswith(b"\x89PNG")
     assert exported(page, "CSV", folder).read_text().startswith(FIRST_COLUMNS[view])
-    alone = away.new_page()
-    problems, requests = [], []
-    alone.on("pageerror", lambda error: problems.append(str(error)))
-    alone.on("request", lambda request: requests.append(request.url))
-    alone.goto(exported(page, "Page that works offline", folder).as_uri())
-    drawing = f".llm-inside_{view}[data-drawn={view}]"
-    alone.wait_for_selector(drawing)
-    assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert problems == []
-    for selector in (".llm-text-token", ".llm-part-token", ".llm-part-number", ".llm-part-title", ".llm-grid-legend"):
-        assert alone.locator(selector).all_inner_texts() == page.locator(selector).all_inner_texts()
-    return alone
+    with opened_from_disk(page, exported(page, "Page that works offline", folder)) as alone:
+        alone.wait_for_selector(f".llm-inside_{view}[data-drawn={view}]")
+        for selector in (
+            ".llm-text-token", ".llm-part-token", ".llm-part-number", ".llm-part-title", ".llm-grid-legend",
+        ):  # fmt: skip
+            assert alone.locator(selector).all_inner_texts() == page.locator(selector).all_inner_texts()
+        yield alone
 
 
 def test_a_long_text_is_seen_through_a_window(page, server, run):

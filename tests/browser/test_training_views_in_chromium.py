@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from app_server import assert_accessible_and_fitting, exported, run_without_questions
+from app_server import assert_accessible_and_fitting, exported, opened_from_disk, run_without_questions
 from playwright.sync_api import Page, expect
 
 import llm
@@ -64,7 +64,7 @@ def test_what_happened_is_open_at_the_end_of_a_run_and_accessible(page, server, 
     assert_accessible_and_fitting(page, "the section What happened", f".st-key-train-doctor-{run.name}-ended", "")
 
 
-def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, browser, tmp_path):
+def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, tmp_path):
     (server.home / "expectations.json").unlink()  # so that the question is asked
     open_section(page, server, run)
     page.get_by_role("button", name="The first block").click()
@@ -73,16 +73,8 @@ def test_gradient_norms_are_asked_for_drawn_and_exported(page, server, run, brow
     expect(page.get_by_text("You expected: the first block.")).to_be_visible()
     rows = list(csv.DictReader(io.StringIO(exported(page, "CSV", tmp_path, DRAWN).read_text())))
     assert [float(row["block 0"]) for row in rows] == [row["block 0"] for row in norms(run)]
-    offline_page = exported(page, "Page that works offline", tmp_path, DRAWN)
-    context = browser.new_context(offline=True)
-    alone, requests, problems = context.new_page(), [], []
-    alone.on("request", lambda request: requests.append(request.url))
-    alone.on("pageerror", lambda error: problems.append(str(error)))
-    alone.goto(offline_page.as_uri())
-    expect(alone.locator(f"{DRAWN} .scatterlayer .js-line")).to_have_count(len(norms(run)[0]))
-    assert [url[:60] for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert problems == []
-    context.close()
+    with opened_from_disk(page, exported(page, "Page that works offline", tmp_path, DRAWN)) as alone:
+        expect(alone.locator(f"{DRAWN} .scatterlayer .js-line")).to_have_count(len(norms(run)[0]))
 
 
 def test_the_section_is_accessible_and_fits(page, server, run):
