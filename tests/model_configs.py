@@ -79,18 +79,32 @@ def component_configs(strength: int = 2, **fields: Any) -> list[ModelConfig]:
         strength: 2 for most properties; 3 where formulas have a case for three options at once.
         fields: What else all of them have, sizes or options; these override.
     """
+    return _configs(_rows(strength), **fields)
+
+
+def _configs(rows: list[dict[str, Any]], **fields: Any) -> list[ModelConfig]:
+    """Rows of options as configs, with the details of activations and of rotary positions in turn."""
     details = itertools.cycle(
         {"rope_scaling": scaling, "rope_pairs": ROTARY["rope_pairs"][n % 2], "rope_fraction": (1.0, 0.5)[n // 2 % 2]}
         for n, scaling in enumerate(ROTARY["rope_scaling"])
     )
     turns = {gated: itertools.cycle(names) for gated, names in ACTIVATIONS.items()}
-    rows = [row | {"activation": next(turns[row["activation"] in ACTIVATIONS[True]])} for row in _rows(strength)]
+    rows = [row | {"activation": next(turns[row["activation"] in ACTIVATIONS[True]])} for row in rows]
     rows = [row | next(details) if row["positional"] == "rope" else row for row in rows]
     choices = itertools.cycle(
         dict(zip(EXPERTS, values, strict=True)) for values in itertools.product(*EXPERTS.values())
     )
     rows = [row | next(choices) if row["n_experts"] else row for row in rows]
     return [ModelConfig(**(SIZES | SMALL_POSITIONS | row | fields)) for row in rows]
+
+
+def _in_one_implementation() -> list[Any]:
+    """Every two values of different options together, the implementation being one of the options."""
+    rows = covering_rows(OPTIONS | {"implementation": IMPLEMENTATIONS})
+    implementations = [row["implementation"] for row in rows]
+    configs = _configs([{name: row[name] for name in OPTIONS} for row in rows])
+    pairs = [*zip(configs, implementations, strict=True), *zip(PRESETS, itertools.cycle(IMPLEMENTATIONS), strict=False)]
+    return [pytest.param(*pair, id=f"{config_name(pair[0])}-{pair[1]}") for pair in pairs]
 
 
 def option_of(config: ModelConfig, name: str) -> Any:
@@ -125,3 +139,4 @@ def config_name(config: ModelConfig) -> str:
 
 every_config = pytest.mark.parametrize("config", component_configs() + PRESETS, ids=config_name)
 two_or_three_configs = pytest.mark.parametrize("config", two_configs(), ids=config_name)
+every_config_in_some_implementation = pytest.mark.parametrize(("config", "implementation"), _in_one_implementation())

@@ -14,7 +14,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from model_configs import IMPLEMENTATIONS, component_configs, config_name
+from model_configs import IMPLEMENTATIONS, every_config_in_some_implementation
 
 from llm import TrainingConfig, Transformer, preset
 from llm.checkpoints import Run, load_run
@@ -93,8 +93,7 @@ def executed(script: str) -> dict:
     return names
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("config", component_configs(), ids=config_name)
+@every_config_in_some_implementation
 def test_every_model_computes_the_same_logits_bit_for_bit(config, implementation):
     model = Transformer(config, implementation).eval()
     with torch.no_grad():

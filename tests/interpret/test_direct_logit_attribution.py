@@ -3,7 +3,7 @@
 import pytest
 import torch
 from interpret_models import randomised
-from model_configs import IMPLEMENTATIONS, SIZES, every_config
+from model_configs import SIZES, every_config, every_config_in_some_implementation
 
 from llm.config import ModelConfig
 from llm.interpret.ablation import ablate
@@ -11,8 +11,7 @@ from llm.interpret.decomposition import Component
 from llm.interpret.direct_logit_attribution import direct_logit_attribution
 
 
-@every_config
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@every_config_in_some_implementation
 def test_attributions_sum_to_the_logit_difference(config, implementation):
     model = randomised(config, implementation)
     tokens = torch.randint(config.d_vocab, (3, 9))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from interpret_models import randomised
-from model_configs import IMPLEMENTATIONS, SIZES, every_config
+from model_configs import SIZES, every_config, every_config_in_some_implementation
 
 from llm.config import ModelConfig
 from llm.interpret.attention_patterns import attention_layers, value_weighted_pattern
@@ -16,8 +16,7 @@ from llm.interpret.recording import record
 TOKENS = torch.randint(31, (1, 9), generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@every_config
+@every_config_in_some_implementation
 def test_content_and_position_add_up_to_the_score_and_the_scores_give_the_pattern(config, implementation):
     model = randomised(config, implementation)
     scale = math.sqrt(config.d_head)

@@ -3,15 +3,14 @@
 import pytest
 import torch
 from interpret_models import randomised
-from model_configs import IMPLEMENTATIONS, SIZES, every_config
+from model_configs import SIZES, every_config_in_some_implementation
 
 from llm.config import ModelConfig
 from llm.interpret.logit_lens import lens_logits, logit_lens
 from llm.interpret.recording import record
 
 
-@every_config
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@every_config_in_some_implementation
 def test_the_last_lens_row_is_the_models_output(config, implementation):
     model = randomised(config, implementation)
     tokens = torch.randint(config.d_vocab, (2, 9))

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from interpret_models import randomised
-from model_configs import IMPLEMENTATIONS, SIZES, every_config
+from model_configs import IMPLEMENTATIONS, SIZES, every_config, every_config_in_some_implementation
 
 from llm import Transformer
 from llm.config import ModelConfig
@@ -13,8 +13,7 @@ from llm.interpret.ablation import ablate
 from llm.interpret.recording import activation_names, hookable_copy, record, records
 
 
-@every_config
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@every_config_in_some_implementation
 def test_a_record_holds_what_the_model_computes(config, implementation):
     model = randomised(config, implementation)
     tokens = torch.randint(config.d_vocab, (3, 9))

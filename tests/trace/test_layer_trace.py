@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from model_configs import IMPLEMENTATIONS, component_configs, every_config
+from model_configs import IMPLEMENTATIONS, component_configs, every_config, every_config_in_some_implementation
 
 from llm import Transformer, preset
 from llm.presets import COURSE
@@ -46,8 +46,7 @@ def plain_outputs(model, tokens) -> dict[str, list[torch.Tensor]]:
     return outputs
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@every_config
+@every_config_in_some_implementation
 def test_every_layers_trace_equals_the_plain_forward_pass_bit_for_bit(config, implementation):
     recorded, models = recorded_pass(config, implementation)
     plain = plain_outputs(models[implementation], recorded.tokens)
