@@ -97,15 +97,15 @@ def test_ctrl_c_while_the_handling_of_it_is_imported_is_quiet():
 
 
 def test_ctrl_c_and_resume_end_with_the_weights_of_a_run_that_was_left_alone():
-    words = ["--data", "foxes.txt", "--tokenizer", "char", *TINY, "--steps", "120", "--dropout", "0.1"]
-    words += ["--eval-every", "20", "--sample-tokens", "0"]
+    words = ["--data", "foxes.txt", "--tokenizer", "char", *TINY, "--steps", "60", "--dropout", "0.1"]
+    words += ["--eval-every", "10", "--sample-tokens", "0"]
     process = in_a_process("train", *words, "--checkpoints-dir", "stopped")
-    assert any(line.startswith("step 20 ") for line in process.stdout)
+    assert any(line.startswith("step 10 ") for line in process.stdout)
     process.send_signal(signal.SIGINT)
     shown, errors = process.communicate()
     assert (process.returncode, errors) == (130, "")
     (run,) = list_runs("stopped")
-    assert run.state == "stopped" and 20 <= run.step < 120
+    assert run.state == "stopped" and 10 <= run.step < 60
     assert f"uv run llm train --resume {run.path}" in shown
 
     assert main(["train", "--resume", str(run.path)]) == 0
