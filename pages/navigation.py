@@ -24,6 +24,7 @@ chosen = st.navigation(
             st.Page("compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
         ],
         "Look inside": [
+            st.Page("presets.py", title="Presets", icon=":material/architecture:", url_path="presets"),
             st.Page("tokenizer.py", title="Tokenizer", icon=":material/text_fields:", url_path="tokenizer"),
             st.Page("code.py", title="Code", icon=":material/code:", url_path="code"),
             st.Page("attention.py", title="Attention", icon=":material/visibility:", url_path="attention"),

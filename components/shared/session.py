@@ -88,6 +88,8 @@ class Address(StrEnum):
     PREVIOUS = "previous"  # the previous-token head
     COPYING = "copying"  # the copying head
     OTHER = "other"  # the piece that replaces the one to be copied
+    # presets
+    PRESETS = "presets"
 
 
 class Session(StrEnum):
@@ -134,6 +136,9 @@ class Session(StrEnum):
     TRAIN_VOCAB = "train-vocab"
     TRAIN_RECIPE = "train-recipe"
     TRAIN_LIVE = "live"
+
+    PRESETS = "presets"
+    PRESETS_SIZE = "presets-size"
 
     SWEEP = "sweep"
     SWEEP_NAME = "sweep-name"

@@ -32,7 +32,10 @@ ONE_EACH = "Each query head has keys and values of its own (Vaswani et al. 2017,
 LLAMA_PARTS = {
     "positional": "rope", "norm": "rmsnorm", "activation": "swiglu", "bias": False, "tie_embeddings": False,
 }  # fmt: skip
-WHY_LLAMA = {"bias": NO_BIASES, "tie_embeddings": UNTIED, "n_kv_heads": ONE_EACH}
+WHY_LLAMA = {
+    "bias": NO_BIASES, "tie_embeddings": UNTIED, "n_kv_heads": ONE_EACH,
+    "d_mlp": "Two thirds, since a gated MLP has three matrices instead of two (Shazeer 2020, arXiv:2002.05202).",
+}  # fmt: skip
 WHY_GPT = {"bias": BIASES, "tie_embeddings": TIED, "n_kv_heads": ONE_EACH}
 LONGER = (
     "Slower rotations tell far positions apart, for a longer context (Xiong et al. 2023, arXiv:2309.16039; Llama 3: "

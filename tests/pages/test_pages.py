@@ -38,6 +38,14 @@ def test_home_lists_the_latest_runs(home):
     assert "finished" in texts(app)
 
 
+def test_presets_are_compared_as_the_address_says_and_a_wrong_name_is_said(home):
+    app = open_page("presets", presets="gpt.gpt2")
+    assert not app.exception and "1 settings differ" not in texts(app) and "1 setting differs" in texts(app)
+    app = open_page("presets", presets="gpt.bert")
+    assert not app.exception
+    assert "This link does not name presets as it should" in texts(app) and "Choose two presets" in texts(app)
+
+
 def test_train_page_offers_every_field_with_its_help(home):
     from llm.config import ModelConfig, TrainingConfig, describe
 

@@ -12,18 +12,13 @@ from typing import Any
 from llm.config import ModelConfig, shown
 from llm.interop.families import gpt2, gpt_neox, llama, qwen3
 from llm.interop.families.family import Family, config_of
-from llm.layers.position import REGISTRY as POSITIONS
-from llm.layers.position.scaling import REGISTRY as SCALINGS
+from llm.layers.unread import unread_fields
 from llm.registry import Registry
 
 REGISTRY: Registry[Family] = Registry(
     "model_type",
     {"gpt2": gpt2.FAMILY, "llama": llama.FAMILY, "qwen3": qwen3.FAMILY, "gpt_neox": gpt_neox.FAMILY},
 )
-
-SCALED_ONLY = {
-    "rope_factor", "rope_original_ctx", "rope_low_rotations", "rope_high_rotations", "rope_attention_factor",
-}  # fmt: skip
 
 
 def read_model_config(content: dict[str, Any]) -> tuple[str, ModelConfig]:
@@ -74,15 +69,5 @@ def _differences(config: ModelConfig, family: Family, content: dict[str, Any]) -
 def _computed(config: ModelConfig) -> ModelConfig:
     """The config with defaults in fields that change no logit: of training, and what only another part would read."""
     default: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
-    scheme = POSITIONS[config.positional].acts_on
-    unused = {"dropout", "load_balance_loss", "router_z_loss", "expert_capacity"}
-    if config.n_experts == 0:
-        unused |= {"experts_per_token", "n_shared_experts", "normalize_expert_weights"}
-    unused |= {name for name in default if name.startswith("relative_") and scheme != "scores"}
-    unused |= {"qk_norm_over"} if not config.qk_norm else set()
-    unused |= {"qkv_bias"} if config.bias else set()
-    if scheme != "queries and keys":
-        unused |= {name for name in default if name.startswith("rope_")}
-    elif SCALINGS[config.rope_scaling].frequencies is None:
-        unused |= SCALED_ONLY
+    unused = {"dropout", "load_balance_loss", "router_z_loss", "expert_capacity"} | unread_fields(config)
     return dataclasses.replace(config, **{name: default[name] for name in unused})
