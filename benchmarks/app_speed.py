@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page
-from served_app import PROJECT, chromium, serve
+from served_app import PROJECT, chromium, never_ask, serve
 
 FIRST = 10  # steps before the clock starts
 
@@ -123,8 +123,8 @@ def main() -> None:
     ratios: dict[str, list[float]] = {name: [] for name in tabs}
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as url, chromium() as browser:
         home = Path(folder)
-        (home / "expectations.json").write_text('{"never ask": true}')
         context = browser.new_context()
+        never_ask(home, context, url)
         context.set_default_timeout(60_000)
         for number in range(1, arguments.rounds + 1):
             plain = from_command_line(home, arguments.steps)

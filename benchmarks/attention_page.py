@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from playwright.sync_api import Page
-from served_app import PROJECT, chromium, serve
+from served_app import PROJECT, chromium, never_ask, serve
 
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
@@ -127,10 +127,10 @@ def main() -> None:
         for _ in trainer:
             pass
         assert trainer.folder is not None
-        (Path(folder) / "expectations.json").write_text('{"never ask": true}')
         with serve(Path(folder)) as url, chromium() as browser:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             page.set_default_timeout(60_000)
+            never_ask(Path(folder), page.context, url)
             for tokens in (128, 512):
                 for view in ("heads", "head"):
                     measure(page, url, trainer.folder.path, view, text, tokens, rounds)

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from components.shared.visitors import PERSON
 
 PROJECT = Path(__file__).parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -48,6 +50,12 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield browser
         browser.close()
+
+
+def never_ask(home: Path, context: BrowserContext, url: str) -> None:
+    """Views ask this browser for no predictions."""
+    (home / "expectations.json").write_text('{"the-benchmarks-browser": {"never ask": true}}')
+    context.add_cookies([{"name": PERSON, "value": "the-benchmarks-browser", "url": url}])
 
 
 def _responds(url: str) -> bool:

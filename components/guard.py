@@ -21,11 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from components import GUARDED
-from components.shared.visitors import PASSWORD, password
+from components.shared.visitors import PASSWORD, PERSON, PERSON_ID, password
 from llm.runtime.hosts import host_name, is_address, is_loopback, is_unspecified
 
 MIN_PASSWORD = 12  # characters: nothing else limits how many passwords someone can try
 COOKIE = "llm_visitor"
+A_YEAR = 365 * 24 * 3600  # seconds
 
 # Pages load from, and send to, this server only, even if the text of a run were taken for markup. Streamlit needs
 # inline scripts and styles, and loads the scripts of components from blob: URLs.
@@ -114,9 +115,13 @@ class Guard:
     def _add_headers(self, headers: MutableHeaders, request: HTTPConnection) -> None:
         headers.append("Content-Security-Policy", POLICY)  # beside a stricter one of the page
         headers.update(HEADERS)
+        cookie = "HttpOnly; SameSite=Lax; Path=/" + ("; Secure" if request.scope["scheme"] == "https" else "")
         if self._gave_password(request):
-            secure = "; Secure" if request.scope["scheme"] == "https" else ""
-            headers.append("Set-Cookie", f"{COOKIE}={self.visitor}; HttpOnly; SameSite=Lax; Path=/{secure}")
+            headers.append("Set-Cookie", f"{COOKIE}={self.visitor}; {cookie}")
+        # with a page, not with each of its files, which are asked for at once
+        is_page = headers.get("Content-Type", "").startswith("text/html")
+        if is_page and not PERSON_ID.fullmatch(request.cookies.get(PERSON, "")):
+            headers.append("Set-Cookie", f"{PERSON}={secrets.token_urlsafe()}; Max-Age={A_YEAR}; {cookie}")
 
     def refusal(self, request: HTTPConnection) -> Response | None:
         """The response to a request that is not passed on; None for one that is."""

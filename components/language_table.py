@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import streamlit as st
 
+from components.shared import states
 from components.shared.controls import choose_one
 from components.shared.session import Address, Session
 from components.tokenizer_choice import TokenizerChoice
@@ -35,7 +36,8 @@ def language_table(choices: Mapping[str, TokenizerChoice]) -> None:
     problems: list[str] = []
     for choice in choices.values():
         try:
-            costs[choice.title] = language_costs(choice.open())
+            with states.loading("Counting the tokens of each language"):
+                costs[choice.title] = language_costs(choice.open())
         except (ValueError, OSError) as error:
             problems.append(f"{choice.title}: {error_text(error)}")
     if costs:

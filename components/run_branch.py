@@ -30,7 +30,7 @@ def show_origin(origin: Branched) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(origin.in_words(run_name(origin.run)))
         if RUN_ID.fullmatch(origin.run):
-            st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: origin.run}),
+            st.button("Show that run", on_click=lambda: st.query_params.from_dict({Address.RUN: origin.run}),
                       key=Session.TRAIN_PARENT, icon=":material/arrow_upward:", type="tertiary")  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from components.shared.select_box import select_box
 from components.shared.session import Session
 from llm.checkpoints import RunFolder, list_runs
 from llm.data import read_text, split_text, train_tokenizer
-from llm.runs.corpus import tokenizer_text
+from llm.runs.corpus import NoTextError, tokenizer_text
 from llm.runs.listing import name_of
 from llm.runtime.result_cache import ResultCache
 from llm.tokenizers import DEFAULT_D_VOCAB, REGISTRY, Tokenizer, load_tokenizer, with_a_size
@@ -46,10 +47,16 @@ class TokenizerChoice:
             return _trained(self.name, self.d_vocab)
 
     def training_text(self) -> str:
-        """The text that it learned from; the default text for a kind that learned from another one."""
+        """The text that it learned from; the default text if that is another one, which is not here."""
         if self.run is not None:
-            return tokenizer_text(RunFolder(self.run), load_tokenizer(self.run))
+            with suppress(NoTextError):
+                return tokenizer_text(RunFolder(self.run), load_tokenizer(self.run))
         return split_text(read_text(folders.DEFAULT_TEXT)).train
+
+    def counted_in(self) -> str:
+        """Where its tokens are counted, in words."""
+        imported = self.run is not None and RunFolder(self.run).config().about(dict, "imported") is not None
+        return f"{folders.DEFAULT_TEXT.name}, as its own training text is not here" if imported else "its training text"
 
     def merge_counts(self) -> list[int]:
         """How often each of its merges' pairs occurred in its training text at that time; empty if not known."""

@@ -16,6 +16,7 @@ from llm.comparison.bands import seed_groups
 from llm.comparison.curves import UNITS
 from llm.comparison.fairness import unfair
 from llm.comparison.run import LETTERS, ComparedRun, default_unit, told_apart
+from llm.comparison.significance import sentences
 
 SHORT = {"step": "Steps", "tokens": "Tokens", "seconds": "Seconds", "flops": "FLOPs"}
 
@@ -42,14 +43,13 @@ def page() -> None:
         return
     axis, unit = choose_axes(runs)
     logarithmic, as_bands = choose_drawing(runs)
+    show_verdicts(runs, unit)
     if reasons := unfair(runs, axis, unit):
         with st.container(border=True):
             st.markdown(":material/balance: **Compare with care**")
             st.text("\n".join(f"• {reason}" for reason in reasons))
     else:
-        several_seeds = any(len(group) > 1 for group in seed_groups(runs))
-        chance = "" if several_seeds else " With one seed each, a small difference may be chance."
-        st.caption(f":material/balance: Nothing was found that makes this comparison unfair.{chance}")
+        st.caption(":material/balance: Nothing was found that makes this comparison unfair.")
     comparison.show(runs, axis, unit, logarithmic, as_bands)
     explain("What do these figures mean?", *EXPLAINED)
     st.subheader("The same prompt and seed")
@@ -65,6 +65,16 @@ def opened(chosen: Sequence[str]) -> tuple[ComparedRun, ...]:
         except (ValueError, OSError) as error:
             states.failed(error)
     return told_apart(runs)
+
+
+def show_verdicts(runs: Sequence[ComparedRun], unit: str) -> None:
+    """Whether the lowest loss is more than noise."""
+    found = sentences(runs, unit)
+    with st.container(border=True):
+        st.markdown(":material/query_stats: **More than noise?**")
+        only_seeds = "These runs differ in nothing but their seed: what lies between them is chance."
+        unknown = "Nothing can be said yet: the runs have no losses with standard errors on the same passages."
+        st.text("\n".join(found) or (only_seeds if len(seed_groups(runs)) == 1 else unknown))
 
 
 def choose_axes(runs: Sequence[ComparedRun]) -> tuple[str, str]:

@@ -18,11 +18,12 @@ def page() -> None:
     st.markdown(
         "##### Build a language model on your own machine, and understand all of it.\n\n"
         "Pick GPT, LLaMA or OLMo, press a button, and watch your own model learn to write: first noise, then words, "
-        "then stories, within a minute on a laptop. "
+        "then stories, within minutes on a laptop. "
         "Then let it continue your sentences at any step of its training, and see the probability of each token. "
         "Everything you see is computed here, by code short enough to read."
     )
-    if st.button("Train your first model", type="primary", icon=":material/play_arrow:", key=Session.HOME_TRAIN):
+    label = "Train a model" if any(folders.checkpoints().glob("*/config.json")) else "Train your first model"
+    if st.button(label, type="primary", icon=":material/play_arrow:", key=Session.HOME_TRAIN):
         train()
     st.subheader("How a model turns text into text")
     architecture = st.segmented_control(
@@ -57,7 +58,7 @@ def latest_runs() -> None:
 
         runs = list_runs(folders.checkpoints())
     if not runs:
-        st.caption("None yet. The first one takes a minute.")
+        st.caption("None yet. The first one takes minutes; on Train you see how many are left.")
     for run in runs[:LATEST]:
         with st.container(border=True):
             about, open_with = st.columns([3, 1], vertical_alignment="center")

@@ -15,8 +15,9 @@ from components.views.merges.explanations import MERGES
 from components.views.tokens import strip
 from components.views.tokens.explanations import TOKENS
 from components.vocabulary_table import vocabulary_table
-from llm.tokenizers import DEFAULT_TOKENIZER
-from llm.tokenizers.replay import MAX_CHARACTERS, replay_encoding, replay_training
+from llm.tokenizers import DEFAULT_TOKENIZER, with_a_size
+from llm.tokenizers.base import NotFetchedError
+from llm.tokenizers.replay import MAX_CHARACTERS, NothingToReplayError, replay_encoding, replay_training
 
 EXAMPLE = "Once, little Ned set out with a wooden comb and no plan at all."
 VIEWS = {"compare": "Compare", "merges": "Merge by merge", "vocabulary": "Vocabulary", "languages": "Languages"}
@@ -66,6 +67,8 @@ def show_comparison() -> None:
                 st.caption(choice.about)
                 try:
                     show_tokens(choice, text)
+                except NotFetchedError as error:  # nothing is wrong: this machine has no internet
+                    st.caption(str(error))
                 except (ValueError, OSError) as error:
                     states.failed(error)
     explain("What is a token?", TOKENS)
@@ -76,7 +79,9 @@ def show_tokens(choice: TokenizerChoice, text: str) -> None:
     tokenizer = choice.open()
     ids = tokenizer.encode(text)
     ratio = f"{len(text) / len(ids):.2f} characters each" if ids else "no characters"
-    st.markdown(f"**{len(ids):,}** tokens, {ratio}; vocabulary: **{tokenizer.d_vocab:,}**")
+    fewer = choice.run is None and choice.name in with_a_size() and tokenizer.d_vocab < choice.d_vocab
+    all_there_are = ", all that this text gives" if fewer else ""
+    st.markdown(f"**{len(ids):,}** tokens, {ratio}; vocabulary: **{tokenizer.d_vocab:,}**{all_there_are}")
     strip(tokenizer, ids, key=Session.TOKENIZER_STRIP.of(choice.name))
 
 
@@ -94,7 +99,11 @@ def show_merges() -> None:
         tokenizer = choice.open()
         with states.loading("Counting its merges in the training text"):
             counts = choice.merge_counts()
-        replay = replay_encoding(tokenizer, text, counts)
+        try:
+            replay = replay_encoding(tokenizer, text, counts)
+        except NothingToReplayError as error:
+            st.caption(str(error))
+            return
     merges(replay, training, Session.TOKENIZER_MERGES)
     explain("Why this pair?", MERGES)
 

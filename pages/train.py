@@ -56,7 +56,7 @@ def new_run() -> None:
         if under_way:
             with st.container(border=True, horizontal=True, vertical_alignment="center"):
                 st.text(f"{run_name(under_way[0].id)} is {under_way[0].state}: one run trains at a time.")
-                st.button("Show it", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
+                st.button("Show that run", on_click=lambda: st.query_params.from_dict({Address.RUN: under_way[0].id}))
             rerun_after(under_way[0].id)
         show_queue(None)
     ready = st.container()  # placed above the form, to be visible at once, but filled in after it

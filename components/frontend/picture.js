@@ -3,6 +3,10 @@
 import { colour } from "./colours.js";
 import { contextOf, shape, SVG } from "./dom.js";
 
+const MARGIN = 16;
+const LINE = 20; // height of a line of the title
+const FONT = "system-ui, sans-serif";
+
 /**
  * The visible part of `root` as one SVG with a title.
  *
@@ -12,11 +16,33 @@ import { contextOf, shape, SVG } from "./dom.js";
 export function asSeen(root, title) {
   const frame = root.getBoundingClientRect();
   const foot = root.querySelector(".llm-export")?.getBoundingClientRect().top ?? frame.bottom;
-  const svg = picture(root, Math.ceil(frame.width) + 32, Math.ceil(foot - frame.top) + 60, title);
-  const view = shape("g", { transform: `translate(${16 - frame.left} ${44 - frame.top})` });
+  const width = Math.ceil(frame.width) + 2 * MARGIN;
+  const lines = wrapped(title, width - 2 * MARGIN);
+  const above = 24 + LINE * lines.length;
+  const svg = picture(root, width, Math.ceil(foot - frame.top) + above + MARGIN, lines);
+  const view = shape("g", { transform: `translate(${MARGIN - frame.left} ${above - frame.top})` });
   new Redrawing().element(root, view);
   svg.append(view);
   return svg;
+}
+
+/**
+ * A title in lines that are no wider than this, in pixels.
+ *
+ * @param {string} title
+ * @param {number} width
+ */
+function wrapped(title, width) {
+  const brush = contextOf(document.createElement("canvas"));
+  brush.font = `600 15px ${FONT}`;
+  /** @type {string[]} */
+  const lines = [];
+  for (const word of title.split(" ")) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && brush.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 class Redrawing {
@@ -132,6 +158,12 @@ class Redrawing {
         const value = style.getPropertyValue(name);
         part.setAttribute(name, value === "none" ? value : String(this.paint(name, value)[name]));
       }
+      // a web font is not there in a picture: another one must not make the text wider
+      const text = originals[index];
+      if (text instanceof SVGTextContentElement && !text.childElementCount && text.textContent) {
+        part.setAttribute("textLength", String(text.getComputedTextLength()));
+        part.setAttribute("lengthAdjust", "spacingAndGlyphs");
+      }
       for (const name of ["class", "role", "aria-label", "aria-hidden"]) part.removeAttribute(name);
     });
     for (const [name, value] of Object.entries({ x: left, y: top, width, height })) copy.setAttribute(name, String(value));
@@ -218,17 +250,17 @@ class Redrawing {
 }
 
 /**
- * An SVG picture of this size on the page's own background, with a title, in colours that do not depend on the page.
+ * An SVG picture of this size on the page's own background, with the lines of a title, in colours that do not depend on the page.
  *
  * @param {Element} parent
  * @param {number} width
  * @param {number} height
- * @param {string} title
+ * @param {string[]} title
  */
-export function picture(parent, width, height, title) {
+function picture(parent, width, height, title) {
   const svg = shape("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`,
-    "font-family": "system-ui, sans-serif", "font-size": 12, fill: colour(parent, "--st-text-color") });
-  svg.append(shape("rect", { width, height, fill: colour(parent, "panel") }),
-    shape("text", { x: 16, y: 26, "font-size": 15, "font-weight": 600 }, title));
+    "font-family": FONT, "font-size": 12, fill: colour(parent, "--st-text-color") });
+  svg.append(shape("rect", { width, height, fill: colour(parent, "panel") }), ...title.map((line, index) =>
+    shape("text", { x: MARGIN, y: 26 + LINE * index, "font-size": 15, "font-weight": 600 }, line)));
   return svg;
 }

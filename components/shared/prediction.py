@@ -1,23 +1,25 @@
 """Predict, then reveal: each view asks the user once for a prediction, which helps learning.
 
-If only this machine can reach the server, answers are stored in a file and survive a refresh and a restart. Otherwise
-each tab has its own answers, because the server cannot tell its users apart.
+Answers are stored in a file by the browser that gave them (`components.shared.visitors.person`): they survive a refresh
+and a restart, and nobody sees another's.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from components.shared import folders
 from components.shared.session import Session
-from components.shared.visitors import only_this_machine
+from components.shared.visitors import person
 from llm.runtime.files import write_json
 
 OFF = "never ask"
+MOST_PEOPLE = 1000  # whose answers are kept, the latest
 
 
 def ask(view: str, question: str, answers: Sequence[str]) -> bool:
@@ -52,19 +54,25 @@ def switch() -> None:
 
 
 def _stored() -> dict[str, Any]:
-    """All answers; a damaged file counts as empty."""
-    if not only_this_machine():
-        return st.session_state.setdefault(Session.PREDICTION_ANSWERS, {})
+    """The answers of this person."""
+    return _by_person().get(person(), {})
+
+
+def _by_person() -> dict[str, dict[str, Any]]:
+    """Everyone's answers; a damaged file counts as empty."""
     try:
-        stored = json.loads((folders.home() / "expectations.json").read_bytes())
+        stored = json.loads(_file().read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return stored if isinstance(stored, dict) else {}
+    return {name: own for name, own in stored.items() if isinstance(own, dict)} if isinstance(stored, dict) else {}
 
 
 def _store(name: str, answer: str | bool) -> None:
-    if not only_this_machine():
-        _stored()[name] = answer
-        return
+    answers = _by_person()
+    answers[person()] = answers.pop(person(), {}) | {name: answer}  # the last in the file
     folders.home().mkdir(parents=True, exist_ok=True)
-    write_json(folders.home() / "expectations.json", _stored() | {name: answer})
+    write_json(_file(), dict(list(answers.items())[-MOST_PEOPLE:]))
+
+
+def _file() -> Path:
+    return folders.home() / "expectations.json"

@@ -168,10 +168,17 @@ class Session(StrEnum):
     RUNS_DUPLICATE = "runs-duplicate"
     RUNS_DELETE = "runs-delete"
     RUNS_EXPORT = "runs-export"
+    RUNS_FORMAT = "runs-format"
+    RUNS_PREPARE = "runs-prepare"
+    RUNS_PREPARED = (
+        "runs-prepared"  # the file that was converted last: of which run, step and format, and what it holds
+    )
     RUNS_SNAPSHOTS = "runs-snapshots"
     RUNS_TEXT = "runs-text"
     RUNS_UPLOAD = "runs-upload"
     RUNS_UPLOADED = "runs-uploaded"  # the ids of the uploads that were unpacked
+    RUNS_IMPORT = "runs-import"
+    RUNS_WHERE = "runs-where"
     RUNS_UNDO = "runs-undo"
     RUNS_RESTORE = "runs-restore"
     RUNS_REMOVE = "runs-remove"
@@ -238,7 +245,6 @@ class Session(StrEnum):
     VIEW_SECTION = "view-section"  # whether the section of a page that shows a view is open
 
     PREDICTION = "expect"
-    PREDICTION_ANSWERS = "expect-answers"  # of a tab, on a server for several people
     PREDICTION_SWITCH = "expect-switch"
 
     INSIDE_PAIR = "inside-pair"

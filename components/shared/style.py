@@ -50,6 +50,7 @@ RUN_COLOURS: tuple[tuple[str, str], ...] = (
 
 STYLE = """
 .stApp .block-container, .stMainBlockContainer { max-width: 1180px; padding-top: 2.6rem; }
+.stMain { scrollbar-gutter: stable; } /* a run that is opened makes a page longer: nothing moves then */
 .stApp h1 { letter-spacing: -0.01em; }
 .st-key-generate-desk { display: grid; grid-template-columns: 18rem minmax(0, 1fr); gap: 1.5rem; }
 .st-key-generate-result { position: sticky; top: 4rem; align-self: start; }
@@ -63,10 +64,13 @@ STYLE = """
   .stSidebar[data-collapsed="false"] { width: 11rem !important; min-width: 11rem !important; }
   .stSidebar [data-testid="stSidebarContent"] { padding-inline: 0.5rem; }
 }
+/* all runs that are compared, not four and a half */
+.st-key-compare-runs div:has(> [data-testid="stMultiSelectTagsContainer"]),
+.st-key-compare-runs [data-testid="stMultiSelectTagsContainer"] { max-height: none; }
 /* Streamlit's own sign that the page is computed anew, with a "Stop" that is not a training's */
 [data-testid="stStatusWidget"] { display: none; }
 /* a shadow at the right edge of a table that goes on there, until one has scrolled to its end */
-@keyframes llm-more { from { box-shadow: inset -1rem 0 0.8rem -0.6rem var(--llm-quiet); } to { box-shadow: none; } }
+@keyframes llm-more { from { box-shadow: inset -1rem 0 0.8rem -0.8rem var(--llm-quiet); } to { box-shadow: none; } }
 .stDataFrame .dvn-scroller { animation: llm-more linear both; animation-timeline: scroll(self inline); }
 """
 

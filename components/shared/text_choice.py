@@ -143,7 +143,7 @@ def _files(path: Path) -> list[Path]:
 
 def _show_parts(taken: list[TextFile], text: SplitText) -> None:
     """Say how long the parts are, and of each file what is taken, unless it is one that is taken as it is."""
-    fractions = [f"{100 * len(part) / len(text.text):.3g}% for {name}" for name, part in
+    fractions = [f"{100 * len(part) / len(text.text):.1f}% for {name}" for name, part in
                  zip(("training", "validation", "testing"), text.parts, strict=True) if part]  # fmt: skip
     st.caption(f"{len(text.text):,} characters · {', '.join(fractions)}. It begins:")
     st.text(taken[0].first_lines)

@@ -101,6 +101,7 @@ def show(view: View, subject: Subject) -> None:
         return
     subject, query = view.choose(subject)
     expected = prediction.answer_to(view.key)
+    answer = st.container()  # where the question was, filled in once the view is there
     links = {kind: subject.address(f"{view.page}/{view.name}.{kind}", **query) for kind in ("csv", "html")}
     view.component.mount(
         key=view.component_key,
@@ -108,7 +109,7 @@ def show(view: View, subject: Subject) -> None:
         **{f"on_{name}_change": partial(_report, view, name) for name in view.events},
     )
     if expected and view.measured is not None:
-        with states.loading("Computing the answer"):
+        with answer, states.loading("Computing the answer"):
             st.markdown(f"You expected: **{expected.lower()}**. {view.measured(subject, query)}")
     explain("What do these figures mean?", *view.explained)
     if view.footer is not None:

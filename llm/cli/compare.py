@@ -31,6 +31,7 @@ def compare(flags: ParsedFlags) -> int:
 
     import llm
     from llm.comparison import tables
+    from llm.comparison.significance import sentences
 
     found = llm.compare(*(run_folder(run, folder) for run in flags["runs"]))
     axis, unit = flags.get("by", "step"), flags.get("unit", found.unit)
@@ -41,9 +42,12 @@ def compare(flags: ParsedFlags) -> int:
             "curves": tables.curve_rows, "bands": tables.band_rows,
         }  # fmt: skip
         rows = {name: list(make(found.runs)) for name, make in every.items()}
+        rows["verdicts"] = list(tables.verdict_rows(found.runs, unit))
         print(json.dumps({"unit": unit, "unfair": unfair, **rows}, ensure_ascii=False))
         return 0
     _print_runs(found, unit)
+    for sentence in sentences(found.runs, unit):
+        print(sentence)
     for sentence in unfair:
         print(visible(f"! {sentence}"))
     _print_settings_and_skills(found)
@@ -58,7 +62,7 @@ def _print_runs(found: Comparison, unit: str) -> None:
     for row in tables.end_rows(found.runs):
         loss = "" if row[unit] is None else with_error(row[unit], row[f"{unit}_error"])
         part = "" if row["on_all_validation_text"] or not loss else " (some passages)"
-        steps = f"{row['step'] or 0:,.0f}/{row['steps']:,}"
+        steps = "imported" if row["steps"] is None else f"{row['step'] or 0:,.0f}/{row['steps']:,}"
         numbers = ("" if row[name] is None else format(row[name], style) for name, style in NUMBERS.items())
         rows.append([row["run"], row["label"], row["state"], steps, loss + part, *numbers])
     titles = ("", "run", "state", "steps", f"validation, {IN_WORDS[unit]}", *NUMBERS)
@@ -68,6 +72,7 @@ def _print_runs(found: Comparison, unit: str) -> None:
 def _print_settings_and_skills(found: Comparison) -> None:
     from llm.comparison import tables
     from llm.comparison.skills import skill_grid
+    from llm.world.skills import in_percent
 
     letters = [run.letter for run in found.runs]
     differing = list(tables.difference_rows(found.runs))
@@ -84,12 +89,11 @@ def _print_settings_and_skills(found: Comparison) -> None:
         console().print(plain_table(("", *letters), cells))
     grid = skill_grid(found.runs)
     if grid:
-        print("\nSkills, % correct; guessing gives 50:")
+        print("\nSkills: correct, and the 95% interval; guessing gives 50%:")
         scores = [
-            [row.name, *("" if score is None else with_error(100 * score.accuracy, 100 * score.standard_error, 0)
-                         for score in row.scores)]
+            [row.name, *("" if score is None else in_percent(score.accuracy, score.pairs) for score in row.scores)]
             for row in grid
-        ]  # fmt: skip
+        ]
         console().print(plain_table(("", *letters), scores))
 
 

@@ -54,6 +54,7 @@ def evaluate(flags: ParsedFlags) -> int:
 
 def _lines(found: RunEvaluation, name: str) -> list[str]:
     from llm.world.asking import EASY, PLAIN_NAMES
+    from llm.world.skills import in_percent
 
     measured, baselines = found.evaluation, found.baselines
     error = measured.accuracy_standard_error
@@ -76,10 +77,10 @@ def _lines(found: RunEvaluation, name: str) -> list[str]:
         standard_error = getattr(baselines, f"{order}_standard_error", None)
         lines.append(f"  {order:<19} {with_error(getattr(baselines, order), standard_error)}")
     if found.skills:
-        lines.append("Skills, % correct; guessing gives 50; easy: looking up the last 20 characters suffices:")
+        lines.append("Skills: correct, and the 95% interval; guessing gives 50%; easy: the last 20 characters suffice:")
     width = max(map(len, PLAIN_NAMES.values()))
     for skill, score in found.skills.items():
-        correct = with_error(100 * score.accuracy, 100 * score.standard_error, 0)
+        correct = in_percent(score.accuracy, score.pairs)
         easy = ", easy" if skill in EASY else ""
         lines.append(f"  {PLAIN_NAMES[skill]:<{width}} {correct} of {score.pairs} pairs{easy}")
     return lines

@@ -4,6 +4,7 @@ import llm
 found = llm.compare("checkpoints/20260131120000", "checkpoints/20260131120100")
 found.curves()      a pandas DataFrame, as are found.ends(), found.bands(), found.differences(), found.skills()
 found.unfair()      sentences
+found.verdicts()    whether the lowest loss is more than noise, a row for each other run
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ class Comparison:
     def bands(self) -> DataFrame:
         """Mean, least and greatest loss at each step of runs that differ only in their seed."""
         return _frame(tables.band_rows(self.runs))
+
+    def verdicts(self, unit: str | None = None) -> DataFrame:
+        """The lowest loss beside each other one: the difference and its error; see `llm.comparison.significance`."""
+        return _frame(tables.verdict_rows(self.runs, unit or self.unit))
 
     def differences(self) -> DataFrame:
         """Each setting that differs, with its value in each run."""

@@ -56,6 +56,9 @@ def _other_passages(runs: Sequence[ComparedRun]) -> Iterator[str]:
 
 
 def _other_lengths(runs: Sequence[ComparedRun]) -> Iterator[str]:
+    runs = [run for run in runs if run.summary.steps is not None]  # others were not trained here
+    if not runs:
+        return
     shortest = min(run.config.training.steps for run in runs)
     rates = {round(learning_rate_multiplier(shortest, run.config.training), 9) for run in runs}
     if len(rates) > 1 and _differ(runs, lambda run: run.config.training.steps):
@@ -65,7 +68,8 @@ def _other_lengths(runs: Sequence[ComparedRun]) -> Iterator[str]:
 
 
 def _not_at_the_end(runs: Sequence[ComparedRun]) -> Iterator[str]:
-    early = [run for run in runs if (run.took.get("step") or 0) < run.config.training.steps]
+    trained = [run for run in runs if run.summary.steps is not None]
+    early = [run for run in trained if (run.took.get("step") or 0) < run.config.training.steps]
     if early:
         values = _by_value(early, lambda run: f"step {run.took.get('step') or 0:,.0f} of {run.config.training.steps:,}")
         yield (f"Not every run has reached the end of its schedule ({values}): its last figures are from the middle of "

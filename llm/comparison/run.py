@@ -29,6 +29,7 @@ class ComparedRun:
     validation: list[Point]  # on some passages, during training
     final: Point | None  # on all of the validation text, at the end
     passages: tuple[Any, Any] | None  # on how many passages, or windows, and characters `validation` was measured
+    passage_sums: dict[str, list[float]] | None  # of the passages of `final`: nats, tokens and characters of each
     skills: dict[str, float]  # accuracy by skill, as last measured
     skills_step: int | None
 
@@ -82,6 +83,7 @@ def read_run(path: Path | str, letter: str) -> ComparedRun:
         validation=validation_curve(rows, config),
         final=next(iter(validation_curve(rows, config, "final_evaluation")), None),
         passages=None if measured is None else _passages(measured),
+        passage_sums=_passage_sums(rows),
         skills={
             name: value for name, value in tested.get("skills", {}).items() if value is not None and 0 <= value <= 1
         },
@@ -103,3 +105,11 @@ def default_unit(runs: Sequence[ComparedRun]) -> str:
 def _passages(evaluation: dict[str, Any]) -> tuple[Any, Any]:
     """On how many passages and characters it was measured; older runs count windows, and no characters."""
     return evaluation.get("passages") or evaluation.get("windows"), evaluation.get("characters")
+
+
+def _passage_sums(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]] | None:
+    """The sums of passages that the last row has; None for an older run, and for lists that do not fit together."""
+    sums: dict[str, list[float]] = (rows[-1].get("passages") if rows else None) or {}
+    lists = [sums.get(name, []) for name in ("nats", "tokens", "characters")]
+    fit = len({len(numbers) for numbers in lists}) == 1 and lists[0] and all(min(sizes) >= 0 for sizes in lists)
+    return sums if fit and all(sum(sizes) > 0 for sizes in lists[1:]) else None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from llm.comparison.run import ComparedRun
 from llm.world.asking import EASY, PLAIN_NAMES, SKILLS
-from llm.world.skills import looks_like_guessing, standard_error
+from llm.world.skills import interval, looks_like_guessing, standard_error
 
 
 class Score(NamedTuple):
@@ -15,6 +15,8 @@ class Score(NamedTuple):
 
     accuracy: float
     standard_error: float
+    low: float  # of its 95% interval
+    high: float
     pairs: int
     step: int
     guessing: bool  # whether guessing could give it
@@ -46,4 +48,6 @@ def _score(run: ComparedRun, skill: str) -> Score | None:
     if accuracy is None or run.skills_step is None:
         return None
     error = standard_error(accuracy, pairs)
-    return Score(accuracy, error, pairs, run.skills_step, looks_like_guessing(accuracy, pairs))
+    return Score(
+        accuracy, error, *interval(accuracy, pairs), pairs, run.skills_step, looks_like_guessing(accuracy, pairs)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from llm.comparison.bands import band, seed_groups
 from llm.comparison.curves import AXES, Point, step_curve, training_curve, validation_curve
 from llm.comparison.differences import differences
 from llm.comparison.run import ComparedRun
+from llm.comparison.significance import in_words, verdicts
 from llm.comparison.skills import skill_grid
 from llm.runs.folder import RunFolder
 
@@ -25,7 +27,7 @@ def end_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:
             "id": run.summary.id,
             "label": run.summary.label,
             "state": run.summary.state,
-            "steps": run.config.training.steps,
+            "steps": run.summary.steps,
             "parameters": run.summary.parameters,
             **{axis: run.took.get(axis) for axis in AXES},
             **{field: getattr(run.end, field, None) for field in LOSSES},
@@ -64,6 +66,12 @@ def band_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:
             for name in ("training", "validation"):
                 for point in band([getattr(run, name) for run in group]):
                     yield {"runs": " ".join(run.letter for run in group), "curve": name, **point._asdict()}
+
+
+def verdict_rows(runs: Sequence[ComparedRun], unit: str) -> Iterator[Row]:
+    """A row for the lowest loss beside each other one: the difference, its error, and what to think of it."""
+    for found in verdicts(runs, unit):
+        yield {**dataclasses.asdict(found), "clear": found.clear, "verdict": in_words(found)}
 
 
 def difference_rows(runs: Sequence[ComparedRun]) -> Iterator[Row]:

@@ -22,7 +22,7 @@ def text_too_small(record: RunRecord) -> Finding | None:
         "text_too_small", "hint", "The text is small for this model.",
         f"{length:,} training tokens for {parameters:,} parameters, {length / parameters:.2g} tokens a parameter; "
         f"the run reads each {tokens / length:.1f} times.",
-        f"Try a text {parameters / length:.1f} times as long, or a smaller model.",
+        f"Try a text about {parameters / length:,.2g} times as long, or a smaller model.",
     )  # fmt: skip
 
 

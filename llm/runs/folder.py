@@ -227,8 +227,8 @@ class RunFolder:
     def copy_until(self, step: int, path: Path) -> None:
         """Copy into a new folder: metrics until this step, its snapshot, and the best weights unless they are later."""
         rows = [row for row in self.read_metrics().rows if row["step"] <= step]
-        if rows and "final_evaluation" in rows[-1]:
-            rows[-1]["final_evaluation"] = None  # of this run's end
+        if rows:
+            rows[-1] |= dict.fromkeys(("final_evaluation", "passages") & rows[-1].keys())  # of this run's end
         metrics.write_rows(path / "metrics.jsonl", rows)
         snapshots.copy_snapshot(self.path, step, path)
         if self.has("best"):

@@ -19,7 +19,12 @@ LEFT_OUT = (
 
 
 def model_name(config: RunConfig) -> str:
-    """The preset and what differs from it: "llama small + alibi + seed 1"; "custom" for a run without a preset."""
+    """The preset and what differs from it: "llama small + alibi + seed 1"; "custom" for a run without a preset.
+
+    Of a model that was imported from another project, the family: "imported gpt2".
+    """
+    if (family := config.about(str, "imported", "family")) is not None:
+        return f"imported {shortened(family)}"
     names = (config.about(str, "architecture"), config.about(str, "size"))
     preset_name = " ".join(shortened(name) for name in names if name) or "custom"
     found = differences(config)

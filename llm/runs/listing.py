@@ -16,7 +16,7 @@ from llm.runs.ids import RUN_ID, moment_of
 from llm.runs.labels import model_name, shortened
 from llm.runs.notes import RunNotes
 from llm.runs.origin import Branched, branched
-from llm.runtime.text import with_error
+from llm.runtime.text import count, with_error
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RunSummary:
     size: str | None = None
     text_name: str | None = None
     tokenizer: str | None = None
-    steps: int | None = None
+    steps: int | None = None  # of the whole training; None also for a model that was imported, not trained here
     loss: float | None = None  # on validation text, nats per token: at the last evaluation, or on all of it at the end
     standard_error: float | None = None  # of the loss; older runs lack it
     measured_step: int | None = None  # the step at which the loss was measured
@@ -106,7 +106,7 @@ def _summary(path: Path) -> RunSummary | None:
         tokenizer=config.about(str, "tokenizer", "kind"),
         state=status.state,
         step=status.step,
-        steps=config.training.steps,
+        steps=config.training.steps if config.about(dict, "imported") is None else None,
         loss=measured.evaluation.get("loss"),
         standard_error=measured.evaluation.get("standard_error"),
         measured_step=measured.step,
@@ -124,10 +124,10 @@ def labelled(runs: list[RunSummary]) -> list[RunSummary]:
     A given name can imitate another run's label; then the id follows.
     """
     labels = [_label(run) for run in runs]
-    count, taken = Counter(labels), set[str]()
+    occurring, taken = Counter(labels), set[str]()
     found = []
     for run, label in zip(runs, labels, strict=True):
-        if count[label] > 1:
+        if occurring[label] > 1:
             label = _label(run, "%Y %H:%M:%S")
         while label in taken:
             label += f" · {run.id}"
@@ -147,8 +147,8 @@ def _parts(run: RunSummary, time_format: str) -> Iterator[str | None]:
         yield from (run.id, run.problem)
         return
     yield run.model
-    steps = run.config.training.steps
-    yield f"{steps:,} {'step' if steps == 1 else 'steps'}" if run.step == steps else f"step {run.step:,} of {steps:,}"
+    if run.steps is not None:
+        yield count(run.steps, "step") if run.step == run.steps else f"step {run.step:,} of {run.steps:,}"
     yield run.tokenizer
     yield shortened(run.text_name or "")
     untrained = " at step 0" if run.measured_step == 0 < run.step else ""

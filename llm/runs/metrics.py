@@ -7,6 +7,7 @@ has reads as None.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -167,9 +168,18 @@ def _are_lists(value: Any) -> bool:
     return all(_is_number(n) for each in lists for one in each for n in (one if isinstance(one, list) else [one]))
 
 
+def _are_sums(value: Any) -> bool:
+    """Whether it has lists of finite numbers."""
+    return isinstance(value, dict) and all(
+        isinstance(numbers, list) and all(_is_number(number) and abs(number) < math.inf for number in numbers)
+        for numbers in value.values()
+    )
+
+
 _METRICS_KINDS = {
     "evaluation": _is_evaluation,
     "final_evaluation": _is_evaluation,
+    "passages": _are_sums,
     "grad_norms": _are_numbers,
     "skills": _are_numbers,
     "experts": _are_lists,

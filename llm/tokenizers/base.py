@@ -21,6 +21,10 @@ SETTINGS_FILE = "tokenizer.json"
 MODEL_FILE = "tokenizer.model"
 
 
+class NotFetchedError(ValueError):
+    """A tokenizer's file is not on this machine and could not be fetched."""
+
+
 class Merge(NamedTuple):
     """One step of the training: wherever `left` precedes `right`, `new` replaces both."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import tiktoken
 from tiktoken_ext.openai_public import r50k_pat_str
 
-from llm.tokenizers.base import END_OF_TEXT, Merge, Tokenizer, require_valid_unicode
+from llm.tokenizers.base import END_OF_TEXT, Merge, NotFetchedError, Tokenizer, require_valid_unicode
 from llm.tokenizers.bpe import standalone_chunks, tiktoken_array
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Gpt2Tokenizer(Tokenizer):
 
     @classmethod
     def fetch(cls, timeout_seconds: float = TIMEOUT_SECONDS) -> Self:
-        """GPT-2's tokenizer from tiktoken's folder or, the first time, the internet; ValueError when neither works."""
+        """GPT-2's tokenizer from tiktoken's folder or, the first time, the internet; else NotFetchedError."""
         encodings: list[tiktoken.Encoding] = []
         problems: list[Exception] = []
 
@@ -87,7 +87,7 @@ class Gpt2Tokenizer(Tokenizer):
         fetching.join(timeout_seconds)
         if not encodings:
             reason = type(problems[0]).__name__ if problems else f"no answer in {timeout_seconds:g} s"
-            raise ValueError(
+            raise NotFetchedError(
                 f"GPT-2's tokenizer file could not be fetched from the internet ({reason}). Connect once, or set "
                 "TIKTOKEN_CACHE_DIR to tiktoken's folder from a machine that has it; or choose bpe, which needs none."
             ) from (problems[0] if problems else None)

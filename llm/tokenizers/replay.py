@@ -55,6 +55,10 @@ class Replay:
     steps: tuple[Step, ...]
 
 
+class NothingToReplayError(ValueError):
+    """A tokenizer merges nothing, or does not say what."""
+
+
 def replay_encoding(tokenizer: Tokenizer, text: str, training_counts: Sequence[int] = ()) -> Replay:
     """Encode a text as `tokenizer` does, merge by merge: at each step the pair whose merge was learned first.
 
@@ -63,11 +67,12 @@ def replay_encoding(tokenizer: Tokenizer, text: str, training_counts: Sequence[i
         text: at most 400 characters.
         training_counts: `tokenizer.merge_counts` of the training text, to show beside each merge.
 
-    Raises ValueError for a kind that has no merges, and for a longer text.
+    Raises NothingToReplayError for a kind that has no merges, and ValueError for a longer text.
     """
     if (merges := tokenizer.merges) is None:
         how = saved_kind(tokenizer.kind).nothing_to_replay
-        raise ValueError(f"The {tokenizer.kind} tokenizer merges nothing, so there is nothing to replay. {how}")
+        problem = f"The {tokenizer.kind} tokenizer merges nothing, so there is nothing to replay. {how}"
+        raise NothingToReplayError(problem)
     number_of = {(merge.left, merge.right): number for number, merge in enumerate(merges, 1)}
     known = dict(enumerate(training_counts, 1))
 

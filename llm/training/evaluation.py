@@ -59,6 +59,15 @@ class Evaluation:
     characters: int
 
 
+@dataclass(frozen=True)
+class PassageSums:
+    """What a model was measured to have on each passage: a list of the same length each."""
+
+    nats: list[float]  # Σ −ln p[next token]
+    tokens: list[int]
+    characters: list[int]
+
+
 @stepwise
 def evaluate(
     model: Transformer,
@@ -72,6 +81,20 @@ def evaluate(
 
     Several `processes` share the windows, and all get the result.
     """
+    evaluation, _ = yield from evaluate_passages.steps(model, passages, chosen, batch_size, autocast, processes)
+    return evaluation
+
+
+@stepwise
+def evaluate_passages(
+    model: Transformer,
+    passages: Passages,
+    chosen: Int[Tensor, " chosen"] | None = None,
+    batch_size: int = 16,
+    autocast: Autocast = nullcontext,
+    processes: Processes | None = None,
+) -> Generator[None, None, tuple[Evaluation, PassageSums]]:
+    """As `evaluate`, with the sums of each passage."""
     chosen = passages.evenly_spaced(len(passages)) if chosen is None else chosen
     with evaluating(model):
         wanted = passages.mask(chosen)  # [tokens]
@@ -82,7 +105,7 @@ def evaluate(
     total_nats, total_right = passages.sums(nats)[chosen], passages.sums(right)[chosen]  # [chosen]
     loss, accuracy = ratio(total_nats, tokens), ratio(total_right, tokens)
     bits = ratio(total_nats / math.log(2), characters)
-    return Evaluation(
+    evaluation = Evaluation(
         *loss,
         perplexity=math.exp(min(loss.value, 700)),  # above it exp overflows a float
         accuracy=accuracy.value,
@@ -93,6 +116,7 @@ def evaluate(
         tokens=int(tokens.sum()),
         characters=int(characters.sum()),
     )
+    return evaluation, PassageSums(total_nats.tolist(), tokens.tolist(), characters.tolist())
 
 
 def ratio(numerators: Float[Tensor, " passages"], denominators: Int[Tensor, " passages"]) -> Ratio:

@@ -20,12 +20,13 @@ from llm.runtime.processes import Processes
 from llm.sampling import NonFiniteLogitsError, generate
 from llm.tokenizers import Tokenizer
 from llm.training.divergence import non_finite_measure
-from llm.training.evaluation import Autocast, evaluate
+from llm.training.evaluation import Autocast, evaluate, evaluate_passages
 from llm.world import check
 from llm.world.skills import is_world_text, skills
 
 PROMPTS = 4  # that samples take in turn
 PROMPT_CHARACTERS = 24  # of a prompt, about
+MOST_PASSAGES = 2000  # whose sums a run records, in about 30 bytes each
 PROMPT_SEARCH = 8000  # tokens of the validation text in which beginnings of paragraphs are looked for
 
 # From the model and the number of optimizer steps taken to measures by name, which are fields of `StepMetrics`. The
@@ -63,10 +64,12 @@ def validation(data: TextData, config: TrainingConfig, autocast: Autocast, proce
 
 
 def whole_validation(data: TextData, config: TrainingConfig, autocast: Autocast, processes: Processes) -> Evaluator:
-    """`final_evaluation`: the same on all of the validation text."""
+    """`final_evaluation`: the same on all of the validation text; `passages`: its sums, unless there are very many."""
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
-        return {"final_evaluation": evaluate(model, data.validation, None, config.batch_size, autocast, processes)}
+        found, sums = evaluate_passages(model, data.validation, None, config.batch_size, autocast, processes)
+        few = found.passages <= MOST_PASSAGES
+        return {"final_evaluation": found} | ({"passages": sums} if few else {})
 
     return measure
 

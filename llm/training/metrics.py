@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from llm.training.evaluation import Evaluation
+from llm.training.evaluation import Evaluation, PassageSums
 from llm.training.routing import ExpertMetrics
 
 
@@ -30,6 +30,7 @@ class StepMetrics:
     well_formed: float | None = None  # fraction of the sample's complete sentences that the story world could produce
     skills: dict[str, float] | None = None  # accuracy on the story world's skills, at fewer of these steps
     final_evaluation: Evaluation | None = None  # on all of the validation text, after the last step
+    passages: PassageSums | None = None  # of that evaluation, so that two runs can be compared passage by passage
 
     def row(self) -> dict[str, Any]:
         """The fields for JSON; an evaluation is a nested dictionary."""

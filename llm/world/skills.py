@@ -22,6 +22,7 @@ from llm.world.checker import check
 _ROWS = 64  # sequences in a forward pass
 BEGINNING = 20_000  # characters read to recognise the world's text
 _LEAST_FRACTION = 0.9
+Z = 1.96  # standard deviations to both sides of the mean that hold 95% of a normal distribution
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class SkillScore:
 
     accuracy: float
     standard_error: float  # see `standard_error`
+    low: float  # see `interval`
+    high: float
     pairs: int
 
 
@@ -41,6 +44,23 @@ def standard_error(accuracy: float, pairs: int) -> float:
     n = pairs + 4
     a = (accuracy * pairs + 2) / n
     return math.sqrt(a * (1 - a) / n)
+
+
+def interval(accuracy: float, pairs: int) -> tuple[float, float]:
+    """From where to where the fraction that this accuracy estimates lies: the 95% interval of Wilson (1927).
+
+    (a + z² / 2n ± z √(a (1 − a) / n + z² / 4n²)) / (1 + z² / n), with z = 1.96. It stays within 0 and 1, and has
+    a width where all pairs were right (Brown, Cai & DasGupta 2001, "Interval estimation for a binomial proportion").
+    """
+    part = Z**2 / pairs
+    half = Z * math.sqrt(accuracy * (1 - accuracy) / pairs + part / (4 * pairs))
+    return max(0.0, (accuracy + part / 2 - half) / (1 + part)), min(1.0, (accuracy + part / 2 + half) / (1 + part))
+
+
+def in_percent(accuracy: float, pairs: int) -> str:
+    """An accuracy with its interval, as in "90% (60–98)"."""
+    low, high = interval(accuracy, pairs)
+    return f"{100 * accuracy:.0f}% ({100 * low:.0f}–{100 * high:.0f})"
 
 
 def looks_like_guessing(accuracy: float, pairs: int) -> bool:
@@ -89,7 +109,7 @@ def skills(
         right = sum(next(likelihoods) > next(likelihoods) for _ in pairs_of_name)
         tested = len(pairs_of_name)
         accuracy = right / tested
-        scores[name] = SkillScore(accuracy, standard_error(accuracy, tested), tested)
+        scores[name] = SkillScore(accuracy, standard_error(accuracy, tested), *interval(accuracy, tested), tested)
     return scores
 
 

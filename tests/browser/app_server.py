@@ -38,6 +38,7 @@ PATIENCE = 90_000  # milliseconds: what a slow machine may need for a page
 HOSTILE = (
     '<img src=x onerror="window.broken = 1"></script><script>window.broken = 1</script> \u202eabc\u0007\u2066 🦊 **b**'
 )
+TESTER = "the-browser-of-the-tests"  # its cookie
 HENS = "The hen sat on the gate.\nThe fox sat under it and waited.\n\n"
 TEXT = f"{HOSTILE}\n" + HENS * 200
 PROMPT = "The hen sat on the gate. The fox sat"
@@ -164,9 +165,14 @@ def finished_run(server: Server, text: str, **model: int) -> Path:
     return trainer.folder.path
 
 
+def never_ask(server: Server) -> None:
+    """Views do not ask the browser of the tests for predictions."""
+    (server.home / "expectations.json").write_text(json.dumps({TESTER: {"never ask": True}}))
+
+
 def run_without_questions(server: Server, n_ctx: int, text: str = TEXT) -> Path:
     """A run with grouped heads and rotary positions; views do not ask for predictions."""
-    (server.home / "expectations.json").write_text('{"never ask": true}')
+    never_ask(server)
     return finished_run(server, text, d_model=32, n_heads=4, n_kv_heads=2, n_ctx=n_ctx)
 
 

@@ -2,11 +2,14 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
-from app_server import CHROMIUM, FLAGS, PATIENCE, Server
+from app_server import CHROMIUM, FLAGS, PATIENCE, TESTER, Server
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+from components.shared.visitors import PERSON
 
 expect.set_options(timeout=PATIENCE)
 
@@ -58,8 +61,8 @@ def context(tmp_path_factory) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(server: Server, context: BrowserContext) -> Iterator[Page]:
-    """A tab without cookies and without anything stored."""
-    with _new_tab(context) as page:
+    """A tab of the tests' own browser, without anything stored."""
+    with _new_tab(context, server) as page:
         yield page
 
 
@@ -69,13 +72,14 @@ def tab(server: Server, context: BrowserContext) -> Iterator[Page]:
 
     Each test begins by going where it wants to be.
     """
-    with _new_tab(context) as page:
+    with _new_tab(context, server) as page:
         yield page
 
 
 @contextlib.contextmanager
-def _new_tab(context: BrowserContext) -> Iterator[Page]:
+def _new_tab(context: BrowserContext, server: Server) -> Iterator[Page]:
     """An error in a script on the page fails the test."""
+    context.add_cookies([{"name": PERSON, "value": TESTER, "url": server.url}])
     others = list(context.pages)
     page = context.new_page()
     problems: list[str] = []
@@ -85,5 +89,5 @@ def _new_tab(context: BrowserContext) -> Iterator[Page]:
         if tab not in others:  # also those that the test opened
             tab.evaluate("localStorage.clear(), sessionStorage.clear()")
             tab.close()
-    context.clear_cookies()
+    context.clear_cookies(name=re.compile(f"(?!{PERSON}$)"))  # an open tab of the file stays the same browser
     assert problems == []

@@ -5,7 +5,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from app_server import HOSTILE, address, assert_accessible_and_fitting, exported, finished_run, opened_from_disk
+from app_server import (
+    HOSTILE,
+    address,
+    assert_accessible_and_fitting,
+    exported,
+    finished_run,
+    never_ask,
+    opened_from_disk,
+)
 from playwright.sync_api import Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -57,7 +65,7 @@ def test_a_learner_guesses_reads_breaks_and_goes_back_in_training(page, server, 
 
 
 def test_a_hostile_text_is_plain_text_and_the_page_is_accessible_and_fits(page, server, run):
-    (server.home / "expectations.json").write_text('{"never ask": true}')
+    never_ask(server)
     page.goto(f"{server.url}/circuit?run={run.name}&example=own&prompt={quote(HOSTILE + ' and ' + HOSTILE[:12])}")
     wait_for(page)
     assert page.evaluate("window.broken") is None

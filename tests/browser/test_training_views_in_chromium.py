@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from app_server import assert_accessible_and_fitting, exported, opened_from_disk, run_without_questions
+from app_server import assert_accessible_and_fitting, exported, never_ask, opened_from_disk, run_without_questions
 from playwright.sync_api import Page, expect
 
 import llm
@@ -85,7 +85,7 @@ def test_the_section_is_accessible_and_fits(page, server, run):
 
 
 def test_a_batch_is_shown_as_text_with_its_hardest_tokens(page, server, run):
-    (server.home / "expectations.json").write_text('{"never ask": true}')
+    never_ask(server)
     open_section(page, server, run, "The batch at a step")
     batch = page.locator("[data-drawn=batch]")
     expect(batch.locator(".llm-batch-window")).to_have_count(2)
@@ -118,5 +118,5 @@ def test_a_twin_with_another_learning_rate_starts_from_a_snapshot(page, server, 
     button.click()
     page.get_by_text(f"(run {run.name}) at step 1, with learning_rate 0.5 instead of").wait_for()
     expect(page.locator(".llm-live-state")).to_have_text(["Finished"])  # alone, once that of the other run is gone
-    page.get_by_role("button", name="Show it").click()
+    page.get_by_role("button", name="Show that run").click()
     page.wait_for_url(f"**/train?run={run.name}")

@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -16,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from components import GUARDED
 from components.guard import COOKIE, Guard, guard
 from components.routes import ROUTES
-from components.shared.visitors import PASSWORD, only_this_machine
+from components.shared.visitors import PASSWORD, PERSON, PERSON_ID, only_this_machine
 
 SECRET = "twelve words or so"
 PAGE = "/source/llm/model.py"
@@ -227,3 +228,14 @@ def test_the_guard_says_that_it_is_there():
     GUARDED.clear()
     guard()
     assert GUARDED.is_set()
+
+
+def test_a_page_gives_each_browser_a_cookie_of_its_own_which_it_keeps():
+    routes = [Route("/page", lambda request: HTMLResponse("<p>")), Route("/file", lambda request: Response("text"))]
+    one, other = client(routes=routes), client(routes=routes)
+    assert PERSON not in one.get("/file").cookies  # not with each file of a page
+    given = [visitor.get("/page").cookies[PERSON] for visitor in (one, other)]
+    assert given[0] != given[1] and all(PERSON_ID.fullmatch(name) for name in given)
+    assert "set-cookie" not in one.get("/page").headers
+    forged = client(routes=routes).get("/page", headers={"Cookie": f"{PERSON}=../somewhere"})
+    assert "HttpOnly" in forged.headers["set-cookie"]

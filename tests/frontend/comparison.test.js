@@ -55,7 +55,7 @@ test("numbers are short where they are large, and settings are words where they 
 });
 
 test("a run that was tested says at which step", () => {
-  const score = (/** @type {number} */ step) => ({ accuracy: 1, standard_error: 0.1, pairs: 10, step, guessing: false });
+  const score = (/** @type {number} */ step) => ({ accuracy: 1, low: 0.7, high: 1, pairs: 10, step, guessing: false });
   const row = { skill: "a", name: "a", help: "", easy: false };
   const rows = [{ ...row, scores: [null, null, score(2000)] }, { ...row, scores: [score(100), null, score(2000)] }];
   assert.equal(measuredAt(rows, RUNS), "A at step 100, C at step 2,000");

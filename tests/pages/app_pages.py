@@ -94,7 +94,7 @@ def tiny_new_run(home: Path) -> NewRun:
 
 def never_ask(home: Path) -> None:
     """No view asks for a prediction."""
-    (home / "expectations.json").write_text('{"never ask": true}')
+    (home / "expectations.json").write_text('{"": {"never ask": true}}')  # of a browser without a cookie
 
 
 def selection_request(page: str, path: Path, what: str = "", step: str = "end", text: str = HEN, **query) -> Request:

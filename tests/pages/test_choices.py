@@ -1,14 +1,15 @@
 """What one chooses on a page: it is what is opened, whatever else happens meanwhile."""
 
+import json
 import re
 import shutil
 from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
-import streamlit as st
 from app_pages import PROJECT, TEXT, button, finished_run, never_ask, open_page, texts, tiny_run
 
+from components.shared import prediction
 from llm.checkpoints import RunFolder, list_runs
 
 FIRST, SECOND = "20260131120001", "20260131120002"
@@ -209,19 +210,22 @@ def test_an_upload_named_as_a_built_in_text_is_told_apart(home):
         assert box(app, "Text").value == path
 
 
-def test_on_a_server_for_several_people_each_tab_has_its_own_answers(home, monkeypatch):
-    monkeypatch.setattr(st, "get_option", lambda name: "0.0.0.0" if name == "server.address" else None)
+def test_each_browser_has_its_own_answers(home, monkeypatch):
+    monkeypatch.setattr(prediction, "person", lambda: "one browser")
     path = run_named(home, FIRST)
     app = open_page("attention", run=path.name)
     button(app, "expect-attention-heads-A few").click().run()
     assert "You expected: **a few**" in texts(app)
+    monkeypatch.setattr(prediction, "person", lambda: "another browser")
     other = open_page("attention", run=path.name)
     assert "**What do you expect?**" in texts(other)
     button(other, "expect-attention-heads-off").click().run()
     assert not next(toggle for toggle in other.toggle if toggle.key == "expect-switch").value
-    another = open_page("attention", run=path.name)
-    assert "**What do you expect?**" in texts(another)
-    assert not (home / "expectations.json").exists()
+    monkeypatch.setattr(prediction, "person", lambda: "one browser")
+    assert "You expected: **a few**" in texts(open_page("attention", run=path.name))
+    assert json.loads((home / "expectations.json").read_bytes()) == {
+        "one browser": {"attention-heads": "A few"}, "another browser": {"never ask": True},
+    }  # fmt: skip
 
 
 TEXT_BOXES = {"generate": "Prompt", "attention": "Text that the model reads", "code": "Text", "tokenizer": "Text"}

@@ -11,7 +11,7 @@ from app_pages import PROJECT, TEXT, button, never_ask, open_page, texts, tiny_r
 from run_folders import change_config, new_run
 from streamlit.testing.v1 import AppTest
 
-from components.run_archive import archived
+from components.run_archive import archived, converted
 from components.run_card import _delete
 from components.run_table import CURVE, DEFAULT, OPEN, TITLE
 from components.shared.column_names import heading
@@ -286,10 +286,10 @@ def test_a_run_is_exported_and_imported_again(runs):
     def page(packed):
         import streamlit as st
 
-        from components.run_archive import open_archive
+        from components.run_archive import imported
 
         if "run" not in st.query_params:  # opened, and run again
-            open_archive(packed)
+            imported(packed, "a file")
 
     imported = AppTest.from_function(page, kwargs={"packed": packed}).run()
     assert not imported.exception and imported.query_params["run"] == FIRST
@@ -297,6 +297,27 @@ def test_a_run_is_exported_and_imported_again(runs):
 
     refused = AppTest.from_function(page, kwargs={"packed": io.BytesIO(b"no zip file")}).run()
     assert not refused.exception and "this is not a readable zip file" in texts(refused)
+
+
+def test_a_model_is_exported_for_transformers_and_imported_from_where_the_zip_file_is(runs):
+    app = open_page("runs", run=FIRST)
+    app.segmented_control[0].set_value("hf").run()
+    button(app, f"runs-prepare-{FIRST}").click().run()
+    assert not app.exception and "AutoModelForCausalLM and AutoTokenizer" in texts(app)
+    assert [element.proto.label[:10] for element in app.get("download_button")] == ["Download, "]
+    name, content, _ = converted(runs / FIRST, "hf")
+    (runs.parent / name).write_bytes(content)
+
+    def import_from(path):
+        next(box for box in app.text_input if box.key == "runs-where").set_value(str(path))
+        next(element for element in app.button if element.label == "Import").click().run()
+        assert not app.exception
+
+    import_from(runs.parent / name)
+    opened = next(run for run in list_runs(runs) if run.id == app.query_params["run"])
+    assert opened.label.startswith(f"{FIRST}-hf · imported gpt2")
+    import_from(runs.parent / "not there.zip")
+    assert "not there.zip" in texts(app)
 
 
 def test_without_weights_there_is_nothing_to_export(runs):

@@ -8,7 +8,7 @@ from torch import nn
 from llm import Transformer, preset
 from llm.tokenizers import CharTokenizer, build_tokenizer
 from llm.world.asking import EASY, SKILLS, first_probes
-from llm.world.skills import is_world_text, skills, standard_error
+from llm.world.skills import in_percent, interval, is_world_text, skills, standard_error
 
 TEXT = (Path(__file__).parents[2] / "training.txt").read_text()
 
@@ -103,3 +103,14 @@ def test_the_world_recognises_its_own_text():
     assert is_world_text(TEXT)
     assert not is_world_text("It was the best of times, it was the worst of times. " * 100)
     assert not is_world_text("")
+
+
+@pytest.mark.parametrize("pairs", [10, 50])
+def test_the_interval_holds_every_fraction_that_could_well_have_given_the_accuracy(pairs):
+    for right in range(pairs + 1):
+        low, high = interval(right / pairs, pairs)
+        assert 0 <= low <= right / pairs <= high <= 1
+        # its ends are the fractions p from which the accuracy is 1.96 of p's own standard errors away
+        for end in {low, high} - {0.0, 1.0}:
+            assert abs(right / pairs - end) == pytest.approx(1.96 * math.sqrt(end * (1 - end) / pairs), abs=1e-9)
+    assert (in_percent(1.0, 10), in_percent(0.0, 10)) == ("100% (72–100)", "0% (0–28)")

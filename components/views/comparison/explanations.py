@@ -5,8 +5,9 @@ from __future__ import annotations
 from components.shared.explanation import Explanation
 from llm.comparison.bands import band
 from llm.comparison.curves import bits_per_character, training_curve, training_flops
+from llm.comparison.significance import loss_difference, seed_difference
 from llm.training.evaluation import evaluate
-from llm.world.skills import looks_like_guessing, standard_error
+from llm.world.skills import interval, looks_like_guessing
 
 CURVES = Explanation(
     "The curves",
@@ -47,10 +48,21 @@ SEEDS = Explanation(
 SKILL_SCORES = Explanation(
     "Skills",
     "Pairs of continuations of which the story world can produce one: the fraction in which the model finds that one "
-    "more likely, with its standard error. Guessing gets half of them right; the grey band is what guessing gives in "
-    "95 of 100 cases.",
+    "more likely, with its 95% interval, which stays within 0 and 100%. Guessing gets half of them right; the grey "
+    "band is what guessing gives in 95 of 100 cases.",
     r"|a - 0.5| \le 2 \sqrt{0.25 / (\text{pairs} + 4)} \;\Rightarrow\; \text{like guessing}",
-    (looks_like_guessing, standard_error),
+    (looks_like_guessing, interval),
 )
 
-EXPLAINED = (CURVES, BITS, FLOPS, SEEDS, SKILL_SCORES)
+VERDICT = Explanation(
+    "More than noise?",
+    "The lowest loss beside each of the others. Where both runs recorded the loss of each passage of the validation "
+    "text, the differences are taken passage by passage: what makes a passage hard for both cancels. Else the two "
+    "standard errors are added as squares. Where both settings were trained with several seeds, the means over the "
+    "seeds are compared, which is the only one of the three that counts what another seed does.",
+    r"\text{clear} \iff |\Delta| > 2\, SE_\Delta, \quad "
+    r"SE_\Delta = \sqrt{\tfrac{n}{n - 1} \sum (d - \Delta x)^2} \, / \sum x",
+    (loss_difference, seed_difference),
+)
+
+EXPLAINED = (VERDICT, CURVES, BITS, FLOPS, SEEDS, SKILL_SCORES)

@@ -12,7 +12,7 @@ import { linear } from "../../frontend/scales.js";
  * @property {string} run its letter
  * @property {string} label
  * @property {string} state
- * @property {number} steps of the whole run
+ * @property {number | null} steps of the whole run; null: it was imported
  * @property {number | null} step
  * @property {number | null} parameters
  * @property {number | null} tokens
@@ -27,7 +27,7 @@ import { linear } from "../../frontend/scales.js";
  */
 
 /** @typedef {{ field: string, plain: string, help: string, values: (string | number | boolean | null)[] }} Difference */
-/** @typedef {{ accuracy: number, standard_error: number, pairs: number, step: number, guessing: boolean }} Score */
+/** @typedef {{ accuracy: number, low: number, high: number, pairs: number, step: number, guessing: boolean }} Score */
 /** @typedef {{ name: string, help: string, easy: boolean, scores: (Score | null)[] }} SkillRow */
 
 const STRIP = { width: 84, height: 18, margin: 5 };
@@ -73,10 +73,11 @@ export function chip(letter, index) {
  *
  * @param {string} title
  * @param {string} note
+ * @param {string} hint for the pointer: left out of a picture
  * @param {(string | Node)[]} head
  * @param {(string | Node)[][]} rows
  */
-export function table(title, note, head, rows) {
+export function table(title, note, hint, head, rows) {
   const section = element("section", "llm-comparison-section");
   const made = element("table", "llm-comparison-table");
   const first = element("tr");
@@ -88,8 +89,11 @@ export function table(title, note, head, rows) {
     row.append(filled("th", name, "row"), ...cells.map((cell) => filled("td", cell)));
     made.tBodies[0].append(row);
   }
-  section.append(element("div", "llm-comparison-title", title),
-    ...(note ? [element("p", "llm-comparison-note", note)] : []), scrollBox(title, made));
+  const notes = element("p", "llm-comparison-note", note);
+  const live = element("span", "", hint);
+  live.dataset.live = "";
+  notes.append(" ", live);
+  section.append(element("div", "llm-comparison-title", title), ...(note ? [notes] : []), scrollBox(title, made));
   return section;
 }
 
@@ -116,12 +120,13 @@ export function runsTable(runs, unit, unitTitle) {
     name.append(chip(run.run, index), element("span", "", run.label));
     const value = run[unit];
     const loss = value === null ? "–" : withError(value, run[`${unit}_error`]) + (run.on_all_validation_text ? "" : " *");
-    return [name, `${run.state}, ${withThousands(run.step ?? 0)} of ${withThousands(run.steps)}`, loss, compact(run.tokens),
+    const steps = run.steps === null ? "imported" : `${run.state}, ${withThousands(run.step ?? 0)} of ${withThousands(run.steps)}`;
+    return [name, steps, loss, compact(run.tokens),
       run.seconds === null ? "–" : duration(run.seconds), compact(run.flops), compact(run.parameters)];
   });
   const partial = runs.some((run) => run[unit] !== null && !run.on_all_validation_text);
   return table("The runs", partial ? "* on some passages of the validation text; without a star: on all of it, at the end." : "",
-    ["Run", "Steps", `Validation, ${unitTitle}`, "Tokens", "Time", "FLOPs", "Parameters"], rows);
+    "", ["Run", "Steps", `Validation, ${unitTitle}`, "Tokens", "Time", "FLOPs", "Parameters"], rows);
 }
 
 /**
@@ -136,9 +141,9 @@ export function differencesTable(differences, runs) {
     name.append(own, ...(plain ? [element("span", "llm-comparison-plain", ` ${plain}`)] : []));
     return [name, ...values.map(shown)];
   });
-  const note = rows.length ? "Everything that is not listed is the same. Hover over a name for what it means."
+  const note = rows.length ? "Everything that is not listed is the same."
     : "Nothing: these runs have the same settings, text, tokenizer, machine and code.";
-  return table("What differs", note, ["", ...heads(runs)], rows);
+  return table("What differs", note, rows.length ? "Hover over a name for what it means." : "", ["", ...heads(runs)], rows);
 }
 
 /**
@@ -154,8 +159,8 @@ export function skillsTable(skills, runs, pairs, guessing) {
     return [title, ...scores.map((score, index) => (score ? scoreCell(name, score, index, guessing) : "–"))];
   });
   return table("Skills of the story world", `${pairs.join(" or ")} pairs a skill, as last measured: ${measuredAt(skills, runs)}. Dashed line: 50%, guessing; `
-    + "grey band: what guessing gives in 95 of 100 cases. ± one standard error. Hover over a name for what it asks.",
-    ["", ...heads(runs)], rows);
+    + "grey band: what guessing gives in 95 of 100 cases. In brackets, and as a line: the 95% interval.",
+    "Hover over a name for what it asks.", ["", ...heads(runs)], rows);
 }
 
 /**
@@ -164,10 +169,11 @@ export function skillsTable(skills, runs, pairs, guessing) {
  * @param {number} index of the run
  * @param {number} guessing
  */
-function scoreCell(name, { accuracy, standard_error: error, step, guessing: like }, index, guessing) {
+function scoreCell(name, { accuracy, low, high, step, guessing: like }, index, guessing) {
   const { width, height, margin } = STRIP;
   const x = linear([0, 1], [margin, width - margin]);
-  const text = `${Math.round(100 * accuracy)} ± ${Math.ceil(100 * error)}%`;
+  const [middleText, from, to] = [accuracy, low, high].map((fraction) => Math.round(100 * fraction));
+  const text = `${middleText}% (${from}–${to})`;
   const cell = element("span", like ? "llm-comparison-score llm-comparison-like" : "llm-comparison-score");
   cell.style.setProperty("--run", `var(--llm-run-${index})`);
   cell.title = `At step ${withThousands(step)}${like ? ": like guessing" : ""}`;
@@ -179,7 +185,7 @@ function scoreCell(name, { accuracy, standard_error: error, step, guessing: like
     shape("rect", { x: x(0.5 - guessing), width: x(0.5 + guessing) - x(0.5 - guessing), y: 1, height: height - 2,
       class: "llm-comparison-guess" }),
     shape("line", { x1: x(0.5), x2: x(0.5), y1: 0, y2: height, class: "llm-comparison-half" }),
-    shape("line", { x1: x(Math.max(0, accuracy - error)), x2: x(Math.min(1, accuracy + error)), y1: middle, y2: middle,
+    shape("line", { x1: x(low), x2: x(high), y1: middle, y2: middle,
       class: "llm-comparison-error" }),
     shape("circle", { cx: x(accuracy), cy: middle, r: 4, class: "llm-comparison-dot" }),
   );

@@ -58,8 +58,10 @@ class Comparison {
       return chart;
     });
     this.note = element("p", "llm-comparison-note");
+    const hint = element("p", "llm-comparison-note", "Drag over a chart to enlarge a part; a double click undoes it.");
+    hint.dataset.live = "";
     this.tables = element("div");
-    root.replaceChildren(this.status.root, this.runs, charts, this.note, this.tables,
+    root.replaceChildren(this.status.root, this.runs, charts, hint, this.note, this.tables,
       exportRow(data.export, () => asSeen(this.root, this.title())));
     loadPlotly(data.plotly).then((plotly) => {
       this.plotly = plotly;
@@ -113,7 +115,7 @@ class Comparison {
     const unknown = runs.filter(({ curves }) => curves.training[unit]?.every((value) => value === null)).map(({ run }) => run);
     const without = runs.filter(({ curves }) => curves.training[axis]?.every((value) => value === null)).map(({ run }) => run);
     return [
-      "Diamonds: on all of the validation text, at the end. Drag over a chart to enlarge a part; a double click undoes it.",
+      "Diamonds: on all of the validation text, at the end.",
       logarithmic.includes("x") ? "A logarithmic axis has no place for step 0." : "",
       unknown.length ? `${unknown.join(", ")}: from an earlier version, which does not record the training loss per character.` : "",
       without.length ? `${without.join(", ")}: from an earlier version, which does not record this axis.` : "",

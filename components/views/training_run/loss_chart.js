@@ -42,6 +42,7 @@ export class LossChart {
     this.logarithmic = data.logarithmic;
     this.root = element("figure", "llm-live-loss");
     const title = element("figcaption", "llm-live-title", "Loss");
+    title.dataset.live = ""; // a picture has a longer one
     const choice = element("fieldset", "llm-live-axes");
     choice.dataset.live = ""; // left out of a picture
     choice.append(element("legend", "", "Logarithmic:"));
@@ -159,8 +160,8 @@ export function lossRange({ losses, evaluationLosses, final }, lines, logarithmi
  * @param {HTMLElement} parent an element in the theme
  */
 function band({ seeds, steps, low, high }, parent) {
-  const fillcolor = `rgba(${channels(parent, "validation").join(", ")}, 0.16)`;
-  const edge = { x: steps, mode: "lines", line: { width: 0 }, hoverinfo: "skip", legendgroup: "expected" };
+  const [fillcolor, color] = [0.26, 0.7].map((opacity) => `rgba(${channels(parent, "validation").join(", ")}, ${opacity})`);
+  const edge = { x: steps, mode: "lines", line: { width: 1, color }, hoverinfo: "skip", legendgroup: "expected" };
   return [
     { ...edge, y: low, showlegend: false },
     { ...edge, y: high, fill: "tonexty", fillcolor, name: `validation of ${seeds} such runs` },

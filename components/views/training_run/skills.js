@@ -45,6 +45,20 @@ export function standardError(accuracy, pairs) {
 }
 
 /**
+ * An accuracy with its 95% interval (Wilson 1927, `llm/world/skills.py`), which stays within 0 and 100%.
+ *
+ * @param {number} accuracy
+ * @param {number} pairs
+ */
+export function inPercent(accuracy, pairs) {
+  const part = 1.96 ** 2 / pairs;
+  const half = 1.96 * Math.sqrt((accuracy * (1 - accuracy)) / pairs + part / (4 * pairs));
+  const [low, high] = [-half, half].map((side) => (accuracy + part / 2 + side) / (1 + part));
+  const percent = (/** @type {number} */ fraction) => Math.round(100 * Math.min(1, Math.max(0, fraction)));
+  return `${percent(accuracy)}% (${percent(low)}–${percent(high)})`;
+}
+
+/**
  * Whether guessing could give this accuracy: it is within two standard errors of one half.
  *
  * @param {number} accuracy
@@ -64,7 +78,7 @@ export class Skills {
     this.root.hidden = true;
     this.note = element("p", "llm-live-skill-note", `${data.pairs} pairs a skill: two continuations, of which the story `
       + "world can produce one. Dashed line: 50%, guessing; grey band: what guessing gives in 95 of 100 cases. "
-      + "± one standard error. Easy: looking up the last twenty characters in the text is mostly right. Hover over a name for examples.");
+      + "In brackets: the 95% interval. Easy: looking up the last twenty characters in the text is mostly right. Hover over a name for examples.");
     this.list = element("div", "llm-live-skills");
     this.root.append(element("summary", "", "Skills of the story world"), this.note, this.list);
     this.root.addEventListener("toggle", () => this.fetchExamples(), { once: true });
@@ -103,8 +117,7 @@ export class Skills {
     name.dataset.skill = skill;
     if (about[skill]?.easy) name.append(element("span", "llm-live-skill-easy", "easy"));
     this.explain(name);
-    const value = element("span", "llm-live-skill-value",
-      `${Math.round(100 * accuracy)} ± ${Math.ceil(100 * standardError(accuracy, pairs))}%`);
+    const value = element("span", "llm-live-skill-value", inPercent(accuracy, pairs));
     value.classList.toggle("llm-live-skill-chance", chance);
     const since = history.learnedSince[skill];
     const note = chance ? "like guessing" : since === null ? "" : `since step ${withThousands(since)}`;

@@ -11,9 +11,9 @@ from llm.data.files.text_file import TextFile, tidy
 from llm.runtime.text import count, decode_utf8
 
 INVISIBLE = {"script": "script", "style": "style sheet", "template": "template", "noscript": "replacement for a script",
-             "svg": "drawing", "head": "page title"}  # fmt: skip
+             "svg": "drawing", "nav": "menu", "head": "page title"}  # fmt: skip
 PARAGRAPHS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "section",
-              "article", "header", "footer", "nav", "aside", "main", "figure", "dl")  # fmt: skip
+              "article", "header", "footer", "aside", "main", "figure", "dl")  # fmt: skip
 LINES = ("br", "li", "tr", "dt", "dd", "option")
 CELLS = ("td", "th")
 
@@ -26,7 +26,7 @@ def parsed(content: bytes | str) -> bs4.BeautifulSoup:
 
 
 def read_html(content: bytes, name: str) -> TextFile:
-    """What a reader of the page sees: no scripts, styles or comments."""
+    """What a reader of the page reads: no scripts, styles, comments or menus."""
     tree = parsed(decode_utf8(content, name))  # not what the library guesses, or the page says
     removed = {words: len(tree(tag)) for tag, words in INVISIBLE.items()}
     text = visible_text(tree)
