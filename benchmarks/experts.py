@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -21,7 +22,7 @@ from llm.config import ModelConfig
 from llm.layers.mlp.build import build_mlp
 
 BASE = preset("llama", "small", d_vocab=65, n_experts=16)
-CASES: list[dict[str, int]] = [{"n_experts": count} for count in (4, 8, 16, 32, 64)]
+CASES: list[dict[str, Any]] = [{"n_experts": count} for count in (4, 8, 16, 32, 64)]
 CASES += [{"experts_per_token": count} for count in (1, 2, 4, 8)]
 TOKENS = 4096
 
