@@ -39,13 +39,15 @@ def to_theirs(entry: Weight, parameters: Mapping[str, Tensor], config: ModelConf
     ours = [parameters[name] for name in entry.ours]
     their_axes, our_axes = _patterns(entry)
     found = ours[0] if len(ours) == 1 else torch.stack(ours)
-    return rearrange(found, f"{our_axes} -> {their_axes}", **_sizes(entry, config)).contiguous()
+    found = rearrange(found, f"{our_axes} -> {their_axes}", **_sizes(entry, config)).contiguous()
+    return found - entry.plus if entry.plus else found
 
 
 def to_ours(entry: Weight, tensor: Tensor, config: ModelConfig) -> dict[str, Tensor]:
     """The parameters with the numbers of their tensor, whose shape was checked."""
     their_axes, our_axes = _patterns(entry)
     found = rearrange(tensor, f"{their_axes} -> {our_axes}", **_sizes(entry, config))
+    found = found + entry.plus if entry.plus else found
     parts = [found] if len(entry.ours) == 1 else found.unbind(0)
     return {name: part.contiguous() for name, part in zip(entry.ours, parts, strict=True)}
 

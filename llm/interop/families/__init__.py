@@ -10,14 +10,25 @@ import dataclasses
 from typing import Any
 
 from llm.config import ModelConfig, shown
-from llm.interop.families import gpt2, gpt_neox, llama, qwen3
+from llm.interop.families import gemma, gemma2, gpt2, gpt_neox, llama, mistral, olmo, olmo2, qwen2, qwen3
 from llm.interop.families.family import Family, config_of
 from llm.layers.unread import unread_fields
 from llm.registry import Registry
 
 REGISTRY: Registry[Family] = Registry(
     "model_type",
-    {"gpt2": gpt2.FAMILY, "llama": llama.FAMILY, "qwen3": qwen3.FAMILY, "gpt_neox": gpt_neox.FAMILY},
+    {
+        "gpt2": gpt2.FAMILY,
+        "llama": llama.FAMILY,
+        "mistral": mistral.FAMILY,
+        "olmo": olmo.FAMILY,
+        "olmo2": olmo2.FAMILY,
+        "qwen2": qwen2.FAMILY,
+        "qwen3": qwen3.FAMILY,
+        "gemma": gemma.FAMILY,
+        "gemma2": gemma2.FAMILY,
+        "gpt_neox": gpt_neox.FAMILY,
+    },
 )
 
 

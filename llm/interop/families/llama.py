@@ -48,8 +48,11 @@ NORMS: tuple[Weight, ...] = (
 )
 
 
-def read_sizes(fields: Fields) -> dict[str, Any]:
-    """ModelConfig's fields that all families with Llama's names for them share."""
+def read_sizes(fields: Fields, activation: str = "hidden_act", known: dict[str, str] = ACTIVATIONS) -> dict[str, Any]:
+    """ModelConfig's fields that all families with Llama's names for them share.
+
+    `activation`: the field of the MLP's activation. `known`: what its values mean, the usual one first.
+    """
     heads, given = fields.integer("num_attention_heads"), fields.get("head_dim") is not None
     fields.only("attention_dropout", 0.0, 0)
     fields.get("pretraining_tp")  # in how many parts the same products are computed
@@ -62,7 +65,7 @@ def read_sizes(fields: Fields) -> dict[str, Any]:
         "d_head": fields.integer("head_dim") if given else fields.quotient("hidden_size", "num_attention_heads"),
         "d_mlp": fields.integer("intermediate_size"),
         "n_ctx": fields.integer("max_position_embeddings"),
-        "activation": fields.choice("hidden_act", ACTIVATIONS, "silu"),
+        "activation": fields.choice(activation, known, next(iter(known))),
         "tie_embeddings": fields.flag("tie_word_embeddings", False),
     }
 

@@ -17,11 +17,7 @@ LAYER = llama.LAYER
 def read(fields: Fields) -> dict[str, Any]:
     """ModelConfig's fields."""
     fields.only("attention_bias", False)
-    fields.only("use_sliding_window", False)
-    fields.get("sliding_window")  # these two say nothing without use_sliding_window
-    fields.get("max_window_layers")
-    if set(fields.get("layer_types", ())) - {"full_attention"}:
-        raise ValueError("its layer_types with other than full_attention cannot be represented here")
+    require_no_windows(fields)
     return {
         **llama.read_sizes(fields),
         **read_rotary(fields),
@@ -32,6 +28,15 @@ def read(fields: Fields) -> dict[str, Any]:
         "qk_norm": True,
         "bias": False,
     }
+
+
+def require_no_windows(fields: Fields) -> None:
+    """Raise ValueError for a model in which some layers see a window only, counted as none here are."""
+    fields.only("use_sliding_window", False)
+    fields.get("sliding_window")  # these two say nothing without use_sliding_window
+    fields.get("max_window_layers")
+    if set(fields.get("layer_types", ())) - {"full_attention"}:
+        raise ValueError("its layer_types with other than full_attention cannot be represented here")
 
 
 def write(config: ModelConfig) -> dict[str, Any]:

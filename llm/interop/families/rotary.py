@@ -16,7 +16,14 @@ PARTS = {  # the names in transformers and here, by the kind of scaling; beside 
         "high_freq_factor": "rope_high_rotations",
         "original_max_position_embeddings": "rope_original_ctx",
     },
+    "yarn": {
+        "beta_slow": "rope_low_rotations",
+        "beta_fast": "rope_high_rotations",
+        "attention_factor": "rope_attention_factor",
+        "original_max_position_embeddings": "rope_original_ctx",
+    },
 }  # fmt: skip
+OPTIONAL = ("beta_slow", "beta_fast", "attention_factor")  # without them, the same defaults there and here
 UNSCALED = "none"
 
 
@@ -41,7 +48,11 @@ def read_rotary(
     if kind != "default":
         given = Fields(parameters)
         values |= {"rope_scaling": kind, "rope_factor": given.number("factor")}
-        values |= {ours: _number(given, theirs) for theirs, ours in PARTS[kind].items()}
+        parts = {theirs: ours for theirs, ours in PARTS[kind].items()
+                 if theirs not in OPTIONAL or given.get(theirs) is not None}  # fmt: skip
+        values |= {ours: _number(given, theirs) for theirs, ours in parts.items()}
+        if kind == "yarn":
+            given.only("truncate", True)
         parameters = {name: value for name, value in parameters.items() if name not in given.read}
     if parameters:
         raise ValueError(f"its rope_scaling has parts that are not known: {shown(parameters)}")
@@ -54,7 +65,8 @@ def write_rotary(config: ModelConfig) -> dict[str, Any]:
     scaled: dict[str, Any] = {"rope_type": kind}
     if kind != "default":
         scaled["factor"] = config.rope_factor
-    scaled |= {theirs: getattr(config, ours) for theirs, ours in PARTS.get(kind, {}).items()}
+    parts = {theirs: getattr(config, ours) for theirs, ours in PARTS.get(kind, {}).items()}
+    scaled |= {theirs: value for theirs, value in parts.items() if value is not None or theirs not in OPTIONAL}
     return {
         "rope_parameters": {**scaled, "rope_theta": config.rope_theta},
         "rope_theta": config.rope_theta,

@@ -16,6 +16,7 @@ class Weight:
     theirs: str
     ours: tuple[str, ...]
     axes: str
+    plus: float = 0.0  # what is added to their numbers: Gemma's norms multiply by 1 + γ
 
     @property
     def per_layer(self) -> bool:
@@ -26,14 +27,14 @@ class Weight:
         """The same of one block."""
         number = str(layer)
         ours = tuple(name.replace("{layer}", number) for name in self.ours)
-        return Weight(self.theirs.replace("{layer}", number), ours, self.axes)
+        return Weight(self.theirs.replace("{layer}", number), ours, self.axes, self.plus)
 
 
-def weight(theirs: str, ours: str, axes: str) -> Weight:
+def weight(theirs: str, ours: str, axes: str, plus: float = 0.0) -> Weight:
     """A tensor for a parameter, or for several that are separated by spaces. One pattern: the same axes on both sides.
 
     In `ours`, `~` stands for `blocks.{layer}.`.
     """
     return Weight(
-        theirs, tuple(ours.replace("~", "blocks.{layer}.").split()), axes if "->" in axes else f"{axes} -> {axes}"
+        theirs, tuple(ours.replace("~", "blocks.{layer}.").split()), axes if "->" in axes else f"{axes} -> {axes}", plus
     )
