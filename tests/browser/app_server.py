@@ -27,7 +27,8 @@ from llm.training.setup import start_run
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = ("main.py", "training.txt", "strangers.txt", ".streamlit", "pages", "components", "llm")
-CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser")  # the first takes a fifth less time
+CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",

@@ -24,7 +24,7 @@ def _running_server(tmp_path_factory) -> Iterator[Server]:
     """Starting a server takes longer than most tests here."""
     if CHROMIUM is None:
         assert not os.environ.get("CI"), "with CI set the browser tests must run, and there is no chromium"
-        pytest.skip("there is no chromium on this machine: `apt install chromium`")
+        pytest.skip("there is no chromium on this machine: `apt install chromium-headless-shell`")
     running = Server(tmp_path_factory.mktemp("server"))
     yield running
     running.stop()
