@@ -56,8 +56,9 @@ STYLE = """
 .st-key-generate-result { position: sticky; top: 4rem; align-self: start; }
 @media (max-width: 1100px) {
   .st-key-generate-desk { grid-template-columns: minmax(0, 1fr); gap: 0.8rem; }
-  /* where the rest of the page is in view with it, and not moved by what is loaded in it */
-  .st-key-generate-settings .stExpander details > div { max-height: 14rem; overflow-y: auto; overflow-anchor: none; }
+  /* so that the text is in view with it; what is loaded in it does not move it */
+  .st-key-generate-settings { max-height: 24rem; overflow-y: auto; overflow-anchor: none; padding: 2px; }
+  .st-key-generate-settings > * { flex-shrink: 0; }
   .st-key-generate-result { position: static; }
 }
 @media (max-width: 1000px) { /* Streamlit's own sidebar takes 300 pixels, whatever there are */
