@@ -12,7 +12,7 @@ def read_text(path: Path | str) -> str:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is a folder, empty, or not UTF-8.
+        ValueError: it is a folder or a device, empty, or not UTF-8.
     """
     path = Path(path)
     require_file(path)
@@ -27,9 +27,11 @@ def decode_text(content: bytes, name: str) -> str:
 
 
 def require_file(path: Path) -> None:
-    """Raise ValueError for a folder, and FileNotFoundError if nothing is there."""
+    """Raise ValueError for a folder or a device, and FileNotFoundError if nothing is there."""
     if path.is_dir():
         raise ValueError(f"{path} is a folder: give the path of a text file")
+    if path.is_char_device() or path.is_block_device():  # some have no end
+        raise ValueError(f"{path} is a device: give the path of a text file")
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}: check the path")
 

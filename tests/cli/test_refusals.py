@@ -15,6 +15,7 @@ from llm.config import ModelConfig, SamplingConfig, TrainingConfig, describe
 BAD_TRAINING = [
     (["--data", "missing.txt"], "no file missing.txt"),
     (["--data", "."], "is a folder"),
+    (["--data", "/dev/zero"], "/dev/zero is a device"),
     (["--data", "empty.txt"], "is empty"),
     (["--data", "latin.txt"], "not UTF-8"),
     (["--n-ctx", "4000"], "too short"),

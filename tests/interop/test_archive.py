@@ -198,7 +198,13 @@ def test_the_command_line_exports_and_imports(run, tmp_path, monkeypatch, capsys
     assert main(["import", f"{run.id}.zip"]) == 0
     assert [found.id for found in list_runs()] == [run.id]
     assert f"uv run llm infer --checkpoint {Path('checkpoints') / run.id}" in capsys.readouterr().out
-    for words in (["export", "nowhere"], ["import", "nowhere.zip"], ["export"], ["import", __file__]):
+    for words in (
+        ["export", "nowhere"],
+        ["import", "nowhere.zip"],
+        ["export"],
+        ["import", __file__],
+        ["import", "/dev/zero"],
+    ):
         assert main(words) == 2
         sentence = capsys.readouterr().err
         assert sentence.startswith("llm: ") and sentence.count("\n") == 1
