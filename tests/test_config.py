@@ -138,10 +138,14 @@ def test_presets_are_their_recipes(architecture, size):
         "gemma": (("rope", "rmsnorm", "geglu", False), {"norm_position": "sandwich", "full_every": 2,
                                                         "attention_softcap": 50.0, "scale_embeddings": True}),
         "neox": (("rope", "layernorm", "gelu", True), {"sublayers": "parallel", "rope_fraction": 0.25}),
+        "mixtral": (("rope", "rmsnorm", "swiglu", False), {"n_experts": 8, "experts_per_token": 2,
+                                                           "normalize_expert_weights": True}),
+        "olmoe": (("rope", "rmsnorm", "swiglu", False), {"n_experts": 64, "experts_per_token": 8, "qk_norm": True,
+                                                         "normalize_expert_weights": False}),
     }[architecture]  # fmt: skip
     assert (config.positional, config.norm, config.activation, config.bias) == expected
     assert {name: getattr(config, name) for name in more} == more
-    grouped = architecture in ("llama3", "mistral", "qwen3", "gemma")
+    grouped = architecture in ("llama3", "mistral", "qwen3", "gemma", "mixtral")
     assert (2 <= config.n_kv_heads < config.n_heads) == grouped
     assert config.window == (config.n_ctx // 2 if architecture in ("mistral", "gemma") else 32)
     assert config.n_heads * config.d_head == config.d_model
@@ -156,6 +160,7 @@ def test_widths_that_are_not_given_follow_those_that_are():
     assert preset("gpt", d_vocab=65, d_model=64, n_heads=2).d_head == 32
     assert preset("gpt", d_vocab=65, d_model=64).d_mlp == 256
     assert preset("llama", d_vocab=65, d_model=96).d_mlp == 256
+    assert preset("olmoe", d_vocab=65, d_model=96).d_mlp == 48
     assert preset("llama", d_vocab=65, n_heads=8).n_kv_heads == 8
     assert preset("llama", d_vocab=65, n_heads=8, n_kv_heads=2).n_kv_heads == 2
     assert preset("gpt", d_vocab=65, d_model=100, n_heads=3, d_head=7).d_head == 7
@@ -164,7 +169,7 @@ def test_widths_that_are_not_given_follow_those_that_are():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("bert", "small", {"d_vocab": 65}), r"architecture must be one of gpt, llama, .*neox, got 'bert'"),
+        (("bert", "small", {"d_vocab": 65}), r"architecture must be one of gpt, llama, .*olmoe, got 'bert'"),
         (("gpt", "tiny", {"d_vocab": 65}), r"size must be one of small, medium, full, got 'tiny'"),
         (("gpt", "small", {"d_vocab": 65, "width": 3}), r"width is not a field of ModelConfig; its fields are d_vocab"),
         (("gpt", "small", {}), r"d_vocab is missing"),

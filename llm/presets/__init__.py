@@ -44,7 +44,8 @@ def preset(architecture: str, size: str = "small", **overrides: Any) -> ModelCon
     Widths that are not given follow from those that are: d_head = d_model / n_heads, n_kv_heads = n_heads or, for an
     architecture that groups them, n_heads / group, and d_mlp = 4 · d_model, or for a gated activation, which has three
     matrices instead of two, 8/3 · d_model rounded up to a multiple of 16 (Shazeer 2020, arXiv:2002.05202), so that
-    architectures compare at about equal size. A window of attention is the architecture's fraction of n_ctx.
+    architectures compare at about equal size. Windows of attention and widths of narrow experts are the architecture's
+    fractions of n_ctx and d_model.
 
     Raises:
         ValueError: unknown architecture, size or field, or a combination that `ModelConfig` refuses.
@@ -68,6 +69,8 @@ def preset(architecture: str, size: str = "small", **overrides: Any) -> ModelCon
                 raise ValueError(f"n_heads must divide d_model={width} unless d_head is given, got {heads!r}")
             fields["d_head"] = width // heads
         gated = ACTIVATIONS[fields["activation"]].gated
+        if recipe.expert_width is not None:
+            fields.setdefault("d_mlp", max(1, round(recipe.expert_width * width)))
         fields.setdefault("d_mlp", -(-8 * width // (3 * 16)) * 16 if gated else 4 * width)
         fields.setdefault("n_kv_heads", _key_value_heads(heads, recipe.group))
     if recipe.window is not None and isinstance(fields["n_ctx"], int):

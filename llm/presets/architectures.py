@@ -20,6 +20,7 @@ class Architecture:
     fields: dict[str, Any]
     group: int = 1  # at most so many query heads share a key/value head, and at least two key/value heads remain
     window: float | None = None  # of attention, as a fraction of n_ctx
+    expert_width: float | None = None  # d_mlp as a fraction of d_model, where experts are narrow
     reasons: dict[str, str] = field(default_factory=dict)  # by field
 
 
@@ -172,6 +173,46 @@ ARCHITECTURES: dict[str, Architecture] = {
             "tie_embeddings": "Easier to interpret (Pythia: Biderman et al. 2023, arXiv:2304.01373).",
             "rope_fraction": "The best balance of result and speed in their tests (Black et al. 2022, "
             "arXiv:2204.06745).",
+        },
+    ),
+    "mixtral": Architecture(
+        title="Mixtral",
+        description="Llama 3's parts with eight MLPs in place of one, of which a token goes to two: many parameters, "
+        "the work of far fewer.",
+        paper="Jiang et al. 2024, arXiv:2401.04088",
+        fields=LLAMA_PARTS | {"rope_theta": 1_000_000.0, "n_experts": 8, "experts_per_token": 2},
+        group=4,
+        reasons=WHY_LLAMA | {
+            "n_kv_heads": f"{GROUPED} (Jiang et al. 2023, arXiv:2310.06825).",
+            "n_experts": "More parameters for the same work on a token (Jiang et al. 2024, arXiv:2401.04088).",
+            "experts_per_token": "Two of eight: the router learns from comparing them (Shazeer et al. 2017, "
+            "arXiv:1701.06538; Jiang et al. 2024, arXiv:2401.04088).",
+            "load_balance_loss": "Keeps the router from sending every token to the same few experts (Switch: Fedus et "
+            "al. 2021, arXiv:2101.03961).",
+        },
+    ),
+    "olmoe": Architecture(
+        title="OLMoE",
+        description="OLMo's mixture: 64 narrow experts, of which a token goes to eight, weighted by the router's "
+        "probabilities as they are, and norms of queries and keys over all heads.",
+        paper="Muennighoff et al. 2024, arXiv:2409.02060",
+        fields=LLAMA_PARTS | {
+            "qk_norm": True, "qk_norm_over": "all_heads", "n_experts": 64, "experts_per_token": 8,
+            "normalize_expert_weights": False, "load_balance_loss": 0.01, "router_z_loss": 0.001,
+        },
+        expert_width=0.5,
+        reasons=WHY_LLAMA | {
+            "d_mlp": "Half of d_model: many narrow experts combine in more ways than a few wide ones (DeepSeekMoE: Dai "
+            "et al. 2024, arXiv:2401.06066).",
+            "qk_norm": "Fewer spikes of the loss in their tests (Muennighoff et al. 2024, arXiv:2409.02060).",
+            "n_experts": "More and smaller experts had a lower loss in their tests (Muennighoff et al. 2024, "
+            "arXiv:2409.02060).",
+            "experts_per_token": "An eighth of all experts, as wide together as four times d_model (Muennighoff et al. "
+            "2024, arXiv:2409.02060).",
+            "load_balance_loss": "Keeps the router from sending every token to the same few experts (Switch: Fedus et "
+            "al. 2021, arXiv:2101.03961).",
+            "router_z_loss": "Keeps the router's logits small, for steadier training (ST-MoE: Zoph et al. 2022, "
+            "arXiv:2202.08906).",
         },
     ),
 }  # fmt: skip

@@ -165,7 +165,7 @@ def test_on_a_terminal_a_bar_runs_and_samples_are_plain_text(trained):
     screen = Console(file=io.StringIO(), force_terminal=True, width=100, highlight=False, markup=False)
     evaluation = Evaluation(2.5, 0.125, 12.18, 0.25, 0.01, 3.1, 0.02, 2, 32, 90)
     sample = "[red]fox[/red] \x1b[31m\x07 :smile:\nnext"
-    metrics = StepMetrics(2, 64, 2.7, 1e-3, 1.0, {}, 1234.5, 1.0, 2.0, evaluation, sample)
+    metrics = StepMetrics(2, 64, 2.7, 1e-3, 1.0, {}, 1234.5, 1.0, 2.0, evaluation=evaluation, sample=sample)
     with TrainingView(resume_run(copied(trained)), screen) as view:
         view.step(dataclasses.replace(metrics, step=1, elapsed=1.0, evaluation=None))
         view.step(metrics)

@@ -93,7 +93,7 @@ def test_the_command_prints_what_was_measured(path, capsys):
     assert f"loss                {with_error(measured['loss'], measured['standard_error'])} nats per token\n" in shown
     assert f"bits per byte       {found['bits_per_byte']:.3f}\n  Each token from at most 31 before it" in shown
     assert f"trigram             {with_error(baselines['trigram'], baselines['trigram_standard_error'])}\n" in shown
-    assert len(re.findall(r"\n  [\w ,]+ \d+ ± [1-9]\d* of 50 pairs", shown)) == len(SKILLS)
+    assert len(re.findall(r"\n  [\w ,]+ \d+% \(\d+–\d+\) of 50 pairs", shown)) == len(SKILLS)
 
 
 def test_the_command_measures_a_file_at_a_step(path, tmp_path, capsys):
