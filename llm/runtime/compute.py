@@ -35,10 +35,15 @@ def submit(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Futur
 
 def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """`function(*args)` in the compute thread, its result or exception here. Inside that thread it runs at once."""
-    # the thread's name, unlike anything stored in this module, is still there after a source edit
-    if threading.current_thread().name.startswith(_THREAD_NAME):
+    if inside():
         return function(*args, **kwargs)
     return submit(function, *args, **kwargs).result()
+
+
+def inside() -> bool:
+    """Whether this is the compute thread."""
+    # its name, unlike anything stored in this module, is still there after a source edit
+    return threading.current_thread().name.startswith(_THREAD_NAME)
 
 
 def iterate(iterator: Iterator[T]) -> Iterator[T]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from llm.runtime import compute
+
 T = TypeVar("T")
 
 
@@ -20,7 +22,10 @@ class ResultCache(Generic[T]):
         self._futures: OrderedDict[Hashable, Future[T]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The result of `make()` for this key; other requests for it wait until it has been made."""
+        """The result of `make()` for this key; other requests for it wait until it has been made.
+
+        Not so in the compute thread, for which whoever makes it may be waiting: there it is made once more.
+        """
         with self._lock:
             future = self._futures.get(key)
             mine = future is None
@@ -36,4 +41,6 @@ class ResultCache(Generic[T]):
                 with self._lock:
                     self._futures.pop(key, None)
                 future.set_exception(error)
+        elif compute.inside() and not future.done():
+            return make()
         return future.result()
