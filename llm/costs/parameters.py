@@ -52,14 +52,12 @@ def parameter_count(config: ModelConfig) -> ParameterCount:
                  numbers for γ, or with query_width and key_value_width over all heads
     unembedding  d_model · d_vocab, 0 if tied
     """
-    attention, mlp = attention_weights(config), mlp_weights(config) + config.d_model * config.n_experts
+    attention = attention_weights(config)
+    mlp = sum(_mlp_parameters(config, width) for width in mlp_widths(config)) + config.d_model * config.n_experts
     if config.has_qkv_bias:
         attention += config.query_width + 2 * config.key_value_width
     if config.bias:
         attention += config.d_model
-        mlp += sum(
-            (ACTIVATIONS[config.activation].matrices - 1) * width + config.d_model for width in mlp_widths(config)
-        )
     norms = norm_count(config) * NORMS[config.norm].parameters(config, config.d_model)
     if config.qk_norm:
         norms += config.n_layers * QUERY_KEY_NORMS[config.qk_norm_over].parameters(config)
@@ -81,10 +79,13 @@ def attention_weights(config: ModelConfig) -> int:
 def active_parameters(config: ModelConfig) -> int:
     """The parameters that one token's forward pass uses: all but those of the experts that it does not go to."""
     unused = config.n_experts - config.experts_per_token if config.n_experts else 0
+    return parameter_count(config).total - config.n_layers * unused * _mlp_parameters(config, config.d_mlp)
+
+
+def _mlp_parameters(config: ModelConfig, width: int) -> int:
+    """Those of one MLP, or one expert, of this hidden width: matrices and biases."""
     matrices = ACTIVATIONS[config.activation].matrices
-    of_an_expert = matrices * config.d_model * config.d_mlp
-    of_an_expert += ((matrices - 1) * config.d_mlp + config.d_model) * config.bias
-    return parameter_count(config).total - config.n_layers * unused * of_an_expert
+    return matrices * config.d_model * width + ((matrices - 1) * width + config.d_model) * config.bias
 
 
 def mlp_widths(config: ModelConfig) -> list[int]:

@@ -29,7 +29,7 @@ def import_run(source: Path | BinaryIO, checkpoints_dir: Path | str, name: str =
         if source.is_dir():
             return import_huggingface(source, checkpoints_dir, name)
         if source.exists() and not source.is_file():
-            raise ValueError(f"{source} is no file: give a zip file, or the folder or name of a model")
+            raise ValueError(f"{source} is not a file: give a zip file, or the folder or name of a model")
         with source.open("rb") as file:
             return import_run(file, checkpoints_dir, name)
     if has_long_list(source):

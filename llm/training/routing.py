@@ -1,6 +1,6 @@
 """What training adds for a mixture of experts: two losses of its routers, and what is measured of them.
 
-Without more, a router sends most tokens to the few experts that happen to be ahead, and these alone learn. So, with
+Without these losses a router sends most tokens to the few experts that are ahead by chance, and only they learn. With
 P_e the mean probability of expert e and f_e the fraction of all choices that fall on it, over the tokens of a batch:
 
     load-balancing loss = n_experts · Σ_e f_e · P_e        1 if all are equal, up to n_experts / experts_per_token

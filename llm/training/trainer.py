@@ -125,6 +125,7 @@ class Trainer(Iterator[StepMetrics]):
         grad_norm, norms = gradient_norms(self.layers)
         routed = self.processes.mean(self.routing.take(self.device))
         measured = torch.cat([torch.stack([loss, grad_norm, *norms]), routed]).tolist()  # here a step waits for a GPU
+        of_layers, of_routers = measured[2 : 2 + len(norms)], measured[2 + len(norms) :]
         self._check_finite(loss=measured[0], grad_norm=measured[1])
         if config.grad_clip > 0:
             nn.utils.clip_grads_with_norm_(self.model.parameters(), config.grad_clip, grad_norm)
@@ -139,13 +140,11 @@ class Trainer(Iterator[StepMetrics]):
             loss=measured[0],
             learning_rate=learning_rate(self.step, config),
             grad_norm=measured[1] if math.isfinite(measured[1]) else None,  # JSON has no infinity
-            grad_norms={
-                name: norm for name, norm in zip(self.layers, measured[2:], strict=False) if math.isfinite(norm)
-            },
+            grad_norms={name: norm for name, norm in zip(self.layers, of_layers, strict=True) if math.isfinite(norm)},
             tokens_per_second=self.tokens_per_second,
             seconds=self.seconds,
             elapsed=self.elapsed + seconds,
-            experts=self.routing.metrics(measured[2 + len(norms) :]),
+            experts=self.routing.metrics(of_routers),
         )
         if self.step == config.steps or self.step % config.eval_every == 0:
             metrics = self._evaluated(metrics, started, self.evaluators)

@@ -27,7 +27,7 @@ EXPERT_TOKENS = Explanation(
 LOAD = Explanation(
     "Load and router entropy",
     "Load: the fraction of all choices that fall on an expert, in each training batch; equal loads are 1 / experts. "
-    "Entropy: how undecided the router is about a token; at most ln experts, where it finds all alike.",
+    "Entropy: how undecided the router is about a token; at most ln experts, if all are equally likely.",
     r"f_e = \frac{\text{choices of } e}{\text{tokens} \cdot k}, \quad H = -\sum_e p_e \ln p_e",
     (routing_figures,),
     "Fedus et al. 2021, arXiv:2101.03961; Muennighoff et al. 2024, arXiv:2409.02060",

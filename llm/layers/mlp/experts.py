@@ -3,7 +3,7 @@
     output = Σ_e weights[e] · MLP_e(x),  over the experts e with weights[e] > 0,  + MLP_shared(x)
 
 Parameters grow with the number of experts, arithmetic only with how many of them a token uses: each expert computes
-those positions alone that chose it. The pairs of a position and one of its experts are sorted by expert, so each
+only the positions that chose it. The pairs of a position and one of its experts are sorted by expert, so each
 expert's are contiguous rows, which are multiplied by its own matrices.
 
 Shazeer et al. 2017, arXiv:1701.06538; Fedus et al. 2021, arXiv:2101.03961 (Switch); Jiang et al. 2024, arXiv:2401.04088

@@ -42,7 +42,7 @@ class Router(nn.Module):
     def within_capacity(self, weights: Float[Tensor, "batch pos expert"]) -> Float[Tensor, "batch pos expert"]:
         """The weights, but 0 beyond an expert's capacity: capacity · positions · experts_per_token / n_experts.
 
-        Positions are served in their order, sequence by sequence. What is dropped passes the MLP by, as in Switch.
+        Positions are served in their order, sequence by sequence. One that is dropped skips the expert, as in Switch.
         """
         if self.capacity is None:
             return weights
