@@ -220,6 +220,11 @@ class TrainingConfig:
     steps: Annotated[int, Doc("Optimizer steps to take.")] = 450
     batch_size: Annotated[int, Doc("Windows of n_ctx tokens per forward pass.")] = 16
     accumulation: Annotated[int, Doc("Forward passes whose gradients are averaged into one optimizer step.")] = 1
+    separate_documents: Annotated[
+        bool,
+        Doc("Let a token attend only to its own document, in a text of several: files, or the rows of a table. Else a "
+            "window goes on from one to the next."),
+    ] = False  # fmt: skip
     optimizer: Annotated[str, Doc("How a gradient becomes a step.")] = "muon"
     learning_rate: Annotated[
         float | None, Doc("Peak learning rate of AdamW. None: one that suits optimizer and model (see optimizer).")

@@ -11,6 +11,7 @@ from llm.config import Implementation, ModelConfig
 from llm.layers.block import Block
 from llm.layers.cache import KeyValueCache
 from llm.layers.embedding import build_embedding, build_unembedding
+from llm.layers.mask.hidden import Documents
 from llm.layers.norm.base import build_norm
 from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
 from llm.layers.position.build import build_position
@@ -45,15 +46,18 @@ class Transformer(nn.Module):
         self.hook_embedding, self.hook_logits = nn.Identity(), nn.Identity()
 
     def forward(
-        self, tokens: Int[Tensor, "batch pos"], cache: KeyValueCache | None = None
+        self, tokens: Int[Tensor, "batch pos"], cache: KeyValueCache | None = None, documents: Documents = None
     ) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits for the token after each position.
 
-        With a cache, `tokens` are the positions that follow the cached ones, and are added to it.
+        With a cache, `tokens` are the positions that follow the cached ones, and are added to it. With `documents`, a
+        number for each position, a position sees only those with its own number.
 
         Raises:
-            ValueError: more positions than n_ctx.
+            ValueError: more positions than n_ctx, or documents together with a cache.
         """
+        if documents is not None and cache is not None:
+            raise ValueError("documents cannot be given with a cache, whose positions are all of one document")
         start = cache.length if cache is not None else 0
         if start + tokens.shape[1] > self.config.n_ctx:
             raise ValueError(
@@ -64,6 +68,6 @@ class Transformer(nn.Module):
             resid = self.positions(resid, start)  # [batch, pos, d_model]
         resid = self.hook_embedding(self.dropout(resid))  # [batch, pos, d_model]
         for index, block in enumerate(self.blocks):
-            resid = block(resid, cache.layers[index] if cache is not None else None)  # [batch, pos, d_model]
+            resid = block(resid, cache.layers[index] if cache is not None else None, documents)  # [batch, pos, d_model]
         normalised = self.final_norm(resid)  # [batch, pos, d_model]
         return self.hook_logits(self.unembed(normalised))  # [batch, pos, d_vocab]

@@ -63,6 +63,7 @@ GROUPS: dict[str, dict[str, dict[str, str]]] = {
             "steps": "Steps",
             "batch_size": "Windows in a batch",
             "accumulation": "Batches in a step",
+            "separate_documents": "Documents not seen together",
             "seed": "Seed",
         },
         "Optimizer": {

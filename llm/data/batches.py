@@ -6,27 +6,44 @@ before that is there when the GPU needs it. On a CPU nothing is won, and nothing
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from llm.data.documents import documents_in
 from llm.data.windows import TextData
 
-Batch = tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]  # windows, and the next tokens
+
+class Batch(NamedTuple):
+    """Windows, the next tokens, and which document each position is of; None: all see each other."""
+
+    inputs: Int[Tensor, "batch pos"]
+    targets: Int[Tensor, "batch pos"]
+    documents: Int[Tensor, "batch pos"] | None
 
 
 class Batches:
     """Batches by number, of `batch_size` windows for this process.
 
     Each is decided by its number and the seed, whenever it is read. Of `count` processes that share a batch, the one of
-    this rank has the windows after those of the ranks before it.
+    this rank has the windows after those of the ranks before it. A `boundary` is the token at which documents begin
+    that are not to see each other (`llm.data.documents`).
     """
 
     def __init__(
-        self, data: TextData, batch_size: int, seed: int, device: torch.device, rank: int = 0, count: int = 1
+        self,
+        data: TextData,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        rank: int = 0,
+        count: int = 1,
+        boundary: int | None = None,
     ) -> None:
         self._data, self._batch_size, self._seed, self._device = data, batch_size, seed, device
-        self._rank, self._count = rank, count
+        self._rank, self._count, self.boundary = rank, count, boundary
         self._prepared: dict[int, Batch] = {}
 
     def prepare(self, number: int) -> None:
@@ -39,4 +56,5 @@ class Batches:
 
     def _read(self, number: int) -> Batch:
         part = number * self._count + self._rank
-        return self._data.batch(self._batch_size, part, self._seed, self._device)
+        inputs, targets = self._data.batch(self._batch_size, part, self._seed, self._device)
+        return Batch(inputs, targets, documents_in(inputs, self.boundary))

@@ -10,8 +10,9 @@ characters there are.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain
 from typing import Annotated, Literal, NamedTuple, get_args
 
 from typing_extensions import Doc
@@ -67,12 +68,13 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class SplitText:
-    """A text, where its training and its validation part end, in characters, and how that was chosen."""
+    """A text, where its parts end and its documents begin, in characters, and how the parts were chosen."""
 
     text: str
     train_end: int
     validation_end: int
     split: Split = DEFAULT_SPLIT
+    documents: tuple[int, ...] = (0,)  # where each begins
 
     @property
     def parts(self) -> Parts:
@@ -98,17 +100,26 @@ def arrange(files: Sequence[TextFile], split: Split) -> SplitText:
     Raises ValueError if there are not enough documents or files for all parts.
     """
     if split.split_by == "characters":
-        return SplitText.by_characters(SEPARATOR.join(file.text for file in files), split)
-    units = [file.text for file in files]
+        text = SplitText.by_characters(SEPARATOR.join(file.text for file in files), split)
+        return replace(text, documents=_beginnings(document for file in files for document in file.documents))
+    within = [file.documents for file in files]  # of each unit that stays whole
     if split.split_by == "document":
-        units = [document for file in files for document in file.documents]
+        within = [(document,) for file in files for document in file.documents]
+    units = [SEPARATOR.join(documents) for documents in within]
     chosen = parts_of(
         [len(unit) for unit in units], [hashlib.sha256(unit.encode()).hexdigest() for unit in units], split
     )
     arranged = ["".join(unit + SEPARATOR for unit, part in zip(units, chosen, strict=True) if part == name)
                 for name in PARTS]  # fmt: skip
+    ordered = (documents for name in PARTS for documents, part in zip(within, chosen, strict=True) if part == name)
     train, validation = len(arranged[0]), len(arranged[0]) + len(arranged[1])
-    return SplitText("".join(arranged), train, validation, split)
+    return SplitText("".join(arranged), train, validation, split, _beginnings(chain.from_iterable(ordered)))
+
+
+def _beginnings(documents: Iterable[str]) -> tuple[int, ...]:
+    """Where documents begin in their text, with the separator after each."""
+    *beginnings, _ = accumulate((len(document) + len(SEPARATOR) for document in documents), initial=0)
+    return tuple(beginnings)
 
 
 def parts_of(sizes: Sequence[int], hashes: Sequence[str], split: Split) -> list[PartName]:

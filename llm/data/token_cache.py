@@ -88,6 +88,11 @@ class TokenCache:
         self._check_read(data.counted)
         return data
 
+    @property
+    def several_documents(self) -> bool:
+        """Whether it has more than one: each of its files is one."""
+        return len(self.about["files"]) > 1
+
     def train_tokens(self) -> Int[Tensor, " counted"]:
         """Those training tokens on which figures are computed that count them: the first `COUNTED_TOKENS`."""
         counted = _tensor(self.ids["train"])[:COUNTED_TOKENS]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -34,15 +36,32 @@ class WholeText:
 
     def data(self, n_ctx: int) -> TextData:
         """Tokenise. Raises ValueError as `TextData.from_parts`."""
-        return TextData.from_parts(self.parts, self.tokenizer, n_ctx)
+        data = TextData(self.train_tokens(), self.passages("validation"), n_ctx)
+        data.require_long_enough()
+        return data
 
     def passages(self, part: PartName) -> Passages:
         """A part, to measure on."""
-        return Passages.from_text(self.excerpt(part), self.tokenizer)
+        return Passages.from_documents(self.documents(part), self.tokenizer)
 
     def train_tokens(self) -> Int[Tensor, " tokens"]:
-        """The tokens of the training part."""
-        return torch.from_numpy(self.tokenizer.encode_array(self.parts.train))
+        """The tokens of the training part, with the end-of-text token between two documents, if there is one."""
+        between = [] if self.tokenizer.end_of_text is None else [self.tokenizer.end_of_text]
+        ids = [self.tokenizer.encode_array(document) for document in self.documents("train")]
+        joined = [part for document in ids[1:] for part in (np.array(between, dtype=np.int32), document)]
+        return torch.from_numpy(np.concatenate([ids[0], *joined]))
+
+    @property
+    def several_documents(self) -> bool:
+        """Whether it is known to have more than one."""
+        return len(self.whole.documents) > 1
+
+    def documents(self, part: PartName) -> list[str]:
+        """The documents of a part; the first and the last one may be cut."""
+        ends = [0, self.whole.train_end, self.whole.validation_end, len(self.text)]
+        first, last = ends[PARTS.index(part) : PARTS.index(part) + 2]
+        inner = [begin for begin in self.whole.documents if first < begin < last]
+        return [self.text[begin:end] for begin, end in pairwise([first, *inner, last])]
 
     def beginning(self, characters: int) -> str:
         """The beginning of the text."""

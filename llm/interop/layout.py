@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import textwrap
 
-OMITTED_PROSE = re.compile(  # docstring sentences on hooks, caches and implementations, which a script does not have
+# docstring sentences on hooks, caches, documents and implementations, which a script does not have
+OMITTED_PROSE = re.compile(
     r"\s*Hooks: [^.]*\.|\s*With a cache[^.]*\.|\s*Raises:\s*ValueError: an unknown implementation\."
-    r"|\s*The implementation \([^.]*\."
+    r"|\s*The implementation \([^.]*\.|\s*With `documents`[^.]*\.|, or documents together with a cache"
 )
 MAX_LINE_LENGTH = 120
 KEEP_MARK, SHAPE_MARK = "keep:", "shape:"  # mark unchanged statements and shape comments until the layout

@@ -57,7 +57,7 @@ OPTIONAL = (
 HEAD_NORMS = ("self.norm_query", "self.norm_key")
 BLOCK_NORMS = ("self.norm_attention", "self.norm_mlp")
 WRITING_NORMS = ("self.norm_attention_out", "self.norm_mlp_out")
-OMITTED_ARGUMENTS = ("cache", "implementation")  # a script has one implementation and no cache
+OMITTED_ARGUMENTS = ("cache", "documents", "implementation")  # a script has one of each, and no cache
 TEMPLATE = Path(__file__).with_name("standalone_template.txt")
 IMPORTED_PACKAGES = {"torch", "einops", "jaxtyping", "typing", "builtins", "collections", "abc"}  # imported, not copied
 
@@ -100,7 +100,7 @@ class _Specialised(ast.NodeTransformer):
         scaling = SCALINGS[config.rope_scaling]
         scaling_functions = {"scaled": scaling.frequencies, "multiplier": scaling.multiplier}
         self.known_values: dict[str, Any] = {
-            "config": config, "cache": None, "implementation": implementation, "get_args": get_args,
+            "config": config, "cache": None, "documents": None, "implementation": implementation, "get_args": get_args,
             "Implementation": Implementation, "NORM_POSITIONS": NORM_POSITIONS,
             "self": SimpleNamespace(
                 bias=config.has_qkv_bias, b=bias, b_Q=qkv_bias, b_O=bias, b_in=bias, b_out=bias, b_gate=bias,

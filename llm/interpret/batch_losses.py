@@ -11,6 +11,7 @@ from torch import Tensor
 
 from llm.config import TrainingConfig
 from llm.data import TextData
+from llm.data.documents import documents_in
 from llm.interpret.recording import record
 from llm.loss import token_losses
 from llm.model import Transformer
@@ -58,16 +59,19 @@ def batch_losses(
     targets: Int[Tensor, "batch pos"],
     guesses: int = 3,
     batch_size: int = 4,
+    boundary: int | None = None,
 ) -> Generator[None, None, BatchLosses]:
     """The loss of each target, and the `guesses` most likely tokens in its place. Yields after each few windows.
 
     With the weights before a step and the windows of that step, the mean is the loss that training records for it, up
-    to dropout, which is off here, and to its number format: this is float32.
+    to dropout, which is off here, and to its number format: this is float32. A `boundary` is the token at which
+    documents begin that are not to see each other (`llm.data.documents`).
     """
     losses, indices, probabilities = [], [], []
     for start in range(0, len(inputs), batch_size):
         batch = slice(start, start + batch_size)
-        logits = record(model, inputs[batch], ["logits"])["logits"]  # [batch, pos, d_vocab]
+        documents = documents_in(inputs[batch], boundary)  # [batch, pos], or None
+        logits = record(model, inputs[batch], ["logits"], documents)["logits"]  # [batch, pos, d_vocab]
         losses.append(token_losses(logits, targets[batch]).cpu())
         top = logits.softmax(dim=-1).topk(min(guesses, logits.shape[-1]))  # each [batch, pos, guess]
         probabilities.append(top.values.cpu())

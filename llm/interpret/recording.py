@@ -59,8 +59,15 @@ class Record(dict[str, Tensor]):
 
 
 @torch.no_grad()
-def record(model: Transformer, tokens: Int[Tensor, "batch pos"], names: Iterable[str] | None = None) -> Record:
+def record(
+    model: Transformer,
+    tokens: Int[Tensor, "batch pos"],
+    names: Iterable[str] | None = None,
+    documents: Int[Tensor, "batch pos"] | None = None,
+) -> Record:
     """Run the model on `tokens` and keep the named activations (None: all of them), on the model's device.
+
+    With `documents`, a number for each position, a position sees only those with its own number.
 
     Raises:
         ValueError: an unknown name, or invalid tokens (see `as_batch`).
@@ -79,7 +86,7 @@ def record(model: Transformer, tokens: Int[Tensor, "batch pos"], names: Iterable
 
     for name in full_names:
         sources[name].register_forward_hook(partial(store, name))
-    copied(tokens)
+    copied(tokens, documents=documents)
     return recorded
 
 

@@ -13,7 +13,8 @@ and keys: Henry et al. 2020, arXiv:2010.04245. Some position schemes rotate quer
 With attention_softcap each score s is cap · tanh(s / cap), before anything is added to it or hidden (Gemma 2,
 arXiv:2408.00118).
 
-`pos` and `query_pos` are the positions given now; `key_pos` counts the cached ones as well.
+`pos` and `query_pos` are the positions given now; `key_pos` counts the cached ones as well. With `documents`, a query
+also sees only the keys of its own document; positions count from the beginning of the window all the same.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from llm.config import Implementation, ModelConfig
 from llm.layers.cache import LayerCache
 from llm.layers.mask import layer_window
 from llm.layers.mask.build import build_mask
+from llm.layers.mask.hidden import Documents, other_document
 from llm.layers.position.build import build_position
 from llm.layers.query_key_norm.build import build_query_key_norm
 from llm.layers.softcap import attend_with_softcap
@@ -105,7 +107,7 @@ class AttentionWithEinops(Attention):
     """Every contraction names its axes."""
 
     def forward(
-        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None
+        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None, documents: Documents = None
     ) -> Float[Tensor, "batch pos d_model"]:
         query = einsum(
             resid, self.W_Q, "batch pos d_model, head d_head d_model -> batch head pos d_head"
@@ -147,6 +149,8 @@ class AttentionWithEinops(Attention):
         if self.score_bias is not None:
             scores = scores + self.score_bias(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
         hidden = self.hidden(query.shape[2], key.shape[2], query.device)  # [query_pos, key_pos]
+        if documents is not None:
+            hidden = hidden | other_document(documents)  # [batch, 1, query_pos, key_pos]
         scores = self.hook_scores(scores.masked_fill(hidden, -torch.inf))  # [batch, head, query_pos, key_pos]
         pattern = self.hook_pattern(scores.softmax(dim=-1))  # [batch, head, query_pos, key_pos]
         mixed = einsum(
@@ -165,7 +169,7 @@ class AttentionWithoutEinops(Attention):
     """The same with `view`, `transpose` and `matmul`."""
 
     def forward(
-        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None
+        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None, documents: Documents = None
     ) -> Float[Tensor, "batch pos d_model"]:
         every_head = resid.unsqueeze(1)  # [batch, 1, pos, d_model]
         query = torch.matmul(every_head, self.W_Q.transpose(1, 2))  # [batch, head, pos, d_head]
@@ -196,6 +200,8 @@ class AttentionWithoutEinops(Attention):
         if self.score_bias is not None:
             scores = scores + self.score_bias(query.shape[2], key.shape[2])  # [batch, head, query_pos, key_pos]
         hidden = self.hidden(query.shape[2], key.shape[2], query.device)  # [query_pos, key_pos]
+        if documents is not None:
+            hidden = hidden | other_document(documents)  # [batch, 1, query_pos, key_pos]
         scores = self.hook_scores(scores.masked_fill(hidden, -torch.inf))  # [batch, head, query_pos, key_pos]
         pattern = self.hook_pattern(torch.softmax(scores, dim=-1))  # [batch, head, query_pos, key_pos]
         mixed = self.hook_mixed(torch.matmul(self.dropout(pattern), value))  # [batch, head, query_pos, d_head]
@@ -214,7 +220,7 @@ class AttentionFused(Attention):
     attend: Callable[..., Tensor] = staticmethod(attend)
 
     def forward(
-        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None
+        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None, documents: Documents = None
     ) -> Float[Tensor, "batch pos d_model"]:
         query = self._heads(resid, self.W_Q, self.b_Q)  # [batch, head, pos, d_head]
         key = self._heads(resid, self.W_K, self.b_K)  # [batch, kv_head, pos, d_head]
@@ -235,12 +241,17 @@ class AttentionFused(Attention):
             bias = self.score_bias(query_pos, key_pos)  # [head, query_pos, key_pos]
             hidden = self.hidden(query_pos, key_pos, query.device)  # [query_pos, key_pos]
             mask = bias.masked_fill(hidden, -torch.inf)  # [head, query_pos, key_pos]
+            if documents is not None:
+                mask = mask.masked_fill(other_document(documents), -torch.inf)  # [batch, head, query_pos, key_pos]
         elif (
-            (self.window is not None and self.window < key_pos)
+            documents is not None
+            or (self.window is not None and self.window < key_pos)
             or 1 < query_pos < key_pos
             or (self.attention_softcap is not None and query_pos > 1)
         ):
             mask = ~self.hidden(query_pos, key_pos, query.device)  # [query_pos, key_pos]
+            if documents is not None:
+                mask = mask & ~other_document(documents)  # [batch, 1, query_pos, key_pos]
         if self.attention_softcap is not None:
             mixed = attend_with_softcap(
                 query, key, value, self.attention_softcap, mask, self.dropout.p if self.training else 0.0

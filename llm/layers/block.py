@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from llm.config import Implementation, ModelConfig
 from llm.layers.attention import build_attention
 from llm.layers.cache import LayerCache
+from llm.layers.mask.hidden import Documents
 from llm.layers.mlp.build import build_mlp
 from llm.layers.norm.base import build_norm
 from llm.layers.norm_position import REGISTRY as NORM_POSITIONS
@@ -57,11 +58,11 @@ class Block(nn.Module):
         self.hook_attention_out, self.hook_mlp_out = nn.Identity(), nn.Identity()
 
     def forward(
-        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None
+        self, resid: Float[Tensor, "batch pos d_model"], cache: LayerCache | None = None, documents: Documents = None
     ) -> Float[Tensor, "batch pos d_model"]:
         resid = self.hook_resid_pre(resid)  # [batch, pos, d_model]
         read = self.norm_attention(resid) if self.norm_reads else resid  # [batch, pos, d_model]
-        attention_out = self.norm_attention_out(self.attention(read, cache))  # [batch, pos, d_model]
+        attention_out = self.norm_attention_out(self.attention(read, cache, documents))  # [batch, pos, d_model]
         attention_out = self.hook_attention_out(self.dropout(attention_out))  # [batch, pos, d_model]
         if self.parallel and not self.one_norm:
             read = self.norm_mlp(resid) if self.norm_reads else resid  # [batch, pos, d_model]

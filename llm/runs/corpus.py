@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from llm.data.split import PARTS, Split, SplitText
 from llm.data.token_cache import FOLDER, TokenCache, TokenCacheError, tokenizer_hash
@@ -79,12 +80,16 @@ def _whole(text: str, config: RunConfig, folder: RunFolder) -> SplitText:
         raise DamagedCheckpointError(
             folder.path / "config.json", f"it does not say how the text is split ({error})"
         ) from None
+    documents = tuple(config.about(list, "text", "documents") or [0])
+    rising = all(type(begin) is int for begin in documents) and list(documents) == sorted(set(documents))
+    if not rising or documents[0] != 0 or documents[-1] >= max(1, len(text)):
+        raise DamagedCheckpointError(folder.path / "config.json", "the documents of its text are not within it")
     if split.split_by == "characters":
-        return SplitText.by_characters(text, split)
+        return replace(SplitText.by_characters(text, split), documents=documents)
     validation, test = (config.about(int, "text", f"{part}_characters") or 0 for part in PARTS[1:])
     if not 0 < validation <= validation + max(test, 0) < len(text) or test < 0:
         raise DamagedCheckpointError(folder.path / "config.json", "the parts of its text are not within it")
-    return SplitText(text, len(text) - validation - test, len(text) - test, split)
+    return SplitText(text, len(text) - validation - test, len(text) - test, split, documents)
 
 
 def text_limits(config: RunConfig) -> str:

@@ -66,6 +66,7 @@ class Tokenizer(ABC):
         if self.end_of_text is None:
             self._vocabulary = [*self._vocabulary, END_OF_TEXT]
             self.end_of_text = self.d_vocab - 1
+            self.__dict__.pop("characters_per_token", None)  # of the vocabulary before
 
     @property
     def merges(self) -> Sequence[Merge] | None:

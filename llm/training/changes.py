@@ -13,6 +13,7 @@ from llm.training.schedule import learning_rate_multiplier
 FIXED = {  # settings of training that a branch cannot change, and why
     "batch_size": "it decides which windows of the text a step reads",
     "accumulation": "it decides which windows of the text a step reads",
+    "separate_documents": "it decides the tokens of the text",
     "optimizer": "the state of one optimizer is of no use to another",
     "eval_windows": "the losses before and after would be of different passages",
     "device": "the random state is one of this kind of device",

@@ -79,6 +79,7 @@ def _describe_text(whole: WholeText) -> dict[str, Any]:
         "validation_characters": len(parts.validation),
         "test_characters": len(parts.test),
         "split": dataclasses.asdict(whole.whole.split),
+        **({"documents": whole.whole.documents} if whole.several_documents else {}),
         "sentences_seen_in_training": {"validation": validation_seen, "test": test_seen},
     }
 

@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from llm.data.documents import documents_in
 from llm.data.passages import Passages
 from llm.loss import token_losses
 from llm.model import Transformer
@@ -76,12 +77,16 @@ def evaluate(
     batch_size: int = 16,
     autocast: Autocast = nullcontext,
     processes: Processes | None = None,
+    boundary: int | None = None,
 ) -> Generator[None, None, Evaluation]:
     """Measure `model` on the `chosen` passages, or on all of them. Yields after each batch of windows.
 
-    Several `processes` share the windows, and all get the result.
+    Several `processes` share the windows, and all get the result. A `boundary` is the token at which documents begin
+    that are not to see each other (`llm.data.documents`).
     """
-    evaluation, _ = yield from evaluate_passages.steps(model, passages, chosen, batch_size, autocast, processes)
+    evaluation, _ = yield from evaluate_passages.steps(
+        model, passages, chosen, batch_size, autocast, processes, boundary
+    )
     return evaluation
 
 
@@ -93,13 +98,14 @@ def evaluate_passages(
     batch_size: int = 16,
     autocast: Autocast = nullcontext,
     processes: Processes | None = None,
+    boundary: int | None = None,
 ) -> Generator[None, None, tuple[Evaluation, PassageSums]]:
     """As `evaluate`, with the sums of each passage."""
     chosen = passages.evenly_spaced(len(passages)) if chosen is None else chosen
     with evaluating(model):
         wanted = passages.mask(chosen)  # [tokens]
         nats, right = yield from _token_measures(
-            model, passages.tokens, wanted, batch_size, autocast, processes or Processes()
+            model, passages.tokens, wanted, batch_size, autocast, processes or Processes(), boundary
         )
     tokens, characters = passages.starts.diff()[chosen], passages.characters[chosen]  # [chosen]
     total_nats, total_right = passages.sums(nats)[chosen], passages.sums(right)[chosen]  # [chosen]
@@ -136,6 +142,7 @@ def _token_measures(
     batch_size: int,
     autocast: Autocast,
     processes: Processes,
+    boundary: int | None,
 ) -> Generator[None, None, tuple[Float[Tensor, " tokens"], Float[Tensor, " tokens"]]]:
     """The loss of each wanted token in nats, and 1 where the likeliest token is the true one, else 0.
 
@@ -155,9 +162,9 @@ def _token_measures(
         longest = int(lengths[batch[-1]])
         own = batch[processes.rank :: processes.count]  # [window]
         if len(own):
-            measures[:, own, :longest] = torch.stack(_predict(model, windows[own, : longest + 1], autocast))
+            measures[:, own, :longest] = torch.stack(_predict(model, windows[own, : longest + 1], autocast, boundary))
         elif sharded:
-            _predict(model, windows[batch[:1], : longest + 1], autocast)
+            _predict(model, windows[batch[:1], : longest + 1], autocast, boundary)
         yield
     measures = processes.sum(measures)
     nats, right = (pad(values.flatten(), (1, 0))[: len(tokens)] for values in measures)  # [tokens]
@@ -166,13 +173,13 @@ def _token_measures(
 
 @torch.no_grad()
 def _predict(
-    model: Transformer, windows: Int[Tensor, "batch pos_and_one"], autocast: Autocast
+    model: Transformer, windows: Int[Tensor, "batch pos_and_one"], autocast: Autocast, boundary: int | None
 ) -> tuple[Float[Tensor, "batch pos"], Float[Tensor, "batch pos"]]:
     """The loss of each target, and whether the likeliest token is the target."""
     windows = windows.to(next(model.parameters()).device, torch.int64)
     inputs, targets = windows[:, :-1], windows[:, 1:]  # [batch, pos]
     with autocast():
-        logits = model(inputs)  # [batch, pos, d_vocab]
+        logits = model(inputs, documents=documents_in(inputs, boundary))  # [batch, pos, d_vocab]
     targets = targets.to(logits.device)  # [batch, pos]; parameters can wait on another device than they compute on
     losses = token_losses(logits, targets)  # [batch, pos]
     return losses.double().cpu(), (logits.argmax(dim=-1) == targets).double().cpu()

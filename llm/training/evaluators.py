@@ -14,6 +14,7 @@ from torch import Tensor
 
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
+from llm.data.documents import document_boundary
 from llm.model import Transformer
 from llm.runtime.evaluation_mode import evaluating
 from llm.runtime.processes import Processes
@@ -53,21 +54,26 @@ def take_measures(
     return measures, problem
 
 
-def validation(data: TextData, config: TrainingConfig, autocast: Autocast, processes: Processes) -> Evaluator:
+def validation(
+    data: TextData, config: TrainingConfig, autocast: Autocast, processes: Processes, boundary: int | None
+) -> Evaluator:
     """`evaluation`: loss and accuracy on `eval_windows` passages of the validation text, the same each time."""
     chosen = data.validation.evenly_spaced(config.eval_windows)
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
-        return {"evaluation": evaluate(model, data.validation, chosen, config.batch_size, autocast, processes)}
+        found = evaluate(model, data.validation, chosen, config.batch_size, autocast, processes, boundary)
+        return {"evaluation": found}
 
     return measure
 
 
-def whole_validation(data: TextData, config: TrainingConfig, autocast: Autocast, processes: Processes) -> Evaluator:
+def whole_validation(
+    data: TextData, config: TrainingConfig, autocast: Autocast, processes: Processes, boundary: int | None
+) -> Evaluator:
     """`final_evaluation`: the same on all of the validation text; `passages`: its sums, unless there are very many."""
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
-        found, sums = evaluate_passages(model, data.validation, None, config.batch_size, autocast, processes)
+        found, sums = evaluate_passages(model, data.validation, None, config.batch_size, autocast, processes, boundary)
         few = found.passages <= MOST_PASSAGES
         return {"final_evaluation": found} | ({"passages": sums} if few else {})
 
@@ -145,14 +151,15 @@ def standard_evaluators(
         tokenizer.encode(prompt)  # an unknown character is reported now, not at the first evaluation
     asked = config.sample_tokens > 0 or config.skill_pairs > 0
     of_the_world = asked and is_world_text(tokenizer.decode(data.train[:5000].tolist()))
-    evaluators: list[Evaluator] = [validation(data, config, autocast, processes)]
+    boundary = document_boundary(tokenizer, config)
+    evaluators: list[Evaluator] = [validation(data, config, autocast, processes, boundary)]
     together = config.sharding != "off"
     if config.sample_tokens > 0 and (processes.first or together):
         sampler = sample(tokenizer, prompts, config)
         evaluators.append(checked(sampler, prompts) if of_the_world else sampler)
     if config.skill_pairs > 0 and of_the_world and (processes.rank == processes.count - 1 or together):
         evaluators.append(world_skills(tokenizer, config))
-    return evaluators, [whole_validation(data, config, autocast, processes)]
+    return evaluators, [whole_validation(data, config, autocast, processes, boundary)]
 
 
 def sample_prompts(tokenizer: Tokenizer, data: TextData, config: TrainingConfig) -> list[str]:
@@ -165,6 +172,8 @@ def sample_prompts(tokenizer: Tokenizer, data: TextData, config: TrainingConfig)
     if config.sample_prompt:
         return [config.sample_prompt]
     beginning = tokenizer.decode(data.validation.tokens[:PROMPT_SEARCH].tolist())
+    if tokenizer.end_of_text is not None and (end := tokenizer.decode([tokenizer.end_of_text])):
+        beginning = beginning.replace(end, "\n\n")  # a document begins a paragraph
     first, *later = beginning.split("\n\n")
     paragraphs = [paragraph.strip() for paragraph in later[:-1] or later or [first]]  # the first and last may be cut
     openings = (_new_opening(paragraph, tokenizer, data.counted) for paragraph in paragraphs)

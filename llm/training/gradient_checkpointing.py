@@ -20,11 +20,11 @@ from llm.model import Transformer
 class RecomputedBlock(Block):
     """A block of which only the input is saved for the backward pass."""
 
-    def forward(self, resid: Tensor, *cache: Any) -> Tensor:
+    def forward(self, resid: Tensor, *others: Any) -> Tensor:
         """The block's own forward pass."""
         if not torch.is_grad_enabled():
-            return super().forward(resid, *cache)
-        again: Tensor = checkpoint(super().forward, resid, *cache, use_reentrant=False)
+            return super().forward(resid, *others)
+        again: Tensor = checkpoint(super().forward, resid, *others, use_reentrant=False)
         return again
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,10 @@ class NewRun:
             return self.text
         whole = SplitText.by_characters(self.text) if isinstance(self.text, str) else self.text
         tokenizer = self.tokenizer or train_tokenizer(self.tokenizer_kind, whole, self.d_vocab_requested)
+        if not self.training.separate_documents:
+            return WholeText(dataclasses.replace(whole, documents=(0,)), tokenizer)
+        tokenizer = copy.deepcopy(tokenizer)  # another run may use it without the token between documents
+        tokenizer.add_end_of_text()
         return WholeText(whole, tokenizer)
 
     def start(self) -> Trainer:
@@ -83,6 +88,11 @@ def prepare_run(new: NewRun, processes: Processes | None = None) -> Prepared:
     processes = processes or Processes()
     check_machine(new.training, new.model, processes)
     corpus = new.corpus()
+    if new.training.separate_documents and not corpus.several_documents:
+        raise ValueError(
+            "separate_documents must be off with this text, which is one document: several files, or the rows of a "
+            "table, are several"
+        )
     tokenizer = corpus.tokenizer
     training = as_recorded(new.training, new.model)
     tokenizer.encode(training.sample_prompt)  # unknown characters are reported before a folder is made

@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 
 from llm.checkpoints import Run
+from llm.data.documents import document_boundary
 from llm.data.passages import Passages
 from llm.data.whole_text import WholeText
 from llm.layers.attention import set_attend
@@ -74,8 +75,9 @@ def evaluate_run(
     precision = torch.float32 if in_float16 else choose_precision(training.precision, device)
     model = copy.deepcopy(run.model)  # others use the run's own
     set_attend(model, attention_kernel(device, precision))
+    boundary = document_boundary(run.tokenizer, training)
     evaluation = yield from evaluate.steps(
-        model, passages, every, training.batch_size, partial(autocast, device, precision)
+        model, passages, every, training.batch_size, partial(autocast, device, precision), None, boundary
     )
     measured = corpus.excerpt(part) if text is None else text
     [seen] = seen_in_training(corpus.parts.train, measured) if isinstance(corpus, WholeText) else [None]

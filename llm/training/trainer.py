@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from llm.config import TrainingConfig
 from llm.data import TextData
 from llm.data.batches import Batches
+from llm.data.documents import document_boundary
 from llm.layers.attention import set_attend
 from llm.model import Transformer
 from llm.runs.folder import RunFolder
@@ -50,8 +51,8 @@ class Trainer(Iterator[StepMetrics]):
     take their steps together; only the first writes.
 
     Raises:
-        ValueError: a device or precision that this machine does not have, a sample prompt with unknown characters, or
-            a batch size that the number of processes does not divide.
+        ValueError: a device or precision that this machine does not have, a sample prompt with unknown characters, a
+            batch size that the number of processes does not divide, or separate documents without a token between.
     """
 
     def __init__(
@@ -77,7 +78,8 @@ class Trainer(Iterator[StepMetrics]):
         self.folder = folder
         self.processes = processes = processes or Processes()
         windows = processes.part_of(config.batch_size)  # of each batch
-        self.batches = Batches(data, windows, config.seed, self.device, processes.rank, processes.count)
+        boundary = document_boundary(tokenizer, config)
+        self.batches = Batches(data, windows, config.seed, self.device, processes.rank, processes.count, boundary)
         if evaluators is None:
             evaluators, final_evaluators = standard_evaluators(tokenizer, data, config, self.autocast, processes)
         self.evaluators, self.final_evaluators = evaluators, final_evaluators
@@ -226,10 +228,11 @@ class Trainer(Iterator[StepMetrics]):
         batches = range(self.step * config.accumulation, (self.step + 1) * config.accumulation)
         with self.random_state.used(processes.rank, processes.count):
             for batch in batches:
-                inputs, targets = self.batches.take(batch)  # [batch, pos]
+                inputs, targets, documents = self.batches.take(batch)  # [batch, pos] each
+                forward = partial(self.forward, documents=documents) if documents is not None else self.forward
                 processes.average_in_backward(self.forward, batch == batches[-1])
                 with self.autocast(), self.routing.observed():
-                    part_loss = self.loss(self.forward, inputs, targets) / config.accumulation
+                    part_loss = self.loss(forward, inputs, targets) / config.accumulation
                 with_routers = part_loss + self.routing.loss() / config.accumulation
                 self.scaler.scale(with_routers).backward()
                 self.batches.prepare(batch + 1)

@@ -32,7 +32,7 @@ def test_a_prepared_batch_is_the_one_of_its_number_and_is_read_once():
 
 def test_the_processes_parts_make_up_the_batch():
     whole = DATA.batch(6, 2, 7, CPU)
-    parts = [Batches(DATA, 2, 7, CPU, rank, 3).take(2) for rank in range(3)]
+    parts = [Batches(DATA, 2, 7, CPU, rank, 3).take(2)[:2] for rank in range(3)]
     assert all(
         torch.equal(torch.cat(pieces), both) for pieces, both in zip(zip(*parts, strict=True), whole, strict=True)
     )

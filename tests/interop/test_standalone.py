@@ -156,7 +156,7 @@ def test_it_contains_only_what_this_model_uses(architecture, implementation):
         architecture == "llama", architecture == "olmo", architecture == "llama",
     )  # fmt: skip
     assert ("einops" in re.findall(r"^from (\w+)", script, re.MULTILINE)) == (implementation == "einops")
-    for absent in ("hook_", "cache", "self.dropout", "jaxtyping", "§", "keep:", "shape:"):
+    for absent in ("hook_", "cache", "documents", "self.dropout", "jaxtyping", "§", "keep:", "shape:"):
         assert absent not in script, absent
     assert "# [batch, head, " in script  # shapes stay
 

@@ -39,8 +39,9 @@ def test_the_windows_are_those_that_the_trainer_reads(trained):
     assert len(read) == 3 * 2  # steps, and forward passes of each
     for step in (1, 2, 3):
         batches = read[2 * step - 2 : 2 * step]
-        for found, parts in zip(step_windows(data_of(run), config, step), zip(*batches, strict=True), strict=True):
-            assert torch.equal(found, torch.cat(parts))
+        inputs, targets = step_windows(data_of(run), config, step)
+        assert torch.equal(inputs, torch.cat([batch.inputs for batch in batches]))
+        assert torch.equal(targets, torch.cat([batch.targets for batch in batches]))
     with pytest.raises(ValueError, match="step must be at least 1, got 0"):
         step_windows(data_of(run), config, 0)
 

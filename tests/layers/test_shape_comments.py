@@ -10,17 +10,23 @@ import llm
 from llm import Transformer
 from llm.layers.cache import KeyValueCache
 from llm.layers.mask import REGISTRY as MASKS
+from llm.layers.mask.hidden import other_document
 from llm.layers.softcap import attend_with_softcap
 from llm.trace.line_trace import trace_lines
 from llm.trace.statements import shape_mismatch, statements
 
 PACKAGE = Path(llm.__file__).parent
-FUNCTIONS = ("forward", "hidden", attend_with_softcap.__name__, *(entry.hidden().__name__ for entry in MASKS.values()))
+FUNCTIONS = (
+    "forward",
+    "hidden",
+    *(function.__name__ for function in (attend_with_softcap, other_document)),
+    *(entry.hidden().__name__ for entry in MASKS.values()),
+)
 PATHS = [*sorted((PACKAGE / "layers").rglob("*.py")), PACKAGE / "model.py"]
 
 
 def executed_lines() -> list:
-    """Every statement of every configuration in every implementation, on whole texts and on cached continuations."""
+    """Every statement of every configuration in every implementation: on texts, cached continuations, and documents."""
     lines = []
     for config in component_configs():
         for implementation in IMPLEMENTATIONS:
@@ -28,10 +34,12 @@ def executed_lines() -> list:
             model.train(config.expert_capacity is None)  # with a capacity rows are dropped while training
             tokens = torch.randint(config.d_vocab, (7, 11))
             cache = KeyValueCache(config)
+            documents = torch.randint(2, (7, 6)).cumsum(dim=1)
+            calls = [(tokens[:, :6], cache), (tokens[:, 6:], cache), (tokens[:, :6], None, documents)]
             with torch.no_grad():
-                for positions in (tokens[:, :6], tokens[:, 6:]):  # the second call has 5 queries and 11 keys
-                    for line in trace_lines(lambda model=model, p=positions, c=cache: model(p, c), PATHS, FUNCTIONS):
-                        lines.append((config, positions.shape[1], line))
+                for call in calls:  # the second one has 5 queries and 11 keys
+                    for line in trace_lines(lambda model=model, call=call: model(*call), PATHS, FUNCTIONS):
+                        lines.append((config, call[0].shape[1], line))
     return lines
 
 

@@ -17,6 +17,7 @@ import pytest
 import torch._dynamo  # noqa: F401  # DistributedDataParallel imports it: once here, and not in each process
 from tiny_training import TEXT, TRAINING
 
+from llm.data.split import SplitText
 from llm.presets import preset
 from llm.runtime.processes import joined_processes, lost_process
 from llm.training.new_run import NewRun, prepare_run
@@ -24,6 +25,7 @@ from llm.training.setup import resume_run, start_together
 
 FLOAT32 = dataclasses.replace(TRAINING, precision="float32")
 TEXT = TEXT * 4  # so that there are more windows to measure on than processes
+DOCUMENTS = dataclasses.replace(SplitText.by_characters(TEXT), documents=tuple(range(0, len(TEXT), 37)))
 
 
 class ForkedProcesses:
@@ -79,7 +81,7 @@ def start(processes, folder, training=FLOAT32, architecture="llama", **overrides
     sizes = {"d_model": 16, "n_layers": 2, "n_heads": 2, "n_ctx": 16}
     model = preset(architecture, d_vocab=1, **(sizes | overrides))
     return start_together(
-        lambda: prepare_run(NewRun(model, training, "char", TEXT, "foxes.txt", folder), processes), processes
+        lambda: prepare_run(NewRun(model, training, "char", DOCUMENTS, "foxes.txt", folder), processes), processes
     )
 
 

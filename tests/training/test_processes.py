@@ -28,9 +28,9 @@ def until(processes, folder, steps):
 CASES = {
     "gpt, tied, four": (4, FLOAT32, "gpt"),
     "llama, two": (2, FLOAT32, "llama"),
-    "olmo, adamw, accumulation, four": (
+    "olmo, adamw, accumulation, separate documents, four": (
         4,
-        dataclasses.replace(FLOAT32, optimizer="adamw", accumulation=2),
+        dataclasses.replace(FLOAT32, optimizer="adamw", accumulation=2, separate_documents=True),
         "olmo",
     ),
 }

@@ -54,9 +54,11 @@ def assert_same_weights(path, expected):
 CASES = {
     "gpt, tied, loss in pieces": (in_pieces, SHARDED, "gpt"),
     "llama, offloaded": (sharded, dataclasses.replace(SHARDED, sharding="offload"), "llama"),
-    "olmo, adamw, accumulation": (
+    "olmo, adamw, accumulation, separate documents": (
         sharded,
-        dataclasses.replace(SHARDED, optimizer="adamw", accumulation=2, gradient_checkpointing=True),
+        dataclasses.replace(
+            SHARDED, optimizer="adamw", accumulation=2, gradient_checkpointing=True, separate_documents=True
+        ),
         "olmo",
     ),
 }

@@ -16,6 +16,7 @@ from components.views.batch.explanations import BATCH, HARDEST, TOKEN_LOSS
 from llm.background.opened import open_run
 from llm.checkpoints import Run
 from llm.data import DATA_ORDER, TextData
+from llm.data.documents import document_boundary
 from llm.interpret.batch_losses import BatchLosses, batch_losses, step_windows
 from llm.runs.corpus import run_corpus
 from llm.runtime import compute
@@ -58,9 +59,11 @@ def batch_of(run: WholeRun, query: Query) -> tuple[Run, Shown]:
 
     def measure() -> Shown:
         text = _texts.get(folder.path, lambda: run_corpus(opened.folder, opened.tokenizer).data(opened.config.n_ctx))
-        inputs, targets = step_windows(text, folder.config().training, step + 1)  # each [batch, pos]
+        training = folder.config().training
+        inputs, targets = step_windows(text, training, step + 1)  # each [batch, pos]
+        boundary = document_boundary(opened.tokenizer, training)
         shown = slice(max(1, MOST_TOKENS // opened.config.n_ctx))
-        found = compute.finish(batch_losses.steps(opened.model, inputs[shown], targets[shown]))
+        found = compute.finish(batch_losses.steps(opened.model, inputs[shown], targets[shown], boundary=boundary))
         require_finite("This model's logits", found.losses)
         first_and_targets = zip(inputs[shown, :1].tolist(), targets[shown].tolist(), strict=True)
         return [first + rest for first, rest in first_and_targets], found
