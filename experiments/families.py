@@ -8,6 +8,7 @@ generation over the key/value cache, and of the model after it was exported and 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -47,6 +49,9 @@ TINY: dict[str, dict[str, Any]] = {
     "gemma2": SIZES | {"sliding_window": 5, "query_pre_attn_scalar": 8, "attn_logit_softcapping": 0.5},
     "gpt_neox": {name: size for name, size in SIZES.items() if name not in ("num_key_value_heads", "head_dim")}
     | {"num_attention_heads": 3, "rotary_pct": 0.25},
+    "mixtral": SIZES | {"num_local_experts": 5},
+    "olmoe": {name: size for name, size in SIZES.items() if name != "head_dim"}
+    | {"num_experts": 6, "num_experts_per_tok": 3},
 }
 MARKS = ("<!-- table -->\n", "<!-- end -->")
 
@@ -91,13 +96,14 @@ def agreement(model_type: str, folder: Path, **changes: Any) -> Agreement:
     tokens = torch.randint(len(ALPHABET), (2, 17), generator=torch.Generator().manual_seed(1))
     expected = theirs(tokens).logits
     _loss(expected, tokens).backward()
+    expected_gradients = _gradients(theirs, folder / "gradients")
     logits, gradients = {}, {}
     for implementation in get_args(Implementation):
         ours = load_run(run.path, implementation=implementation).model
         found = ours(tokens)
         _loss(found, tokens).backward()
         logits[implementation] = _distance(found, expected)
-        gradients[implementation] = max(_gradient_distances(ours, theirs, model_type))
+        gradients[implementation] = max(_gradient_distances(ours, expected_gradients, model_type))
     opened = load_run(run.path)
     count = 16
     text = generate(opened.model, opened.tokenizer, PROMPT, SamplingConfig(max_new_tokens=count, temperature=0))
@@ -114,15 +120,20 @@ def _loss(logits: Tensor, tokens: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
 
 
-def _gradient_distances(ours: nn.Module, theirs: nn.Module, model_type: str) -> Iterator[float]:
+def _gradients(model: Any, folder: Path) -> dict[str, Tensor]:
+    """The gradients by the names and in the layout of files: saved as if they were the weights."""
+    of_gradients = copy.deepcopy(model)
+    for parameter, source in zip(of_gradients.parameters(), model.parameters(), strict=True):
+        parameter.data = source.grad
+    of_gradients.save_pretrained(folder)
+    return safetensors.torch.load_file(folder / "model.safetensors")
+
+
+def _gradient_distances(ours: nn.Module, expected: dict[str, Tensor], model_type: str) -> Iterator[float]:
     gradients = {name: parameter.grad for name, parameter in ours.named_parameters() if parameter.grad is not None}
-    by_name = dict(theirs.named_parameters())
     for entry in weights_of(REGISTRY[model_type], ours.config):  # type: ignore[arg-type]
-        # in memory transformers 5 has another name for GPT-NeoX's unembedding than in files
-        expected = by_name.get(entry.theirs, by_name.get("lm_head.weight")).grad  # type: ignore[union-attr]
-        assert expected is not None
         plain = dataclasses.replace(entry, plus=0.0)
-        yield _distance(to_theirs(plain, gradients, ours.config), expected)  # type: ignore[arg-type]
+        yield _distance(to_theirs(plain, gradients, ours.config), expected[entry.theirs])  # type: ignore[arg-type]
 
 
 def _distance(found: Tensor, expected: Tensor) -> float:

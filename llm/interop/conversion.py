@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from einops import rearrange
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from llm.config import ModelConfig
 from llm.interop.families.family import Family
-from llm.interop.families.weight import Weight
+from llm.interop.families.weight import Weight, weights_of_all
 from llm.model import Transformer
 
 
@@ -27,7 +27,7 @@ def weights_of(family: Family, config: ModelConfig) -> list[Weight]:
         ValueError: the family has no place for a parameter.
     """
     parameters = parameter_shapes(config)
-    found = [entry for entry in family.all_weights(config.n_layers) if parameters.keys() >= set(entry.ours)]
+    found = [entry for entry in weights_of_all(family.weights, config) if parameters.keys() >= set(entry.ours)]
     lacking = parameters.keys() - {name for entry in found for name in entry.ours}
     if lacking:
         raise ValueError(f"{family.label} has no tensor for {', '.join(sorted(lacking)[:3])}")
@@ -36,20 +36,27 @@ def weights_of(family: Family, config: ModelConfig) -> list[Weight]:
 
 def to_theirs(entry: Weight, parameters: Mapping[str, Tensor], config: ModelConfig) -> Tensor:
     """Their tensor with the numbers of these parameters."""
-    ours = [parameters[name] for name in entry.ours]
+    ours = [parameters[name] if entry.expert is None else parameters[name][entry.expert] for name in entry.ours]
     their_axes, our_axes = _patterns(entry)
     found = ours[0] if len(ours) == 1 else torch.stack(ours)
     found = rearrange(found, f"{our_axes} -> {their_axes}", **_sizes(entry, config)).contiguous()
     return found - entry.plus if entry.plus else found
 
 
-def to_ours(entry: Weight, tensor: Tensor, config: ModelConfig) -> dict[str, Tensor]:
-    """The parameters with the numbers of their tensor, whose shape was checked."""
-    their_axes, our_axes = _patterns(entry)
-    found = rearrange(tensor, f"{their_axes} -> {our_axes}", **_sizes(entry, config))
-    found = found + entry.plus if entry.plus else found
-    parts = [found] if len(entry.ours) == 1 else found.unbind(0)
-    return {name: part.contiguous() for name, part in zip(entry.ours, parts, strict=True)}
+def to_ours(tensors: Iterable[tuple[Weight, Tensor]], config: ModelConfig) -> dict[str, Tensor]:
+    """The parameters with the numbers of these tensors, whose shapes were checked."""
+    parameters: dict[str, Tensor] = {}
+    for entry, tensor in tensors:
+        their_axes, our_axes = _patterns(entry)
+        found = rearrange(tensor, f"{their_axes} -> {our_axes}", **_sizes(entry, config))
+        found = found + entry.plus if entry.plus else found
+        for name, part in zip(entry.ours, [found] if len(entry.ours) == 1 else found.unbind(0), strict=True):
+            if entry.expert is None:
+                parameters[name] = part.contiguous()
+            else:
+                stack = parameters.setdefault(name, part.new_empty((config.n_experts, *part.shape)))
+                stack[entry.expert] = part
+    return parameters
 
 
 def their_shapes(weights: list[Weight], config: ModelConfig) -> dict[str, tuple[int, ...]]:

@@ -16,6 +16,7 @@ from typing import Any
 from llm.interop.conversion import to_theirs
 from llm.interop.families import REGISTRY, family_of
 from llm.interop.families.gguf import BYTE_PAIRS
+from llm.interop.families.weight import weights_of_all
 from llm.runs.loading import Run
 from llm.runtime.files import write_file
 from llm.tokenizers import Tokenizer
@@ -54,7 +55,7 @@ def export_gguf(run: Run, target: Path) -> str:
             add(f"{architecture.name}.{key}", value)
         _add_tokenizer(writer, run.tokenizer, vocabulary)
         parameters = dict(run.model.named_parameters())
-        for entry in architecture.all_weights(run.config.n_layers):
+        for entry in weights_of_all(architecture.weights, run.config):
             if parameters.keys() >= set(entry.ours):
                 writer.add_tensor(entry.theirs, to_theirs(entry, parameters, run.config).detach().cpu().numpy())
         writer.write_header_to_file()

@@ -76,10 +76,8 @@ def _converted(
     found = _renamed(family, files)
     _check(path.parent, weights, config, found, family)
     by_name = {entry.theirs: entry for entry in weights}
-    ours: dict[str, torch.Tensor] = {}
-    for name, tensor in read_tensors({name: found[name] for name in by_name}):
-        ours |= to_ours(by_name[name], tensor.to(torch.float32), config)
-    return ours
+    read = read_tensors({name: found[name] for name in by_name})
+    return to_ours(((by_name[name], tensor.to(torch.float32)) for name, tensor in read), config)
 
 
 def _renamed(family: Family, files: dict[str, TensorFile]) -> dict[str, TensorFile]:

@@ -52,7 +52,7 @@ def test_a_family_computes_here_what_it_computes_there(families, tmp_path, model
 
 
 PUBLISHED = {"gpt2": "gpt2", "llama3": "llama", "mistral": "mistral", "olmo2": "olmo2", "qwen3": "qwen3",
-             "gemma": "gemma2", "neox": "gpt_neox"}  # fmt: skip
+             "gemma": "gemma2", "neox": "gpt_neox", "mixtral": "mixtral", "olmoe": "olmoe"}  # fmt: skip
 
 
 def test_a_published_models_preset_is_of_its_own_family():
@@ -67,6 +67,11 @@ def test_a_published_models_preset_is_of_its_own_family():
         ("gemma2", {"layer_types": ["full_attention", "sliding_attention"]}, "its layer_types="),
         ("gemma2", {"query_pre_attn_scalar": 144}, "its query_pre_attn_scalar=144 cannot be represented"),
         ("olmo", {"clip_qkv": 8.0}, "its clip_qkv=8.0 cannot be represented"),
+        ("olmoe", {"clip_qkv": 8.0}, "its clip_qkv=8.0 cannot be represented"),
+        ("olmoe", {"head_dim": 8}, "its num_attention_heads=6 times head_dim=8 must be its hidden_size, 24"),
+        ("olmoe", {"num_experts_per_tok": 7}, "experts_per_token must be in 1 to 6"),
+        ("mixtral", {"router_jitter_noise": 0.1}, "its router_jitter_noise=0.1 cannot be represented"),
+        ("mixtral", {"num_local_experts": 0}, "its num_local_experts must be an integer of at least 1"),
         ("qwen2", {"use_sliding_window": True}, "its use_sliding_window=True cannot be represented"),
         ("llama", {"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 500.0, "mscale": 1.0,
                                        "original_max_position_embeddings": 6}}, "parts that are not known"),
@@ -110,6 +115,8 @@ def test_what_a_family_has_and_no_model_here_is_refused_by_name(families, model_
             },
         ),
         ("mistral", {"sliding_window": None}),
+        ("mixtral", {"sliding_window": 5, "num_experts_per_tok": 1}),
+        ("olmoe", {"norm_topk_prob": True}),
         ("gemma2", {"attn_logit_softcapping": None, "layer_types": ["sliding_attention"] * 2}),
         ("llama", {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True, "head_dim": 4}),
     ],
@@ -249,12 +256,13 @@ def test_a_special_token_is_made_from_no_text():
         ({"positional": "alibi"}, "positional='alibi'"),
         ({"norm_position": "post"}, "norm_position='post'"),
         ({"positional": "sinusoidal"}, "positional='sinusoidal'"),
+        ({"architecture": "mixtral", "n_shared_experts": 1}, "Mixtral has no n_shared_experts=1"),
     ],
 )
 def test_a_model_that_no_family_can_hold_is_refused_by_name(changes, named):
     with pytest.raises(ValueError, match="No family in transformers can hold this model") as error:
-        family_of(preset("gpt", d_vocab=5, **changes))
-    assert named in str(error.value)
+        family_of(preset(**{"architecture": "gpt", "d_vocab": 5, **changes}))
+    assert named in str(error.value) and "no such model" not in str(error.value)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,20 @@ import dataclasses
 from typing import Any
 
 from llm.config import ModelConfig, shown
-from llm.interop.families import gemma, gemma2, gpt2, gpt_neox, llama, mistral, olmo, olmo2, qwen2, qwen3
+from llm.interop.families import (
+    gemma,
+    gemma2,
+    gpt2,
+    gpt_neox,
+    llama,
+    mistral,
+    mixtral,
+    olmo,
+    olmo2,
+    olmoe,
+    qwen2,
+    qwen3,
+)
 from llm.interop.families.family import Family, config_of
 from llm.layers.unread import unread_fields
 from llm.registry import Registry
@@ -28,6 +41,8 @@ REGISTRY: Registry[Family] = Registry(
         "gemma": gemma.FAMILY,
         "gemma2": gemma2.FAMILY,
         "gpt_neox": gpt_neox.FAMILY,
+        "mixtral": mixtral.FAMILY,
+        "olmoe": olmoe.FAMILY,
     },
 )
 
@@ -55,24 +70,28 @@ def family_of(config: ModelConfig) -> tuple[str, dict[str, Any]]:
     Raises:
         ValueError: there is none; the message names the fields in which the nearest families differ.
     """
-    lacking = {}
+    lacking: dict[str, list[str]] = {}
+    refused: dict[str, str] = {}
     for name, family in REGISTRY.items():
         content = {"model_type": name, "architectures": [family.architecture], **family.write(config)}
-        differences = _differences(config, family, content)
-        if not differences:
+        try:
+            lacking[name] = _differences(config, family, content)
+        except ValueError as error:
+            refused[name] = f"{family.label} has no such model ({error})"
+            continue
+        if not lacking[name]:
             return name, content
-        lacking[name] = differences
-    nearest = sorted(lacking, key=lambda name: len(lacking[name]))[:2]
-    sentences = "; ".join(f"{REGISTRY[name].label} has no {', '.join(lacking[name])}" for name in nearest)
-    raise ValueError(f"No family in transformers can hold this model: {sentences}")
+    nearest = sorted(lacking, key=lambda name: len(lacking[name]))
+    sentences = [f"{REGISTRY[name].label} has no {', '.join(lacking[name])}" for name in nearest] + [*refused.values()]
+    raise ValueError(f"No family in transformers can hold this model: {'; '.join(sentences[:2])}")
 
 
 def _differences(config: ModelConfig, family: Family, content: dict[str, Any]) -> list[str]:
-    """What a family cannot hold of a config, as `field=value`: its own config.json, read again, must mean the same."""
-    try:
-        found = dataclasses.asdict(_computed(config_of(family, content)))
-    except ValueError as error:
-        return [f"such model ({error})"]
+    """What a family cannot hold of a config, as `field=value`: its own config.json, read again, must mean the same.
+
+    Raises ValueError where that means no model at all.
+    """
+    found = dataclasses.asdict(_computed(config_of(family, content)))
     wanted = dataclasses.asdict(_computed(config))
     return [f"{name}={shown(value)}" for name, value in wanted.items() if found[name] != value]
 

@@ -26,12 +26,6 @@ class Family:
     gguf: GgufArchitecture | None = None  # how llama.cpp has it, where that is known here
     buffers: str = r"(?!)"  # tensors in older files that are no weights: a pattern of their names, without the prefix
 
-    def all_weights(self, n_layers: int) -> list[Weight]:
-        """The tensors of a model with so many blocks."""
-        found = [entry for entry in self.weights if not entry.per_layer]
-        per_layer = [entry for entry in self.weights if entry.per_layer]
-        return found + [entry.of_layer(layer) for layer in range(n_layers) for entry in per_layer]
-
     def is_buffer(self, name: str) -> bool:
         """Whether a tensor of this name is no weight."""
         return re.fullmatch(self.buffers, name.removeprefix(self.prefix)) is not None

@@ -21,9 +21,3 @@ class GgufArchitecture:
     weights: tuple[Weight, ...]
     check: Callable[[ModelConfig], None]  # raises ValueError for what transformers can hold and llama.cpp cannot
     note: str = ""  # what a user should know, in a sentence
-
-    def all_weights(self, n_layers: int) -> list[Weight]:
-        """The tensors of a model with so many blocks."""
-        return [
-            entry.of_layer(layer) for entry in self.weights for layer in (range(n_layers) if entry.per_layer else [0])
-        ]

@@ -15,19 +15,27 @@ USUAL_WINDOW = 4096  # of a config.json that names none; null there means no win
 
 def read(fields: Fields) -> dict[str, Any]:
     """ModelConfig's fields."""
-    windowed = (
-        fields.get("sliding_window", USUAL_WINDOW if "sliding_window" not in fields.content else None) is not None
-    )
-    window = {"mask": "sliding", "window": fields.integer("sliding_window", USUAL_WINDOW)} if windowed else {}
     return {
         **llama.read_sizes(fields),
         **read_rotary(fields),
-        **window,
+        **read_window(fields, USUAL_WINDOW),
         "n_kv_heads": fields.integer("num_key_value_heads", 8),
         "norm": "rmsnorm",
         "norm_eps": fields.number("rms_norm_eps", 1e-6),
         "bias": False,
     }
+
+
+def read_window(fields: Fields, usual: int | None) -> dict[str, Any]:
+    """The mask: a sliding window, or none; `usual` is the window of a config.json that names none."""
+    if fields.get("sliding_window", usual if "sliding_window" not in fields.content else None) is None:
+        return {}
+    return {"mask": "sliding", "window": fields.integer("sliding_window", usual)}
+
+
+def write_window(config: ModelConfig) -> dict[str, Any]:
+    """The same field of config.json."""
+    return {"sliding_window": config.window if config.mask == "sliding" else None}
 
 
 def write(config: ModelConfig) -> dict[str, Any]:
@@ -36,7 +44,7 @@ def write(config: ModelConfig) -> dict[str, Any]:
         **llama.write_sizes(config),
         **write_rotary(config),
         "rms_norm_eps": config.norm_eps,
-        "sliding_window": config.window if config.mask == "sliding" else None,
+        **write_window(config),
     }
 
 

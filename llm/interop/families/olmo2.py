@@ -9,9 +9,13 @@ from llm.interop.families import llama
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
 from llm.interop.families.rotary import read_rotary, write_rotary
-from llm.interop.families.weight import weight
+from llm.interop.families.weight import Weight, weight
 
 LAYER = llama.LAYER
+QUERY_KEY_NORMS: tuple[Weight, ...] = (
+    weight(f"{LAYER}.self_attn.q_norm.weight", "~attention.norm_query.w", "(head d_head) -> head d_head"),
+    weight(f"{LAYER}.self_attn.k_norm.weight", "~attention.norm_key.w", "(kv_head d_head) -> kv_head d_head"),
+)
 
 
 def read(fields: Fields) -> dict[str, Any]:
@@ -50,8 +54,7 @@ FAMILY = Family(
         *llama.MLP,
         weight(f"{LAYER}.post_attention_layernorm.weight", "~norm_attention_out.w", "d_model"),
         weight(f"{LAYER}.post_feedforward_layernorm.weight", "~norm_mlp_out.w", "d_model"),
-        weight(f"{LAYER}.self_attn.q_norm.weight", "~attention.norm_query.w", "(head d_head) -> head d_head"),
-        weight(f"{LAYER}.self_attn.k_norm.weight", "~attention.norm_key.w", "(kv_head d_head) -> kv_head d_head"),
+        *QUERY_KEY_NORMS,
     ),
     prefix=llama.FAMILY.prefix,
     buffers=llama.FAMILY.buffers,

@@ -7,7 +7,7 @@ from typing import Any
 from llm.config import ModelConfig, shown
 from llm.interop.families.fields import Fields
 
-DEFAULT_THETA = 10_000.0  # transformers' own
+DEFAULT_THETA = 10_000.0  # transformers' own, for most families
 PARTS = {  # the names in transformers and here, by the kind of scaling; beside the factor
     "default": {},
     "linear": {},
@@ -28,7 +28,11 @@ UNSCALED = "none"
 
 
 def read_rotary(
-    fields: Fields, theta: str = "rope_theta", fraction: str = "", usual_fraction: float = 1.0
+    fields: Fields,
+    theta: str = "rope_theta",
+    fraction: str = "",
+    usual_fraction: float = 1.0,
+    usual_theta: float = DEFAULT_THETA,
 ) -> dict[str, Any]:
     """ModelConfig's fields, from `rope_parameters` (transformers 5) or from `rope_scaling` and fields of 4.
 
@@ -36,7 +40,7 @@ def read_rotary(
     `fraction`; without the latter, whole heads rotate.
     """
     parameters = {**_object(fields, "rope_scaling"), **_object(fields, "rope_parameters")}
-    base = _once(fields, parameters, "rope_theta", theta, DEFAULT_THETA)
+    base = _once(fields, parameters, "rope_theta", theta, usual_theta)
     part = _once(fields, parameters, "partial_rotary_factor", fraction, usual_fraction) if fraction else 1.0
     kind = parameters.pop("rope_type", parameters.pop("type", "default"))
     parameters.pop("type", None)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from llm.config import ModelConfig
 
 
 @dataclass(frozen=True)
@@ -10,24 +14,32 @@ class Weight:
     """One tensor of another project, and the parameters here that hold the same numbers.
 
     `axes` is an einops pattern from their axes to ours; read backwards it is the way out. Several parameters lie
-    behind each other along our first axis, `part`. `{layer}` in a name counts the blocks.
+    behind each other along our first axis, `part`. `{layer}` in a name counts the blocks, and `{expert}` the experts:
+    theirs has one expert's matrix, ours the stack of all experts of a block.
     """
 
     theirs: str
     ours: tuple[str, ...]
     axes: str
     plus: float = 0.0  # what is added to their numbers: Gemma's norms multiply by 1 + γ
+    expert: int | None = None  # whose matrix it is, the index along the first axis of ours
 
-    @property
-    def per_layer(self) -> bool:
-        """Whether each block has one."""
-        return "{layer}" in self.theirs
+    def each(self, config: ModelConfig) -> Iterator[Weight]:
+        """The same of each block and of each expert, or itself where there is one only."""
+        for layer in range(config.n_layers if "{layer}" in self.theirs else 1):
+            theirs = self.theirs.replace("{layer}", str(layer))
+            ours = tuple(name.replace("{layer}", str(layer)) for name in self.ours)
+            if "{expert}" not in theirs:
+                yield dataclasses.replace(self, theirs=theirs, ours=ours)
+            else:
+                for expert in range(config.n_experts):
+                    name = theirs.replace("{expert}", str(expert))
+                    yield dataclasses.replace(self, theirs=name, ours=ours, expert=expert)
 
-    def of_layer(self, layer: int) -> Weight:
-        """The same of one block."""
-        number = str(layer)
-        ours = tuple(name.replace("{layer}", number) for name in self.ours)
-        return Weight(self.theirs.replace("{layer}", number), ours, self.axes, self.plus)
+
+def weights_of_all(weights: tuple[Weight, ...], config: ModelConfig) -> list[Weight]:
+    """The tensors of a model with so many blocks and experts; also those whose parameters such a model lacks."""
+    return [found for entry in weights for found in entry.each(config)]
 
 
 def weight(theirs: str, ours: str, axes: str, plus: float = 0.0) -> Weight:
