@@ -4,6 +4,7 @@ Both have random weights of the same llama shape, in float32, and draw at temper
 its model's forward pass in a loop, which is faster than its `generate`; shorter prompts of its batch are padded at the
 left. `batch-…` compares 32 texts at once with the same 32 one after the other, both in this project. `past-context` is
 a text of five contexts beside five texts of one context each: what it costs to go on when the context is full.
+`int8-…` is one text with the weights as integers of 8 bits beside the same in float32.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from transformers import LlamaForCausalLM
 from benchmarks.models import D_VOCAB, parameters, theirs, tokenizer
 from benchmarks.rows import Row, times
 from llm import SamplingConfig, Transformer, preset
+from llm.int8 import quantised
 from llm.sampling import generate, generate_batch
 
 NEW_TOKENS = 256
@@ -65,6 +67,13 @@ def batch_beside_transformers(size: str) -> Row:
     return Row(work, their_work, "transformers", 1.0, parameters=(both[0], both[1]))
 
 
+def int8_beside_float32(size: str) -> Row:
+    full, characters, config = model(size), tokenizer(), sampling(NEW_TOKENS)
+    rounded, prompt = quantised(full), characters.decode(PROMPT)
+    work, their_work = (partial(generate, each, characters, prompt, config) for each in (rounded, full))
+    return Row(work, their_work, "weights in float32", 1.0)
+
+
 def past_context() -> Row:
     ours, characters = Transformer(preset("llama", "small", d_vocab=D_VOCAB)).eval(), tokenizer()
     n_ctx, prompt = ours.config.n_ctx, characters.decode(PROMPT[:1])
@@ -99,4 +108,6 @@ ROWS: dict[str, Callable[[], Row]] = {
     "batch-small-transformers": partial(batch_beside_transformers, "small"),
     "batch-medium-transformers": partial(batch_beside_transformers, "medium"),
     "past-context": past_context,
+    "int8-small": partial(int8_beside_float32, "small"),
+    "int8-medium": partial(int8_beside_float32, "medium"),
 }

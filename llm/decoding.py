@@ -27,6 +27,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from llm.decoding_mlp import mlp_step
+from llm.int8 import dequantised, matrix
 from llm.layers.cache import KeyValueCache
 from llm.model import Transformer
 from llm.products import attend, product, rotate
@@ -52,9 +53,8 @@ class _Layer:
         self.norms = (attention.norm_query, attention.norm_key) if len([*attention.norm_query.parameters()]) else None
         like = attention.W_O
         heads, kv_heads, d_head = attention.n_heads, attention.n_kv_heads, attention.d_head
-        qkv = (attention.W_Q, attention.W_K, attention.W_V)
-        self.W_QKV = torch.cat([weight.flatten(end_dim=1) for weight in qkv]).T.contiguous()  # [d_model, qkv]
-        self.W_O = attention.W_O.flatten(end_dim=1)  # [head·d_head, d_model]
+        self.W_QKV = matrix(attention, "W_Q", "W_K", "W_V")  # [d_model, qkv]
+        self.W_O = matrix(attention, "W_O")  # [head·d_head, d_model]
         self.b_QKV = self.b_O = None
         if attention.b_Q is not None:
             self.b_QKV = torch.cat([bias.flatten() for bias in (attention.b_Q, attention.b_K, attention.b_V)])
@@ -138,7 +138,7 @@ class DecodeStep:
         self.embedding = model.embed.W_E
         self.embedding_scale, self.final_softcap = model.embed.embedding_scale, model.unembed.final_softcap
         self.final_norm: Callable[[Tensor], Tensor] = model.final_norm.forward
-        self.W_U = model.unembed.matrix().detach().contiguous()  # [d_model, d_vocab]
+        self.W_U = matrix(model.unembed, "W_E" if model.unembed.tied else "W_U")  # [d_model, d_vocab]
         self.positions = _position_vectors(model)
         self.rotations = _rotations(model)
         self.score_biases = _score_biases(model)
@@ -206,7 +206,7 @@ class DecodeStep:
         slot = self.first_slots + position  # [batch]
         for kind, layer in zip(self.bias_kinds_by_layer, self.layers, strict=True):
             resid = layer.step(resid, slot, rotation, biases[kind], length)
-        logits = resid.new_empty(self.batch_size, self.W_U.shape[1])  # [batch, d_vocab]
+        logits = resid.new_empty(self.batch_size, len(self.embedding))  # [batch, d_vocab]
         product(logits, self.final_norm(resid), self.W_U)
         if self.final_softcap is not None:
             logits.div_(self.final_softcap).tanh_().mul_(self.final_softcap)
@@ -242,7 +242,9 @@ def decode_step(model: Transformer, batch_size: int, length: int) -> DecodeStep 
         versions, compared_length, compared_rows = _compared.get(model, ([], 0, 0))
         if versions != step.versions or compared_length < length or compared_rows != rows:
             length = min(model.config.n_ctx, max(length, LEAST_COMPARED))
-            if not _agree(model, DecodeStep(model, rows) if rows < batch_size else step, length):
+            exact = dequantised(model)  # the step rounds more where weights are integers
+            own = exact is model and rows == batch_size
+            if not _agree(exact, step if own else DecodeStep(exact, rows), length):
                 return None
             _compared[model] = (step.versions, length, rows)
     except (AttributeError, TypeError, ValueError, RuntimeError):  # another structure than the step assumes

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from llm.int8 import dequantised, matrix
 from llm.products import product
 from llm.runtime.evaluation_mode import evaluating
 
@@ -22,15 +23,13 @@ class DenseStep:
 
     def __init__(self, mlp: Any, batch_size: int) -> None:
         self.activation, self.gated = mlp.activation, hasattr(mlp, "W_gate")
-        self.W_hidden = (
-            torch.cat([mlp.W_gate, mlp.W_in], dim=1) if self.gated else mlp.W_in.detach()
-        )  # [d_model, d_mlp or twice]
-        self.W_out = mlp.W_out.detach()
+        self.W_hidden = matrix(mlp, *["W_gate"] * self.gated, "W_in")  # [d_model, d_mlp or twice]
+        self.W_out = matrix(mlp, "W_out")  # [d_mlp, d_model]
         self.b_hidden = self.b_out = None
         if mlp.b_in is not None:
             self.b_hidden = torch.cat([mlp.b_gate, mlp.b_in]) if self.gated else mlp.b_in
             self.b_out = mlp.b_out
-        self.buffer = self.W_out.new_zeros(batch_size, self.W_hidden.shape[1])
+        self.buffer = mlp.W_out.new_zeros(batch_size, (1 + self.gated) * len(mlp.W_out))
 
     def of_rows(self, count: int) -> DenseStep:
         """The same with a buffer of `count` rows."""
@@ -53,7 +52,7 @@ class ExpertsStep:
     """A mixture of experts, computed by the model's own layer: only the chosen ones compute."""
 
     def __init__(self, mlp: Any) -> None:
-        self.layer = mlp
+        self.layer = dequantised(mlp)  # integers would become weights again for each token, those of all experts
 
     def of_rows(self, count: int) -> ExpertsStep:
         """Itself: it has no buffers."""

@@ -14,12 +14,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from llm.int8 import Int8Matrix
 from llm.layers.softcap import attend_with_softcap
 
 
-def product(out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:
+def product(out: Tensor, x: Tensor, weight: Tensor | Int8Matrix, bias: Tensor | None = None) -> None:
     """Write x · weight + bias to `out`."""
-    if _one_on_cpu(x):
+    if isinstance(weight, Int8Matrix):
+        weight.times(x, out)
+        if bias is not None:
+            out.add_(bias)
+    elif _one_on_cpu(x):
         np.dot(x.numpy(), weight.numpy(), out=out.numpy())
         if bias is not None:
             out.add_(bias)

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from components.int8_section import int8_section
 from components.kept_texts import choices_of, kept_texts
 from components.other_checkpoint import beside
 from components.shared import forms, states
@@ -59,7 +60,7 @@ def desk(run: RunSummary, step: int | None) -> None:
         current = start_or_shown(run, step, prompt, config)
     with result:
         written = st.container()
-    waiting = more(run, current)
+    waiting = more(run, step, current)
     with written:
         if current is None:
             st.caption("The text appears here token by token, shaded by its probability.")
@@ -94,7 +95,7 @@ def show(run: RunSummary, text: Generation) -> None:
     st.session_state[Session.GENERATE_TEXT.of(run.id)] = text.id
 
 
-def more(run: RunSummary, current: Generation | None) -> bool:
+def more(run: RunSummary, step: int | None, current: Generation | None) -> bool:
     """What else there is of a text; returns whether an open section waits for its end."""
     explain("How is a token chosen?", PROBABILITY, SAMPLING_FILTERS)
     other = st.expander("Beside another checkpoint", Address.BESIDE in st.query_params, key=Session.GENERATE_OTHER,
@@ -116,6 +117,11 @@ def more(run: RunSummary, current: Generation | None) -> bool:
             else:
                 novelty(current.id, current.prompt, key=Session.GENERATE_NOVELTY.of(run.id))
                 explain("What counts as a match?", MATCHES)
+    integers = st.expander("With weights as integers of 8 bits", icon=":material/compress:", key=Session.GENERATE_INT8,
+                           on_change="rerun")  # fmt: skip
+    if integers.open:
+        with integers:
+            int8_section(run, step, current)
     earlier = st.expander("Earlier texts of this run", icon=":material/history:", key=Session.GENERATE_KEPT,
                           on_change="rerun")  # fmt: skip
     if earlier.open:

@@ -197,6 +197,8 @@ class Session(StrEnum):
     GENERATE_OTHER_RUN = "generate-other-run"
     GENERATE_OTHER_STEP = "generate-other-step"
     GENERATE_BESIDE = "generate-beside"
+    GENERATE_INT8 = "generate-int8"  # the section on weights as integers
+    GENERATE_INT8_MEASURE = "generate-int8-measure"
     GENERATE_TEXT = "generate-text"  # the id of the text that this tab started
     GENERATE_KEPT = "generate-kept"
     GENERATE_WRITING = "writing"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from llm.cli.flags import Command, ParsedFlags, UsageError, flag
 from llm.cli.shared_flags import checkpoints_dir_flag, choice, required_run
-from llm.cli.terminal import visible
+from llm.cli.terminal import console, plain_table, visible
 from llm.config import Device, TrainingConfig, describe
 from llm.runtime.text import readable_name, with_error
 
 if TYPE_CHECKING:
+    from llm.training.int8_cost import Int8Cost
     from llm.training.run_evaluation import RunEvaluation
 
 PARTS = {
@@ -34,11 +35,16 @@ def evaluate(flags: ParsedFlags) -> int:
     from llm.runs.corpus import text_limits
     from llm.runtime import compute
     from llm.runtime.device import choose_device
-    from llm.training.run_evaluation import evaluate_run
+    from llm.training.int8_cost import int8_cost
+    from llm.training.run_evaluation import RunEvaluation, evaluate_run
 
     text = read_text(flags["text"]) if "text" in flags else None
     run = compute.run(load_run, path, flags.get("step"), "fused", choose_device(flags.get("device", "auto")))
-    found = compute.finish(evaluate_run.steps(run, part, text))
+    found: RunEvaluation | Int8Cost
+    if flags.get("int8"):
+        found = compute.finish(int8_cost.steps(run, part, text))
+    else:
+        found = compute.finish(evaluate_run.steps(run, part, text))
     limits = text_limits(run.folder.config())
     all_of = "the beginning of" if limits and text is None else "all of"
     name = f"its {part} part" if text is None else readable_name(flags["text"])
@@ -46,7 +52,10 @@ def evaluate(flags: ParsedFlags) -> int:
         measured_on = {"text": name} if text is not None else {"part": part}
         print(json.dumps(measured_on | dataclasses.asdict(found), ensure_ascii=False))
     else:
-        print(visible("\n".join(_lines(found, f"{all_of} {name}"))))
+        if isinstance(found, RunEvaluation):
+            print(visible("\n".join(_lines(found, f"{all_of} {name}"))))
+        else:
+            _print_cost(found, f"{all_of} {name}")
         if limits:
             print(limits)
     return 0
@@ -86,6 +95,15 @@ def _lines(found: RunEvaluation, name: str) -> list[str]:
     return lines
 
 
+def _print_cost(cost: Int8Cost, name: str) -> None:
+    from llm.training.int8_cost import cost_rows, in_words
+
+    about = f"Run {cost.run}, step {cost.step:,}, on {name}, its weights in float32 and as integers of 8 bits"
+    print(visible(about))
+    console().print(plain_table(("", "float32", "int8", "change"), cost_rows(cost)))
+    print(in_words(cost))
+
+
 def command_flags() -> dict[str, Any]:
     """The flags of the command."""
     return {
@@ -93,6 +111,11 @@ def command_flags() -> dict[str, Any]:
         "step": flag(int, "Step of the snapshot to use.", "the final weights, else the best, else the newest"),
         "part": choice("Part of the run's text to measure.", PARTS, "validation"),
         "text": flag(str, "Measure this text instead: a UTF-8 file.", "a part of the run's text"),
+        "int8": flag(
+            bool,
+            "Compare with the same weights as integers of 8 bits: size, time of a token, loss and skills.",
+            False,
+        ),
         "device": flag(str, describe(TrainingConfig)["device"].help, "auto", get_args(Device)),
         "json": flag(bool, "Print one JSON object, for scripts.", False),
         "checkpoints_dir": checkpoints_dir_flag(),

@@ -21,17 +21,20 @@ def infer(flags: ParsedFlags) -> int:
     choices = dict(map(_choice, flags.get("choose", ())))
 
     from llm.checkpoints import load_run
+    from llm.int8 import quantised
     from llm.runtime import compute
     from llm.runtime.device import choose_device
     from llm.sampling import stream, text_record, with_seed
 
     device = choose_device(flags.get("device", "auto"))
     run = compute.run(load_run, path, flags.get("step"), "fused", device)
+    model = compute.run(quantised, run.model) if flags.get("int8") else run.model
     prompt = normalize_text(flags.get("prompt", ""))
     sampling = with_seed(sampling)
-    tokens = compute.iterate(stream(run.model, run.tokenizer, prompt, sampling, choices=choices))
+    tokens = compute.iterate(stream(model, run.tokenizer, prompt, sampling, choices=choices))
     if flags.get("json"):
         record = text_record(run.folder.id, run.step, prompt, sampling, choices, list(tokens))
+        record["int8"] = flags.get("int8", False)
         write(json.dumps(record, ensure_ascii=False) + "\n")
         return 0
     # a terminal would obey control characters that a model generated; a file gets the text as it is
@@ -57,6 +60,9 @@ def command_flags() -> dict[str, Any]:
         "checkpoint": flag(str, "Run whose model to use: a folder or a run id."),
         "step": flag(int, "Step of the snapshot to use.", "the final weights, else the best, else the newest"),
         "prompt": flag(str, "Text to continue.", ""),
+        "int8": flag(
+            bool, "Round the weights to integers of 8 bits first: `llm evaluate RUN --int8` tells its cost.", False
+        ),
         "choose": flag(
             tuple[str, ...],
             "Tokens to take in place of those that are drawn, each as POSITION:TOKEN, such as 12:345: "

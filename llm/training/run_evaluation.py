@@ -42,6 +42,24 @@ class RunEvaluation:
     skills: dict[str, SkillScore]  # on the story world's text, else empty
 
 
+def measured_on(run: Run, part: Part, text: str | None) -> tuple[Passages, str]:
+    """All of a part of a run's text, or of `text`: its passages, and itself. Raises ValueError where there are none."""
+    if text is None:
+        corpus = run_corpus(run.folder, run.tokenizer)
+        if not (text := corpus.excerpt(part)):
+            older = "it is from before runs had one, and its best weights were chosen on all that it did not train on"
+            why = older if run.folder.config().about(dict, "text", "split") is None else "its split leaves none"
+            raise ValueError(
+                f"run {run.folder.id} has no {part} part: {why}. Measure its validation part, or another text"
+            )
+        passages = corpus.passages(part)
+    else:
+        passages = Passages.from_text(text, run.tokenizer)
+    if not len(passages):
+        raise ValueError("the text is too short: it needs at least two characters")
+    return passages, text
+
+
 @stepwise
 def evaluate_run(
     run: Run, part: Part = "validation", text: str | None = None, skill_pairs: int = 50
@@ -57,13 +75,7 @@ def evaluate_run(
         ValueError: the run has no such part, the text is too short, or has characters that the tokenizer does not know.
     """
     corpus = run_corpus(run.folder, run.tokenizer)
-    if text is None and not corpus.excerpt(part, 1):
-        older = "it is from before runs had one, and its best weights were chosen on all that it did not train on"
-        why = older if run.folder.config().about(dict, "text", "split") is None else "its split leaves none"
-        raise ValueError(f"run {run.folder.id} has no {part} part: {why}. Measure its validation part, or another text")
-    passages = corpus.passages(part) if text is None else Passages.from_text(text, run.tokenizer)
-    if not len(passages):
-        raise ValueError("the text is too short: it needs at least two characters")
+    passages, measured = measured_on(run, part, text)
     yield
     train = corpus.train_tokens()
     every = passages.evenly_spaced(len(passages))
@@ -79,7 +91,6 @@ def evaluate_run(
     evaluation = yield from evaluate.steps(
         model, passages, every, training.batch_size, partial(autocast, device, precision), None, boundary
     )
-    measured = corpus.excerpt(part) if text is None else text
     [seen] = seen_in_training(corpus.parts.train, measured) if isinstance(corpus, WholeText) else [None]
     of_the_world = skill_pairs > 0 and is_world_text(measured)
     scores = skills(model, run.tokenizer, skill_pairs) if of_the_world else {}
