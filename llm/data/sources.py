@@ -1,6 +1,7 @@
 """Sources: the files of a large text, read once to learn their hash, their characters and where its parts are.
 
-What was found is kept, for the size and modification time that a file has: it is read again only if they change.
+What was found is kept, for the size and modification time that a file has: it is read again only if they change, or if
+its first or its last piece has another hash.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm.data.files.text_file import collection_name
-from llm.data.pieces import PIECE_BYTES, Piece, piece_ends, read_text
+from llm.data.pieces import PIECE_BYTES, Piece, piece_ends, read_bytes, read_text
 from llm.data.split import DEFAULT_SPLIT, PARTS, PartName, Split, cut_after_line_break, parts_of
 from llm.data.text import require_characters, require_file
 from llm.data.workers import answers
@@ -202,11 +203,18 @@ def _kept(record: Path, path: Path) -> SourceFile | None:
     try:
         found: dict[str, Any] = json.loads(read_regular(record))
         file = SourceFile(**{**found, "pieces": tuple(ScannedPiece(**piece) for piece in found["pieces"])})
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        now = path.stat()
+        if (file.path, file.size, file.modified_ns) != (str(path), now.st_size, now.st_mtime_ns):
+            return None
+        ends = (file.pieces[0], file.pieces[-1])
+        same = all(_sha256(Piece(file.path, piece.start, piece.end)) == piece.sha256 for piece in ends)
+    except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
         return None
-    now = path.stat()
-    same = (file.path, file.size, file.modified_ns) == (str(path), now.st_size, now.st_mtime_ns)
     return file if same else None
+
+
+def _sha256(piece: Piece) -> str:
+    return hashlib.sha256(read_bytes(piece)).hexdigest()
 
 
 def _size(path: Path) -> int:

@@ -9,8 +9,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jaxtyping import Int
-from torch import Tensor
+import numpy as np
 
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
@@ -176,16 +175,19 @@ def sample_prompts(tokenizer: Tokenizer, data: TextData, config: TrainingConfig)
         beginning = beginning.replace(end, "\n\n")  # a document begins a paragraph
     first, *later = beginning.split("\n\n")
     paragraphs = [paragraph.strip() for paragraph in later[:-1] or later or [first]]  # the first and last may be cut
-    openings = (_new_opening(paragraph, tokenizer, data.counted) for paragraph in paragraphs)
+    train = data.counted.numpy()
+    content = train.tobytes()
+    openings = (_new_opening(paragraph, tokenizer, content, train.dtype) for paragraph in paragraphs)
     unseen = list(itertools.islice((prompt for prompt in openings if prompt), PROMPTS))
     return unseen or [_opening(paragraphs[0]) or "\n"]
 
 
-def _new_opening(paragraph: str, tokenizer: Tokenizer, train: Int[Tensor, " tokens"]) -> str | None:
+def _new_opening(paragraph: str, tokenizer: Tokenizer, train: bytes, dtype: np.dtype[Any]) -> str | None:
     """The fewest first words of a paragraph that the training text does not contain; None: it has no such words."""
     for characters in range(PROMPT_CHARACTERS, 3 * PROMPT_CHARACTERS, PROMPT_CHARACTERS // 4):
         prompt = _opening(paragraph, characters)
-        if prompt and not _occurs(tokenizer.encode(prompt)[1:-1], train):
+        # without the ends of a prompt, which are encoded differently inside a text
+        if prompt and not _occurs(np.array(tokenizer.encode(prompt)[1:-1], dtype), train):
             return prompt
     return None
 
@@ -195,14 +197,9 @@ def _opening(paragraph: str, characters: int = PROMPT_CHARACTERS) -> str:
     return paragraph[:characters].rsplit(" ", 1)[0].rstrip()
 
 
-def _occurs(tokens: Sequence[int], train: Int[Tensor, " tokens"]) -> bool:
-    """Whether the training tokens contain these in a row, or there are none to look for.
-
-    Without the ends of a prompt, which are encoded differently inside a text.
-    """
-    if not tokens or len(train) < len(tokens):
-        return not tokens
-    (starts,) = (train[: len(train) - len(tokens) + 1] == tokens[0]).nonzero(as_tuple=True)  # [start]
-    for distance, token in enumerate(tokens):
-        starts = starts[train[starts + distance] == token]
-    return len(starts) > 0
+def _occurs(tokens: np.ndarray[Any, Any], train: bytes) -> bool:
+    """Whether the training tokens, as bytes, contain these in a row, or there are none to look for."""
+    wanted, found = tokens.tobytes(), 0
+    while (found := train.find(wanted, found)) > 0 and found % tokens.itemsize:  # it begins inside a token
+        found += 1
+    return found >= 0

@@ -20,9 +20,9 @@ Forward = Callable[[Tensor], Tensor]  # a model, also compiled or wrapped for se
 Loss = Callable[[Forward, Tensor, Tensor], Tensor]  # of a forward pass, inputs and targets
 
 
-def choose_loss(model: Transformer, batch_size: int) -> Loss:
-    """How the loss of batches of so many windows is computed."""
-    return LossInPieces(model) if in_pieces(model.config, batch_size) else loss_of_logits
+def choose_loss(model: Transformer, batch_size: int, compiled: bool = False) -> Loss:
+    """How the loss of batches of so many windows is computed, of a model that will be `compiled` or not."""
+    return LossInPieces(model, compiled) if in_pieces(model.config, batch_size) else loss_of_logits
 
 
 def loss_of_logits(
@@ -39,11 +39,13 @@ class LossInPieces:
     be the model itself, or what torch has compiled or wrapped of it.
     """
 
-    def __init__(self, model: Transformer) -> None:
+    def __init__(self, model: Transformer, compiled: bool = False) -> None:
         self._unembed = model.unembed
         self._logits: Forward = model.unembed.forward
         self._targets: Tensor | None = None  # while a loss is asked for
-        model.unembed.forward = self._logits_or_loss
+        # compiled, the pieces would be unrolled; only then, since that function loads the compiler: seconds at a start
+        as_it_is = torch.compiler.disable(self._logits_or_loss) if compiled else self._logits_or_loss
+        model.unembed.forward = as_it_is
 
     def __call__(
         self, forward: Forward, inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"]
@@ -55,7 +57,6 @@ class LossInPieces:
         finally:
             self._targets = None
 
-    @torch.compiler.disable  # it would unroll the pieces
     def _logits_or_loss(self, resid: Float[Tensor, "batch pos d_model"]) -> Tensor:
         if self._targets is None:
             return self._logits(resid)

@@ -85,7 +85,7 @@ class Trainer(Iterator[StepMetrics]):
         self.evaluators, self.final_evaluators = evaluators, final_evaluators
         if config.gradient_checkpointing:
             recompute_blocks(model)
-        self.loss = choose_loss(model, windows)
+        self.loss = choose_loss(model, windows, config.compile)
         self.routing = Routing(model, processes)
         processes.place(model, self.device, config.sharding)
         self.forward = processes.data_parallel(torch.compile(model) if config.compile else model)

@@ -18,7 +18,7 @@ from token_caches import PIECE, TEXT, decoded, in_this_process, make
 
 from llm.config import TrainingConfig
 from llm.data import TextData, split_text
-from llm.data.pieces import Piece, piece_ends, read_text
+from llm.data.pieces import Piece, piece_ends, read_bytes, read_text
 from llm.data.sources import scan_source
 from llm.data.token_cache import TokenCache, TokenCacheError
 from llm.data.tokenise import token_cache
@@ -113,16 +113,25 @@ def test_between_documents_is_a_token_that_no_text_is_encoded_to(tmp_path, here)
     assert int(passages.characters.sum()) + len("first ") >= cache.about["characters"]["validation"] - 10
 
 
-def test_a_second_start_reads_nothing_and_a_changed_file_is_another_text(tmp_path, here, monkeypatch):
+def test_a_second_start_reads_the_ends_of_a_file_only_and_a_changed_file_is_another_text(tmp_path, here, monkeypatch):
     cache = make(tmp_path, [TEXT])
     before = {path: path.stat().st_mtime_ns for path in cache.path.iterdir()}
     (tmp_path / "0.txt").write_text("red " + TEXT)
     assert make(tmp_path, [TEXT]).path != cache.path
     (tmp_path / "0.txt").write_text(TEXT)
     assert make(tmp_path, [TEXT]).path == cache.path
-    monkeypatch.setattr("llm.data.sources.answers", lambda tasks: 1 / 0)
-    assert make(tmp_path, [TEXT]).path == cache.path
+    file, read = tmp_path / "0.txt", []
+    monkeypatch.setattr("llm.data.sources.read_bytes", lambda piece: read.append(piece) or read_bytes(piece))
+    with monkeypatch.context() as patch:
+        patch.setattr("llm.data.sources.answers", lambda tasks: 1 / 0)
+        assert make(tmp_path, [TEXT]).path == cache.path
+    assert [(piece.start, piece.end == file.stat().st_size) for piece in read] == [(0, False), (read[1].start, True)]
+    assert sum(piece.end - piece.start for piece in read) <= 2 * PIECE < file.stat().st_size / 3
     assert {path: path.stat().st_mtime_ns for path in cache.path.iterdir()} == before
+    modified = file.stat().st_mtime_ns
+    file.write_text(TEXT[:-5] + "cow.\n")  # as long, and with the time of the one before
+    os.utime(file, ns=(modified, modified))
+    assert make(tmp_path, [TEXT]).path != cache.path
 
 
 def test_workers_tokenise_as_this_process_does(tmp_path):
