@@ -153,15 +153,13 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Replace the table in docs/interop.md."""
-    path = PROJECT / "docs" / "interop.md"
+def replace_table(path: Path, marks: tuple[str, str], made: str) -> None:
+    """Write a table between two marks of a document."""
     text = path.read_text("utf-8")
-    start, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
-    made = table()
+    start, end = text.index(marks[0]) + len(marks[0]), text.index(marks[1])
     write_bytes(path, (text[:start] + made + text[end:]).encode())
     print(made)
 
 
 if __name__ == "__main__":
-    main()
+    replace_table(PROJECT / "docs" / "interop.md", MARKS, table())

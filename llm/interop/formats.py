@@ -24,7 +24,7 @@ FORMATS: dict[str, Format] = {
         write=imported("llm.interop.huggingface_export", "export_huggingface"),
     ),
     "gguf": Format(
-        help="a file for llama.cpp and what is built on it; of GPT-2 and Llama models with a byte-pair tokenizer",
+        help="a file for llama.cpp and what is built on it; of models that it knows, with a byte-pair tokenizer",
         ending=".gguf",
         write=imported("llm.interop.gguf_export", "export_gguf"),
     ),

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from llm.interop.conversion import to_theirs
 from llm.interop.families import REGISTRY, family_of
-from llm.interop.families.gguf import BYTE_PAIRS
-from llm.interop.families.weight import weights_of_all
+from llm.interop.families.family import Family
+from llm.interop.families.gguf import BYTE_PAIRS, GgufArchitecture, gguf_weights
+from llm.interop.families.weight import weight
 from llm.runs.loading import Run
 from llm.runtime.files import write_file
 from llm.tokenizers import Tokenizer
@@ -40,9 +41,9 @@ def export_gguf(run: Run, target: Path) -> str:
     if os.path.lexists(target):
         raise FileExistsError(f"{target} exists already: name another file")
     name, _ = family_of(run.config)
-    architecture = REGISTRY[name].gguf
-    if architecture is None:
-        raise ValueError(f"A GGUF file is written for GPT-2 and Llama only, and this model is {REGISTRY[name].label}")
+    family = REGISTRY[name]
+    if (architecture := family.gguf) is None:
+        raise ValueError(f"A GGUF file cannot be written for {family.label}, which llama.cpp does not have")
     architecture.check(run.config)
     vocabulary = _vocabulary(run.tokenizer)
 
@@ -51,20 +52,35 @@ def export_gguf(run: Run, target: Path) -> str:
         writer.add_name(f"run {run.folder.id}")
         writer.add_file_type(0)  # all in float32
         for key, value in architecture.settings(run.config).items():
-            add = writer.add_float32 if isinstance(value, float) else writer.add_uint32
+            add = {float: writer.add_float32, int: writer.add_uint32, bool: writer.add_bool}[type(value)]
             add(f"{architecture.name}.{key}", value)
         _add_tokenizer(writer, run.tokenizer, vocabulary)
-        parameters = dict(run.model.named_parameters())
-        for entry in weights_of_all(architecture.weights, run.config):
-            if parameters.keys() >= set(entry.ours):
-                writer.add_tensor(entry.theirs, to_theirs(entry, parameters, run.config).detach().cpu().numpy())
+        for tensor, numbers in _tensors(run, family, architecture):
+            writer.add_tensor(tensor, numbers)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
 
     _write_by_name(target, fill)
-    return f"{REGISTRY[name].label} for llama.cpp, in float32. {architecture.note}".strip()
+    return f"{family.label} for llama.cpp, in float32. {architecture.note}".strip()
+
+
+def _tensors(run: Run, family: Family, architecture: GgufArchitecture) -> Iterator[tuple[str, Any]]:
+    """Each tensor by its name in llama.cpp, which the package gguf knows for each name in transformers."""
+    import gguf
+
+    kind = {name: kind for kind, name in gguf.MODEL_ARCH_NAMES.items()}[architecture.name]
+    names = gguf.get_tensor_name_map(kind, run.config.n_layers)
+    parameters = dict(run.model.named_parameters())
+    entries = gguf_weights(family.weights, architecture, run.config)
+    if run.config.tie_embeddings and architecture.needs_unembedding:
+        entries.append(weight("output.weight", "embed.W_E", "d_vocab d_model"))
+    for entry in entries:
+        if parameters.keys() >= set(entry.ours):
+            name = names.get_name(entry.theirs, try_suffixes=(".weight", ".bias"))
+            assert name is not None, entry.theirs
+            yield name, to_theirs(entry, parameters, run.config).detach().cpu().numpy()
 
 
 def _write_by_name(target: Path, fill: Callable[[Path], None]) -> None:

@@ -1,29 +1,26 @@
 """Models from transformers compute here what they compute there, and runs from here open there."""
 
-import dataclasses
 import json
 import shutil
 import struct
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+from random_runs import TEXT, TINY, made_run
 
-from llm import ModelConfig, Transformer, preset
+from llm import preset
 from llm.checkpoints import list_runs, load_run
 from llm.cli import main
 from llm.interop.families import REGISTRY, family_of, read_model_config
 from llm.interop.huggingface_import import import_huggingface
 from llm.presets import SIZES
-from llm.runs.folder import RunFolder
 from llm.tokenizers import build_tokenizer, load_tokenizer, saved_kind
 from llm.tokenizers.huggingface import HuggingFaceTokenizer
 
 PROJECT = Path(__file__).parents[2]
-TEXT = "The hen sat on the gate, and the fox saw her. 猫 \t ▁ é 'tis 12\n" * 30
 HOSTILE = [
     "", " ", "a  b", "<|endoftext|> hi", "The hen\n\n  sat\t\t on\r\n", "'s 've don't 1234 ½ ² x",
     " 猫猫é\u0301 \u2003\u00a0 ",
@@ -32,15 +29,6 @@ HOSTILE = [
 KINDS = {
     kind: build_tokenizer(kind, TEXT, None if kind == "char" else 300) for kind in ("char", "bpe", "sentencepiece")
 }
-
-
-@pytest.fixture(scope="module")
-def families():
-    sys.path.insert(0, str(PROJECT / "experiments"))
-    import families
-
-    yield families
-    sys.path.remove(str(PROJECT / "experiments"))
 
 
 @pytest.mark.parametrize("model_type", REGISTRY)
@@ -126,23 +114,6 @@ def test_a_familys_options_are_followed(families, tmp_path, model_type, changes)
     assert max(found.logits.values()) < 1e-5 and found.same_text and found.round_trip < 1e-7
 
 
-def made_run(folder: Path, config: ModelConfig, kind: str, end_of_text: bool = False) -> RunFolder:
-    """A run as training leaves it, with random weights."""
-    tokenizer = build_tokenizer(kind, TEXT, None if kind == "char" else 300)
-    if end_of_text:
-        tokenizer.add_end_of_text()
-    config = dataclasses.replace(config, d_vocab=tokenizer.d_vocab)
-    about = {"model": dataclasses.asdict(config), "training": {"steps": 1}, "tokenizer": {"kind": kind}}
-    run = RunFolder.create(folder, about, tokenizer, TEXT)
-    torch.manual_seed(0)
-    run.save_model("final", Transformer(config), 1)
-    run.write_status("finished", "", 1)
-    return run
-
-
-TINY = {"d_vocab": 1, "d_model": 8, "n_layers": 1, "n_heads": 2, "n_ctx": 16}
-
-
 @pytest.mark.parametrize(
     ("architecture", "kind", "end"), [("gpt", "char", False), ("llama", "bpe", True), ("llama", "sentencepiece", False)]
 )
@@ -175,44 +146,6 @@ def test_an_exported_run_opens_in_transformers_and_comes_back_bit_for_bit(
     assert ours.keys() == again.keys() and all(torch.equal(ours[name], again[name]) for name in ours)
     assert main(["export", run.folder.id, "--format", "hf", "--output", "out"]) == 2
     assert "out exists already" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("architecture", ["gpt", "llama"])
-def test_a_gguf_file_read_back_is_the_model(tmp_path, architecture):
-    """llama.cpp rotates neighbours: with its rows of queries and keys, so does a model here, to the same logits."""
-    gguf = pytest.importorskip("gguf")
-    run = load_run(made_run(tmp_path, preset(architecture, **TINY), "bpe", end_of_text=True).path)
-    assert main(["export", str(run.folder.path), "--format", "gguf", "--output", str(tmp_path / "m.gguf")]) == 0
-    reader = gguf.GGUFReader(tmp_path / "m.gguf")
-    found = {tensor.name: torch.from_numpy(tensor.data.copy()) for tensor in reader.tensors}
-    assert reader.get_field("general.architecture").contents() == {"gpt": "gpt2", "llama": "llama"}[architecture]
-    tokens = reader.get_field("tokenizer.ggml.tokens").contents()
-    assert len(tokens) == run.config.d_vocab and tokens[-1] == "<|endoftext|>"
-    assert reader.get_field("tokenizer.ggml.eos_token_id").contents() == run.tokenizer.end_of_text
-    assert len(reader.get_field("tokenizer.ggml.merges").contents()) == len(run.tokenizer.merges)
-    config, state = run.config, dict(run.model.named_parameters())
-    if architecture == "llama":
-        config = dataclasses.replace(config, rope_pairs="neighbours")
-        for name in ("q", "k"):
-            rows = found[f"blk.0.attn_{name}.weight"].unflatten(0, (config.n_heads, config.d_head))
-            state[f"blocks.0.attention.W_{name.upper()}"] = rows
-        state["unembed.W_U"] = found["output.weight"].T
-    else:
-        rows = found["blk.0.attn_qkv.weight"].unflatten(0, (3, config.n_heads, config.d_head))
-        state |= {f"blocks.0.attention.W_{letter}": part for letter, part in zip("QKV", rows, strict=True)}
-        state["positions.W_pos"] = found["position_embd.weight"]
-    state["embed.W_E"] = found["token_embd.weight"]
-    state["blocks.0.mlp.W_out"] = found["blk.0.ffn_down.weight"].T
-    again = Transformer(config)
-    again.load_state_dict(state | ({"unembed.W_E": state["embed.W_E"]} if config.tie_embeddings else {}))
-    ids = torch.randint(config.d_vocab, (2, 16))
-    assert (again(ids) - run.model(ids)).abs().max() < 1e-5
-
-
-def test_a_gguf_file_is_refused_where_its_tokenizer_would_split_otherwise(tmp_path, capsys):
-    run = made_run(tmp_path, preset("llama", **TINY), "char")
-    assert main(["export", str(run.path), "--format", "gguf", "--output", str(tmp_path / "m.gguf")]) == 2
-    assert "needs a byte-pair tokenizer" in capsys.readouterr().err and not (tmp_path / "m.gguf").exists()
 
 
 def ids_or_refusal(encode, text):

@@ -11,6 +11,7 @@ from llm.config import ModelConfig
 from llm.interop.families import llama
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
+from llm.interop.families.gguf import GgufArchitecture, require_plain_attention, rotary_sizes
 from llm.interop.families.rotary import read_rotary, write_rotary
 from llm.interop.families.weight import Weight, weight
 
@@ -56,6 +57,18 @@ def write(config: ModelConfig) -> dict[str, Any]:
     }
 
 
+def check_gguf(config: ModelConfig) -> None:
+    """Raise ValueError for what llama.cpp's Gemma does not compute."""
+    require_plain_attention(config)
+    require_tied(config)
+
+
+def require_tied(config: ModelConfig) -> None:
+    """Raise ValueError for an unembedding of its own, which llama.cpp's Gemma 1 and 2 do not have."""
+    if not config.tie_embeddings:
+        raise ValueError("llama.cpp's Gemma has no tie_embeddings=False")
+
+
 FAMILY = Family(
     label="Gemma",
     architecture="GemmaForCausalLM",
@@ -69,5 +82,6 @@ FAMILY = Family(
         weight(f"{llama.LAYER}.post_attention_layernorm.weight", "~norm_mlp.w", "d_model", plus=1),
     ),
     prefix=llama.FAMILY.prefix,
+    gguf=GgufArchitecture("gemma", rotary_sizes, check_gguf),
     buffers=llama.FAMILY.buffers,
 )

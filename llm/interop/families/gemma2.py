@@ -8,11 +8,13 @@ from llm.config import ModelConfig, shown
 from llm.interop.families import gemma, llama
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
+from llm.interop.families.gguf import GgufArchitecture, rotary_sizes
 from llm.interop.families.rotary import write_rotary
 from llm.interop.families.weight import weight
 from llm.layers.mask import layer_window
 
 LAYER = llama.LAYER
+LAYERS_27B = 46  # by which llama.cpp knows the 27B, whose scores are divided by another root
 FULL, SLIDING = "full_attention", "sliding_attention"
 SOFTCAPS = {  # the names there and here, and their values in a file that does not name them; null means none
     "attn_logit_softcapping": ("attention_softcap", 50.0),
@@ -62,6 +64,30 @@ def write(config: ModelConfig) -> dict[str, Any]:
     }
 
 
+def check_gguf(config: ModelConfig) -> None:
+    """Raise ValueError for what llama.cpp's Gemma 2 does not compute."""
+    gemma.require_tied(config)
+    if config.rope_scaling != "none":
+        raise ValueError(f"A GGUF file is written without a scaling of positions, got {config.rope_scaling!r}")
+    for name in ("attention_softcap", "final_softcap"):
+        if getattr(config, name) is None:
+            raise ValueError(f"llama.cpp's Gemma 2 always has soft-caps, and this model has {name}=None")
+    alternating = config.mask == "sliding" and config.full_every == 2
+    if config.mask == "sliding" and not alternating and config.window < config.n_ctx:
+        raise ValueError(f"llama.cpp's Gemma 2 has full_every=2, and this model has full_every={config.full_every}")
+    if config.n_layers == LAYERS_27B:
+        raise ValueError(f"llama.cpp divides the scores of a Gemma 2 with {LAYERS_27B} layers otherwise")
+
+
+def gguf_settings(config: ModelConfig) -> dict[str, Any]:
+    """llama.cpp's settings."""
+    return rotary_sizes(config) | {
+        "attn_logit_softcapping": config.attention_softcap,
+        "final_logit_softcapping": config.final_softcap,
+        "attention.sliding_window": config.window if config.mask == "sliding" else config.n_ctx,
+    }
+
+
 FAMILY = Family(
     label="Gemma 2",
     architecture="Gemma2ForCausalLM",
@@ -77,5 +103,6 @@ FAMILY = Family(
         weight(f"{LAYER}.post_feedforward_layernorm.weight", "~norm_mlp_out.w", "d_model", plus=1),
     ),
     prefix=llama.FAMILY.prefix,
+    gguf=GgufArchitecture("gemma2", gguf_settings, check_gguf),
     buffers=llama.FAMILY.buffers,
 )

@@ -10,7 +10,7 @@ from typing import Any
 from llm.config import ModelConfig
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
-from llm.interop.families.gguf import GgufArchitecture
+from llm.interop.families.gguf import GgufArchitecture, sizes
 from llm.interop.families.weight import weight
 
 ACTIVATIONS = {
@@ -67,46 +67,29 @@ def write(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-BLOCK = "blk.{layer}"
-GGUF_WEIGHTS = (
-    weight("token_embd.weight", "embed.W_E", "d_vocab d_model"),
-    weight("position_embd.weight", "positions.W_pos", "n_ctx d_model"),
-    weight("output_norm.weight", "final_norm.w", "d_model"),
-    weight("output_norm.bias", "final_norm.b", "d_model"),
-    weight("output.weight", "unembed.W_U", "d_vocab d_model -> d_model d_vocab"),
-    weight(f"{BLOCK}.attn_norm.weight", "~norm_attention.w", "d_model"),
-    weight(f"{BLOCK}.attn_norm.bias", "~norm_attention.b", "d_model"),
-    weight(f"{BLOCK}.attn_qkv.weight", "~attention.W_Q ~attention.W_K ~attention.W_V",
-           "(part head d_head) d_model -> part head d_head d_model"),
-    weight(f"{BLOCK}.attn_qkv.bias", "~attention.b_Q ~attention.b_K ~attention.b_V",
-           "(part head d_head) -> part head d_head"),
-    weight(f"{BLOCK}.attn_output.weight", "~attention.W_O", "d_model (head d_head) -> head d_head d_model"),
-    weight(f"{BLOCK}.attn_output.bias", "~attention.b_O", "d_model"),
-    weight(f"{BLOCK}.ffn_norm.weight", "~norm_mlp.w", "d_model"),
-    weight(f"{BLOCK}.ffn_norm.bias", "~norm_mlp.b", "d_model"),
-    weight(f"{BLOCK}.ffn_up.weight", "~mlp.W_in", "d_mlp d_model -> d_model d_mlp"),
-    weight(f"{BLOCK}.ffn_up.bias", "~mlp.b_in", "d_mlp"),
-    weight(f"{BLOCK}.ffn_down.weight", "~mlp.W_out", "d_model d_mlp -> d_mlp d_model"),
-    weight(f"{BLOCK}.ffn_down.bias", "~mlp.b_out", "d_model"),
-)  # fmt: skip
+# llama.cpp has ordinary linear layers, which store [out, in]
+GGUF_AXES = {
+    "attn.c_attn.weight": "(part head d_head) d_model -> part head d_head d_model",
+    "attn.c_proj.weight": "d_model (head d_head) -> head d_head d_model",
+    "mlp.c_fc.weight": "d_mlp d_model -> d_model d_mlp",
+    "mlp.c_proj.weight": "d_model d_mlp -> d_mlp d_model",
+}
 
 
 def check_gguf(config: ModelConfig) -> None:
     """Raise ValueError for what llama.cpp's GPT-2 does not compute."""
+    require_gelu(config, "GPT-2")
+
+
+def require_gelu(config: ModelConfig, label: str) -> None:
+    """Raise ValueError for another activation in a family that llama.cpp has with GELU only."""
     if config.activation not in ("gelu", "gelu_tanh"):
-        raise ValueError(f"llama.cpp's GPT-2 has GELU alone, and this model has activation={config.activation!r}")
+        raise ValueError(f"llama.cpp's {label} has GELU alone, and this model has activation={config.activation!r}")
 
 
 def gguf_settings(config: ModelConfig) -> dict[str, Any]:
     """llama.cpp's settings."""
-    return {
-        "context_length": config.n_ctx,
-        "embedding_length": config.d_model,
-        "block_count": config.n_layers,
-        "feed_forward_length": config.d_mlp,
-        "attention.head_count": config.n_heads,
-        "attention.layer_norm_epsilon": float(config.norm_eps),
-    }
+    return sizes(config) | {"attention.layer_norm_epsilon": float(config.norm_eps)}
 
 
 FAMILY = Family(
@@ -137,8 +120,8 @@ FAMILY = Family(
     ),
     prefix="transformer.",
     gguf=GgufArchitecture(
-        "gpt2", gguf_settings, GGUF_WEIGHTS, check_gguf,
-        "llama.cpp computes GELU in its tanh form, which differs from the exact one by less than 0.0005.",
+        "gpt2", gguf_settings, check_gguf, GGUF_AXES,
+        note="llama.cpp computes GELU in its tanh form, which differs from the exact one by less than 0.0005.",
     ),
     buffers=r"h\.\d+\.attn\.(bias|masked_bias)",
 )  # fmt: skip

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from llm.config import ModelConfig
+from llm.interop.families import gpt2
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
+from llm.interop.families.gguf import GgufArchitecture, require_plain_attention, rotary_sizes
 from llm.interop.families.rotary import read_rotary, write_rotary
 from llm.interop.families.weight import weight
 
@@ -69,6 +71,27 @@ def write(config: ModelConfig) -> dict[str, Any]:
     }
 
 
+# one linear layer in llama.cpp as well, but all queries come first, then all keys, then all values
+GGUF_AXES = {
+    "attention.query_key_value.weight": "(part head d_head) d_model -> part head d_head d_model",
+    "attention.query_key_value.bias": "(part head d_head) -> part head d_head",
+}
+
+
+def check_gguf(config: ModelConfig) -> None:
+    """Raise ValueError for what llama.cpp's GPT-NeoX does not compute."""
+    require_plain_attention(config)
+    gpt2.require_gelu(config, "GPT-NeoX")
+
+
+def gguf_settings(config: ModelConfig) -> dict[str, Any]:
+    """llama.cpp's settings."""
+    return rotary_sizes(config) | {
+        "attention.layer_norm_epsilon": float(config.norm_eps),
+        "use_parallel_residual": config.sublayers == "parallel",
+    }
+
+
 FAMILY = Family(
     label="GPT-NeoX, Pythia",
     architecture="GPTNeoXForCausalLM",
@@ -95,5 +118,9 @@ FAMILY = Family(
         weight("embed_out.weight", "unembed.W_U", "d_vocab d_model -> d_model d_vocab"),
     ),
     prefix="gpt_neox.",
+    gguf=GgufArchitecture(
+        "gptneox", gguf_settings, check_gguf, GGUF_AXES, needs_unembedding=True,
+        note="llama.cpp computes GELU in its tanh form, which differs from the exact one by less than 0.0005.",
+    ),
     buffers=r"layers\.\d+\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)",
 )  # fmt: skip

@@ -10,8 +10,8 @@ from typing import Any
 from llm.config import ModelConfig
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
-from llm.interop.families.gguf import GgufArchitecture
-from llm.interop.families.rotary import UNSCALED, read_rotary, write_rotary
+from llm.interop.families.gguf import NEIGHBOURS, GgufArchitecture, require_plain_attention, rotary_sizes
+from llm.interop.families.rotary import read_rotary, write_rotary
 from llm.interop.families.weight import Weight, weight
 
 ACTIVATIONS = {"silu": "swiglu", "swish": "swiglu"}
@@ -112,48 +112,6 @@ def write(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-# llama.cpp rotates neighbours, numbers 2i and 2i + 1, so the rows of queries and keys are put beside each other there.
-BLOCK = "blk.{layer}"
-GGUF_WEIGHTS: tuple[Weight, ...] = (
-    weight("token_embd.weight", "embed.W_E", "d_vocab d_model"),
-    weight("output_norm.weight", "final_norm.w", "d_model"),
-    weight("output.weight", "unembed.W_U", "d_vocab d_model -> d_model d_vocab"),
-    weight(f"{BLOCK}.attn_norm.weight", "~norm_attention.w", "d_model"),
-    weight(f"{BLOCK}.ffn_norm.weight", "~norm_mlp.w", "d_model"),
-    weight(f"{BLOCK}.attn_q.weight", "~attention.W_Q", "(head half two) d_model -> head (two half) d_model"),
-    weight(f"{BLOCK}.attn_k.weight", "~attention.W_K", "(kv_head half two) d_model -> kv_head (two half) d_model"),
-    weight(f"{BLOCK}.attn_v.weight", "~attention.W_V", "(kv_head d_head) d_model -> kv_head d_head d_model"),
-    weight(f"{BLOCK}.attn_output.weight", "~attention.W_O", "d_model (head d_head) -> head d_head d_model"),
-    weight(f"{BLOCK}.ffn_up.weight", "~mlp.W_in", LINEAR),
-    weight(f"{BLOCK}.ffn_gate.weight", "~mlp.W_gate", LINEAR),
-    weight(f"{BLOCK}.ffn_down.weight", "~mlp.W_out", "d_model d_mlp -> d_mlp d_model"),
-)
-
-
-def check_gguf(config: ModelConfig) -> None:
-    """Raise ValueError for what a GGUF file of this family is not written with here."""
-    if config.has_qkv_bias or config.rope_scaling != UNSCALED:
-        raise ValueError("A GGUF file of a Llama is written without biases and without a rope_scaling only")
-
-
-def gguf_settings(config: ModelConfig) -> dict[str, Any]:
-    """llama.cpp's settings."""
-    return {
-        "vocab_size": config.d_vocab,
-        "context_length": config.n_ctx,
-        "embedding_length": config.d_model,
-        "block_count": config.n_layers,
-        "feed_forward_length": config.d_mlp,
-        "attention.head_count": config.n_heads,
-        "attention.head_count_kv": config.n_kv_heads,
-        "attention.key_length": config.d_head,
-        "attention.value_length": config.d_head,
-        "attention.layer_norm_rms_epsilon": float(config.norm_eps),
-        "rope.dimension_count": config.d_head,
-        "rope.freq_base": float(config.rope_theta),
-    }
-
-
 FAMILY = Family(
     label="Llama",
     architecture="LlamaForCausalLM",
@@ -161,6 +119,6 @@ FAMILY = Family(
     write=write,
     weights=EMBEDDINGS + NORMS + ATTENTION + MLP,
     prefix="model.",
-    gguf=GgufArchitecture("llama", gguf_settings, GGUF_WEIGHTS, check_gguf),
+    gguf=GgufArchitecture("llama", rotary_sizes, require_plain_attention, NEIGHBOURS),
     buffers=BUFFERS,
 )

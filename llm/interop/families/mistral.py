@@ -55,5 +55,6 @@ FAMILY = Family(
     write=write,
     weights=llama.FAMILY.weights,
     prefix=llama.FAMILY.prefix,
+    gguf=llama.FAMILY.gguf,
     buffers=llama.FAMILY.buffers,
 )

@@ -12,6 +12,7 @@ from llm.config import ModelConfig
 from llm.interop.families import llama
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
+from llm.interop.families.gguf import NEIGHBOURS, GgufArchitecture, expert_sizes, require_plain_attention
 from llm.interop.families.mistral import read_window, write_window
 from llm.interop.families.rotary import read_rotary, write_rotary
 from llm.interop.families.weight import weight
@@ -75,5 +76,6 @@ FAMILY = Family(
         weight(f"{EXPERT}.w3.weight", "~mlp.W_in", llama.LINEAR),
     ),
     prefix=llama.FAMILY.prefix,
+    gguf=GgufArchitecture("llama", expert_sizes, require_plain_attention, NEIGHBOURS),
     buffers=llama.FAMILY.buffers,
 )

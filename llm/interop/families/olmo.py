@@ -8,6 +8,7 @@ from llm.config import ModelConfig
 from llm.interop.families import llama
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
+from llm.interop.families.gguf import NEIGHBOURS, GgufArchitecture, require_whole_width, rotary_sizes
 from llm.interop.families.rotary import read_rotary, write_rotary
 
 
@@ -29,6 +30,11 @@ def write(config: ModelConfig) -> dict[str, Any]:
     return {**llama.write_sizes(config), **write_rotary(config), "attention_bias": False, "clip_qkv": None}
 
 
+def gguf_settings(config: ModelConfig) -> dict[str, Any]:
+    """llama.cpp's settings."""
+    return rotary_sizes(config) | {"attention.layer_norm_epsilon": float(config.norm_eps)}
+
+
 FAMILY = Family(
     label="OLMo",
     architecture="OlmoForCausalLM",
@@ -36,5 +42,6 @@ FAMILY = Family(
     write=write,
     weights=llama.FAMILY.weights,
     prefix=llama.FAMILY.prefix,
+    gguf=GgufArchitecture("olmo", gguf_settings, require_whole_width, NEIGHBOURS),
     buffers=llama.FAMILY.buffers,
 )

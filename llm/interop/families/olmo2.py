@@ -8,6 +8,7 @@ from llm.config import ModelConfig
 from llm.interop.families import llama
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
+from llm.interop.families.gguf import GgufArchitecture, require_whole_width, rotary_sizes
 from llm.interop.families.rotary import read_rotary, write_rotary
 from llm.interop.families.weight import Weight, weight
 
@@ -57,5 +58,6 @@ FAMILY = Family(
         *QUERY_KEY_NORMS,
     ),
     prefix=llama.FAMILY.prefix,
+    gguf=GgufArchitecture("olmo2", rotary_sizes, require_whole_width, needs_unembedding=True),
     buffers=llama.FAMILY.buffers,
 )

@@ -12,6 +12,7 @@ from llm.config import ModelConfig, shown
 from llm.interop.families import llama
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
+from llm.interop.families.gguf import GgufArchitecture, expert_sizes, require_plain_attention
 from llm.interop.families.mixtral import read_experts
 from llm.interop.families.olmo2 import QUERY_KEY_NORMS
 from llm.interop.families.rotary import read_rotary, write_rotary
@@ -55,6 +56,17 @@ def write(config: ModelConfig) -> dict[str, Any]:
     }
 
 
+def check_gguf(config: ModelConfig) -> None:
+    """Raise ValueError for what llama.cpp's OLMoE does not compute."""
+    require_plain_attention(config)
+    if config.n_kv_heads != config.n_heads:
+        raise ValueError(
+            f"llama.cpp's OLMoE has n_kv_heads=n_heads, and this model {config.n_kv_heads} of {config.n_heads}"
+        )
+    if config.normalize_expert_weights:
+        raise ValueError("llama.cpp's OLMoE has no normalize_expert_weights=True")
+
+
 FAMILY = Family(
     label="OLMoE",
     architecture="OlmoeForCausalLM",
@@ -71,5 +83,6 @@ FAMILY = Family(
         weight(f"{EXPERT}.down_proj.weight", "~mlp.W_out", "d_model d_mlp -> d_mlp d_model"),
     ),
     prefix=llama.FAMILY.prefix,
+    gguf=GgufArchitecture("olmoe", expert_sizes, check_gguf, needs_unembedding=True),
     buffers=llama.FAMILY.buffers,
 )

@@ -8,6 +8,7 @@ from llm.config import ModelConfig
 from llm.interop.families import llama
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
+from llm.interop.families.gguf import GgufArchitecture, require_whole_width, rotary_sizes
 from llm.interop.families.qwen3 import require_no_windows
 from llm.interop.families.rotary import read_rotary, write_rotary
 
@@ -43,5 +44,6 @@ FAMILY = Family(
     write=write,
     weights=llama.FAMILY.weights,
     prefix=llama.FAMILY.prefix,
+    gguf=GgufArchitecture("qwen2", rotary_sizes, require_whole_width),
     buffers=llama.FAMILY.buffers,
 )

@@ -8,6 +8,7 @@ from llm.config import ModelConfig
 from llm.interop.families import llama
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
+from llm.interop.families.gguf import GgufArchitecture, require_plain_attention, rotary_sizes
 from llm.interop.families.rotary import read_rotary, write_rotary
 from llm.interop.families.weight import weight
 
@@ -61,5 +62,6 @@ FAMILY = Family(
         weight(f"{LAYER}.self_attn.k_norm.weight", "~attention.norm_key.w", "d_head"),
     ),
     prefix=llama.FAMILY.prefix,
+    gguf=GgufArchitecture("qwen3", rotary_sizes, require_plain_attention),
     buffers=llama.FAMILY.buffers,
 )
