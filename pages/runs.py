@@ -7,6 +7,7 @@ from components.run_card import delete_button, deleted_row, duplicate_button, ed
 from components.run_controls import rerun_after
 from components.run_links import page_links
 from components.run_table import choose_in_table, choose_rows, run_table, ticked_runs, untick
+from components.run_tasks import show_tasks
 from components.shared import folders, states
 from components.shared.runs_choice import joined
 from components.shared.select_box import picked, select_box
@@ -101,6 +102,8 @@ def show_run(run: RunSummary) -> None:
                 duplicate_button(run)
                 export_button(run)
             delete_button(run)
+        if run.problem is None:
+            show_tasks(run)
 
 
 def show_tree(run_id: str, runs: list[RunSummary]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from llm.cli.flags import Command, ParsedFlags, UsageError, flag
+from llm.cli.flags import Command, ParsedFlags, UsageError, flag, reject_combination
 from llm.cli.shared_flags import checkpoints_dir_flag, choice, required_run
 from llm.cli.terminal import console, plain_table, visible
 from llm.config import Device, TrainingConfig, describe
@@ -23,10 +24,15 @@ PARTS = {
 }
 
 
+TASK_FLAGS = ["run", "tasks", "limit", "step", "device", "json", "checkpoints_dir"]
+
+
 def evaluate(flags: ParsedFlags) -> int:
     """Print what was measured as a table, or as one JSON object."""
     path = required_run(flags, "the run to measure")
     part = flags.get("part", "validation")
+    if flags.get("limit", 1) < 1 or ("limit" in flags and "tasks" not in flags):
+        raise UsageError("--limit must be at least 1, and needs --tasks: it is a number of their documents")
     if "text" in flags and "part" in flags:
         raise UsageError("--text cannot be combined with --part: the text is measured instead of a part of the run's")
 
@@ -38,6 +44,8 @@ def evaluate(flags: ParsedFlags) -> int:
     from llm.training.int8_cost import int8_cost
     from llm.training.run_evaluation import RunEvaluation, evaluate_run
 
+    if "tasks" in flags:
+        return _evaluate_tasks(path, flags)
     text = read_text(flags["text"]) if "text" in flags else None
     run = compute.run(load_run, path, flags.get("step"), "fused", choose_device(flags.get("device", "auto")))
     found: RunEvaluation | Int8Cost
@@ -58,6 +66,29 @@ def evaluate(flags: ParsedFlags) -> int:
             _print_cost(found, f"{all_of} {name}")
         if limits:
             print(limits)
+    return 0
+
+
+def _evaluate_tasks(path: Path, flags: ParsedFlags) -> int:
+    """Measure a run on tasks of lm-eval, keep the result in its folder, and print it."""
+    reject_combination(flags, "tasks", "a task has its own text", TASK_FLAGS)
+    from llm.interop.harness import harness_metrics, require_harness
+
+    require_harness()
+    from llm.checkpoints import load_run
+    from llm.runs.task_metrics import write_task_metrics
+    from llm.runtime import compute
+    from llm.runtime.device import choose_device
+
+    run = compute.run(load_run, path, flags.get("step"), "fused", choose_device(flags.get("device", "auto")))
+    found = compute.run(harness_metrics, run, flags["tasks"], flags.get("limit"))
+    write_task_metrics(run.folder.tasks_file, found)
+    if flags.get("json"):
+        print(json.dumps({"run": run.folder.id, "metrics": [row._asdict() for row in found]}, ensure_ascii=False))
+        return 0
+    print(visible(f"Run {run.folder.id}, step {run.step:,}; kept in its folder, and shown on the page Runs"))
+    rows = [(row.task, row.metric, with_error(row.value, row.standard_error), f"{row.documents:,}") for row in found]
+    console().print(plain_table(("task", "metric", "value", "documents"), rows))
     return 0
 
 
@@ -111,6 +142,14 @@ def command_flags() -> dict[str, Any]:
         "step": flag(int, "Step of the snapshot to use.", "the final weights, else the best, else the newest"),
         "part": choice("Part of the run's text to measure.", PARTS, "validation"),
         "text": flag(str, "Measure this text instead: a UTF-8 file.", "a part of the run's text"),
+        "tasks": flag(
+            tuple[str, ...],
+            "Measure with tasks of lm-eval instead. Offline: story_world, all its skills as multiple choice, "
+            "story_world_riddles and the like, one of them, and run_text, the validation text. Others are those of "
+            "lm-eval, which it downloads.",
+            (),
+        ),
+        "limit": flag(int, "Documents of each task to measure.", "all"),
         "int8": flag(
             bool,
             "Compare with the same weights as integers of 8 bits: size, time of a token, loss and skills.",

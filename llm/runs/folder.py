@@ -12,6 +12,7 @@
       final_model.safetensors    the weights after the last step
       samples.jsonl              texts that a user generated with this run's models
       notes.json                 a name, a note and tags, if a user gave any
+      tasks.json                 what tasks of lm-eval measured, if somebody asked for it
 
 Every file is replaced atomically. Only safetensors, JSON and `torch.load(weights_only=True)` are read, so a hostile
 folder executes nothing. Links in a run folder are not followed, and only regular files are opened, so that nothing
@@ -45,7 +46,7 @@ from llm.tokenizers import Tokenizer
 ModelFile = Literal["best", "final"]
 FILES = {
     "config.json", "tokenizer.json", "tokenizer.model", "text.txt", "metrics.jsonl", "status.json",
-    "best_model.safetensors", "final_model.safetensors", "samples.jsonl", "notes.json", status.LOCK,
+    "best_model.safetensors", "final_model.safetensors", "samples.jsonl", "notes.json", "tasks.json", status.LOCK,
 }  # fmt: skip
 
 
@@ -168,6 +169,11 @@ class RunFolder:
     def write_notes(self, notes: RunNotes) -> None:
         """Replace the name, note and tags, also while the run trains."""
         write_notes(self.path / "notes.json", notes)
+
+    @property
+    def tasks_file(self) -> Path:
+        """What tasks measured; see `llm.runs.task_metrics`."""
+        return self.path / "tasks.json"
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add one line to metrics.jsonl."""

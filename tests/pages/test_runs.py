@@ -16,6 +16,7 @@ from components.run_card import _delete
 from components.run_table import CURVE, DEFAULT, OPEN, TITLE
 from components.shared.column_names import heading
 from llm.checkpoints import RunFolder, RunNotes, deleted_runs, list_runs
+from llm.runs.task_metrics import TaskMetric, write_task_metrics
 
 FIRST, SECOND, DAMAGED = "20260131120001", "20260131120002", "20000101000000"
 
@@ -325,3 +326,14 @@ def test_without_weights_there_is_nothing_to_export(runs):
         (runs / FIRST / name).unlink(missing_ok=True)
     app = open_page("runs", run=FIRST)
     assert next(element for element in app.button if element.label == "Export").disabled
+
+
+def test_an_open_run_shows_what_tasks_measured_and_else_how_to_measure(runs):
+    app = open_page("runs", run=FIRST)
+    assert any("--tasks story_world" in code.value for code in app.code)
+    metric = TaskMetric(3, "<b>x</b>", "acc", 0.5, 0.125, 50)
+    write_task_metrics(RunFolder(runs / FIRST).tasks_file, [metric])
+    app = open_page("runs", run=FIRST)
+    assert not app.exception and not any("--tasks" in code.value for code in app.code)
+    shown = app.dataframe[-1].value
+    assert shown.iloc[0].tolist() == [3, "<b>x</b>", "acc", "0.500 ± 0.125", 50]
