@@ -10,12 +10,13 @@ plain text.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any, Self
 
 from llm.tokenizers.base import Tokenizer, UnknownCharacterError, require_valid_unicode
-from llm.tokenizers.huggingface_file import for_encoding, read_settings, steps
+from llm.tokenizers.huggingface_file import HIDDEN, for_encoding, read_settings, steps
 
 MISSING = "The tokenizer of an imported model needs the package tokenizers: uv sync --inexact --extra hf"
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -47,7 +48,8 @@ class HuggingFaceTokenizer(Tokenizer):
         vocabulary = [b""] * d_vocab
         spelling = _spelling(settings)
         added = {
-            int(token): found.content.encode() for token, found in self._backend.get_added_tokens_decoder().items()
+            int(token): found.content.removeprefix(HIDDEN).encode()
+            for token, found in self._backend.get_added_tokens_decoder().items()
         }
         for text, token in self._backend.get_vocab(with_added_tokens=True).items():
             if token >= d_vocab:
@@ -142,12 +144,14 @@ class StandaloneTokenizer:
     def __init__(self, folder: Path) -> None:
         import tokenizers
 
-        self.tokenizer = tokenizers.Tokenizer.from_str((folder / "tokenizer.model").read_text("utf-8"))
-        self.tokenizer.encode_special_tokens = True  # in a text they are plain text
+        content = (folder / "tokenizer.model").read_text("utf-8")
+        self.tokenizer = tokenizers.Tokenizer.from_str(content)
+        self.encoder = tokenizers.Tokenizer.from_str(for_encoding(json.loads(content)))
+        self.encoder.encode_special_tokens = True  # in a text they are plain text
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text."""
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
+        return self.encoder.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: list[int]) -> str:
         """Text of token ids."""

@@ -16,6 +16,7 @@ NORMALIZERS = {
     "Replace",
 }  # fmt: skip
 MOST_STEPS = 8  # of a kind: each can make the text a few times as long
+HIDDEN = "\U0010ffff"  # a noncharacter, which no text is meant to have
 LONGEST_ADDED = 8  # characters that a step can put in
 
 
@@ -41,8 +42,31 @@ def read_settings(content: bytes) -> dict[str, Any]:
 
 
 def for_encoding(settings: dict[str, Any]) -> str:
-    """The part of the file that decides which ids a text has."""
-    return json.dumps(settings | dict.fromkeys(("truncation", "padding", "post_processor", "decoder")))
+    """The part of the file that decides which ids a text has.
+
+    The special tokens have names that begin with HIDDEN, so that no text has their ids, even where the model would look
+    whole words up or knows them as pieces. The token for what is unknown keeps its name, by which the model finds it.
+    """
+    hidden = settings | dict.fromkeys(("truncation", "padding", "post_processor", "decoder"))
+    model, added = settings.get("model"), settings.get("added_tokens")
+    if not isinstance(model, dict) or not isinstance(added, list):
+        return json.dumps(hidden)
+    special = {str(token.get("content")) for token in added if isinstance(token, dict) and token.get("special")}
+    vocabulary, merges = model.get("vocab"), model.get("merges")
+    unknown = model.get("unk_id")
+    if isinstance(vocabulary, list) and isinstance(unknown, int) and 0 <= unknown < len(vocabulary):
+        special.discard(str(vocabulary[unknown][0]))
+    special.discard(str(model.get("unk_token")))
+    renamed = {text: HIDDEN + text for text in special}
+    if isinstance(vocabulary, dict):
+        model = model | {"vocab": {renamed.get(text, text): token for text, token in vocabulary.items()}}
+    elif isinstance(vocabulary, list):
+        model = model | {"vocab": [[renamed.get(text, text), score] for text, score in vocabulary]}
+    if isinstance(merges, list):
+        pairs = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in merges]
+        model = model | {"merges": [pair for pair in pairs if special.isdisjoint([*pair, "".join(pair)])]}
+    tokens = [token | {"content": renamed.get(token.get("content"), token.get("content"))} for token in added]
+    return json.dumps(hidden | {"model": model, "added_tokens": tokens})
 
 
 def steps(found: Any, inner: str) -> Iterator[dict[str, Any]]:
