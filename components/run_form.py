@@ -134,7 +134,8 @@ def choose_run() -> NewRun:
     picture = st.container(border=True)
     model = choose_model(architecture, size, expected)
     with picture:
-        st.markdown("**The model, from tokens to the next token**")
+        end = "the next token" if model.causal else "what a mask hides"
+        st.markdown(f"**The model, from tokens to {end}**")
         show_architecture(model)
     st.subheader("3 · Training")
     training = choose_training(model)

@@ -26,6 +26,12 @@ DEFAULTS: dict[str, Any] = {"max_new_tokens": 100, "temperature": 0.8, "seed": 0
 @st.fragment  # pressing Generate reruns only this part of the page, which hardly slows a training run
 def side_by_side(runs: Sequence[ComparedRun]) -> None:
     """Let every run continue the same prompt with the same settings and seed, at one step or at its end."""
+    silent = [run.letter for run in runs if not run.config.model.causal]
+    runs = [run for run in runs if run.config.model.causal]
+    if silent:
+        st.caption(f"Without {', '.join(silent)}: trained to fill in blanks, which the page Generate shows.")
+    if not runs:
+        return
     step = choose_step(runs)
     prompt = text_box(st.text_area, "Prompt", Address.PROMPT, Session.COMPARE_PROMPT,
                       lambda: runs[0].config.about(str, "prompt") or "", height=80)  # fmt: skip

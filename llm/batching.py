@@ -16,6 +16,7 @@ from torch import Tensor
 from llm.config import SamplingConfig
 from llm.decoding import decode_step
 from llm.filters import apply_filters
+from llm.layers.mask import require_causal
 from llm.model import Transformer
 from llm.reading import BatchReader, NonFiniteLogitsError, Reader
 from llm.stop_strings import StopStrings
@@ -77,7 +78,8 @@ class TextBatch:
     """
 
     def __init__(self, model: Transformer, size: int, length: int) -> None:
-        """`length`: the most tokens that a text will have."""
+        """`length`: the most tokens that a text will have. Raises ValueError if the model cannot write text."""
+        require_causal(model.config, "write text")
         self.model, self.size, self.length = model, size, length
         self.texts: list[GrowingText] = []
         step = decode_step(model, size, min(length, model.config.n_ctx))

@@ -165,7 +165,8 @@ class ModelConfig:
         multiplier = self.rope_attention_factor
         require(self, "rope_attention_factor", multiplier is None or multiplier > 0, "above 0, or None")
         registry("rope_scaling")[self.rope_scaling].validate(self)
-        require(self, "relative_buckets", self.relative_buckets >= 2, "at least 2")
+        least = 2 if self.causal else 4  # of each direction
+        require(self, "relative_buckets", self.relative_buckets >= least, f"at least {least}")
         above = self.relative_buckets // 2
         require(self, "relative_max_distance", self.relative_max_distance > above, f"above {above}, half the buckets")
         require(self, "window", self.window >= 1, "at least 1")
@@ -177,6 +178,12 @@ class ModelConfig:
         require(self, "load_balance_loss", self.load_balance_loss >= 0, "at least 0")
         require(self, "router_z_loss", self.router_z_loss >= 0, "at least 0")
         require(self, "expert_capacity", self.expert_capacity is None or self.expert_capacity > 0, "above 0, or None")
+
+    @property
+    def causal(self) -> bool:
+        """Whether no position sees later ones. If not, the model is trained to fill in masked tokens."""
+        is_causal: bool = registry("mask")[self.mask].causal
+        return is_causal
 
     @property
     def group(self) -> int:
@@ -225,6 +232,11 @@ class TrainingConfig:
         Doc("Let a token attend only to its own document, in a text of several: files, or the rows of a table. Else a "
             "window goes on from one to the next."),
     ] = False  # fmt: skip
+    masked_fraction: Annotated[
+        float,
+        Doc("Fraction of each window's tokens that the model is to fill in, if its mask is bidirectional: of these 80% "
+            "are replaced by a mask token, 10% by a random one, and 10% stay. BERT: 0.15."),
+    ] = 0.15  # fmt: skip
     optimizer: Annotated[str, Doc("How a gradient becomes a step.")] = "muon"
     learning_rate: Annotated[
         float | None, Doc("Peak learning rate of AdamW. None: one that suits optimizer and model (see optimizer).")
@@ -295,6 +307,7 @@ class TrainingConfig:
         check_types(self)
         for name in ("steps", "batch_size", "accumulation", "eval_every", "eval_windows", "max_disk_mb"):
             require(self, name, getattr(self, name) >= 1, "at least 1")
+        require(self, "masked_fraction", 0 < self.masked_fraction < 1, "above 0 and below 1")
         for name in ("patience", "sample_tokens", "skill_pairs", "seed"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
         require(self, "learning_rate", self.learning_rate is None or self.learning_rate > 0, "above 0, or None")

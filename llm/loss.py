@@ -18,11 +18,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+NO_TARGET = -100  # in place of a target: the position is not asked, and has no part in the loss (torch's own value)
+
 
 def next_token_loss(logits: Float[Tensor, "batch pos d_vocab"], targets: Int[Tensor, "batch pos"]) -> Float[Tensor, ""]:
-    """The mean of the cross-entropy over batch and positions, in nats per token."""
+    """The mean of the cross-entropy over batch and positions, in nats per token; `NO_TARGET` is left out."""
     precise = _at_least_float32(logits).flatten(0, 1)  # [batch · pos, d_vocab]
     return nn.functional.cross_entropy(precise, targets.flatten())
+
+
+def loss_on_text(
+    logits: Float[Tensor, "batch pos d_vocab"], tokens: Int[Tensor, "batch pos"], causal: bool
+) -> Float[Tensor, ""] | None:
+    """The loss on a text that was read: of its next tokens; None for a text of one token, which has no next one.
+
+    A model that is not causal has read the next tokens too. Its loss is that of naming each token at its own position.
+    """
+    if not causal:
+        return next_token_loss(logits, tokens)
+    return next_token_loss(logits[:, :-1], tokens[:, 1:]) if tokens.shape[1] > 1 else None
 
 
 def next_token_loss_in_pieces(

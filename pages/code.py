@@ -101,7 +101,8 @@ def show_summary(text: TracedText) -> None:
     """How many tokens the text has, and the model's loss on it."""
     loss = text.forward_pass.loss
     parts = [f"{len(text.token_ids)} tokens"]
-    parts += [f"loss on this text {loss:.3f}" if loss is not None else "no loss: a single token has no next token"]
+    of = "this text" if text.config.causal else "naming each token, all of which it sees"
+    parts += [f"loss on {of} {loss:.3f}" if loss is not None else "no loss: a single token has no next token"]
     if text.n_omitted:
         parts += [f"the last {text.n_omitted} tokens are omitted: the limit is {len(text.token_ids)}"]
     st.caption(" · ".join(parts))

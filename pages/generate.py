@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from components.fill_in import can_write, fill_in
 from components.int8_section import int8_section
 from components.kept_texts import choices_of, kept_texts
 from components.other_checkpoint import beside
@@ -35,8 +36,10 @@ def page() -> None:
     """Run and step; prompt and settings beside the text as it is generated; and what else can be done with the text."""
     st.title("Generate")
     chosen = choose_checkpoint("Generating text")
-    if chosen is not None:
+    if chosen is not None and can_write(chosen[0]):
         desk(*chosen)
+    elif chosen is not None:
+        fill_in(*chosen)
 
 
 @st.fragment  # a change here reruns only this part of the page, which hardly slows a training run

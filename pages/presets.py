@@ -38,6 +38,8 @@ def page() -> None:
         return
     preset_table(chosen, rows)
     st.caption(f"{len(rows)} settings differ." if len(rows) > 1 else "1 setting differs.")
+    st.caption("All of these predict the next token. By contrast, BERT sees both sides of a token and fills in masked "
+               "ones: train any preset with *What a token sees* set to bidirectional.")  # fmt: skip
     st.page_link("train.py", label="Train one of them", icon=":material/model_training:")
 
 

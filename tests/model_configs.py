@@ -1,5 +1,6 @@
 """Configurations that the tests of models share: every option of a model together with every other."""
 
+import dataclasses
 import functools
 import itertools
 from typing import Any
@@ -137,6 +138,12 @@ def config_name(config: ModelConfig) -> str:
     return "-".join(parts)
 
 
+def causal(configs: list[ModelConfig]) -> list[ModelConfig]:
+    """The same, with the usual mask in place of one that shows later positions: for what is true without it alone."""
+    return [config if config.causal else dataclasses.replace(config, mask=BASE.mask) for config in configs]
+
+
+every_causal_config = pytest.mark.parametrize("config", causal(component_configs()) + PRESETS, ids=config_name)
 every_config = pytest.mark.parametrize("config", component_configs() + PRESETS, ids=config_name)
 two_or_three_configs = pytest.mark.parametrize("config", two_configs(), ids=config_name)
 every_config_in_some_implementation = pytest.mark.parametrize(("config", "implementation"), _in_one_implementation())

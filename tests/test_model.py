@@ -4,7 +4,15 @@ import itertools
 
 import pytest
 import torch
-from model_configs import IMPLEMENTATIONS, PRESETS, SIZES, component_configs, config_name, every_config
+from model_configs import (
+    IMPLEMENTATIONS,
+    PRESETS,
+    SIZES,
+    component_configs,
+    config_name,
+    every_causal_config,
+    every_config,
+)
 
 from llm import Transformer, preset
 from llm.config import ModelConfig
@@ -44,7 +52,7 @@ def test_implementations_agree_in_outputs_and_gradients(config, dtype, tolerance
             assert (found[name] - value).abs().max().item() <= tolerance * scale, f"{implementation}: {name}"
 
 
-@every_config
+@every_causal_config
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_future_tokens_change_nothing_before_them(config, implementation):
     model = randomised(config, implementation).double()
@@ -56,7 +64,7 @@ def test_future_tokens_change_nothing_before_them(config, implementation):
     assert not torch.allclose(before[:, 7:], after[:, 7:])
 
 
-@every_config
+@every_causal_config
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_cached_positions_give_the_same_logits(config, implementation):
     model = randomised(config, implementation).double()

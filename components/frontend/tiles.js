@@ -13,6 +13,7 @@ import { unpack } from "./packing.js";
  * @property {number} layers
  * @property {number} heads
  * @property {number} group heads that use the same keys and values
+ * @property {boolean} seesLater whether a query can attend to keys after it
  * @property {number} span tokens that a cell stands for
  * @property {Record<string, string>} names the scores' names
  * @property {number} labelAbove a head is named after a score above this
@@ -120,8 +121,8 @@ export class Tiles {
     const pixels = new Uint32Array(image.data.buffer);
     for (const { canvas, layer, head } of this.tiles.values()) {
       const start = (layer * this.data.heads + head) * cells * cells;
-      for (let query = 0; query < cells; query++) { // keys after the query stay transparent: the mask
-        for (let key = 0; key <= query; key++) {
+      for (let query = 0; query < cells; query++) { // keys that a mask hides stay transparent
+        for (let key = 0; key < cells && this.shown(query, key); key++) {
           pixels[query * cells + key] = ramp[this.grid[start + query * cells + key]];
         }
       }
@@ -233,7 +234,7 @@ export class Tiles {
     const query = Math.min(cells - 1, Math.floor(((event.clientY - box.top) / box.height) * cells));
     const key = Math.min(cells - 1, Math.floor(((event.clientX - box.left) / box.width) * cells));
     const { grid } = this;
-    this.tip.hidden = key > query || query < 0 || key < 0 || !grid;
+    this.tip.hidden = !this.shown(query, key) || query < 0 || key < 0 || !grid;
     if (this.tip.hidden || !grid) return;
     const byte = grid[((layer * data.heads + head) * cells + query) * cells + key];
     const weight = ((byte / 255) ** 2).toFixed(2);
@@ -243,6 +244,16 @@ export class Tiles {
     const frame = this.parent.getBoundingClientRect();
     this.tip.style.left = `${Math.min(event.clientX - frame.left + 14, frame.width - 190)}px`;
     this.tip.style.top = `${event.clientY - frame.top + 16}px`;
+  }
+
+  /**
+   * Whether the mask shows a key to a query: with a causal one only those up to itself.
+   *
+   * @param {number} query
+   * @param {number} key
+   */
+  shown(query, key) {
+    return key <= query || this.data.seesLater;
   }
 
   /**

@@ -23,7 +23,7 @@ SCALE_WHY = (
     "Gemma Team 2024, arXiv:2403.08295)."
 )
 SOFTCAP_WHY = "The cap keeps logits from growing without bound (Gemma 2: Gemma Team 2024, arXiv:2408.00118)."
-ATTENTION_WHY = "Lets each position read from those before it (Vaswani et al. 2017, arXiv:1706.03762)."
+ATTENTION_WHY = "Lets each position read from {} (Vaswani et al. 2017, arXiv:1706.03762)."
 GROUPED_WHY = "Fewer keys and values to keep while writing (Ainslie et al. 2023, arXiv:2305.13245)."
 SCORE_CAP_WHY = "A cap on scores keeps them from growing without bound (Gemma 2: Gemma Team 2024, arXiv:2408.00118)."
 QKV_BIAS_WHY = "Biases in queries, keys and values alone (Qwen2: Yang et al. 2024, arXiv:2407.10671)."
@@ -96,13 +96,15 @@ def _norm(config: ModelConfig) -> Part:
 def _attention(config: ModelConfig) -> Part:
     """Attention with what sets this model's apart."""
     positions, weights = POSITIONS[config.positional], parameter_count(config).attention // config.n_layers
-    sizes, whys = [f"{config.n_heads} heads of {config.d_head}"], [ATTENTION_WHY]
+    mask = MASKS[config.mask]
+    read = "those before it" if mask.causal else "all others"
+    sizes, whys = [f"{config.n_heads} heads of {config.d_head}"], [ATTENTION_WHY.format(read)]
     if config.n_kv_heads != config.n_heads:
         sizes.append(f"{config.n_kv_heads} for keys and values")
         whys.append(GROUPED_WHY)
-    if MASKS[config.mask].windowed:
-        sizes.append(f"{MASKS[config.mask].label}, {config.window:,}")
-        whys.append(MASKS[config.mask].why)
+    if mask.windowed or not mask.causal:
+        sizes.append(f"{mask.label}, {config.window:,}" if mask.windowed else mask.label)
+        whys.append(mask.why)
     if positions.acts_by_distance:
         choices = positions.choices(config)
         sizes += [positions.label, *(choice.label for choice in choices)]

@@ -64,6 +64,7 @@ GROUPS: dict[str, dict[str, dict[str, str]]] = {
             "batch_size": "Windows in a batch",
             "accumulation": "Batches in a step",
             "separate_documents": "Documents not seen together",
+            "masked_fraction": "Masked fraction of tokens",
             "seed": "Seed",
         },
         "Optimizer": {

@@ -172,6 +172,7 @@ def grid_data(selection: Selection) -> dict[str, Any]:
         "layers": config.n_layers,
         "heads": config.n_heads,
         "group": config.n_heads // config.n_kv_heads,
+        "seesLater": not config.causal,
         "names": LABELS,
         "labelAbove": LABEL_ABOVE,
     }

@@ -200,6 +200,8 @@ class Session(StrEnum):
     GENERATE_INT8 = "generate-int8"  # the section on weights as integers
     GENERATE_INT8_MEASURE = "generate-int8-measure"
     GENERATE_TEXT = "generate-text"  # the id of the text that this tab started
+    GENERATE_BLANKS = "generate-blanks"  # a text to fill in
+    GENERATE_BLANK = "generate-blank"
     GENERATE_KEPT = "generate-kept"
     GENERATE_WRITING = "writing"
     GENERATE_SOURCES = "generate-sources"  # whether the training text is searched for what was written

@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
-from components.shared import prediction, states
+from components.shared import folders, prediction, states
 from components.shared.browser import BrowserComponent
 from components.shared.explanation import Explanation
 from components.shared.export import csv_text, file_response, standalone
 from components.shared.help import explain
 from components.shared.parameters import Query
+from llm.checkpoints import RunFolder
+from llm.layers.mask import require_causal
 
 
 class Subject(Protocol):
@@ -74,6 +76,9 @@ class View:
     routes: Mapping[str, Callable[[Any, Query], Any]]  # bytes are sent as they are, everything else as JSON
     table: Callable[[Any, Query], Table]
     sources: Callable[[Any, Query], Mapping[str, Any]]  # contents that replace data's "sources" in an exported page
+    next_token: bool = (
+        False  # whether it is about the next token, which a model with a bidirectional mask cannot predict
+    )
     reads_prompt: bool = True  # whether it shows what the model makes of a typed text; if not, the page asks for none
 
     @property
@@ -96,7 +101,13 @@ class View:
 
 
 def show(view: View, subject: Subject) -> None:
-    """Ask for a prediction; then show the controls, the view, the measured answer, and the explanations."""
+    """Ask for a prediction; then show the controls, the view, the measured answer, and the explanations.
+
+    Raises ValueError, with a sentence for the user, if the view is about something that the model does not do.
+    """
+    if view.next_token:
+        model = RunFolder(folders.checkpoints() / subject.run_id).config().model
+        require_causal(model, f"be shown in the view {view.label}, which is about the next token")
     if not prediction.ask(view.key, view.question.text, view.question.answers):
         return
     subject, query = view.choose(subject)

@@ -107,13 +107,17 @@ def _lines(found: RunEvaluation, name: str) -> list[str]:
         f"  accuracy            {with_error(100 * measured.accuracy, None if error is None else 100 * error, 1)}%",
         f"  bits per character  {bits}",
         f"  bits per byte       {found.bits_per_byte:.3f}",
-        f"  Each token from at most {found.window - 1:,} before it: windows of {found.window:,} tokens end to end.",
+        f"  Each token from at most {found.window - 1:,} before it: windows of {found.window:,} tokens end to end."
+        if found.baselines is not None
+        else f"  Each of the masked tokens from all others of its window of {found.window:,}: these figures compare "
+        "with those of no model that predicts the next token.",
     ]
     if found.sentences_seen_in_training is not None:
         percentage = f"{100 * found.sentences_seen_in_training:.0f}%"
         lines.append(f"  sentences           {percentage} occur word for word in the training part")
-    lines.append("Loss without a network, on the same text:")
-    for order in ("uniform", "unigram", "bigram", "trigram"):
+    if baselines is not None:
+        lines.append("Loss without a network, on the same text:")
+    for order in ("uniform", "unigram", "bigram", "trigram") if baselines is not None else ():
         standard_error = getattr(baselines, f"{order}_standard_error", None)
         lines.append(f"  {order:<19} {with_error(getattr(baselines, order), standard_error)}")
     if found.skills:

@@ -43,7 +43,8 @@ class Command:
     flags: Callable[[], Mapping[str, Any]]
     run: Callable[[ParsedFlags], int]  # returns the exit code
     repeated: str = ""  # the flag of several values that may be passed more than once: all its values count
-    subject: str = ""  # the flag that may be left out before its value or values: `llm reproduce RUN`
+    # the flag, or flags in their order, that may be left out before the value: `llm reproduce RUN`, `llm fill RUN TEXT`
+    subject: str = ""
 
 
 def flag(kind: Any, about: str, default: object = dataclasses.MISSING, choices: Sequence[str] = ()) -> Any:
@@ -123,17 +124,17 @@ def _attach_values(commands: Mapping[str, Command], arguments: Sequence[str]) ->
         return list(arguments)
     kinds = {f"--{name.replace('_', '-')}": get_args(kind)[0] for name, kind in commands[arguments[0]].flags().items()}
     switches = {"-h", "--help"} | {sign + name[2:] for name, kind in kinds.items() if kind is bool for sign in SIGNS}
-    subject = commands[arguments[0]].subject
+    subjects = commands[arguments[0]].subject.split()
     attached, waiting = [arguments[0]], ""  # the flag that waits for a value
     for word in arguments[1:]:
         name, first = word.partition("=")[0].replace("_", "-"), attached[-1] == waiting
         if waiting and name not in kinds and name not in switches and (first or not word.startswith("--")):
             attached[-1] += f"={word}" if first else f"\0{word}"
             waiting = waiting if get_origin(kinds[waiting.replace("_", "-")]) is tuple else ""
-        elif subject and not word.startswith("-"):
-            attached.append(f"--{subject}={word}")
-            several = get_origin(kinds[f"--{subject}"]) is tuple
-            subject, waiting = "", f"--{subject}" if several else ""
+        elif subjects and not word.startswith("-"):
+            name = f"--{subjects.pop(0)}"
+            attached.append(f"{name}={word}")
+            waiting = name if get_origin(kinds[name]) is tuple else ""
         else:
             attached.append(word)
             waiting = word if name == word.replace("_", "-") and kinds.get(name, bool) is not bool else ""

@@ -23,6 +23,7 @@ def unfair(runs: Sequence[ComparedRun], axis: str, unit: str) -> list[str]:
         if value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r:.80}")
     return [
+        *_other_objectives(runs),
         *_other_texts(runs),
         *_other_tokenizers(runs, unit),
         *_other_passages(runs),
@@ -31,6 +32,13 @@ def unfair(runs: Sequence[ComparedRun], axis: str, unit: str) -> list[str]:
         *_other_batches(runs, axis),
         *_other_machines(runs, axis),
     ]
+
+
+def _other_objectives(runs: Sequence[ComparedRun]) -> Iterator[str]:
+    if _differ(runs, lambda run: run.config.model.causal):
+        values = _by_value(runs, lambda run: "the next token" if run.config.model.causal else "masked tokens")
+        yield (f"The runs predict different things ({values}). A masked token is predicted from both sides, the next "
+               "one only from what comes before it: their losses cannot be compared.")  # fmt: skip
 
 
 def _other_texts(runs: Sequence[ComparedRun]) -> Iterator[str]:

@@ -60,12 +60,13 @@ class LossDifference:
 def loss_difference(first: ComparedRun, second: ComparedRun, unit: str) -> LossDifference | None:
     """Of two single runs, from what they recorded at the end; None where nothing can be said.
 
-    Both must have been measured on the same text: on all of its validation part, or else on the same passages.
+    Both must have been measured on the same text: on all of its validation part, or else on the same passages. And both
+    must predict the same: the next token, or masked ones.
     """
     names = (first.letter, second.letter, unit)
     one, other = first.passage_sums, second.passage_sums
     per = {"nats": "tokens", "bits": "characters"}[unit]
-    if first.text != second.text:
+    if first.text != second.text or first.config.model.causal != second.config.model.causal:
         return None
     if one and other and one["characters"] == other["characters"] and one[per] == other[per] and len(one[per]) > 1:
         scale = {"nats": 1.0, "bits": math.log(2)}[unit]
@@ -84,6 +85,8 @@ def loss_difference(first: ComparedRun, second: ComparedRun, unit: str) -> LossD
 def seed_difference(first: Sequence[ComparedRun], second: Sequence[ComparedRun], unit: str) -> LossDifference | None:
     """Of the means of two groups that differ within themselves only in their seeds; None if one has a single seed."""
     if min(len(first), len(second)) < 2 or first[0].text != second[0].text:
+        return None
+    if first[0].config.model.causal != second[0].config.model.causal:
         return None
     losses = _losses(first, unit), _losses(second, unit)
     if len(losses[0]) < len(first) or len(losses[1]) < len(second):

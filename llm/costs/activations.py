@@ -66,7 +66,8 @@ def activation_bytes(config: ModelConfig, batch_size: int, implementation: Imple
         FLOAT32 * config.d_model * config.d_vocab if pieces else FLOAT32
     )  # the matrix's gradient; the loss's weight
     shared += config.n_layers * POSITIONS[config.positional].saved_bytes(config, implementation)
-    if implementation != "fused" or (config.attention_softcap is not None and not _biased(config)):
+    capped = config.causal and config.attention_softcap is not None and not _biased(config)
+    if implementation != "fused" or capped:
         shared += config.n_layers * config.n_ctx**2  # the mask, a byte for each pair
     elif not _keeps_patterns(config):
         shared += FLOAT32 * limited_layers(config) * config.n_ctx**2  # as numbers; the causal one is not kept

@@ -38,8 +38,8 @@ def flops_per_token(config: ModelConfig, n_ctx: int) -> Flops:
     """Operations for each token of windows of n_ctx tokens.
 
     attention_projections  n_layers · 4 · d_model · (query_width + key_value_width)
-    attention_pattern      n_layers · 4 · n_ctx · query_width: every query meets every key. The mask discards half of
-                           these, or more with a window; kernels may skip them.
+    attention_pattern      n_layers · 4 · n_ctx · query_width: every query meets every key. A causal mask discards half
+                           of these, or more with a window; kernels may skip them. A bidirectional one keeps all.
     mlp                    n_layers · mlp_matrices · 2 · d_model · d_mlp; with experts experts_per_token +
                            n_shared_experts times as much, + n_layers · 2 · d_model · n_experts for the router
                            (fewer where a capacity drops tokens in training)

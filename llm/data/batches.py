@@ -13,11 +13,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from llm.data.documents import documents_in
+from llm.data.masking import MaskedTokens
 from llm.data.windows import TextData
 
 
 class Batch(NamedTuple):
-    """Windows, the next tokens, and which document each position is of; None: all see each other."""
+    """Windows, the next tokens or the masked ones, and which document each position is of; None: all see each other."""
 
     inputs: Int[Tensor, "batch pos"]
     targets: Int[Tensor, "batch pos"]
@@ -57,4 +58,5 @@ class Batches:
     def _read(self, number: int) -> Batch:
         part = number * self._count + self._rank
         inputs, targets = self._data.batch(self._batch_size, part, self._seed, self._device)
-        return Batch(inputs, targets, documents_in(inputs, self.boundary))
+        tokens = inputs if self._data.masking is None else MaskedTokens(inputs, targets).whole  # [batch, pos]
+        return Batch(inputs, targets, documents_in(tokens, self.boundary))

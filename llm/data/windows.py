@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from llm.data.masking import Masking
 from llm.data.passages import Passages, evenly_spaced
 from llm.data.split import Parts, split_text
 from llm.tokenizers import Tokenizer
@@ -31,6 +32,7 @@ class TextData:
     n_ctx: int
     count_limit: int | None = None  # of `counted`
     check: Callable[[Tensor], None] | None = None  # called with the tokens of each batch that was read
+    masking: Masking | None = None  # of batches, whose targets are then the masked tokens; None: the next tokens
 
     @property
     def counted(self) -> Int[Tensor, " counted"]:
@@ -73,16 +75,20 @@ class TextData:
     def batch(
         self, batch_size: int, number: int, seed: int, device: torch.device
     ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
-        """Windows of the training part for batch `number` (from 0) of a run; the targets are the next tokens.
+        """Windows of the training part for batch `number` (from 0) of a run, and the targets: usually the next tokens.
 
         Window k starts at the fraction (u + k · golden ratio) mod 1 of the text, with u from the seed. Each start falls
         into one of the widest gaps between the earlier ones (Weyl 1916), so every passage is read about equally often.
         With random starts, a third of the text would still be unread after as many tokens as it has.
         """
         offset = torch.rand((), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        window = torch.arange(number * batch_size, (number + 1) * batch_size, dtype=torch.float64)  # [batch]
-        fractions = (offset + window * GOLDEN_RATIO) % 1  # [batch]
-        return self._windows(self.train, (fractions * (len(self.train) - self.n_ctx)).long(), self.n_ctx, device)
+        numbers = range(number * batch_size, (number + 1) * batch_size)
+        fractions = (offset + torch.tensor(numbers, dtype=torch.float64) * GOLDEN_RATIO) % 1  # [batch]
+        windows = self._windows(self.train, (fractions * (len(self.train) - self.n_ctx)).long(), self.n_ctx)
+        if self.masking is None:
+            return _inputs_and_next(_sent(windows, device))
+        inputs, targets = self.masking.hide(windows[:, :-1], numbers, seed)
+        return _sent(inputs, device), _sent(targets, device)
 
     def evaluation_windows(
         self, count: int, device: torch.device | None = None
@@ -94,20 +100,24 @@ class TextData:
         length = min(self.n_ctx, len(self.validation.tokens) - 1)
         available = (len(self.validation.tokens) - 1) // length
         starts = evenly_spaced(available, count) * length  # [batch]
-        return self._windows(self.validation.tokens, starts, length, device or torch.device("cpu"))
+        windows = self._windows(self.validation.tokens, starts, length)
+        return _inputs_and_next(_sent(windows, device or torch.device("cpu")))
 
     def _windows(
-        self,
-        ids: Int[Tensor, " tokens"],
-        starts: Int[Tensor, " batch"],
-        length: int,
-        device: torch.device,
-    ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
+        self, ids: Int[Tensor, " tokens"], starts: Int[Tensor, " batch"], length: int
+    ) -> Int[Tensor, "batch pos_and_one"]:
         windows = ids.unfold(0, length + 1, 1)[starts].long()  # [batch, pos + 1], from views
         if self.check is not None:
             self.check(windows)
-        if device.type == "cuda":
-            windows = windows.pin_memory().to(device, non_blocking=True)
-        else:
-            windows = windows.to(device)
-        return windows[:, :-1], windows[:, 1:]
+        return windows
+
+
+def _inputs_and_next(
+    windows: Int[Tensor, "batch pos_and_one"],
+) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
+    return windows[:, :-1], windows[:, 1:]
+
+
+def _sent(tokens: Int[Tensor, "*axes"], device: torch.device) -> Int[Tensor, "*axes"]:
+    """These on the device, which does not wait for them."""
+    return tokens.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tokens.to(device)

@@ -59,11 +59,21 @@ BLOCK_NORMS = ("self.norm_attention", "self.norm_mlp")
 WRITING_NORMS = ("self.norm_attention_out", "self.norm_mlp_out")
 OMITTED_ARGUMENTS = ("cache", "documents", "implementation")  # a script has one of each, and no cache
 TEMPLATE = Path(__file__).with_name("standalone_template.txt")
+GENERATE = {
+    "PURPOSE": "generating text",
+    "USAGE": 'FOLDER "Once" --tokens 100 --temperature 0.8 --seed 0',
+    "NOTE": "The prompt may be empty; one that begins with a dash is written last, after --.",
+}
+FILL = {
+    "PURPOSE": "filling in blanks",
+    "USAGE": 'FOLDER "The ___ sat" --count 8',
+    "NOTE": "Each ___ is a blank of one token; a text that begins with a dash is written last, after --.",
+}
 IMPORTED_PACKAGES = {"torch", "einops", "jaxtyping", "typing", "builtins", "collections", "abc"}  # imported, not copied
 
 
 def standalone_script(config: ModelConfig, implementation: Implementation, tokenizer: str) -> str:
-    """The source of a script that loads this model's checkpoint and generates text.
+    """The source of a script that loads this model's checkpoint and generates text, or fills in blanks.
 
     Raises:
         ValueError: an unknown implementation or tokenizer.
@@ -73,7 +83,11 @@ def standalone_script(config: ModelConfig, implementation: Implementation, token
     imports, reader = source_with_dependencies(saved_kind(tokenizer).standalone, "Tokenizer")
     layers = "\n\n\n".join(_Specialised(config, implementation).definitions())
     values = "\n".join(f"    {name}={value!r}," for name, value in dataclasses.asdict(config).items())
-    script = with_imports(TEMPLATE.read_text("utf-8"), imports)
+    ending, words = ("standalone_generate.txt", GENERATE) if config.causal else ("standalone_fill.txt", FILL)
+    script = f"{TEMPLATE.read_text('utf-8')}\n\n{TEMPLATE.with_name(ending).read_text('utf-8')}"
+    for placeholder, text in words.items():
+        script = script.replace(placeholder, text, 1)
+    script = with_imports(script, imports)
     script = script.replace('"""IMPLEMENTATION"""', repr(implementation)).replace("    **{},\n", values + "\n")
     script = script.replace("class Transformer: ...\n", layers + "\n").replace("class Tokenizer: ...\n", reader + "\n")
     script = needed_imports(script)
@@ -115,7 +129,7 @@ class _Specialised(ast.NodeTransformer):
                 one_norm=sublayers.one_norm, mlp_norm=norms.stream or (norms.reads and not sublayers.one_norm),
                 W_gate=gate, gated=gate is not None, shared=present if config.n_shared_experts else None,
                 normalize=config.normalize_expert_weights, training=False,  # it only generates
-                config=config, d_head=config.d_head, d_rotary=config.rotary_width,
+                config=config, causal=config.causal, d_head=config.d_head, d_rotary=config.rotary_width,
                 **scaling_functions, **({} if self.windowed else {"window": None}),
             ),
         }  # fmt: skip
@@ -216,8 +230,10 @@ class _Specialised(ast.NodeTransformer):
         return ast.Name("cache", ast.Load()) if absent else self.visit(chosen)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
-        """Without the operands that decide nothing: True after `and`, False after `or`."""
+        """Without the operands that decide nothing: True after `and`, False after `or`. One alone may decide it all."""
         neutral = isinstance(node.op, ast.And)
+        if any(self._decide(operand) is (not neutral) for operand in node.values):
+            return ast.Constant(not neutral)
         node.values = [operand for operand in node.values if self._decide(operand) is not neutral] or node.values[:1]
         return self.generic_visit(node) if len(node.values) > 1 else self.visit(node.values[0])
 

@@ -1,4 +1,4 @@
-"""Attention: every position reads information from itself and from earlier positions, those that its mask shows.
+"""Attention: every position reads information from itself and from other positions, those that its mask shows.
 
     query, key, value = resid · W_Q, resid · W_K, resid · W_V                         (each head its own)
     scores[q, k]      = query[q] · key[k] / sqrt(d_head),  −∞ where k is hidden from q        (see `llm.layers.mask`)
@@ -92,6 +92,7 @@ class Attention(nn.Module):
         self.attention_softcap = config.attention_softcap
         self.mask = build_mask(config)
         self.window = layer_window(config, layer)
+        self.causal = config.causal
         self.dropout = nn.Dropout(config.dropout)
         self.hook_query, self.hook_key, self.hook_value = nn.Identity(), nn.Identity(), nn.Identity()
         self.hook_scores, self.hook_pattern, self.hook_mixed = nn.Identity(), nn.Identity(), nn.Identity()
@@ -243,11 +244,13 @@ class AttentionFused(Attention):
             mask = bias.masked_fill(hidden, -torch.inf)  # [head, query_pos, key_pos]
             if documents is not None:
                 mask = mask.masked_fill(other_document(documents), -torch.inf)  # [batch, head, query_pos, key_pos]
-        elif (
-            documents is not None
-            or (self.window is not None and self.window < key_pos)
-            or 1 < query_pos < key_pos
-            or (self.attention_softcap is not None and query_pos > 1)
+        elif documents is not None or (
+            self.causal
+            and (
+                (self.window is not None and self.window < key_pos)
+                or 1 < query_pos < key_pos
+                or (self.attention_softcap is not None and query_pos > 1)
+            )
         ):
             mask = ~self.hidden(query_pos, key_pos, query.device)  # [query_pos, key_pos]
             if documents is not None:
@@ -262,7 +265,7 @@ class AttentionFused(Attention):
                 key,
                 value,
                 attn_mask=mask,
-                is_causal=mask is None and query_pos == key_pos,
+                is_causal=self.causal and mask is None and query_pos == key_pos,
                 dropout_p=self.dropout.p if self.training else 0.0,
                 enable_gqa=self.group > 1,
             )  # [batch, head, query_pos, d_head]

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from llm.config import ModelConfig
+from llm.layers.mask import require_causal
 
 
 class LayerCache:
@@ -33,9 +34,13 @@ class LayerCache:
 
 
 class KeyValueCache:
-    """One `LayerCache` for each block. It is filled in place; for inference only, gradients do not pass through it."""
+    """One `LayerCache` for each block. It is filled in place; for inference only, gradients do not pass through it.
+
+    Raises ValueError for a model whose positions see later ones: with each token, all earlier values would change.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
+        require_causal(config, "write text")
         self.layers = [LayerCache(config.n_ctx) for _ in range(config.n_layers)]
 
     @property

@@ -208,6 +208,8 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
         tokenizer = restore(settings, model)
         if "end_of_text" in settings:
             tokenizer.add_end_of_text()
+        if "mask_token" in settings:
+            tokenizer = tokenizer.with_mask_token()
         if tokenizer.d_vocab != settings.get("d_vocab"):
             raise ValueError(f"it says d_vocab={settings.get('d_vocab')!r:.80} but has {tokenizer.d_vocab} tokens")
     except (ValueError, RecursionError) as error:  # RecursionError: JSON nested too deeply

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import copy
 import json
 import re
 from abc import ABC, abstractmethod
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 END_OF_TEXT = b"<|endoftext|>"
+MASK = b"<|mask|>"
 SETTINGS_FILE = "tokenizer.json"
 MODEL_FILE = "tokenizer.model"
 
@@ -60,6 +62,9 @@ class Tokenizer(ABC):
         """`vocabulary[id]` is the exact bytes that token `id` stands for; they need not be whole characters."""
         self._vocabulary = vocabulary
         self.end_of_text: int | None = None  # the token between documents, which no text is encoded to
+        self.mask_token: int | None = (
+            None  # what a model reads in place of a token to fill in; no text is encoded to it
+        )
 
     def add_end_of_text(self) -> None:
         """Append the token between documents to the vocabulary, unless there is one."""
@@ -67,6 +72,22 @@ class Tokenizer(ABC):
             self._vocabulary = [*self._vocabulary, END_OF_TEXT]
             self.end_of_text = self.d_vocab - 1
             self.__dict__.pop("characters_per_token", None)  # of the vocabulary before
+
+    def with_mask_token(self) -> Self:
+        """This tokenizer with the mask token as the last of its vocabulary; itself if it has one."""
+        if self.mask_token is not None:
+            return self
+        other = copy.copy(self)
+        other.__dict__.pop("characters_per_token", None)  # of the shorter vocabulary
+        other._vocabulary = [*self._vocabulary, MASK]
+        other.mask_token = self.d_vocab
+        return other
+
+    @property
+    def special_tokens(self) -> dict[int, str]:
+        """The ids that no text is encoded to, at the end of the vocabulary of a tokenizer that was trained here."""
+        named = ((self.end_of_text, END_OF_TEXT), (self.mask_token, MASK))
+        return {token: content.decode() for token, content in named if token is not None}
 
     @property
     def merges(self) -> Sequence[Merge] | None:
@@ -122,13 +143,19 @@ class Tokenizer(ABC):
 
     def save(self, folder: str | Path) -> None:
         """Write the files that `load_tokenizer` needs into an existing folder, each atomically."""
-        model = self.model_file()
-        if model is not None:
-            write_bytes(Path(folder) / MODEL_FILE, model)
+        for name, content in reversed(self.files().items()):
+            write_bytes(Path(folder) / name, content)
+
+    def files(self) -> dict[str, bytes]:
+        """The contents of these files by name."""
         settings = {"kind": self.kind, "d_vocab": self.d_vocab, **self.settings()}
         if self.end_of_text is not None:
             settings["end_of_text"] = self.end_of_text
-        write_bytes(Path(folder) / SETTINGS_FILE, json.dumps(settings, ensure_ascii=False).encode())
+        if self.mask_token is not None:
+            settings["mask_token"] = self.mask_token
+        model = self.model_file()
+        written = {SETTINGS_FILE: json.dumps(settings, ensure_ascii=False).encode()}
+        return written if model is None else written | {MODEL_FILE: model}
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

@@ -225,6 +225,8 @@ class StandaloneTokenizer:
             self.vocabulary.append(self.vocabulary[left] + self.vocabulary[right])
         if "end_of_text" in settings:
             self.vocabulary.append(b"<|endoftext|>")
+        if "mask_token" in settings:
+            self.vocabulary.append(b"<|mask|>")
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text."""

@@ -74,7 +74,9 @@ class StandaloneTokenizer:
 
     def __init__(self, folder: Path) -> None:
         settings = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-        self.characters = [*settings["characters"], *(["<|endoftext|>"] if "end_of_text" in settings else [])]
+        self.characters = [*settings["characters"]]
+        self.characters += ["<|endoftext|>"] if "end_of_text" in settings else []
+        self.characters += ["<|mask|>"] if "mask_token" in settings else []
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text."""

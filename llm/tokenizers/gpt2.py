@@ -110,7 +110,7 @@ class Gpt2Tokenizer(Tokenizer):
 
     def model_file(self) -> bytes:
         """One line per token, base64, in the order of the ids, with the id: tiktoken's own format."""
-        tokens = self._vocabulary[:-1]
+        tokens = self._vocabulary[: self.end_of_text]
         return b"".join(b"%s %d\n" % (base64.b64encode(token), rank) for rank, token in enumerate(tokens))
 
     @classmethod
@@ -132,7 +132,7 @@ class StandaloneTokenizer:
         lines = (folder / "tokenizer.model").read_bytes().splitlines()  # one token a line, in base64, in their order
         tokens = [base64.b64decode(line.split(b" ")[0]) for line in lines]
         self.ranks = {token: rank for rank, token in enumerate(tokens)}
-        self.vocabulary = [*tokens, b"<|endoftext|>"]
+        self.vocabulary = [*tokens, b"<|endoftext|>", b"<|mask|>"]  # the last only where the model has one
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text."""

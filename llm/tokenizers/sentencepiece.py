@@ -171,6 +171,7 @@ class StandaloneTokenizer:
         texts = [piece[1].decode().translate(str.maketrans(original)) for piece in pieces]
         scores = [struct.unpack("<f", piece[2])[0] for piece in pieces]
         self.vocabulary = texts + (["<|endoftext|>"] if "end_of_text" in settings else [])
+        self.vocabulary += ["<|mask|>"] if "mask_token" in settings else []
         self.pieces = {text: (token, scores[token]) for token, text in enumerate(texts)}
         self.longest = max(map(len, texts))
 

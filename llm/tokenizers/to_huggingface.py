@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from llm.tokenizers.base import END_OF_TEXT, Tokenizer
+from llm.tokenizers.base import Tokenizer
 from llm.tokenizers.huggingface import byte_characters
 
 # The same chunks as the SPLIT_PATTERN of `llm.tokenizers.bpe`, without what Oniguruma, the package's regular
@@ -20,11 +20,12 @@ UNKNOWN = "<unknown>"  # a word-level model must name one; no token has this nam
 
 
 def tokenizer_json(tokenizer: Tokenizer, parts: dict[str, Any]) -> bytes:
-    """The file's content, with the end of text as a special token where there is one."""
-    added = []
-    if tokenizer.end_of_text is not None:
-        plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
-        added = [{"id": tokenizer.end_of_text, "content": END_OF_TEXT.decode(), "special": True, **plain}]
+    """The file's content, with the tokens that no text is encoded to as special ones."""
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    added = [
+        {"id": token, "content": content, "special": True, **plain}
+        for token, content in tokenizer.special_tokens.items()
+    ]
     content = {
         "version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": None,
         "post_processor": None, **parts,
@@ -72,8 +73,8 @@ def pieces(tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def _learned(tokenizer: Tokenizer) -> range:
-    """The ids without the end of text, which comes last."""
-    return range(tokenizer.d_vocab - (tokenizer.end_of_text is not None))
+    """The ids without those that no text is encoded to, which come last."""
+    return range(tokenizer.d_vocab - len(tokenizer.special_tokens))
 
 
 def _texts(tokenizer: Tokenizer) -> dict[str, int]:

@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 import llm
 from llm.config import Implementation
-from llm.loss import next_token_loss
+from llm.loss import loss_on_text
 from llm.model import Transformer
 from llm.runtime.stepwise import stepwise
 
@@ -45,7 +45,8 @@ class Call:
 class ForwardPass:
     """One forward pass of `model` on `tokens` [1, pos]: the calls of each layer, by path.
 
-    `loss` is the mean next-token cross-entropy over the text; None for a text of one token, which has no next token.
+    `loss` is the mean next-token cross-entropy over the text; None for a text of one token, which has no next token
+    (`llm.loss.loss_on_text`).
     """
 
     model: Transformer
@@ -114,7 +115,7 @@ def record_forward_pass(model: Transformer, tokens: Int[Tensor, "batch pos"]) ->
         yield (index + 1) / n_parts
     logits = stage_input.requires_grad_()
     with torch.enable_grad():
-        loss = next_token_loss(logits[:, :-1], tokens[:, 1:]) if tokens.shape[1] > 1 else None
+        loss = loss_on_text(logits, tokens, model.config.causal)
     if loss is not None:
         loss.backward()
         gradient = logits.grad

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from llm.checkpoints import load_run
-from llm.loss import next_token_loss
+from llm.loss import loss_on_text
 from llm.model import Transformer
 from llm.trace import wall
 from llm.trace.forward_pass import PACKAGE
@@ -111,7 +111,7 @@ def _loss(
     def run() -> None:
         try:
             logits = model(tokens)  # [batch, pos, d_vocab]
-            losses.append(next_token_loss(logits[:, :-1], tokens[:, 1:]) if tokens.shape[1] > 1 else None)
+            losses.append(loss_on_text(logits, tokens, model.config.causal))
         except (Exception, SystemExit) as error:
             failures.append(error)
 

@@ -44,9 +44,6 @@ def describe_run(
     """The contents of a run's config.json."""
     device, tokenizer = choose_device(training.device), corpus.tokenizer
     precision = choose_precision(training.precision, device)
-    passages = data.validation
-    choices = [passages.evenly_spaced(count) for count in (training.eval_windows, len(passages))]
-    on_chosen, on_all = measure_baselines(data.counted, passages, choices, tokenizer.d_vocab)
     return {
         "model": dataclasses.asdict(model.config),
         "training": dataclasses.asdict(training),
@@ -55,12 +52,11 @@ def describe_run(
         "text": {
             "name": readable_name(text_name),
             "train_tokens": len(data.train),
-            "validation_tokens": len(passages.tokens),
+            "validation_tokens": len(data.validation.tokens),
             **(_describe_cache(corpus) if isinstance(corpus, TokenCache) else _describe_text(corpus)),
         },
         "prompt": sample_prompts(tokenizer, data, training)[0],
-        "baselines": dataclasses.asdict(on_chosen),
-        "baselines_of_all": dataclasses.asdict(on_all),
+        **(_baselines(data, training, tokenizer.d_vocab) if data.masking is None else {}),  # they predict next tokens
         "data_order": {"scheme": DATA_ORDER, "seed": training.seed},
         "conditions": dataclasses.asdict(current_conditions(device, precision, processes.count)),
         "code": code_version(),
@@ -68,6 +64,13 @@ def describe_run(
         "created": moment(),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
+
+
+def _baselines(data: TextData, training: TrainingConfig, d_vocab: int) -> dict[str, Any]:
+    passages = data.validation
+    choices = [passages.evenly_spaced(count) for count in (training.eval_windows, len(passages))]
+    on_chosen, on_all = measure_baselines(data.counted, passages, choices, d_vocab)
+    return {"baselines": dataclasses.asdict(on_chosen), "baselines_of_all": dataclasses.asdict(on_all)}
 
 
 def _describe_text(whole: WholeText) -> dict[str, Any]:

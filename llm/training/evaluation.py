@@ -1,8 +1,9 @@
 """How good a model is on a text, and how far chance may have moved the figures.
 
 The windows are laid end to end over the whole text, n_ctx tokens each, so every token but the first is predicted once,
-from those before it in its window. What is measured are passages of that text (`llm.data.passages`): some, evenly
-spaced, while a model trains, and all at the end.
+from those before it in its window. A model that fills in masked tokens predicts these alone, each from all others of
+its window; then "tokens" are the masked ones, and characters are counted in proportion. What is measured are passages
+of that text (`llm.data.passages`): some, evenly spaced, while a model trains, and all at the end.
 
 Every figure but perplexity, exp(loss), is a ratio of two sums over passages, R = Σ y / Σ x, such as nats per token.
 With n passages its standard error is that of the ratio estimator (Cochran 1977, Sampling Techniques, chapter 6):
@@ -26,8 +27,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from llm.data.documents import documents_in
+from llm.data.masking import MaskedTokens
 from llm.data.passages import Passages
-from llm.loss import token_losses
+from llm.loss import NO_TARGET, token_losses
 from llm.model import Transformer
 from llm.runtime.evaluation_mode import evaluating
 from llm.runtime.processes import Processes
@@ -48,7 +50,7 @@ class Ratio(NamedTuple):
 class Evaluation:
     """Measures on passages of a text; each standard error is None if there is only one passage."""
 
-    loss: float  # mean next-token cross-entropy, nats per token
+    loss: float  # mean cross-entropy, nats per predicted token
     standard_error: float | None  # of the loss
     perplexity: float  # exp(loss): as uncertain as a choice among this many equally likely tokens
     accuracy: float  # fraction of the tokens that the model finds likeliest
@@ -78,14 +80,16 @@ def evaluate(
     autocast: Autocast = nullcontext,
     processes: Processes | None = None,
     boundary: int | None = None,
+    masked: MaskedTokens | None = None,
 ) -> Generator[None, None, Evaluation]:
     """Measure `model` on the `chosen` passages, or on all of them. Yields after each batch of windows.
 
     Several `processes` share the windows, and all get the result. A `boundary` is the token at which documents begin
-    that are not to see each other (`llm.data.documents`).
+    that are not to see each other (`llm.data.documents`). A model that fills in masked tokens is measured on these
+    tokens of the text (`llm.data.masking.measured_tokens`).
     """
     evaluation, _ = yield from evaluate_passages.steps(
-        model, passages, chosen, batch_size, autocast, processes, boundary
+        model, passages, chosen, batch_size, autocast, processes, boundary, masked
     )
     return evaluation
 
@@ -99,15 +103,21 @@ def evaluate_passages(
     autocast: Autocast = nullcontext,
     processes: Processes | None = None,
     boundary: int | None = None,
+    masked: MaskedTokens | None = None,
 ) -> Generator[None, None, tuple[Evaluation, PassageSums]]:
     """As `evaluate`, with the sums of each passage."""
     chosen = passages.evenly_spaced(len(passages)) if chosen is None else chosen
+    how = batch_size, autocast, processes or Processes(), boundary
     with evaluating(model):
         wanted = passages.mask(chosen)  # [tokens]
-        nats, right = yield from _token_measures(
-            model, passages.tokens, wanted, batch_size, autocast, processes or Processes(), boundary
-        )
+        if masked is None:
+            nats, right = yield from _token_measures(model, passages.tokens, wanted, *how)
+        else:
+            nats, right = yield from _masked_measures(model, masked, wanted, *how)
     tokens, characters = passages.starts.diff()[chosen], passages.characters[chosen]  # [chosen]
+    if masked is not None:
+        asked = passages.sums(masked.targets != NO_TARGET)[chosen]  # [chosen]
+        tokens, characters = asked, (characters * asked / tokens).round().long().clamp(min=1)  # [chosen]
     total_nats, total_right = passages.sums(nats)[chosen], passages.sums(right)[chosen]  # [chosen]
     loss, accuracy = ratio(total_nats, tokens), ratio(total_right, tokens)
     bits = ratio(total_nats / math.log(2), characters)
@@ -162,24 +172,65 @@ def _token_measures(
         longest = int(lengths[batch[-1]])
         own = batch[processes.rank :: processes.count]  # [window]
         if len(own):
-            measures[:, own, :longest] = torch.stack(_predict(model, windows[own, : longest + 1], autocast, boundary))
+            inputs, targets = windows[own, :longest], windows[own, 1 : longest + 1]  # [batch, pos]
+            measures[:, own, :longest] = torch.stack(_predict(model, inputs, targets, inputs, autocast, boundary))
         elif sharded:
-            _predict(model, windows[batch[:1], : longest + 1], autocast, boundary)
+            inputs, targets = windows[batch[:1], :longest], windows[batch[:1], 1 : longest + 1]  # [1, pos]
+            _predict(model, inputs, targets, inputs, autocast, boundary)
         yield
     measures = processes.sum(measures)
     nats, right = (pad(values.flatten(), (1, 0))[: len(tokens)] for values in measures)  # [tokens]
     return nats, right
 
 
+def _masked_measures(
+    model: Transformer,
+    masked: MaskedTokens,
+    wanted: Bool[Tensor, " tokens"],
+    batch_size: int,
+    autocast: Autocast,
+    processes: Processes,
+    boundary: int | None,
+) -> Generator[None, None, tuple[Float[Tensor, " tokens"], Float[Tensor, " tokens"]]]:
+    """The same of each masked token that is wanted, and 0 for the others.
+
+    The last window begins earlier where it would be shorter: the model would see what it is padded with.
+    """
+    sharded, count = is_sharded(model.parameters()), len(wanted)
+    length = min(model.config.n_ctx, count)
+    starts = torch.arange(0, count, length)  # [window]
+    earlier = starts.clamp(max=count - length)  # [window]
+    position = earlier.unsqueeze(1) + torch.arange(length)  # [window, pos]
+    inputs, targets, whole = masked.inputs[position], masked.targets[position], masked.whole[position]  # [window, pos]
+    targets = targets.masked_fill(~wanted[position] | (position < starts.unsqueeze(1)), NO_TARGET)  # [window, pos]
+    asked = targets != NO_TARGET  # [window, pos]
+    measures = torch.zeros(2, count, dtype=torch.float64)  # [nats or right, tokens]
+    for batch in asked.any(dim=1).nonzero().flatten().split(batch_size):
+        own = batch[processes.rank :: processes.count]  # [window]
+        if len(own):
+            found = torch.stack(_predict(model, inputs[own], targets[own], whole[own], autocast, boundary))
+            measures[:, position[own][asked[own]]] = found[:, asked[own]]
+        elif sharded:
+            _predict(model, inputs[batch[:1]], targets[batch[:1]], whole[batch[:1]], autocast, boundary)
+        yield
+    nats, right = processes.sum(measures)  # [tokens]
+    return nats, right
+
+
 @torch.no_grad()
 def _predict(
-    model: Transformer, windows: Int[Tensor, "batch pos_and_one"], autocast: Autocast, boundary: int | None
+    model: Transformer,
+    inputs: Int[Tensor, "batch pos"],
+    targets: Int[Tensor, "batch pos"],
+    whole: Int[Tensor, "batch pos"],
+    autocast: Autocast,
+    boundary: int | None,
 ) -> tuple[Float[Tensor, "batch pos"], Float[Tensor, "batch pos"]]:
-    """The loss of each target, and whether the likeliest token is the target."""
-    windows = windows.to(next(model.parameters()).device, torch.int64)
-    inputs, targets = windows[:, :-1], windows[:, 1:]  # [batch, pos]
+    """The loss of each target, and whether the likeliest token is the target. `whole`: the tokens, none masked."""
+    device = next(model.parameters()).device
     with autocast():
-        logits = model(inputs, documents=documents_in(inputs, boundary))  # [batch, pos, d_vocab]
+        documents = documents_in(whole.to(device), boundary)  # [batch, pos]
+        logits = model(inputs.to(device, torch.int64), documents=documents)  # [batch, pos, d_vocab]
     targets = targets.to(logits.device)  # [batch, pos]; parameters can wait on another device than they compute on
     losses = token_losses(logits, targets)  # [batch, pos]
     return losses.double().cpu(), (logits.argmax(dim=-1) == targets).double().cpu()

@@ -14,6 +14,7 @@ import numpy as np
 from llm.config import SamplingConfig, TrainingConfig
 from llm.data import TextData
 from llm.data.documents import document_boundary
+from llm.data.masking import MaskedTokens, measured_tokens
 from llm.model import Transformer
 from llm.runtime.evaluation_mode import evaluating
 from llm.runtime.processes import Processes
@@ -57,10 +58,10 @@ def validation(
     data: TextData, config: TrainingConfig, autocast: Autocast, processes: Processes, boundary: int | None
 ) -> Evaluator:
     """`evaluation`: loss and accuracy on `eval_windows` passages of the validation text, the same each time."""
-    chosen = data.validation.evenly_spaced(config.eval_windows)
+    chosen, masked = data.validation.evenly_spaced(config.eval_windows), _masked(data)
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
-        found = evaluate(model, data.validation, chosen, config.batch_size, autocast, processes, boundary)
+        found = evaluate(model, data.validation, chosen, config.batch_size, autocast, processes, boundary, masked)
         return {"evaluation": found}
 
     return measure
@@ -70,13 +71,20 @@ def whole_validation(
     data: TextData, config: TrainingConfig, autocast: Autocast, processes: Processes, boundary: int | None
 ) -> Evaluator:
     """`final_evaluation`: the same on all of the validation text; `passages`: its sums, unless there are very many."""
+    masked = _masked(data)
 
     def measure(model: Transformer, step: int) -> dict[str, Any]:
-        found, sums = evaluate_passages(model, data.validation, None, config.batch_size, autocast, processes, boundary)
+        how = config.batch_size, autocast, processes, boundary, masked
+        found, sums = evaluate_passages(model, data.validation, None, *how)
         few = found.passages <= MOST_PASSAGES
         return {"final_evaluation": found} | ({"passages": sums} if few else {})
 
     return measure
+
+
+def _masked(data: TextData) -> MaskedTokens | None:
+    """The masked validation text, where the model is trained to fill in masked tokens."""
+    return None if data.masking is None else measured_tokens(data.validation, data.masking.mask_token)
 
 
 def sample(tokenizer: Tokenizer, prompts: Sequence[str], config: TrainingConfig) -> Evaluator:
@@ -140,25 +148,29 @@ def standard_evaluators(
     Validation loss, the sample, and, on the story world's text, its checker and skills, as the config asks; at the end
     the loss on all of the validation text. Several processes share the validation text; the sample is written by the
     first, and the skills are measured by the last. With a sharded model all do both together: each forward pass needs
-    every process.
+    every process. A model that fills in masked tokens has the losses only: it writes no text, and skills compare the
+    probabilities of continuations.
 
     Raises:
         ValueError: the sample's prompt has characters that the tokenizer does not know.
     """
+    boundary = document_boundary(tokenizer, config)
+    evaluators: list[Evaluator] = [validation(data, config, autocast, processes, boundary)]
+    final_evaluators = [whole_validation(data, config, autocast, processes, boundary)]
+    if data.masking is not None:
+        return evaluators, final_evaluators
     prompts = sample_prompts(tokenizer, data, config)
     for prompt in prompts:
         tokenizer.encode(prompt)  # an unknown character is reported now, not at the first evaluation
     asked = config.sample_tokens > 0 or config.skill_pairs > 0
     of_the_world = asked and is_world_text(tokenizer.decode(data.train[:5000].tolist()))
-    boundary = document_boundary(tokenizer, config)
-    evaluators: list[Evaluator] = [validation(data, config, autocast, processes, boundary)]
     together = config.sharding != "off"
     if config.sample_tokens > 0 and (processes.first or together):
         sampler = sample(tokenizer, prompts, config)
         evaluators.append(checked(sampler, prompts) if of_the_world else sampler)
     if config.skill_pairs > 0 and of_the_world and (processes.rank == processes.count - 1 or together):
         evaluators.append(world_skills(tokenizer, config))
-    return evaluators, [whole_validation(data, config, autocast, processes, boundary)]
+    return evaluators, final_evaluators
 
 
 def sample_prompts(tokenizer: Tokenizer, data: TextData, config: TrainingConfig) -> list[str]:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from llm.costs.activations import MOST_LOGITS, in_pieces
-from llm.loss import next_token_loss, next_token_loss_in_pieces
+from llm.loss import NO_TARGET, next_token_loss, next_token_loss_in_pieces
 from llm.model import Transformer
 
 Forward = Callable[[Tensor], Tensor]  # a model, also compiled or wrapped for several processes
@@ -42,6 +42,7 @@ class LossInPieces:
     def __init__(self, model: Transformer, compiled: bool = False) -> None:
         self._unembed = model.unembed
         self._logits: Forward = model.unembed.forward
+        self._asks_all = model.config.causal
         self._targets: Tensor | None = None  # while a loss is asked for
         # compiled, the pieces would be unrolled; only then, since that function loads the compiler: seconds at a start
         as_it_is = torch.compiler.disable(self._logits_or_loss) if compiled else self._logits_or_loss
@@ -50,7 +51,7 @@ class LossInPieces:
     def __call__(
         self, forward: Forward, inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, ""]:
-        """The mean next-token loss."""
+        """The mean loss."""
         self._targets = targets
         try:
             return forward(inputs)
@@ -60,5 +61,8 @@ class LossInPieces:
     def _logits_or_loss(self, resid: Float[Tensor, "batch pos d_model"]) -> Tensor:
         if self._targets is None:
             return self._logits(resid)
-        softcap = self._unembed.final_softcap
-        return next_token_loss_in_pieces(resid, self._unembed.matrix(), self._targets, MOST_LOGITS, softcap)
+        softcap, targets = self._unembed.final_softcap, self._targets
+        if not self._asks_all:
+            asked = targets != NO_TARGET  # [batch, pos]
+            resid, targets = resid[asked].unsqueeze(0), targets[asked].unsqueeze(0)  # [1, asked, d_model], [1, asked]
+        return next_token_loss_in_pieces(resid, self._unembed.matrix(), targets, MOST_LOGITS, softcap)

@@ -12,6 +12,7 @@ import torch
 
 from llm.config import Implementation, ModelConfig, TrainingConfig
 from llm.data import SplitText, TextData, train_tokenizer
+from llm.data.masking import Masking
 from llm.data.token_cache import TokenCache
 from llm.data.whole_text import Corpus, WholeText
 from llm.model import Transformer
@@ -53,19 +54,38 @@ class NewRun:
 
     def corpus(self) -> Corpus:
         """The text with its tokenizer, which is trained unless there is one."""
+        corpus: Corpus
         if isinstance(self.text, TokenCache):
-            return self.text
-        whole = SplitText.by_characters(self.text) if isinstance(self.text, str) else self.text
-        tokenizer = self.tokenizer or train_tokenizer(self.tokenizer_kind, whole, self.d_vocab_requested)
-        if not self.training.separate_documents:
-            return WholeText(dataclasses.replace(whole, documents=(0,)), tokenizer)
-        tokenizer = copy.deepcopy(tokenizer)  # another run may use it without the token between documents
-        tokenizer.add_end_of_text()
-        return WholeText(whole, tokenizer)
+            corpus = self.text
+        else:
+            whole = SplitText.by_characters(self.text) if isinstance(self.text, str) else self.text
+            tokenizer = self.tokenizer or train_tokenizer(self.tokenizer_kind, whole, self.d_vocab_requested)
+            if self.training.separate_documents:
+                tokenizer = copy.deepcopy(tokenizer)  # another run may use it without the token between documents
+                tokenizer.add_end_of_text()
+            else:
+                whole = dataclasses.replace(whole, documents=(0,))
+            corpus = WholeText(whole, tokenizer)
+        if self.model.causal:
+            return corpus
+        return dataclasses.replace(corpus, tokenizer=corpus.tokenizer.with_mask_token())
 
     def start(self) -> Trainer:
         """A trainer at step 0 with a new run folder. Raises as `prepare_run`."""
         return compute.run(Trainer, *prepare_run(self))
+
+
+def training_data(corpus: Corpus, model: ModelConfig, training: TrainingConfig) -> TextData:
+    """The tokens to train on, masked if the model is to fill them in.
+
+    Raises ValueError if there are too few, or the tokenizer has no mask token for such a model.
+    """
+    data = corpus.data(model.n_ctx)
+    if model.causal:
+        return data
+    if corpus.tokenizer.mask_token is None:
+        raise ValueError(f"a model with mask={model.mask!r} needs a tokenizer with a mask token, and this one has none")
+    return dataclasses.replace(data, masking=Masking(corpus.tokenizer.mask_token, training.masked_fraction))
 
 
 class Prepared(NamedTuple):
@@ -100,7 +120,7 @@ def prepare_run(new: NewRun, processes: Processes | None = None) -> Prepared:
     require_memory(model_config, training, new.implementation, processes, SMALLER)
 
     def build() -> Prepared:
-        data = corpus.data(model_config.n_ctx)
+        data = training_data(corpus, model_config, training)
         torch.manual_seed(training.seed)
         model = Transformer(model_config, new.implementation)
         about = describe_run(model, training, corpus, data, new.text_name, processes)

@@ -12,6 +12,7 @@ import torch
 from llm.config import ModelConfig, TrainingConfig
 from llm.costs import flops_per_token
 from llm.data import TextData
+from llm.data.masking import Masking
 from llm.data.passages import Passages
 from llm.model import Transformer
 from llm.runtime import compute
@@ -67,5 +68,6 @@ def _trainer(model: ModelConfig, training: TrainingConfig, windows: int) -> Trai
     """A trainer on random tokens that measures nothing between its steps."""
     tokenizer = CharTokenizer.train("ab")
     tokens = torch.randint(model.d_vocab, (4 * (model.n_ctx + 1),), dtype=torch.int32)
-    data = TextData(tokens, Passages.from_text("ab", tokenizer), model.n_ctx)
+    masking = None if model.causal else Masking(model.d_vocab - 1)
+    data = TextData(tokens, Passages.from_text("ab", tokenizer), model.n_ctx, masking=masking)
     return Trainer(Transformer(model), tokenizer, data, replace(training, batch_size=windows), evaluators=[])

@@ -12,6 +12,7 @@ import torch
 
 from llm.checkpoints import Run
 from llm.data.documents import document_boundary
+from llm.data.masking import measured_tokens
 from llm.data.passages import Passages
 from llm.data.whole_text import WholeText
 from llm.layers.attention import set_attend
@@ -37,7 +38,7 @@ class RunEvaluation:
     window: (
         int  # tokens that the model reads at once; windows do not overlap: it sees at most window - 1 before a token
     )
-    baselines: Baselines  # on the same text
+    baselines: Baselines | None  # on the same text; None: the model predicts masked tokens, and not the next ones
     sentences_seen_in_training: float | None  # fraction; None: the text has no sentence, or it trained on a token cache
     skills: dict[str, SkillScore]  # on the story world's text, else empty
 
@@ -79,7 +80,11 @@ def evaluate_run(
     yield
     train = corpus.train_tokens()
     every = passages.evenly_spaced(len(passages))
-    [baselines] = measure_baselines(train, passages, [every], run.tokenizer.d_vocab)
+    baselines, masked = None, None
+    if run.tokenizer.mask_token is None:
+        [baselines] = measure_baselines(train, passages, [every], run.tokenizer.d_vocab)
+    else:
+        masked = measured_tokens(passages, run.tokenizer.mask_token)
     yield
     device = next(run.model.parameters()).device
     training = run.folder.config().training
@@ -89,10 +94,10 @@ def evaluate_run(
     set_attend(model, attention_kernel(device, precision))
     boundary = document_boundary(run.tokenizer, training)
     evaluation = yield from evaluate.steps(
-        model, passages, every, training.batch_size, partial(autocast, device, precision), None, boundary
+        model, passages, every, training.batch_size, partial(autocast, device, precision), None, boundary, masked
     )
     [seen] = seen_in_training(corpus.parts.train, measured) if isinstance(corpus, WholeText) else [None]
-    of_the_world = skill_pairs > 0 and is_world_text(measured)
+    of_the_world = masked is None and skill_pairs > 0 and is_world_text(measured)
     scores = skills(model, run.tokenizer, skill_pairs) if of_the_world else {}
-    per_byte = evaluation.bits_per_character * evaluation.characters / passages.byte_count(run.tokenizer)
+    per_byte = evaluation.bits_per_character * int(passages.characters.sum()) / passages.byte_count(run.tokenizer)
     return RunEvaluation(run.folder.id, run.step, evaluation, per_byte, run.config.n_ctx, baselines, seen, scores)

@@ -26,7 +26,7 @@ from llm.runtime.processes import Processes
 from llm.tokenizers import Tokenizer, load_tokenizer
 from llm.training.description import text_sha256
 from llm.training.machine import check_machine, require_memory
-from llm.training.new_run import NewRun, Prepared
+from llm.training.new_run import NewRun, Prepared, training_data
 from llm.training.resumes import record_resume
 from llm.training.trainer import Trainer
 from llm.training.trainer_state import check_state
@@ -99,7 +99,7 @@ def _prepared(folder: RunFolder, processes: Processes) -> Prepared:
         require_room(folder.weights_file(steps[-1]), config.model)
     require_memory(config.model, config.training, implementation, processes, "resume the run on a machine with more")
     try:
-        data = corpus.data(config.model.n_ctx)
+        data = training_data(corpus, config.model, config.training)
         torch.manual_seed(config.training.seed)
         model = Transformer(config.model, implementation)
         tokenizer.encode(config.training.sample_prompt)

@@ -52,7 +52,8 @@ class Trainer(Iterator[StepMetrics]):
 
     Raises:
         ValueError: a device or precision that this machine does not have, a sample prompt with unknown characters, a
-            batch size that the number of processes does not divide, or separate documents without a token between.
+            batch size that the number of processes does not divide, separate documents without a token between, or
+            data that are masked for a model that predicts the next token, or not for one that fills in masked tokens.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class Trainer(Iterator[StepMetrics]):
         self.device = choose_device(config.device)
         precision = choose_precision(config.precision, self.device)
         self.autocast = partial(autocast, self.device, precision)
+        if model.config.causal != (data.masking is None):
+            raise ValueError(f"with mask={model.config.mask!r} the data must {'not ' * model.config.causal}be masked")
         self.model = model.train()
         set_attend(model, attention_kernel(self.device, precision))
         self.tokenizer = tokenizer
@@ -220,7 +223,7 @@ class Trainer(Iterator[StepMetrics]):
         return self.config.batch_size * self.config.accumulation * self.model.config.n_ctx
 
     def _accumulate_gradients(self) -> Float[Tensor, ""]:
-        """The next-token loss and, with the routers' losses, gradients of this process's part; means of all parts."""
+        """The loss and, with the routers' losses, gradients of this process's part; means of all parts."""
         config, processes = self.config, self.processes
         for optimizer in self.optimizers:
             optimizer.zero_grad()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from llm.layers.mask import require_causal
 from llm.loss import token_losses
 from llm.runtime.evaluation_mode import evaluating
 from llm.tokenizers import Tokenizer
@@ -90,11 +91,13 @@ def skills(
     cut to their end. A skill whose pairs the tokenizer cannot encode is left out.
 
     Raises:
-        ValueError: an unknown skill, or a count below 1.
+        ValueError: an unknown skill, a count below 1, or a model that does not predict the next token.
     """
+    if (config := getattr(model, "config", None)) is not None:
+        require_causal(config, "tell which of two continuations is likelier")
     if count < 1:
         raise ValueError(f"count must be 1 or more, got {count}")
-    n_ctx = getattr(getattr(model, "config", None), "n_ctx", None)
+    n_ctx = getattr(config, "n_ctx", None)
     asked: dict[str, list[tuple[_Continuation, _Continuation]]] = {}
     for name in names:
         pairs = first_probes(name, count, seed)

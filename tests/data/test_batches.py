@@ -15,6 +15,8 @@ def test_a_prepared_batch_is_the_one_of_its_number_and_is_read_once():
     read = []
 
     class Counted:
+        masking = None
+
         def batch(self, batch_size, number, seed, device):
             read.append(number)
             return DATA.batch(batch_size, number, seed, device)

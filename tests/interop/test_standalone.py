@@ -20,6 +20,7 @@ from model_configs import IMPLEMENTATIONS, every_config_in_some_implementation
 from llm import TrainingConfig, Transformer, preset
 from llm.checkpoints import Run, load_run
 from llm.config import SamplingConfig
+from llm.filling import fill
 from llm.interop.standalone import standalone_script
 from llm.presets import COURSE
 from llm.runs.weights import weights_as_bytes
@@ -119,6 +120,22 @@ def exported(folder: Path, architecture: str, implementation: str, tokenizer: st
     script = folder / f"{tokenizer}.py"
     script.write_text(standalone_script(run.config, implementation, tokenizer))
     return script, run
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_a_model_that_fills_in_blanks_does_so_in_its_script(tokenizer, tmp_path, capsys, monkeypatch):
+    of_masked = TOKENIZERS[tokenizer].with_mask_token()
+    of_masked.save(tmp_path)
+    config = preset("gpt", d_vocab=of_masked.d_vocab, d_model=16, n_layers=1, n_heads=2, n_ctx=32, mask="bidirectional")
+    model = Transformer(config).eval()
+    (tmp_path / "final_model.safetensors").write_bytes(weights_as_bytes(model, 0))
+    names = executed(standalone_script(config, "fused", tokenizer))
+    monkeypatch.setattr(sys, "argv", ["script", str(tmp_path), "The ___ sat", "--count", "3"])
+    names["main"]()
+    [blank] = fill(model, of_masked, "The ___ sat", 3)
+    lines = [f"{100 * found.probability:5.1f}%  {of_masked.decode([found.id])!r}" for found in blank.candidates]
+    assert capsys.readouterr().out.splitlines() == ["Blank 1:", *lines]
+    assert "generate" not in names
 
 
 def test_they_run_where_nothing_else_is_installed(tmp_path):

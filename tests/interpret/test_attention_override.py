@@ -3,7 +3,7 @@
 import pytest
 import torch
 from interpret_models import induction_model, randomised
-from model_configs import SIZES, every_config
+from model_configs import SIZES, every_causal_config
 from torch.testing import assert_close
 
 from llm.config import ModelConfig
@@ -44,7 +44,7 @@ def test_an_invalid_override_is_rejected(override, message):
         overridden_pattern(torch.ones(6, 6).tril(), override, LATER)
 
 
-@every_config
+@every_causal_config
 def test_an_override_changes_the_pattern_of_one_head_and_what_follows(config):
     model = randomised(config)
     tokens = torch.randint(config.d_vocab, (2, 9))
@@ -58,7 +58,7 @@ def test_an_override_changes_the_pattern_of_one_head_and_what_follows(config):
     assert_close(altered(tokens), model(tokens), rtol=1e-9, atol=1e-9)  # the block has ended
 
 
-@every_config
+@every_causal_config
 def test_an_override_that_matches_the_pattern_changes_nothing(config):
     """The first query can attend only to itself."""
     model = randomised(config)

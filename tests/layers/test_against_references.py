@@ -186,7 +186,7 @@ def test_rotated_dot_products_depend_on_the_distance_alone(implementation):
 @every_implementation
 def test_alibi_lowers_scores_by_slope_times_distance(implementation):
     bias = POSITIONS["alibi"].classes(implementation)(ModelConfig(**SIZES, positional="alibi"))(4, 9)
-    distance = torch.tensor([[q - k for k in range(9)] for q in range(5, 9)], dtype=torch.float32)
+    distance = torch.tensor([[abs(q - k) for k in range(9)] for q in range(5, 9)], dtype=torch.float32)
     expected = -torch.tensor(alibi_slopes(6)).view(6, 1, 1) * distance
     torch.testing.assert_close(bias, expected)
 

@@ -33,11 +33,11 @@ def executed_lines() -> list:
             model = Transformer(config, implementation)
             model.train(config.expert_capacity is None)  # with a capacity rows are dropped while training
             tokens = torch.randint(config.d_vocab, (7, 11))
-            cache = KeyValueCache(config)
+            cache = KeyValueCache(config) if config.causal else None
             documents = torch.randint(2, (7, 6)).cumsum(dim=1)
             calls = [(tokens[:, :6], cache), (tokens[:, 6:], cache), (tokens[:, :6], None, documents)]
             with torch.no_grad():
-                for call in calls:  # the second one has 5 queries and 11 keys
+                for call in calls if config.causal else calls[::2]:  # the second one has 5 queries and 11 keys
                     for line in trace_lines(lambda model=model, call=call: model(*call), PATHS, FUNCTIONS):
                         lines.append((config, call[0].shape[1], line))
     return lines

@@ -5,7 +5,7 @@ import itertools
 import math
 
 import torch
-from model_configs import BASE, component_configs
+from model_configs import BASE, causal, component_configs
 
 from llm import Transformer
 from llm.config import ModelConfig
@@ -15,7 +15,7 @@ TOKENIZER = CharTokenizer("\n abcdefghijklmnopqrstuvwxyzST")  # 30 characters
 CONFIG = dataclasses.replace(BASE, d_vocab=30, n_ctx=9, positional="rope")
 CONFIGS = [  # every position scheme with every head grouping among them
     dataclasses.replace(config, d_vocab=30, n_ctx=n_ctx)
-    for config, n_ctx in zip(component_configs(), itertools.cycle((7, 8)), strict=False)
+    for config, n_ctx in zip(causal(component_configs()), itertools.cycle((7, 8)), strict=False)
 ]
 
 

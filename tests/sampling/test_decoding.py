@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 import toy_variants
-from model_configs import component_configs, config_name
+from model_configs import causal, component_configs, config_name
 from sampling_models import CONFIG, TOKENIZER, randomised
 
 from llm import preset
@@ -23,7 +23,7 @@ PRESETS = [preset(name, d_vocab=30, d_model=24, n_heads=6, n_layers=2, n_ctx=8) 
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("config", component_configs(d_vocab=30, n_ctx=8) + PRESETS, ids=config_name)
+@pytest.mark.parametrize("config", causal(component_configs(d_vocab=30, n_ctx=8)) + PRESETS, ids=config_name)
 def test_the_step_finds_the_models_logits_for_texts_of_different_lengths(config, dtype):
     model, rows = randomised(config).to(dtype), [[3, 4, 5, 6, 7, 8, 9, 1], [7, 8, 1], [9, 2]]
     tolerance = 1e-10 if dtype == torch.float64 else 1e-4

@@ -57,6 +57,18 @@ def with_experts(processes, folder):
     return train(processes, folder, n_experts=4, d_mlp=16, load_balance_loss=1.0)
 
 
+def filling_in(processes, folder):
+    return train(processes, folder, mask="bidirectional")
+
+
+def test_several_processes_fill_in_the_masked_tokens_that_one_does(forked, tmp_path):
+    """Each masks its own windows, and measures its part of the masked validation text."""
+    path, found = forked.run(2, filling_in, tmp_path / "several")[0]
+    alone, expected = filling_in(Processes(), tmp_path / "alone")
+    assert all(found[name] == pytest.approx(expected[name], abs=2e-4) for name in expected)
+    assert_close(rows_without_times(RunFolder(path)), rows_without_times(RunFolder(alone)))
+
+
 def test_several_processes_balance_the_experts_of_all_as_one_does(forked, tmp_path):
     """The fraction of tokens that an expert has is counted over all of them: the gradient is that of one process."""
     path, found = forked.run(2, with_experts, tmp_path / "several")[0]

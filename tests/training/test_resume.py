@@ -33,21 +33,21 @@ def test_a_run_from_before_the_test_part_trains_on_bit_for_bit_and_keeps_all_of_
     assert metrics[-1].final_evaluation.characters > 0.9 * len(validation) > 0.09 * len(TEXT)
 
 
+MODEL = ("dropout", "architecture", "mask")
 CASES = {
     "adamw": {},
     "dropout": {"dropout": 0.3},
     "muon": {"optimizer": "muon"},
     "accumulation": {"accumulation": 2, "precision": "bfloat16"},
     "gpt": {"architecture": "gpt", "dropout": 0.1},
+    "masked": {"mask": "bidirectional", "masked_fraction": 0.3},
 }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_killed_run_resumes_bit_for_bit(tmp_path, case):
-    training = dataclasses.replace(
-        TRAINING, **{name: value for name, value in case.items() if name not in ("dropout", "architecture")}
-    )
-    model = {name: value for name, value in case.items() if name in ("dropout", "architecture")}
+    training = dataclasses.replace(TRAINING, **{name: value for name, value in case.items() if name not in MODEL})
+    model = {name: value for name, value in case.items() if name in MODEL}
     straight = start(tmp_path / "straight", training, **model)
     list(straight)
 

@@ -255,4 +255,5 @@ VIEW = View(
     routes={"attribution": bars_json},
     table=table,
     sources=lambda selection, query: {"attribution": bars_json(selection, query)},
+    next_token=True,
 )

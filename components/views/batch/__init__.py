@@ -143,4 +143,5 @@ VIEW = View(
     routes={"batch": batch_json},
     table=table,
     sources=lambda run, query: {"batch": batch_json(run, query)},
+    next_token=True,
 )

@@ -223,4 +223,5 @@ VIEW = View(
     },
     table=table,
     sources=sources,
+    next_token=True,
 )  # fmt: skip

@@ -208,11 +208,20 @@ TRAINING = {
         "Keskar et al. 2019; Ackley et al. 1985; Fan et al. 2018; Holtzman et al. 2020; Nguyen et al. 2024",
     ),
     "Data windows": _told(
-        ["{fractions}[b] = ({offset} + {window}[b] · golden ratio) mod 1",
+        ["{fractions}[b] = ({offset} + {numbers}[b] · golden ratio) mod 1",
          "{windows}[b] = tokens[s … s + n_ctx],  s = ⌊{fractions}[b] · (train − n_ctx)⌋",
          "inputs = {windows}[:, :−1],  targets = {windows}[:, 1:]"],
         "Cut windows out of the text, each far from the last. At every position of a window, the target is the next "
         "token.",
+    ),
+    "Masked tokens": _told(
+        ["{chosen}[b, pos] = whether {order}[b, pos] is among the smallest 15%",
+         "{inputs} = the mask token where {chosen} and {kind} < 0.8,  {random} where {chosen} and 0.8 ≤ {kind} < 0.9,  "
+         "else {windows}",
+         "targets = {windows} where {chosen},  none elsewhere"],
+        "Hide some of the tokens. The model sees what comes before and after, and learns to fill them in. Some chosen "
+        "tokens are replaced by a random one or stay, so that it must also judge what it reads.",
+        "Devlin et al. 2018, arXiv:1810.04805",
     ),
     "BPE merges": _told(
         ["{pair} = the two neighbours that occur together most often,  {count} times",

@@ -13,7 +13,8 @@ from torch import nn
 from llm import filters
 from llm.checkpoints import Run, load_run
 from llm.config import SamplingConfig, TrainingConfig
-from llm.data import TextData, windows
+from llm.data import TextData, masking, windows
+from llm.data.masking import Masking
 from llm.loss import next_token_loss
 from llm.runs.corpus import run_corpus
 from llm.tokenizers import bpe
@@ -40,7 +41,7 @@ def open_training_code(path: Path, step: int | None, text: str) -> CodeSession:
         ValueError: the text is empty, or the tokenizer cannot encode it.
     """
     optimizers = (import_module(shown.module) for entry in OPTIMIZERS.values() for shown in entry.steps)
-    files = [_file(code) for code in (windows, filters, bpe, schedule, next_token_loss, *optimizers)]
+    files = [_file(code) for code in (windows, masking, filters, bpe, schedule, next_token_loss, *optimizers)]
     key = session_key(path, step, text, files)
 
     def make() -> CodeSession:
@@ -54,13 +55,13 @@ def open_training_code(path: Path, step: int | None, text: str) -> CodeSession:
 def _examples(run: Run, n_tokens: int) -> dict[str, CodeExample]:
     training = run.folder.config().training
     examples = {
-        "sampling": _sampling(),
+        **({"sampling": _sampling()} if run.config.causal else {"masking": _masking(run)}),
         **_optimizer_steps(run),
         "windows": _windows(run),
         "bpe": _bpe(run),
         "schedule": _schedule(training),
     }
-    if n_tokens > 1:
+    if n_tokens > 1 and run.config.causal:
         examples["loss"] = _loss()
     return examples
 
@@ -118,6 +119,15 @@ def _windows(run: Run) -> CodeExample:
 
     axes = {"windows": ("batch", "pos + 1")}
     return CodeExample("Data windows", _file(windows), ("batch", "_windows"), batch, axes)
+
+
+def _masking(run: Run) -> CodeExample:
+    """The masked tokens of this text."""
+
+    def hide(forward_pass: ForwardPass) -> None:
+        Masking(run.config.d_vocab - 1).hide(forward_pass.tokens.cpu(), [0], 0)
+
+    return CodeExample("Masked tokens", _file(masking), ("hide",), hide)
 
 
 def _bpe(run: Run) -> CodeExample:

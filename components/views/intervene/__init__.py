@@ -85,4 +85,5 @@ VIEW = View(
     },
     table=table,
     sources=sources,
+    next_token=True,
 )

@@ -117,4 +117,5 @@ VIEW = View(
     routes={"lens": lambda selection, query: rows_json(selection)},
     table=table,
     sources=lambda selection, query: {"lens": rows_json(selection)},
+    next_token=True,
 )

@@ -288,4 +288,5 @@ VIEW = View(
     table=table,
     sources=sources,
     reads_prompt=False,
+    next_token=True,
 )

@@ -44,7 +44,8 @@ def watch(run_id: str, config: RunConfig, state: str) -> None:
     The page is rerun when the state changes, so that its buttons follow.
     """
     key = Session.TRAIN_LIVE.of(run_id)
-    floor, band = entropy_floor(config.about(str, "text", "sha256")), expected(config)
+    floor = entropy_floor(config.about(str, "text", "sha256")) if config.model.causal else None
+    band = expected(config)
     _live.mount(
         key=key,
         data={
@@ -66,6 +67,7 @@ def watch(run_id: str, config: RunConfig, state: str) -> None:
                 "logarithmic": st.query_params.get(Address.LOG, ""),
                 "export": {"name": f"loss-{run_id}", "csv": f"/live/run/{run_id}/losses.csv"},
             },
+            "withoutSamples": "" if config.model.causal else "This model fills in blanks, and writes no samples.",
             "skills": {
                 "pairs": config.training.skill_pairs,
                 "examples": "/live/skills/examples",

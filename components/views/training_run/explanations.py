@@ -9,6 +9,7 @@ from llm.checkpoints import RunConfig
 from llm.comparison.bands import band
 from llm.comparison.curves import training_curve
 from llm.comparison.expected import expected
+from llm.data.masking import Masking, measured_tokens
 from llm.data.passages import Passages
 from llm.training.baselines import kneser_ney, measure_baselines
 from llm.training.evaluation import evaluate, ratio
@@ -133,6 +134,19 @@ GRADIENT_NORM = Explanation(
 )
 
 
+MASKED = Explanation(
+    "The loss of masked tokens",
+    "This model sees what comes after a token, so it cannot learn to predict the next one. Some tokens of each window "
+    "are chosen instead, and its loss is that of these alone: most are replaced by a mask token, and the model fills "
+    "them in from both sides. Such a loss cannot be compared with that of a model that predicts the next token, and "
+    "the lines of predictors that do, the floor and the expected band are not drawn. On validation text always the "
+    "same tokens are masked, 15% of each passage, so the points of the curve compare.",
+    r"L = \text{mean over chosen positions of } -\ln p(\text{token} \mid \text{all that is not masked})",
+    (Masking.hide, measured_tokens),
+    "Devlin et al. 2018, arXiv:1810.04805",
+)
+
+
 def explanations(config: RunConfig) -> tuple[Explanation, ...]:
     """Those of a run, with how new its own validation text is."""
     seen = config.about(float, "text", "sentences_seen_in_training", "validation")
@@ -140,9 +154,7 @@ def explanations(config: RunConfig) -> tuple[Explanation, ...]:
     novelty = replace(NOVELTY, words=NOVELTY.words + here)
     return (
         TRAINING,
-        BASELINES,
-        FLOOR,
-        EXPECTED,
+        *((BASELINES, FLOOR, EXPECTED) if config.model.causal else (MASKED,)),
         VALIDATION,
         novelty,
         BITS_PER_CHARACTER,

@@ -23,6 +23,10 @@ _tested: ResultCache[RunEvaluation] = ResultCache(50)
 
 def figures(folder: RunFolder, config: RunConfig, state: str) -> None:
     """Show them all; `state` is the state that the page shows."""
+    if not config.model.causal:
+        st.caption(
+            "Trained to fill in masked tokens: this loss cannot be compared with that of predicting the next token."
+        )
     watch(folder.id, config, state)
     with st.container(horizontal=True, vertical_alignment="center"):
         explain("What do these figures mean?", LOSS, *explanations(config))
@@ -48,9 +52,11 @@ def _show_test(folder: RunFolder) -> None:
     bits = with_error(measured.bits_per_character, measured.bits_per_character_standard_error)
     seen = tested.sentences_seen_in_training
     new = "" if seen is None else f" {100 * seen:.0f}% of its sentences occur word for word in the training part."
+    lines = tested.baselines
+    line = "" if lines is None else f"trigram line {with_error(lines.trigram, lines.trigram_standard_error)} · "
     st.markdown(
         f"**Test loss {with_error(measured.loss, measured.standard_error)}** on all {measured.characters:,} characters "
-        f"· trigram line {with_error(tested.baselines.trigram, tested.baselines.trigram_standard_error)} · "
+        f"· {line}"
         f"{bits} bits per character · accuracy {100 * measured.accuracy:.1f}%.{new}"
     )
 

@@ -18,6 +18,7 @@ import { Skills } from "./skills.js";
  * @property {string} plotly address of Plotly's script
  * @property {string} state
  * @property {import("./loss_chart.js").LossData} losses
+ * @property {string} withoutSamples why the run writes no samples; empty if it does
  * @property {import("./skills.js").SkillsData} skills
  */
 
@@ -116,7 +117,7 @@ class LiveRun {
     samples.setAttribute("aria-label", "Samples");
     this.list = element("div", "llm-live-list");
     this.list.tabIndex = 0;
-    this.list.append(element("p", "llm-live-empty", "The first sample comes with the first evaluation."));
+    this.list.append(element("p", "llm-live-empty", this.data.withoutSamples || "The first sample comes with the first evaluation."));
     samples.append(element("div", "llm-live-title", "Samples, from the first step on"), this.list);
     body.append(charts, samples);
     this.root.append(head, this.bar, tiles, body);

@@ -25,6 +25,7 @@ class MaskEntry:
     why: str  # one would choose it, with the paper
     hidden: Callable[[], Callable[..., Any]]  # loads the condition, of (distance, window or None)
     windowed: bool  # whether the condition depends on the window
+    causal: bool  # whether it hides all that comes later: only then can a model learn to predict the next token
     condition: Callable[[ModelConfig], str]  # when a key is hidden, as an equation writes it
     reason: str  # why a key is hidden, as the end of "because it …"; {window} is the window
     words: Callable[[ModelConfig], str]  # what a query sees, in sentences after that on attention in general
@@ -40,6 +41,7 @@ REGISTRY: Registry[MaskEntry] = Registry(
             why="",
             hidden=deferred("llm.layers.mask.hidden", "causal"),
             windowed=False,
+            causal=True,
             condition=lambda config: "k > q",
             reason="comes later",
             words=lambda config: "",
@@ -52,6 +54,7 @@ REGISTRY: Registry[MaskEntry] = Registry(
             "further back (Beltagy et al. 2020, arXiv:2004.05150; Jiang et al. 2023, arXiv:2310.06825).",
             hidden=deferred("llm.layers.mask.hidden", "sliding"),
             windowed=True,
+            causal=True,
             condition=lambda config: f"k > q or q − k ≥ {config.window}",
             reason="comes later or before the window of {window}",
             words=lambda config: (
@@ -68,6 +71,7 @@ REGISTRY: Registry[MaskEntry] = Registry(
             "two steps apart (Child et al. 2019, arXiv:1904.10509).",
             hidden=deferred("llm.layers.mask.hidden", "strided"),
             windowed=True,
+            causal=True,
             condition=lambda config: f"k > q or (q − k ≥ {config.window} and (q − k) mod {config.window} ≠ 0)",
             reason="comes later, or before the window of {window} and not at a multiple of it",
             words=lambda config: (
@@ -76,6 +80,23 @@ REGISTRY: Registry[MaskEntry] = Registry(
                 f"{_full_layers(config)}"
             ),
             source="Child et al. 2019, arXiv:1904.10509",
+        ),
+        "bidirectional": MaskEntry(
+            label="bidirectional",
+            help="everything, what comes later included, as in BERT: the model learns to fill in masked tokens, and "
+            "cannot generate",
+            why="A word is easier to understand with what follows it. But a model that sees the next token cannot "
+            "learn to predict it, so it is trained to fill in masked ones (Devlin et al. 2018, arXiv:1810.04805).",
+            hidden=deferred("llm.layers.mask.hidden", "bidirectional"),
+            windowed=False,
+            causal=False,
+            condition=lambda config: "never",
+            reason="is hidden from no other",
+            words=lambda config: (
+                " Here later positions do, too: nothing is hidden. A model that sees the next token cannot learn to "
+                "predict it, so this one learns to fill in tokens that a mask replaces."
+            ),
+            source="Devlin et al. 2018, arXiv:1810.04805",
         ),
     },
 )
@@ -93,7 +114,17 @@ def layer_window(config: ModelConfig, layer: int) -> int | None:
 def reason(config: ModelConfig, layer: int) -> str:
     """Why this layer hides a key: "comes later", or more where it has a window."""
     window = layer_window(config, layer)
-    return REGISTRY["causal" if window is None else config.mask].reason.format(window=window)
+    without = REGISTRY[config.mask].windowed and window is None
+    return REGISTRY["causal" if without else config.mask].reason.format(window=window)
+
+
+def require_causal(config: ModelConfig, what: str) -> None:
+    """Raise ValueError if the model's positions see later ones; `what` it cannot do then, such as "write text"."""
+    if not REGISTRY[config.mask].causal:
+        raise ValueError(
+            f"A model with mask={config.mask!r} cannot {what}: each position sees the tokens after it, so it has never "
+            "learned to predict the next one. It can fill in blanks: uv run llm fill, or the page Generate"
+        )
 
 
 def limited_layers(config: ModelConfig) -> int:

@@ -6,6 +6,7 @@ comes before is seen. Whatever the mask, training can also hide the keys of othe
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
@@ -15,6 +16,13 @@ Documents = Int[Tensor, "batch pos"] | None  # the number of each position's doc
 def causal(distance: Int[Tensor, "query_pos key_pos"], window: int | None = None) -> Bool[Tensor, "query_pos key_pos"]:
     """What comes later; it has no window."""
     return distance < 0  # [query_pos, key_pos]
+
+
+def bidirectional(
+    distance: Int[Tensor, "query_pos key_pos"], window: int | None = None
+) -> Bool[Tensor, "query_pos key_pos"]:
+    """Nothing (Devlin et al. 2018)."""
+    return torch.zeros_like(distance, dtype=torch.bool)  # [query_pos, key_pos]
 
 
 def sliding(distance: Int[Tensor, "query_pos key_pos"], window: int | None) -> Bool[Tensor, "query_pos key_pos"]:

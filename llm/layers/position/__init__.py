@@ -163,11 +163,11 @@ REGISTRY: Registry[PositionEntry] = Registry(
                 "llm.layers.position.alibi", "AlibiWithEinops", "AlibiWithoutEinops", "AlibiFused"
             ),
             equation=lambda config: Equation(
-                ("{distance}[q, k] = q − k", "{return|bias}[h, q, k] = −slope_h · {distance}[q, k]"),
-                "The further back a token is, the more its score is lowered; each head has its own patience.",
+                ("{distance}[q, k] = |q − k|", "{return|bias}[h, q, k] = −slope_h · {distance}[q, k]"),
+                "The further away a token is, the more its score is lowered; each head has its own patience.",
                 "Press et al. 2021, arXiv:2108.12409",
             ),
-            term=" − slope_h · (q − k)",
+            term=" − slope_h · |q − k|",
             validate=lambda config: None,
             parameters=lambda config: 0,
             saved_bytes=lambda config, implementation: 0,
@@ -196,8 +196,9 @@ REGISTRY: Registry[PositionEntry] = Registry(
                 (
                     "{distance}[q, k] = q − k",
                     "{return|bias}[h, q, k] = W_rel[h, bucket({distance}[q, k])]",
-                    f"bucket(d) = d below {config.relative_buckets // 2};  beyond, ranges that grow with d, the last "
-                    f"from {config.relative_max_distance} on",
+                    f"bucket(d) = d below {config.relative_buckets // (2 if config.causal else 4)};  beyond, ranges "
+                    f"that grow with d, the last from {config.relative_max_distance} on"
+                    + (";  −d has as many of its own" if not config.causal else ""),
                 ),
                 "Look up how much this head likes a key at this distance. Each near distance has its own learned bias; "
                 "far ones share one. This layer has its own table; in T5 all layers share one.",

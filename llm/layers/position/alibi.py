@@ -1,4 +1,7 @@
-"""ALiBi (Press et al. 2021, arXiv:2108.12409): score[q, k] −= slope_h · (q − k), the further away, the less."""
+"""ALiBi (Press et al. 2021, arXiv:2108.12409): score[q, k] −= slope_h · |q − k|, the further away, the less.
+
+The paper has keys before their queries alone; a mask that shows later ones counts their distance the same.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +43,14 @@ class Alibi(nn.Module):
 
 
 class AlibiWithEinops(Alibi):
-    """bias[h, q, k] = −slope_h · (q − k). Keys end where queries end: the first query is at key_pos − query_pos."""
+    """bias[h, q, k] = −slope_h · |q − k|. Keys end where queries end: the first query is at key_pos − query_pos."""
 
     def forward(self, query_pos: int, key_pos: int) -> Float[Tensor, "head query_pos key_pos"]:
         query_position = position_numbers(key_pos - query_pos, query_pos, self.slopes)  # [query_pos]
         key_position = position_numbers(0, key_pos, self.slopes)  # [key_pos]
         queries = rearrange(query_position, "query_pos -> query_pos 1")  # [query_pos, 1]
         keys = rearrange(key_position, "key_pos -> 1 key_pos")  # [1, key_pos]
-        distance = queries - keys  # [query_pos, key_pos]
+        distance = (queries - keys).abs()  # [query_pos, key_pos]
         return -einsum(
             self.slopes, distance, "head, query_pos key_pos -> head query_pos key_pos"
         )  # [head, query_pos, key_pos]
@@ -59,7 +62,7 @@ class AlibiWithoutEinops(Alibi):
     def forward(self, query_pos: int, key_pos: int) -> Float[Tensor, "head query_pos key_pos"]:
         query_position = position_numbers(key_pos - query_pos, query_pos, self.slopes)  # [query_pos]
         key_position = position_numbers(0, key_pos, self.slopes)  # [key_pos]
-        distance = query_position.unsqueeze(1) - key_position.unsqueeze(0)  # [query_pos, key_pos]
+        distance = (query_position.unsqueeze(1) - key_position.unsqueeze(0)).abs()  # [query_pos, key_pos]
         return -self.slopes.view(-1, 1, 1) * distance  # [head, query_pos, key_pos]
 
 
@@ -73,5 +76,5 @@ class AlibiFused(Alibi):
     def forward(self, query_pos: int, key_pos: int) -> Float[Tensor, "head query_pos key_pos"]:
         query_position = position_numbers(key_pos - query_pos, query_pos, self.slopes)  # [query_pos]
         key_position = position_numbers(0, key_pos, self.slopes)  # [key_pos]
-        distance = query_position.unsqueeze(1) - key_position  # [query_pos, key_pos]
+        distance = (query_position.unsqueeze(1) - key_position).abs()  # [query_pos, key_pos]
         return distance * -self.slopes.view(-1, 1, 1)  # [head, query_pos, key_pos]

@@ -29,12 +29,19 @@ def bucket_of(distance: Int[Tensor, "*axes"], buckets: int, max_distance: int) -
     return torch.where(distance < exact, distance, far.clamp(max=buckets - 1))
 
 
+def two_sided_bucket_of(distance: Int[Tensor, "*axes"], buckets: int, max_distance: int) -> Int[Tensor, "*axes"]:
+    """The same where keys after the query are seen: these have the second half of the buckets, as in T5's encoder."""
+    half = buckets // 2
+    return bucket_of(distance.abs(), half, max_distance) + half * (distance < 0)
+
+
 class RelativeBias(nn.Module):
     """A learned bias on attention scores for each range of distances. Parameter: `W_rel` [n_heads, bucket], at 0."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.buckets, self.max_distance = config.relative_buckets, config.relative_max_distance
+        self.causal = config.causal
         self.W_rel = nn.Parameter(torch.zeros(config.n_heads, config.relative_buckets))
 
     @property
@@ -42,10 +49,16 @@ class RelativeBias(nn.Module):
         """Sizes of the axes that only this layer has."""
         return {"bucket": self.buckets}
 
+    def bucket(self, distance: Int[Tensor, "*axes"]) -> Int[Tensor, "*axes"]:
+        """The bucket of each distance."""
+        if self.causal:
+            return bucket_of(distance, self.buckets, self.max_distance)
+        return two_sided_bucket_of(distance, self.buckets, self.max_distance)
+
     def distance_curves(self, n_ctx: int) -> Float[Tensor, "curve distance"]:
         """One curve per head: the bias at each distance, as it is added to the score."""
         distance = torch.arange(n_ctx, device=self.W_rel.device)
-        return self.W_rel.detach()[:, bucket_of(distance, self.buckets, self.max_distance)]
+        return self.W_rel.detach()[:, self.bucket(distance)]
 
 
 class RelativeBiasWithEinops(RelativeBias):
@@ -55,7 +68,7 @@ class RelativeBiasWithEinops(RelativeBias):
         position = torch.arange(key_pos, device=self.W_rel.device)  # [key_pos]
         queries = rearrange(position[key_pos - query_pos :], "query_pos -> query_pos 1")  # [query_pos, 1]
         distance = queries - rearrange(position, "key_pos -> 1 key_pos")  # [query_pos, key_pos]
-        bucket = bucket_of(distance, self.buckets, self.max_distance)  # [query_pos, key_pos]
+        bucket = self.bucket(distance)  # [query_pos, key_pos]
         return self.W_rel[:, bucket]  # [head, query_pos, key_pos]
 
 
@@ -65,7 +78,7 @@ class RelativeBiasWithoutEinops(RelativeBias):
     def forward(self, query_pos: int, key_pos: int) -> Float[Tensor, "head query_pos key_pos"]:
         position = torch.arange(key_pos, device=self.W_rel.device)  # [key_pos]
         distance = position[key_pos - query_pos :].unsqueeze(1) - position  # [query_pos, key_pos]
-        bucket = bucket_of(distance, self.buckets, self.max_distance)  # [query_pos, key_pos]
+        bucket = self.bucket(distance)  # [query_pos, key_pos]
         return self.W_rel[:, bucket]  # [head, query_pos, key_pos]
 
 
@@ -82,4 +95,4 @@ class RelativeBiasFused(RelativeBias):
     def _by_distance(self, query_pos: int, key_pos: int) -> Float[Tensor, "head distance"]:
         """The bias at each distance, from that of the last query to the first key down to that of the reverse."""
         distance = torch.arange(key_pos - 1, -query_pos, -1, device=self.W_rel.device)
-        return self.W_rel[:, bucket_of(distance, self.buckets, self.max_distance)]
+        return self.W_rel[:, self.bucket(distance)]
