@@ -72,9 +72,8 @@ def show_verdicts(runs: Sequence[ComparedRun], unit: str) -> None:
     found = sentences(runs, unit)
     with st.container(border=True):
         st.markdown(":material/query_stats: **More than noise?**")
-        only_seeds = "These runs differ only in their seeds, so the difference between them is chance."
         unknown = "Nothing can be said yet: the runs have no losses with standard errors on the same passages."
-        st.text("\n".join(found) or (only_seeds if len(seed_groups(runs)) == 1 else unknown))
+        st.text("\n".join(found) or unknown)
 
 
 def choose_axes(runs: Sequence[ComparedRun]) -> tuple[str, str]:

@@ -26,17 +26,34 @@ class BandPoint(NamedTuple):
 
 
 def seed_groups(runs: Sequence[ComparedRun]) -> list[list[ComparedRun]]:
-    """The runs in groups, in order: in one group are those that differ in nothing but their seed.
+    """The runs in groups, in order: in one group are those that differ in nothing but their seed, one for each seed.
 
     Their model, training, text, tokenizer and number format are the same; machine, threads and versions may differ.
+    Of several runs with one seed (`copies`) only the one that came furthest is in the group: more of them say no more.
     """
-    groups: dict[Hashable, list[ComparedRun]] = {}
+    return [[_furthest(same) for same in by_seed] for by_seed in _by_seed(runs)]
+
+
+def copies(runs: Sequence[ComparedRun]) -> list[list[ComparedRun]]:
+    """Runs with the same settings, text and seed: the same run exported and imported, or trained more than once."""
+    return [same for by_seed in _by_seed(runs) for same in by_seed if len(same) > 1]
+
+
+def _by_seed(runs: Sequence[ComparedRun]) -> list[list[list[ComparedRun]]]:
+    """For each setting, for each of its seeds, the runs."""
+    groups: dict[Hashable, dict[int, list[ComparedRun]]] = {}
     for run in runs:
         training = dataclasses.replace(run.config.training, seed=0)
         origin = str(run.config.about(dict, "branched"))  # where it went on from another run
-        same = run.config.model, training, run.text, run.tokenizer, run.condition("precision"), origin
-        groups.setdefault(same, []).append(run)
-    return list(groups.values())
+        elsewhere = run.letter if run.summary.steps is None else ""  # how it was trained is not known
+        same = run.config.model, training, run.text, run.tokenizer, run.condition("precision"), origin, elsewhere
+        groups.setdefault(same, {}).setdefault(run.config.training.seed, []).append(run)
+    return [list(by_seed.values()) for by_seed in groups.values()]
+
+
+def _furthest(same: Sequence[ComparedRun]) -> ComparedRun:
+    """The run that came furthest, of several the first."""
+    return max(same, key=lambda run: (run.final is not None, run.took.get("step") or 0))
 
 
 def band(curves: Sequence[Sequence[Point]]) -> list[BandPoint]:

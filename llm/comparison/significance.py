@@ -3,7 +3,8 @@
 Three answers, the best that the runs allow:
 
 over seeds     each setting was trained with several seeds: the difference of the means, with the error
-               √(s²_A / n_A + s²_B / n_B) of Welch (1947), s² the variance over seeds;
+               √(s²_A / n_A + s²_B / n_B) of Welch (1947), s² the variance over seeds; runs with the same seed,
+               such as a run and its imported copy, count once;
 paired         both runs recorded the sums of the same passages of the validation text (`PassageSums`): the mean of the
                differences, passage by passage, with its error as in `llm.training.evaluation`. What makes a passage
                hard for both cancels (Dietterich 1998, "Approximate statistical tests");
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 
 import torch
 
-from llm.comparison.bands import seed_groups
+from llm.comparison.bands import copies, seed_groups
 from llm.comparison.curves import UNITS
 from llm.comparison.run import ComparedRun
 from llm.runtime.text import with_error
@@ -37,6 +38,7 @@ NOTES = {
     "of them is from before runs recorded each passage, or has not ended.",
 }
 ONE_SEED = "What another seed would do is not in these errors: to know it, train each setting with several seeds."
+ONLY_SEEDS = "These runs differ only in their seeds, so the difference between them is chance."
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,24 @@ def verdicts(runs: Sequence[ComparedRun], unit: str) -> Iterator[LossDifference]
 
 
 def sentences(runs: Sequence[ComparedRun], unit: str) -> list[str]:
-    """Each verdict in words, then what the errors are; empty where nothing can be said."""
-    found = list(verdicts(runs, unit))
-    return [*map(in_words, found), *(note for how, note in NOTES.items() if how in {verdict.how for verdict in found}),
-            *([ONE_SEED] if any(verdict.how != "seeds" for verdict in found) else [])]  # fmt: skip
+    """Which runs count once, each verdict in words, then what the errors are; empty where nothing can be said."""
+    found, groups = list(verdicts(runs, unit)), seed_groups(runs)
+    return [
+        *map(_count_once, copies(runs)),
+        *map(in_words, found),
+        *(note for how, note in NOTES.items() if how in {verdict.how for verdict in found}),
+        *([ONE_SEED] if any(verdict.how != "seeds" for verdict in found) else []),
+        *([ONLY_SEEDS] if len(groups) == 1 < len(groups[0]) else []),
+    ]
+
+
+def _count_once(same: Sequence[ComparedRun]) -> str:
+    """That these runs are one, in a sentence."""
+    *others, last = [run.letter for run in same]
+    return (
+        f"{', '.join(others)} and {last} have the same settings, text and seed {same[0].config.training.seed}: copies "
+        "of one run, or the same training repeated. They count once."
+    )
 
 
 def in_words(found: LossDifference) -> str:

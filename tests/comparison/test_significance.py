@@ -9,8 +9,18 @@ import pytest
 from compared_runs import ROWS, compared_run
 
 import llm
+from llm.comparison.bands import seed_groups
 from llm.comparison.run import read_run
-from llm.comparison.significance import NOTES, ONE_SEED, in_words, loss_difference, seed_difference, sentences, verdicts
+from llm.comparison.significance import (
+    NOTES,
+    ONE_SEED,
+    ONLY_SEEDS,
+    in_words,
+    loss_difference,
+    seed_difference,
+    sentences,
+    verdicts,
+)
 
 NATS = [40.0, 90.0, 75.0, 60.0]
 SIZES = {"tokens": [20, 30, 25, 20], "characters": [80, 120, 110, 90]}
@@ -78,3 +88,21 @@ def test_the_lowest_loss_stands_beside_each_other_setting(tmp_path):
     found = llm.compare(*paths)
     assert list(found.verdicts()["how"]) == ["seeds"] and list(found.verdicts()["clear"]) == [False]
     assert list(verdicts(found.runs[:2], "nats")) == []  # they differ in nothing but their seed
+    assert sentences(found.runs[:2], "nats") == [ONLY_SEEDS]
+
+
+def test_a_copy_of_a_run_is_no_second_seed(tmp_path):
+    paths = [compared_run(tmp_path, training={"learning_rate": rate, "seed": seed})
+             for rate, seed in ((0.5, 0), (0.5, 0), (0.25, 0), (0.25, 1))]  # fmt: skip
+    runs = llm.compare(*paths).runs
+    [found] = verdicts(runs, "nats")
+    assert found.how != "seeds" and {found.first, found.second} == {"A", "C"}
+    said = "A and B have the same settings, text and seed 0"
+    assert sentences(runs, "nats")[0].startswith(said)
+    [alone] = sentences(runs[:2], "nats")
+    assert alone.startswith(said)
+    assert sentences(runs[2:], "nats") == [ONLY_SEEDS]
+    assert [run.letter for run in seed_groups([runs[0], dataclasses.replace(runs[1], final=None)])[0]] == ["A"]
+    assert [run.letter for run in seed_groups([dataclasses.replace(runs[0], final=None), runs[1]])[0]] == ["B"]
+    from_elsewhere = [dataclasses.replace(run, summary=dataclasses.replace(run.summary, steps=None)) for run in runs]
+    assert len(seed_groups(from_elsewhere)) == 4  # models of another project, of whose training nothing is known
