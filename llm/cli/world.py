@@ -11,7 +11,7 @@ from llm.cli.flags import Command, ParsedFlags, UsageError, flag, reject_combina
 from llm.cli.terminal import write
 from llm.runtime.files import write_bytes
 from llm.runtime.regular_files import require_replaceable
-from llm.world import DEFAULT_SEED, DEFAULT_SIZE
+from llm.world import DEFAULT_SEED, DEFAULT_SIZE, STRANGERS_SIZE
 
 
 def world(flags: ParsedFlags) -> int:
@@ -29,7 +29,7 @@ def world(flags: ParsedFlags) -> int:
         require_replaceable(output, "output")
     from llm.world import generate
 
-    text = generate(flags.get("seed", DEFAULT_SEED), flags.get("size", DEFAULT_SIZE), flags.get("strangers", False))
+    text = generate(flags.get("seed", DEFAULT_SEED), flags.get("size"), flags.get("strangers", False))
     if output is None:
         write(text)
     else:
@@ -55,8 +55,13 @@ def command_flags() -> dict[str, Any]:
     """The flags of the command."""
     return {
         "seed": flag(int, "Seed of every random choice.", DEFAULT_SEED),
-        "size": flag(int, "Maximum number of bytes to write.", DEFAULT_SIZE),
-        "strangers": flag(bool, "Half of the stories are about people whose names are in no other story.", False),
+        "size": flag(int, "Maximum number of bytes to write.", f"{DEFAULT_SIZE}, with --strangers {STRANGERS_SIZE}"),
+        "strangers": flag(
+            bool,
+            "A fifth of the stories are about people whose names are in no other story, and two fifths have a row of "
+            "words that is said again.",
+            False,
+        ),
         "output": flag(str, "File to write.", "standard output"),
         "entropy": flag(int, "Instead of writing stories, print the entropy of this many."),
         "json": flag(bool, "With entropy: print one JSON object, for scripts.", False),

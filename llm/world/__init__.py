@@ -25,9 +25,10 @@ _MODULES = {
 }
 
 DEFAULT_SEED = 1
-DEFAULT_SIZE = 1_200_000  # bytes, of training.txt and strangers.txt
+DEFAULT_SIZE = 1_200_000  # bytes, of training.txt
+STRANGERS_SIZE = 6_000_000  # of strangers.txt: more, since what is read often is known by heart and not looked up
 
-__all__ = ["DEFAULT_SEED", "DEFAULT_SIZE", "SKILLS", "check", "generate", "probes"]
+__all__ = ["DEFAULT_SEED", "DEFAULT_SIZE", "SKILLS", "STRANGERS_SIZE", "check", "generate", "probes"]
 
 
 def __getattr__(name: str) -> Any:

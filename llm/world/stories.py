@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from llm.world import DEFAULT_SEED, DEFAULT_SIZE
+from llm.world import DEFAULT_SEED, DEFAULT_SIZE, STRANGERS_SIZE
 from llm.world.chance import Chance
-from llm.world.plots import FAVOURITES, PLOTS, WITH_STRANGERS, Plot
+from llm.world.plots import FAVOURITES, PLOTS, WITH_ROWS, WITH_STRANGERS, Plot
 from llm.world.telling import Story
 
 _PLOTS_BEFORE_A_REPEAT = 6  # stories before a plot may be repeated, so that neighbouring stories differ
 _REMEMBERED = 60  # stories within which no two of the same plot have more than half of their frames in common
 _ATTEMPTS = 100  # to tell such a story; a plot with few alternatives may fail
 _NAMES_BEFORE_A_REPEAT = 20_000  # of 27,000
-_STRANGERS_PROBABILITY = 0.5  # of a story about strangers, in a text that has them
-_STRANGERS_BEFORE_A_REPEAT = 2  # of their four plots
+_LOOKED_UP_PROBABILITY = 0.6  # of a story with strangers or a row of words, in a text that has them
+_ROW_PROBABILITY = 2 / 3  # of such a story having a row of words
+_LOOKED_UP_BEFORE_A_REPEAT = 2  # of four plots each
 _FAVOURITES_PROBABILITY = 0.955  # of a frequent plot; the others are rare, and stay difficult longer
 
 
-def generate(seed: int = DEFAULT_SEED, size: int = DEFAULT_SIZE, strangers: bool = False) -> str:
+def generate(seed: int = DEFAULT_SEED, size: int | None = None, strangers: bool = False) -> str:
     """Stories separated by a blank line: as many as fit into `size` bytes, and always at least one.
 
-    With `strangers`, half of them are about people whose names are in no other story, as in strangers.txt. A larger
-    size continues the text of a smaller one. Raises ValueError for a negative seed or a size below 1.
+    With `strangers`, a fifth of them are about people whose names are in no other story, and two fifths have a row of
+    words that is said again, as in strangers.txt. A larger size continues the text of a smaller one; None: that of
+    training.txt or strangers.txt. Raises ValueError for a negative seed or a size below 1.
     """
     if seed < 0:
         raise ValueError(f"seed must be an integer of 0 or more, got {seed}")
-    if size < 1:
+    if size is not None and size < 1:
         raise ValueError(f"size must be at least 1 byte, got {size}")
+    size = size if size is not None else STRANGERS_SIZE if strangers else DEFAULT_SIZE
     told: list[str] = []
     length = 0
     for story in tell_stories(Chance(seed), strangers):
@@ -53,8 +56,9 @@ def tell_stories(chance: Chance, strangers: bool = False) -> Iterator[Story]:
     names: set[str] = set()  # of earlier stories
     while True:
         told = [plot for plot, _ in recent[-_PLOTS_BEFORE_A_REPEAT:]]
-        if strangers and chance.happens(_STRANGERS_PROBABILITY):
-            plot = chance.pick([plot for plot in WITH_STRANGERS if plot not in told[-_STRANGERS_BEFORE_A_REPEAT:]])
+        if strangers and chance.happens(_LOOKED_UP_PROBABILITY):
+            looked_up = WITH_ROWS if chance.happens(_ROW_PROBABILITY) else WITH_STRANGERS
+            plot = chance.pick([plot for plot in looked_up if plot not in told[-_LOOKED_UP_BEFORE_A_REPEAT:]])
         else:
             plot = draw_plot(chance, told)
         story = _tell_anew(plot, chance, [frames for other, frames in recent if other is plot], names)

@@ -21,9 +21,11 @@ SAMPLES = 2_000
 
 @pytest.fixture(scope="module")
 def sentences() -> list[str]:
-    return [
-        sentence for story in split_stories(generate(7, 200_000, strangers=True)) for sentence in split_sentences(story)
+    """Without those that have a row of words, in which any word may stand anywhere."""
+    told = [
+        sentence for story in split_stories(generate(7, 250_000, strangers=True)) for sentence in split_sentences(story)
     ]
+    return [sentence for sentence in told if not any("word_0" in found for _, found in reader().read(sentence))]
 
 
 def test_every_sentence_of_the_training_text_is_accepted():
@@ -157,6 +159,18 @@ def test_two_strangers_do_not_share_a_name():
     assert (
         check("Four strangers came over the bridge: Zobula, Zobula, Dantorki and Velsanfi.").well_formed_fraction == 0
     )
+
+
+ROW = 'To open the box, one had to say: pigs pushed bath alone fall. Little Pip shut both eyes. "{row}," said Pip.\n'
+
+
+def test_a_row_has_any_words_of_the_village_but_is_said_again_as_it_was():
+    assert check(ROW.format(row="Pigs pushed bath alone fall")).contradictions == ()
+    for row in ("Pigs pushed alone bath fall", "Pigs pushed bath alone fell"):
+        found = check(ROW.format(row=row))
+        assert found.well_formed_fraction == 1
+        assert [one.sentence for one in found.contradictions] == [f'"{row}," said Pip.']
+    assert check(ROW.format(row="Pigs pushed bath alone computer")).well_formed_fraction < 1
 
 
 def test_an_open_quotation_mark_is_a_contradiction():

@@ -26,7 +26,7 @@ def text() -> str:
 
 @pytest.fixture(scope="module")
 def with_strangers() -> str:
-    return generate(DEFAULT_SEED, DEFAULT_SIZE, strangers=True)
+    return generate(strangers=True)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +131,16 @@ def test_a_strangers_name_is_in_one_story_only_and_in_no_other_word(text, with_s
     names = set(re.findall(rf"\b(?:{syllable}){{3}}\b", with_strangers.lower()))
     assert {name.lower() for story in told for name in story} == names
     assert not INVENTED.search(text)
+
+
+def test_a_row_of_words_is_said_again_in_its_story_and_in_no_other():
+    told = Counter()
+    for story in itertools.islice(tell_stories(Chance(DEFAULT_SEED), strangers=True), 2_000):
+        if "length" in story.roles and "word_0" in story.roles:
+            row = " ".join(str(story.roles[f"word_{number}"]) for number in range(int(str(story.roles["length"]))))
+            assert story.text.lower().count(row) >= 2, story.text
+            told[row] += 1
+    assert len(told) > 600 and max(told.values()) == 1
 
 
 def test_written_sums_are_right(tellings):

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llm.world.plots import animals, children, games, meetings, numbers, objects, passing, seasons, strangers, talk
+from llm.world.plots import (
+    animals,
+    children,
+    games,
+    meetings,
+    numbers,
+    objects,
+    passing,
+    rows,
+    seasons,
+    strangers,
+    talk,
+)
 from llm.world.telling import Story
 
 Plot = Callable[[Story], None]
@@ -31,8 +43,9 @@ PLOTS: tuple[Plot, ...] = (
     games.what_we_ate, games.rhyming_game, games.then_and_now, games.swapped_work,
 )  # fmt: skip
 
-# In the text of strangers.txt only: names that are in one story and have to be looked up there.
+# In the text of strangers.txt only: names, and rows of words, that are in one story and have to be looked up there.
 WITH_STRANGERS: tuple[Plot, ...] = (
     strangers.over_the_bridge, strangers.at_the_inn, strangers.band, strangers.race_on_the_ice,
 )  # fmt: skip
-ALL_PLOTS = (*PLOTS, *WITH_STRANGERS)
+WITH_ROWS: tuple[Plot, ...] = (rows.parrot, rows.password, rows.charm, rows.counting_out)
+ALL_PLOTS = (*PLOTS, *WITH_STRANGERS, *WITH_ROWS)
