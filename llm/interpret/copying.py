@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from llm.interpret.attention_patterns import attention_layers, even_pattern
@@ -51,27 +51,38 @@ def repeated_pairs(
 
 @stepwise
 def copying_scores(
-    model: Transformer, inputs: Int[Tensor, "batch pos"], targets: Int[Tensor, "batch pos"], batch_size: int = BATCH
+    model: Transformer,
+    inputs: Int[Tensor, "batch pos"],
+    targets: Int[Tensor, "batch pos"],
+    only: Bool[Tensor, "batch pos"] | None = None,
+    batch_size: int = BATCH,
 ) -> Generator[None, None, CopyingScores]:
     """The copying score of every head on windows of text; `targets` are the tokens that follow `inputs`.
 
     score = mean of A[q, p + 1] over the positions q whose token occurred before, the last time at p, where the token
     after q is again the one after p, and q − p > 3. For a head that attends evenly to all that its mask shows: the mean
-    of 1 / (q + 1), or with a window less or more, by layer; the mean over layers.
+    of 1 / (q + 1), or with a window less or more, by layer; the mean over layers. `only`: positions q that count, such
+    as those of `copied_pieces`; None: all.
     A text that repeats nothing scores 0. Yields after each layer of each batch of windows.
 
     Raises:
-        ValueError: invalid tokens (see `as_batch`), or targets of another shape.
+        ValueError: invalid tokens (see `as_batch`), or targets or `only` of another shape.
     """
-    if inputs.shape != targets.shape:
-        raise ValueError(f"inputs {list(inputs.shape)} and targets {list(targets.shape)} must have the same shape")
+    only = torch.ones_like(inputs, dtype=torch.bool) if only is None else only
+    if not inputs.shape == targets.shape == only.shape:
+        raise ValueError(
+            f"inputs {list(inputs.shape)}, targets {list(targets.shape)} and only {list(only.shape)} must have the "
+            "same shape"
+        )
     config = model.config
     total = torch.zeros(config.n_layers, config.n_heads, dtype=torch.float64)  # [layer, head]
     uniform, positions = 0.0, 0
     for start in range(0, len(inputs), batch_size):
         tokens = as_batch(model, inputs[start : start + batch_size])
         following = targets[start : start + batch_size].to(tokens.device)  # [batch, pos]
-        row, query, earlier = repeated_pairs(tokens, following)  # each [position]
+        row, query, earlier = repeated_pairs(tokens, following)  # each [pair]
+        counts = only[start : start + batch_size].to(tokens.device)[row, query]  # [pair]
+        row, query, earlier = row[counts], query[counts], earlier[counts]  # each [position]
         for index, layer in enumerate(attention_layers(model, tokens)):
             total[index] += layer.pattern[row, :, query, earlier + 1].double().sum(dim=0).cpu()  # [head]
             uniform += float(even_pattern(layer.hidden)[query, earlier + 1].sum()) / config.n_layers

@@ -56,6 +56,21 @@ def test_a_head_that_looks_a_fixed_distance_back_scores_near_zero_where_repetiti
     assert (result.copying < 0.01).all()
 
 
+def test_only_the_chosen_positions_count():
+    once = torch.randperm(8)[:7]
+    text = torch.cat([once, once])[None]
+    inputs, targets = text[:, :-1], text[:, 1:]
+    only = torch.zeros_like(inputs, dtype=torch.bool)
+    only[0, 10] = True
+    model = induction_model()
+    result = copying_scores(model, inputs, targets, only)
+    assert (result.positions, copying_scores(model, inputs, targets).positions) == (1, 6)
+    for layer, pattern in enumerate(record(model, inputs, ["pattern"]).values()):
+        torch.testing.assert_close(result.copying[layer], pattern[0, :, 10, 4])  # the copy is 7 back, and 4 follows it
+    with pytest.raises(ValueError, match="must have the same shape"):
+        copying_scores(model, inputs, targets, only[:, 1:])
+
+
 def test_a_text_without_repetition_scores_zero():
     text = torch.arange(10)[None]
     result = copying_scores(induction_model(), text[:, :-1], text[:, 1:])

@@ -10,6 +10,7 @@ from components.shared.selection import Selection, text_data
 from components.views.circuit.choices import Choices
 from llm.interpret.ablation import Head
 from llm.interpret.copied_pieces import CopiedPieces, CopyingLoss, copied_pieces, copying_loss
+from llm.interpret.copying import CopyingScores, copying_scores
 from llm.interpret.copying_test import copying_losses_without
 from llm.runtime import compute
 from llm.runtime.result_cache import ResultCache
@@ -20,6 +21,7 @@ ABLATED = 48  # heads that are ablated one by one; in a model with more, those o
 _pieces: ResultCache[CopiedPieces] = ResultCache(4)
 _losses: ResultCache[CopyingLoss] = ResultCache(200)
 _held_out: ResultCache[list[CopyingLoss]] = ResultCache(8)
+_scores: ResultCache[CopyingScores] = ResultCache(8)
 
 
 def windows_of(selection: Selection) -> tuple[Tensor, Tensor]:
@@ -56,7 +58,10 @@ def loss_of(selection: Selection) -> CopyingLoss:
 
 
 def held_out_json(selection: Selection, choices: Choices) -> dict[str, Any]:
-    """Over held-out text: how much the loss of copied pieces, and of the other tokens, grows without each head."""
+    """Over held-out text: how much the loss of copied pieces, and of the other tokens, grows without each head.
+
+    And the copying head's copying score on these pieces alone, beside that of a head that attends evenly.
+    """
     run, pieces = selection.run(), pieces_of(selection)
     heads = run.config.n_heads
     layers = list(range(run.config.n_layers))
@@ -71,13 +76,20 @@ def held_out_json(selection: Selection, choices: Choices) -> dict[str, Any]:
         copied = pieces.mask(inputs.shape)
         return compute.finish(copying_losses_without.steps(run.model, inputs, targets, copied, [(), *alone]))
 
+    def compute_scores() -> CopyingScores:
+        inputs, targets = windows_of(selection)
+        return compute.finish(copying_scores.steps(run.model, inputs, targets, pieces.mask(inputs.shape)))
+
     whole, *without = _held_out.get((run.folder.path, run.step, tuple(layers)), compute_losses)
+    scores = _scores.get((run.folder.path, run.step), compute_scores)
     grown = [[loss.copied - whole.copied, loss.rest - whole.rest] for loss in without]
     return {
         "pieces": len(pieces.query),
         "loss": whole.copied,
         "rest": whole.rest,
         "accuracy": whole.accuracy,
+        "copying": float(scores.copying[choices.copying]),
+        "evenly": scores.uniform,
         "layers": layers,
         "grown": [grown[row * heads : (row + 1) * heads] for row in range(len(layers))],
     }

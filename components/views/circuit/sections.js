@@ -248,7 +248,8 @@ function heldOut(root, data, content) {
   box.append(grid(`Loss on ${content.pieces} copied pieces, without the head`, 0), grid("Loss on all other tokens, without the head", 1));
   return [
     paragraph(`One example proves little. Over held-out text, the model predicts ${wholePercent(content.accuracy)} of ${content.pieces} copied pieces right, `
-      + `at a loss of ${content.loss.toFixed(2)} nats. Switch off one head at a time: which one costs copied pieces more than all else?`),
+      + `at a loss of ${content.loss.toFixed(2)} nats. At each of them the copying head ${copying.join(".")} pays ${wholePercent(content.copying)} of `
+      + `its attention to the piece after the latest earlier occurrence; evenly spread, it would be ${wholePercent(content.evenly)}. Switch off one head at a time: which one costs copied pieces more than all else?`),
     box,
     paragraph(mostCostly(data, content)),
     note(`Growth of the loss in nats. As it is: ${content.loss.toFixed(2)} on copied pieces, ${content.rest.toFixed(2)} on other tokens.`),
