@@ -1,12 +1,12 @@
-"""When does a circuit form that copies names? Scores and losses through training, for each preset, on three seeds.
+"""When does a circuit form that copies? Scores and losses through training, for each preset, on three seeds.
 
     uv run python experiments/name_circuit.py [--seeds 3] [--steps 1500] [--out docs] [--keep FOLDER]
 
-In strangers.txt half of the stories are about people whose names are in no other story. To write such a name again, a
+In strangers.txt there are names that are in no other story, and rows of words without sense. To write one again, a
 model has to look it up: one head writes to each position which token came before it, and a head of a later layer
 searches for that (Olsson et al. 2022, arXiv:2209.11895). Each preset is trained on this text with the page's defaults,
-except for what the page *Circuit* needs. There are two controls: the llama with one
-layer, and the untrained model, step 0.
+except for what the page *Circuit* needs. There are two controls: the gpt with one layer, and the untrained model,
+step 0.
 
 Writes circuit.csv, circuit.svg, and the tables in the circuit.md next to them.
 """
@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from typing_extensions import Doc
@@ -49,11 +49,12 @@ WINDOWS = 128  # of the validation text
 
 
 # what is trained: a small preset, and changes to it
-RUNS: dict[str, tuple[str, dict[str, int]]] = {
-    "llama": ("llama", {}),
+RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt": ("gpt", {}),
+    # at the small preset's rope_theta of 100, tokens far apart hardly match; biases let a head look at nothing
+    "llama": ("llama", {"rope_theta": 10_000.0, "qkv_bias": True}),
     "olmo": ("olmo", {}),
-    "llama, one layer": ("llama", {"n_layers": 1}),
+    "gpt, one layer": ("gpt", {"n_layers": 1, "mask": "causal"}),  # a layer that sees everything
 }
 
 
@@ -76,8 +77,9 @@ class Measurement:
     seed: int
     step: int
     previous_score: float  # of the head with the highest
-    copying_score: float  # likewise
-    induction_score: float  # likewise
+    copying_score: float  # likewise, on all repeated pairs of tokens
+    pieces_score: float  # likewise, on copied pieces
+    induction_score: float  # likewise, on random tokens
     copied_accuracy: float  # share of copied pieces that are predicted
     copied_loss: float
     other_loss: float  # on all other tokens
@@ -109,7 +111,8 @@ def measure(name: str, seed: int, folder: RunFolder) -> Iterator[Measurement]:
         loss = copying_loss(model, inputs, targets, copied)
         yield Measurement(
             name, seed, step, float(scores.previous.max()),
-            float(copying_scores(model, inputs, targets).copying.max()), float(scores.induction.max()),
+            float(copying_scores(model, inputs, targets).copying.max()),
+            float(copying_scores(model, inputs, targets, copied).copying.max()), float(scores.induction.max()),
             loss.accuracy, loss.copied, loss.rest,
         )  # fmt: skip
 
@@ -118,19 +121,19 @@ def measure(name: str, seed: int, folder: RunFolder) -> Iterator[Measurement]:
 
 PANELS = {
     "previous_score": "Highest previous-token score of any head",
-    "copying_score": "Highest copying score of any head",
-    "copied_accuracy": "Copied pieces of names that are predicted",
-    "copied_loss": "Loss on copied pieces, nats",
+    "pieces_score": "Highest copying score, on copied pieces",
+    "induction_score": "Highest induction score of any head",
+    "copied_accuracy": "Copied pieces that are predicted",
 }
 WIDTH, HEIGHT = 430, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 34, 26
 STROKES = {  # on white paper, so that it reads in either theme; dashed: the controls
-    "llama": (COLOURS["accent"][0], "none"),
     "gpt": (COLOURS["validation"][0], "none"),
+    "llama": (COLOURS["accent"][0], "none"),
     "olmo": (COLOURS["positive"][0], "none"),
-    "llama, one layer": (COLOURS["baseline"][0], "6 4"),
+    "gpt, one layer": (COLOURS["baseline"][0], "6 4"),
 }
-UNTRAINED = ("llama, untrained", (COLOURS["quiet"][0], "2 4"))
+UNTRAINED = ("gpt, untrained", (COLOURS["quiet"][0], "2 4"))
 INK, QUIET, LINE, PAPER = COLOURS["neutral"][1], COLOURS["quiet"][0], COLOURS["line"][0], COLOURS["panel"][0]
 
 
@@ -185,7 +188,7 @@ def _panel(rows: list[Measurement], name: str, title: str) -> str:
         parts.append(f'<path d="{line(lower + upper[::-1])}Z" fill="{colour}" fill-opacity="0.18"/>'
                      f'<path d="{line(mean)}" fill="none" stroke="{colour}" stroke-width="2" '
                      f'stroke-dasharray="{dashes}"/>')  # fmt: skip
-    untrained = statistics.fmean(by_step(rows, "llama", name)[0])
+    untrained = statistics.fmean(by_step(rows, "gpt", name)[0])
     parts.append(f'<path d="{line([point(0, untrained), point(last, untrained)])}" fill="none" stroke="{QUIET}" '
                  'stroke-width="1.5" stroke-dasharray="2 4"/>')  # fmt: skip
     return "".join(parts)
@@ -203,7 +206,7 @@ def by_step(rows: list[Measurement], run: str, name: str) -> dict[int, list[floa
 def last_table(rows: list[Measurement]) -> str:
     """The last snapshots as a table in Markdown: mean, and the lowest and the highest seed."""
     last = max(row.step for row in rows)
-    models = {f"{run}, step {last:,}": (run, last) for run in _measured(rows)} | {"llama, untrained": ("llama", 0)}
+    models = {f"{run}, step {last:,}": (run, last) for run in _measured(rows)} | {"gpt, untrained": ("gpt", 0)}
     names = [field.name for field in dataclasses.fields(Measurement)[3:]]
     lines = ["| | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * (len(names) + 1) + "|"]
     for title, (run, step) in models.items():
@@ -218,8 +221,9 @@ def _measured(rows: list[Measurement]) -> list[str]:
 
 
 REACHED = {
-    "previous-token score above 0.5": ("previous_score", 0.5),
-    "half of the copied pieces predicted": ("copied_accuracy", 0.5),
+    "previous-token score of 0.5": ("previous_score", 0.5),
+    "copying score of 0.5 on copied pieces": ("pieces_score", 0.5),
+    "induction score of 0.4": ("induction_score", 0.4),
     "nine tenths predicted": ("copied_accuracy", 0.9),
 }
 

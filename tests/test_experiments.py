@@ -43,7 +43,7 @@ def test_the_experiment_measures_each_snapshot_and_writes_it_down(circuit, tmp_p
     with (tmp_path / "circuit.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["run"], row["step"]) for row in rows] == [(name, step) for name in circuit.RUNS for step in "01"]
-    path = min(run.path for run in list_runs(tmp_path / "runs"))  # the first: llama, strangers.txt
+    path = min(run.path for run in list_runs(tmp_path / "runs"))  # the first: gpt, strangers.txt
     run = load_run(path, 1)
     assert run.config.qk_norm and run.config.n_layers == 3
     data = TextData.from_text(run.folder.text(), run.tokenizer, run.config.n_ctx)
@@ -63,8 +63,8 @@ def test_the_experiment_measures_each_snapshot_and_writes_it_down(circuit, tmp_p
 
 def test_the_step_at_which_a_part_is_there_is_the_first_above_its_bar(circuit):
     def row(seed: int, step: int, previous: float, accuracy: float):
-        return circuit.Measurement("llama", seed, step, previous, 0.0, 0.0, accuracy, 1.0, 1.0)
+        return circuit.Measurement("gpt", seed, step, previous, 0.0, 0.0, 0.0, accuracy, 1.0, 1.0)
 
     rows = [row(0, 10, 0.6, 0.1), row(0, 20, 0.4, 0.95), row(1, 10, 0.1, 0.5), row(1, 20, 0.2, 0.6)]
-    line = next(line for line in circuit.when_table(rows).splitlines() if line.startswith("| llama |"))
-    assert line == "| llama | 10, never | 20, 10 | 20, never |"
+    line = next(line for line in circuit.when_table(rows).splitlines() if line.startswith("| gpt |"))
+    assert line == "| gpt | 10, never | never, never | never, never | 20, never |"

@@ -9,11 +9,14 @@ from llm.checkpoints import RunConfig
 from llm.config import ModelConfig
 
 TEXT = folders.STRANGERS_TEXT
-ARCHITECTURE, SIZE = "llama", "small"
-MODEL: dict[str, Any] = {"qk_norm": True, "rope_theta": 10_000.0}  # measured in docs/circuit.md
+ARCHITECTURE, SIZE = "gpt", "small"
+# measured in docs/circuit.md: two of three layers see only the last two tokens, so their heads learn early to look one
+# back, and a head of the third finds what they left
+MODEL: dict[str, Any] = {"qk_norm": True, "mask": "sliding", "window": 2, "full_every": 3}
 TRAINING = {"steps": 1500}
 IN_WORDS = (
-    f"{TEXT.name}, {ARCHITECTURE} {SIZE}, qk_norm on, rope_theta {MODEL['rope_theta']:,.0f}, "
+    f"{TEXT.name}, {ARCHITECTURE} {SIZE}, qk_norm on, attention to the last {MODEL['window']} tokens only (mask "
+    f"{MODEL['mask']}, window {MODEL['window']}) except in every third layer (full_every {MODEL['full_every']}), "
     f"{TRAINING['steps']:,} steps"
 )
 
@@ -37,5 +40,5 @@ def differences(config: RunConfig) -> list[str]:
     return lacks + ([f"it was to take {steps:,} steps, not {TRAINING['steps']:,}"] if steps < TRAINING["steps"] else [])
 
 
-def _in_words(value: bool | float) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else f"{value:,.0f}"
+def _in_words(value: bool | int | str) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)

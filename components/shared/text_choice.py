@@ -21,8 +21,9 @@ from llm.runtime.result_cache import ResultCache
 from llm.runtime.text import count, readable_name
 
 TEXT_HELP = (
-    "training.txt: short stories of one village. strangers.txt: the same, but half of them are about strangers whose "
-    "names are in no other story, so that a model has to look them up, which the page *Circuit* shows."
+    "training.txt: short stories of one village. strangers.txt: more of them, with strangers whose names are in no "
+    "other story, and parrots that say rows of words without sense: a model has to look them up, which the page "
+    "*Circuit* shows."
 )
 UPLOAD_HELP = (
     "Text, Markdown and source code in UTF-8, in any script, as they are; the text of html, pdf, docx, epub, csv, tsv, "
@@ -57,7 +58,7 @@ def choose_text() -> tuple[SplitText, str]:
         key=Session.TRAIN_RECIPE,
         icon=":material/linked_services:",
         type="tertiary",
-        help=f"For a model that looks up names: {recipe.IN_WORDS}",
+        help=f"For a model that looks up what it writes again: {recipe.IN_WORDS}",
     )
     taken, _ = _taken(path, "", DEFAULT_SPLIT)
     column = _choose_column(path, taken)

@@ -194,8 +194,8 @@ def test_a_run_without_a_copying_head_is_told_how_it_differs_and_can_start_the_f
     never_ask(home)
     advice = circuit._advice(RunFolder(run).config())
     assert (
-        "it read hens.txt, not strangers.txt; qk_norm was off, not on; rope_theta was 100, not 10,000; it was to take"
-        in advice
+        "it read hens.txt, not strangers.txt; qk_norm was off, not on; mask was causal, not sliding; window was 32, "
+        "not 2; full_every was 0, not 3; it was to take" in advice
     )
     app = open_page("train", new="1")
     button(app, "train-recipe").click().run()
@@ -203,4 +203,5 @@ def test_a_run_without_a_copying_head_is_told_how_it_differs_and_can_start_the_f
     assert box(app, "Text").value.name == "strangers.txt"
     assert next(toggle for toggle in app.toggle if toggle.label.endswith("`qk_norm`")).value
     assert next(number for number in app.number_input if number.label.endswith("`steps`")).value == 1500
-    assert "**LLaMA small**" in texts(app)
+    assert next(one for one in app.selectbox if one.label.endswith("`mask`")).value == "sliding"
+    assert "**GPT small**" in texts(app)
