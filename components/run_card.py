@@ -35,7 +35,8 @@ def edit_notes(run: RunSummary) -> None:
 
 def duplicate_button(run: RunSummary) -> None:
     """A button that opens the form of a new run with this run's settings and text."""
-    text = " and text" if run.config and form_values.has_text(run.config) else "; its text is too large for the form"
+    lacks = form_values.without_text(RunFolder(run.path), run.config) if run.config else ""
+    text = f"; {lacks}" if lacks else " and text"
     if st.button("Duplicate settings", icon=":material/content_copy:", key=Session.RUNS_DUPLICATE,
                  help=f"Opens the form of a new run, filled in with this run's settings{text}"):  # fmt: skip
         try:

@@ -106,6 +106,8 @@ def choose_run() -> NewRun:
     from llm.training.machine import SMALLER, require_memory
     from llm.training.new_run import NewRun
 
+    if Session.TRAIN_FILLED in st.session_state:
+        st.text(st.session_state[Session.TRAIN_FILLED])
     st.subheader("1 · Text")
     text, text_name = choose_text()
     st.subheader("2 · Model")

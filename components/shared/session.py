@@ -135,6 +135,7 @@ class Session(StrEnum):
     TRAIN_TOKENIZER = "train-tokenizer"
     TRAIN_VOCAB = "train-vocab"
     TRAIN_RECIPE = "train-recipe"
+    TRAIN_FILLED = "train-filled"  # whose settings the form was filled in with, in a sentence
     TRAIN_LIVE = "live"
 
     PRESETS = "presets"

@@ -17,6 +17,7 @@ from components.run_table import CURVE, DEFAULT, OPEN, TITLE
 from components.shared.column_names import heading
 from llm.checkpoints import RunFolder, RunNotes, deleted_runs, list_runs
 from llm.runs.task_metrics import TaskMetric, write_task_metrics
+from llm.training.description import text_sha256
 
 FIRST, SECOND, DAMAGED = "20260131120001", "20260131120002", "20000101000000"
 
@@ -276,6 +277,27 @@ def test_a_run_of_a_built_in_text_uses_it(home):
     app = open_page("runs", run=path.name)
     button(app, "runs-duplicate").click().run()
     assert app.session_state["train-text"] == PROJECT / "strangers.txt" and not (home / "uploads").exists()
+
+
+@pytest.mark.parametrize("name, same", [("strangers.txt", True), ("strangers.txt", False), ("hens.txt", True)])
+def test_of_a_run_that_came_without_its_text_the_settings_are_taken(home, name, same):
+    """A built-in text of the same name and hash is chosen, else the chosen text stays; the form says which."""
+    path = tiny_run(home, 7)
+    (path / "text.txt").unlink()
+    sha256 = text_sha256((PROJECT / "strangers.txt").read_text()) if same else "0" * 64
+    change_config(path, lambda config: config["text"].update(name=name, sha256=sha256))
+    app = open_page("runs", run=path.name)
+    assert "it came without its text" in button(app, "runs-duplicate").help
+    button(app, "runs-duplicate").click().run()
+    app.switch_page("train.py")
+    app.query_params["new"] = "1"
+    app.run()
+    found = name == "strangers.txt" and same
+    assert not app.exception and "did not work" not in texts(app)
+    assert app.session_state["train-text"] == PROJECT / ("strangers.txt" if found else "training.txt")
+    assert app.session_state["train-training-steps-450"] == 7
+    said = "strangers.txt is the same text" if found else "the text below is the one that was chosen before"
+    assert "The settings below are those of gpt" in texts(app) and said in texts(app)
 
 
 def test_a_run_is_exported_and_imported_again(runs):
