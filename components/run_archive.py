@@ -10,10 +10,13 @@ from pathlib import Path
 import streamlit as st
 
 from components.shared import folders, states, uploads
+from components.shared.run_names import run_name
 from components.shared.session import Address, Session
 from components.shared.visitors import only_this_machine
 from llm.checkpoints import RunFolder, RunSummary
 from llm.interop.formats import FORMATS
+from llm.runs.ids import FIRST_ID
+from llm.runs.notes import IMPORTED_TAG
 from llm.runtime import compute
 from llm.runtime.regular_files import is_regular
 
@@ -122,6 +125,17 @@ def imported(source: Path | io.BytesIO, name: str) -> None:
     except (ValueError, OSError) as error:
         states.failed(error)
         return
-    st.query_params[Address.RUN] = folder.id
-    st.toast("Imported: the run is open below the table", icon=":material/check:")
+    st.query_params[Address.RUN] = st.session_state[Session.RUNS_IMPORTED] = folder.id
     st.rerun()
+
+
+def say_imported() -> None:
+    """What the run that this tab imported last is called, as long as it is open."""
+    run_id = st.session_state.get(Session.RUNS_IMPORTED)
+    if run_id is None or run_id != st.query_params.get(Address.RUN):
+        return
+    folder = RunFolder(folders.checkpoints() / run_id)
+    copied = folder.config().about(str, FIRST_ID)
+    beside = f" There was a run {copied[:14]} already; this one has the tag {IMPORTED_TAG}." if copied else ""
+    with st.container(border=True):
+        st.text(f"Imported as {run_name(run_id)}, which is open below the table.{beside}")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components.run_archive import export_button, import_section
+from components.run_archive import export_button, import_section, say_imported
 from components.run_card import delete_button, deleted_row, duplicate_button, edit_notes, undo
 from components.run_controls import rerun_after
 from components.run_links import page_links
@@ -28,6 +28,7 @@ def page() -> None:
         "that you find it again. Tick several to compare them."
     )
     undo()
+    say_imported()
     with states.loading("Reading the runs"):
         runs = list_runs(folders.checkpoints())
         table = run_table(runs)

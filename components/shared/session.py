@@ -179,6 +179,7 @@ class Session(StrEnum):
     RUNS_UPLOAD = "runs-upload"
     RUNS_UPLOADED = "runs-uploaded"  # the ids of the uploads that were unpacked
     RUNS_IMPORT = "runs-import"
+    RUNS_IMPORTED = "runs-imported"  # the id of the run that this tab imported last
     RUNS_WHERE = "runs-where"
     RUNS_UNDO = "runs-undo"
     RUNS_RESTORE = "runs-restore"

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +24,8 @@ from llm.checkpoints import load_run
 from llm.interop.standalone import standalone_script
 from llm.runs.errors import DamagedCheckpointError
 from llm.runs.folder import FILES, RunFolder
-from llm.runs.ids import RUN_ID, claim_folder, moment_of
+from llm.runs.ids import FIRST_ID, RUN_ID, claim_folder, moment_of
+from llm.runs.notes import IMPORTED_TAG, MAX_TAGS
 from llm.runs.snapshots import SNAPSHOT, SNAPSHOT_FILES
 from llm.runs.status import LOCK
 from llm.runtime import compute
@@ -101,6 +103,8 @@ def _add(archive: zipfile.ZipFile, folder: RunFolder, name: str) -> None:
 def read_archive(source: Path | BinaryIO, checkpoints_dir: Path | str) -> RunFolder:
     """Unpack a run into a new folder of `checkpoints_dir`, named as the run was, or after the next free second.
 
+    In the second case the run is tagged `IMPORTED_TAG`, and keeps in config.json the id that says when it began.
+
     Raises:
         ArchiveError: it is not the archive of a run, or its run cannot be opened. Nothing is left of it then.
     """
@@ -115,7 +119,7 @@ def read_archive(source: Path | BinaryIO, checkpoints_dir: Path | str) -> RunFol
             run_id, entries = _checked(archive, checkpoints_dir)
             path = claim_folder(Path(checkpoints_dir), moment_of(run_id) or datetime.now())
             try:
-                write_folder(path, lambda folder: _unpack(archive, entries, folder))
+                write_folder(path, lambda folder: _unpack(archive, entries, folder, run_id, path.name))
             except BaseException:
                 remove_if_possible(path)
                 raise
@@ -157,7 +161,9 @@ def _is_of_a_run(name: str) -> bool:
     return name in (TEXT, SCRIPT, README) or name in CARRIED
 
 
-def _unpack(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folder: Path) -> None:
+def _unpack(
+    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folder: Path, run_id: str, new_id: str
+) -> None:
     for name, entry in entries.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
@@ -168,3 +174,14 @@ def _unpack(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folde
     except (ValueError, FileNotFoundError) as error:
         reason = str(error).replace(f"{folder}{os.sep}", "").replace(str(folder), "the archive")
         raise ArchiveError(f"its run cannot be opened: {reason}") from None
+    if new_id != run_id:
+        _mark_as_copy(RunFolder(folder), run_id)
+
+
+def _mark_as_copy(folder: RunFolder, run_id: str) -> None:
+    """Tag a run whose id was taken, and keep the id that says when it began."""
+    raw = folder.config().raw
+    folder.write_config({FIRST_ID: run_id} | raw)  # of an earlier copy it is there
+    notes = folder.notes()
+    if len(notes.tags) < MAX_TAGS:
+        folder.write_notes(replace(notes, tags=(*notes.tags, IMPORTED_TAG)))

@@ -11,6 +11,7 @@ from llm.runtime.files import TEMPORARY
 
 RUN_ID = re.compile(r"[0-9]{14}")
 RUN_ID_FORMAT = "%Y%m%d%H%M%S"
+FIRST_ID = "first_id"  # in config.json of an imported run whose id was taken: the id that it had
 
 
 def moment_of(run_id: str) -> datetime | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from llm.costs import parameter_count
 from llm.runs.config import RunConfig
 from llm.runs.folder import RunFolder
-from llm.runs.ids import RUN_ID, moment_of
+from llm.runs.ids import FIRST_ID, RUN_ID, moment_of
 from llm.runs.labels import model_name, shortened
 from llm.runs.notes import RunNotes
 from llm.runs.origin import Branched, branched
@@ -113,7 +113,7 @@ def _summary(path: Path) -> RunSummary | None:
         evaluation=measured.evaluation,
         skills=measured.skills,
         parameters=parameter_count(config.model).total,
-        created=moment_of(folder.id),
+        created=moment_of(config.about(str, FIRST_ID) or folder.id),
         origin=branched(config),
     )
 

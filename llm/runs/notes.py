@@ -12,6 +12,7 @@ from llm.runtime.regular_files import is_regular
 
 MAX_NAME, MAX_NOTE, MAX_TAG = 80, 4000, 30  # characters
 MAX_TAGS = 20
+IMPORTED_TAG = "imported"  # of a run beside the one whose copy it can be
 JOINERS = "\u200c\u200d"  # invisible, but parts of words and of emoji
 
 

@@ -87,7 +87,13 @@ def test_its_script_writes_as_its_readme_says(run, tmp_path):
 def test_an_id_that_is_taken_becomes_the_next_second(run, tmp_path):
     first, second = (read_archive(archive_of(run), tmp_path) for _ in range(2))
     assert first.id == run.id and moment_of(second.id) == moment_of(first.id) + timedelta(seconds=1)
-    assert files_of(first.path) == files_of(second.path)
+    changed = {name for name in files_of(second.path) if files_of(second.path)[name] != files_of(first.path).get(name)}
+    assert changed == {"config.json", "notes.json"}
+    assert "imported" in second.notes().tags and "imported" not in first.notes().tags
+    again = read_archive(archive_of(second), tmp_path)
+    began = {found.id: found.created for found in list_runs(tmp_path)}
+    assert began[first.id] == began[second.id] == began[again.id] == moment_of(run.id)  # no other time is invented
+    assert len({found.label for found in list_runs(tmp_path)}) == 3 and again.notes().tags.count("imported") == 1
 
 
 def repacked(run: RunFolder, change) -> io.BytesIO:

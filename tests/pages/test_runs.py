@@ -318,6 +318,25 @@ def test_a_run_is_exported_and_imported_again(runs):
     assert not imported.exception and imported.query_params["run"] == FIRST
     assert table(open_page("runs"))[TITLE][FIRST] == "The first"
 
+    def page_beside(packed):
+        import streamlit as st
+
+        from components.run_archive import imported, say_imported
+
+        if "run" not in st.query_params:
+            imported(packed, "a file")
+        say_imported()
+
+    packed.seek(0)
+    beside = AppTest.from_function(page_beside, kwargs={"packed": packed}).run()
+    copy = beside.query_params["run"]
+    assert f"Imported as The first (run {copy})" in texts(beside) and f"There was a run {FIRST} already" in texts(
+        beside
+    )
+    assert "imported" in RunFolder(runs / copy).notes().tags
+    beside.query_params["run"] = FIRST  # another run is opened
+    assert "Imported as" not in texts(beside.run())
+
     refused = AppTest.from_function(page, kwargs={"packed": io.BytesIO(b"no zip file")}).run()
     assert not refused.exception and "this is not a readable zip file" in texts(refused)
 
