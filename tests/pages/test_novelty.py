@@ -66,6 +66,8 @@ def test_the_answer_marks_the_whole_text_and_shows_where_each_part_stands(home):
         assert shown["count"] == sum(train.startswith(shown["match"], place) for place in range(len(train)))
         for before, after in shown["passages"]:
             assert before + shown["match"] + after in train
+            place = train.index(before + shown["match"] + after)
+            assert place == 0 or train[place - 1].isspace()  # the excerpt begins at a word
 
 
 def test_the_shares_are_followed_through_the_snapshots(home):

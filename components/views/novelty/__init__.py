@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,19 @@ def passages(request: Request) -> JSONResponse:
         {
             "count": len(places),
             "match": wanted,
-            "passages": [
-                [train[max(0, place - SURROUNDINGS) : place], train[place + len(wanted) :][:SURROUNDINGS]]
-                for place in places[:PASSAGES].tolist()
-            ],
+            "passages": [_around(train, place, place + len(wanted)) for place in places[:PASSAGES].tolist()],
         }
     )
+
+
+def _around(text: str, start: int, end: int) -> tuple[str, str]:
+    """What stands before `start` and after `end`, from the beginning of a word to the end of one."""
+    before, after = text[max(0, start - SURROUNDINGS) : start], text[end:][:SURROUNDINGS]
+    if start > SURROUNDINGS and not text[start - SURROUNDINGS - 1].isspace():
+        before = re.sub(r"^\S+\s", "", before)
+    if end + SURROUNDINGS < len(text) and not text[end + SURROUNDINGS].isspace():
+        after = re.sub(r"\s\S+\Z", "", after)
+    return before, after
 
 
 def _search(request: Request) -> Search:

@@ -110,11 +110,12 @@ class Novelty {
       span.tabIndex = 0;
       span.setAttribute("role", "button");
       span.title = `${kind}: ${counted(end - start, "character")}`;
-      span.addEventListener("click", () => this.open(span, start, end));
+      const open = () => this.open(span, start, end, kind, found.copied_from);
+      span.addEventListener("click", open);
       span.addEventListener("keydown", (event) => {
         if (event.key !== "Enter" && event.key !== " ") return;
         event.preventDefault();
-        this.open(span, start, end);
+        open();
       });
       text.append(span);
     }
@@ -131,7 +132,7 @@ class Novelty {
     if (!steps || steps.length < 2) return;
     this.through.replaceChildren(
       lineChart("The same prompt and seed through training: share of the text", steps,
-        [["copied", copied, "chosen"], ["recombined", recombined, "loss"], ["new", made, "control"]],
+        [["copied", copied, "copied"], ["recombined", recombined, "recombined"], ["new", made, "new"]],
         { least: 1, room: 120 }),
       element("p", "llm-novelty-note", "One text a snapshot: a share of a few percent may be chance."));
   }
@@ -140,8 +141,10 @@ class Novelty {
    * @param {HTMLElement} span
    * @param {number} start
    * @param {number} end
+   * @param {Kind} kind
+   * @param {number} copiedFrom
    */
-  async open(span, start, end) {
+  async open(span, start, end, kind, copiedFrom) {
     this.body.querySelector(".llm-novelty-chosen")?.classList.remove("llm-novelty-chosen");
     span.classList.add("llm-novelty-chosen");
     if (start === end) {
@@ -157,11 +160,15 @@ class Novelty {
     }
     if (!span.classList.contains("llm-novelty-chosen")) return; // another part was clicked since
     const shown = answer.passages.length;
-    this.card.replaceChildren(element("div", "", `${counted(end - start, "character")}, found in the training text `
+    this.card.replaceChildren(element("div", "", `${counted(end - start, "character")}, word for word in the training text `
       + `${counted(answer.count, "time")}${answer.count > shown ? `; the first ${shown}:` : ":"}`));
+    if (kind === "recombined") {
+      this.card.append(element("p", "llm-novelty-note", `Marked as recombined: only ${copiedFrom} characters or more `
+        + "count as copied. Pieces as long as this one are also found where nobody copied: in the held-out text."));
+    }
     for (const [before, after] of answer.passages) {
       const passage = element("blockquote", "llm-novelty-passage");
-      passage.append("… ", before, element("mark", "", answer.match), after, " …");
+      passage.append("… ", before, element("mark", `llm-novelty-${kind}`, answer.match), after, " …");
       this.card.append(passage);
     }
   }
@@ -176,16 +183,16 @@ function legend(found) {
   const box = element("div");
   const table = element("table", "llm-novelty-legend");
   const head = element("tr");
-  head.append(element("th", "", "Marked"), element("th", "", "Its match in the training text"),
+  head.append(element("th", "", "Marked"), element("th", "", "Longest piece in the training text"),
     element("th", "llm-novelty-number", "This text"), element("th", "llm-novelty-number", "Held-out text"));
   const header = element("thead");
   header.append(head);
   const rows = element("tbody");
   /** @type {[kind: Kind, words: string][]} */
   const kinds = [
-    ["copied", `found word for word: ${found.copied_from} characters or more`],
-    ["recombined", `a known piece: ${found.known} to ${found.copied_from - 1} characters`],
-    ["new", `not in the training text but for pieces of fewer than ${found.known} characters`],
+    ["copied", `${found.copied_from} characters or more, word for word`],
+    ["recombined", `${found.known} to ${found.copied_from - 1} characters, word for word`],
+    ["new", `fewer than ${found.known} characters: hardly more than a word`],
   ];
   for (const [kind, words] of kinds) {
     const row = element("tr");
@@ -199,8 +206,9 @@ function legend(found) {
   table.append(header, rows);
   box.append(table, element("p", "llm-novelty-note",
     "Held-out text of the same length shows what to expect without any copying. "
-    + (found.copied_from > 50 ? "This training text repeats its own phrases, so only longer matches than most of "
-      + "held-out text has count as copied." : "")));
+    + (found.copied_from > 50 ? "This training text repeats its own sentences: held-out text, which nobody copied, "
+      + `has pieces of up to ${found.copied_from - 1} characters in common with it. Only a longer piece shows that the `
+      + "model copied." : "")));
   return box;
 }
 
