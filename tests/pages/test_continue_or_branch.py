@@ -1,13 +1,15 @@
 """The page of a run: continue it, or branch off one of its snapshots."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from app_pages import button, open_page, texts, tiny_run, training_run
 
+from components.views.branches import _row
 from llm.background import queue, trainings
-from llm.checkpoints import RunFolder, list_runs
-from llm.runs.origin import branched
+from llm.checkpoints import RunFolder, RunSummary, list_runs
+from llm.runs.origin import Branched, Relative, branched
 from llm.training.branching import NewBranch
 
 
@@ -84,6 +86,14 @@ def test_a_branch_waits_in_the_queue_and_stands_in_the_tree_once_it_has_begun(ho
     assert tree(app) == [(path.name, 0, "", ""), (new.id, 1, "step 1", "nothing changed")]
     runs = open_page("runs", run=path.name)
     assert tree(runs) == tree(app)
+
+
+@pytest.mark.parametrize("measured, shown", [(1, "not measured yet"), (2, "2.28 ± 0.11"), (None, "2.28 ± 0.11")])
+def test_a_loss_from_before_the_branch_is_not_that_of_the_branch(tmp_path, measured, shown):
+    run = RunSummary("20260131120000", tmp_path, "running", 1, loss=2.28, standard_error=0.11, measured_step=measured)
+    branch = replace(run, origin=Branched("20260131110000", 1, []))
+    assert _row(Relative(branch, 1))["loss"] == shown
+    assert _row(Relative(run, 0))["loss"] == "2.28 ± 0.11"
 
 
 def test_a_branch_that_cannot_start_leaves_the_queue_with_its_reason(home):

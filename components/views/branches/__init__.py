@@ -8,6 +8,7 @@ import streamlit as st
 
 from components.shared.browser import BrowserComponent
 from components.shared.session import Address
+from llm.runs.listing import RunSummary
 from llm.runs.origin import Relative
 from llm.runtime.text import with_error
 
@@ -36,5 +37,14 @@ def _row(found: Relative) -> dict[str, str | int]:
         "from": "" if origin is None else f"step {origin.step:,}{' of a run that is gone' if not found.depth else ''}",
         "changed": "" if origin is None else origin.changes_in_words(),
         "state": run.state,
-        "loss": "" if run.loss is None else with_error(run.loss, run.standard_error, 2),
+        "loss": _loss(run, 0 if origin is None else origin.step),
     }
+
+
+def _loss(run: RunSummary, began: int) -> str:
+    """The validation loss; none that was measured before the run branched off, at step `began`."""
+    if run.loss is None:
+        return ""
+    if began > 0 and run.measured_step is not None and run.measured_step <= began:
+        return "not measured yet"
+    return with_error(run.loss, run.standard_error, 2)
