@@ -81,6 +81,8 @@ def test_one_press_on_the_home_page_trains_a_model_that_writes(page, server):
     state(page, "Training")
     reach(page, 3)
     expect(page.locator(".llm-live-sample").first).to_contain_text("untrained")
+    for figure in ("bits", "accuracy"):
+        expect(page.locator(f".llm-live-tile-{figure}")).to_contain_text("of step 0, untrained")
     expect(page.locator(".llm-live-chart .annotation-text").first).to_contain_text("uniform")
     expect(page.locator(".llm-live-chart .annotation-text")).to_have_count(5)  # the baselines and the floor
     stop(page)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { axisEnd, measuredOn, RunHistory } from "../../components/views/training_run/history.js";
+import { axisEnd, measuredAt, measuredOn, RunHistory } from "../../components/views/training_run/history.js";
 
 /** @typedef {import("../../components/views/training_run/history.js").Row} Row */
 
@@ -83,4 +83,10 @@ test("the axis of steps grows in powers of two, up to the whole run", () => {
   assert.equal(axisEnd(120, 1000), 256);
   assert.equal(axisEnd(501, 1000), 1000);
   assert.equal(axisEnd(0, 15), 15);
+});
+
+test("figures that are older than the last step say of which step they are", () => {
+  assert.equal(measuredAt(0, 24), "of step 0, untrained");
+  assert.equal(measuredAt(1000, 1024), "of step 1,000");
+  assert.equal(measuredAt(24, 24), "");
 });

@@ -1,5 +1,6 @@
 // What has been read of a run so far, as the lists that charts draw.
 
+import { withThousands } from "../../frontend/format.js";
 import { SmoothedCurve } from "./smoothing.js";
 
 const LEARNED = 0.9; // accuracy from which on a skill counts as learned
@@ -32,6 +33,14 @@ const LEARNED = 0.9; // accuracy from which on a skill counts as learned
  * @property {number} [passages]
  * @property {number} [windows]
  */
+
+/**
+ * At which step figures were measured, in words; empty if that is the last step of the run.
+ *
+ * @param {number} step
+ * @param {number} [last]
+ */
+export const measuredAt = (step, last) => (step === 0 ? "of step 0, untrained" : step === last ? "" : `of step ${withThousands(step)}`);
 
 export class RunHistory {
   constructor() {

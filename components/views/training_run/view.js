@@ -6,7 +6,7 @@ import { duration, fixed, plusMinus, withError, withThousands } from "../../fron
 import { mount } from "../../frontend/mount.js";
 import { loadPlotly } from "../../frontend/plotly.js";
 import { drawRates } from "./charts.js";
-import { measuredOn, RunHistory } from "./history.js";
+import { measuredAt, measuredOn, RunHistory } from "./history.js";
 import { LossChart } from "./loss_chart.js";
 import { Skills } from "./skills.js";
 
@@ -91,12 +91,18 @@ class LiveRun {
     const tiles = element("div", "llm-live-tiles");
     /** @type {Record<string, HTMLElement>} by name of the tile */
     this.values = {};
+    /** @type {HTMLElement[]} under what is measured with the validation loss */
+    this.measuredAt = [];
     for (const [name, label] of TILES) {
       const tile = element("div", `llm-live-tile llm-live-tile-${name}`);
       this.values[name] = element("div", "llm-live-value", "–");
       tile.append(element("div", "llm-live-label", label), this.values[name]);
       if (name === "loss") tile.append(this.meanOf = element("div", "llm-live-label"));
       if (name === "validation") tile.append(this.measuredOn = element("div", "llm-live-label"));
+      if (name === "bits" || name === "accuracy") {
+        this.measuredAt.push(element("div", "llm-live-label"));
+        tile.append(...this.measuredAt.slice(-1));
+      }
       tiles.append(tile);
     }
     const body = element("div", "llm-live-body");
@@ -204,8 +210,9 @@ class LiveRun {
       const error = element("span", "llm-live-error", plusMinus(evaluation.standard_error));
       this.values.validation.replaceChildren(fixed(evaluation.loss), error);
       const step = final?.step ?? this.history.evaluationSteps.at(-1);
-      const when = step === 0 ? "of step 0, untrained, " : step === last?.step ? "" : `of step ${withThousands(step)}, `;
-      this.measuredOn.textContent = `${when}on ${final ? "all " : ""}${measuredOn(evaluation)}`;
+      const when = measuredAt(step ?? 0, last?.step);
+      this.measuredOn.textContent = `${when && `${when}, `}on ${final ? "all " : ""}${measuredOn(evaluation)}`;
+      for (const label of this.measuredAt) label.textContent = when;
       this.values.bits.textContent = evaluation.bits_per_character?.toFixed(3) ?? "–";
       const { accuracy } = evaluation;
       this.values.accuracy.textContent = typeof accuracy === "number" ? `${(100 * accuracy).toFixed(1)}%` : "–";
