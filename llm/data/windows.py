@@ -82,12 +82,12 @@ class TextData:
         With random starts, a third of the text would still be unread after as many tokens as it has.
         """
         offset = torch.rand((), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        numbers = range(number * batch_size, (number + 1) * batch_size)
-        fractions = (offset + torch.tensor(numbers, dtype=torch.float64) * GOLDEN_RATIO) % 1  # [batch]
+        window = torch.arange(number * batch_size, (number + 1) * batch_size, dtype=torch.float64)  # [batch]
+        fractions = (offset + window * GOLDEN_RATIO) % 1  # [batch]
         windows = self._windows(self.train, (fractions * (len(self.train) - self.n_ctx)).long(), self.n_ctx)
         if self.masking is None:
             return _inputs_and_next(_sent(windows, device))
-        inputs, targets = self.masking.hide(windows[:, :-1], numbers, seed)
+        inputs, targets = self.masking.hide(windows[:, :-1], window.long().tolist(), seed)
         return _sent(inputs, device), _sent(targets, device)
 
     def evaluation_windows(

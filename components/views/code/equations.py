@@ -208,7 +208,7 @@ TRAINING = {
         "Keskar et al. 2019; Ackley et al. 1985; Fan et al. 2018; Holtzman et al. 2020; Nguyen et al. 2024",
     ),
     "Data windows": _told(
-        ["{fractions}[b] = ({offset} + {numbers}[b] · golden ratio) mod 1",
+        ["{fractions}[b] = ({offset} + {window}[b] · golden ratio) mod 1",
          "{windows}[b] = tokens[s … s + n_ctx],  s = ⌊{fractions}[b] · (train − n_ctx)⌋",
          "inputs = {windows}[:, :−1],  targets = {windows}[:, 1:]"],
         "Cut windows out of the text, each far from the last. At every position of a window, the target is the next "

@@ -117,7 +117,7 @@ def _windows(run: Run) -> CodeExample:
         text_data = TextData.from_text(excerpt, run.tokenizer, run.config.n_ctx)
         text_data.batch(WINDOWS, 0, 0, torch.device("cpu"))
 
-    axes = {"windows": ("batch", "pos + 1")}
+    axes = dict.fromkeys(("windows", "return"), ("batch", "pos + 1"))
     return CodeExample("Data windows", _file(windows), ("batch", "_windows"), batch, axes)
 
 
