@@ -11,6 +11,7 @@ from components.shared.session import Address, Session, forget
 from llm.checkpoints import RunFolder, RunSummary, list_runs
 from llm.runtime.text import with_error
 
+END_OF_RUN = "The end of the run"
 NEWEST = "newest"  # the option for weights without a step
 
 
@@ -59,7 +60,7 @@ def _open_picked() -> None:
 
 def choose_step(folder: RunFolder) -> int | None:
     """Choose a snapshot of the run; None means the final weights, or else the best, or else the newest."""
-    newest = "The end of the run" if folder.has("final") else "Best so far"
+    newest = END_OF_RUN if folder.has("final") else "Best so far"
     step = pick_step(folder, [None, *reversed(folder.snapshots())], newest, Session.CHECKPOINT_STEP)
     if step is None:
         forget(Address.STEP)
@@ -70,17 +71,25 @@ def choose_step(folder: RunFolder) -> int | None:
 
 def pick_step(folder: RunFolder, steps: list[int | None], newest: str, key: Session) -> int | None:
     """Choose one of `steps`, shown with its validation loss if measured; starts with the step in the address."""
-    measured = {row["step"]: row["evaluation"] for row in folder.read_metrics().rows if row.get("evaluation")}
+    rows = folder.read_metrics().rows
+    measured = {row["step"]: row["evaluation"] for row in rows if row.get("evaluation")}
+    lowest = min(measured, key=lambda step: measured[step]["loss"], default=None)
+    final = rows[-1].get("final_evaluation") if rows else None
 
     def label(step: int | None) -> str:
         if step is None:
-            return newest
+            if newest != END_OF_RUN or not final:
+                return newest
+            return (
+                f"{newest} · validation loss {with_error(final['loss'], final.get('standard_error'), 2)} on all of it"
+            )
         if step == 0:
             return "Step 0 · untrained"
         if step not in measured:
             return f"Step {step:,}"
         loss = with_error(measured[step]["loss"], measured[step].get("standard_error"), 2)
-        return f"Step {step:,} · validation loss {loss}"
+        on_some = " on some passages" if final is not None else ""
+        return f"Step {step:,} · validation loss {loss}{on_some}{' · the lowest' if step == lowest else ''}"
 
     wanted = parse_natural(st.query_params.get(Address.STEP, ""))
     default = wanted if wanted is not None and wanted in steps else steps[0]

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from components.shared import folders, states
-from components.shared.checkpoint_choice import choose_run, pick_step
+from components.shared.checkpoint_choice import END_OF_RUN, choose_run, pick_step
 from components.shared.parameters import int_param, parse_natural
 from components.shared.run_names import run_name
 from components.shared.session import Address, Session, forget
@@ -151,7 +151,7 @@ def choose_step(folder: RunFolder) -> int | None:
     steps: list[int | None] = [*([None] if folder.has("final") else []), *reversed(folder.snapshots())]
     if not steps:
         raise ValueError(f"Run {folder.id} has no weights yet: it has not taken its first step")
-    step = pick_step(folder, steps, "The end of the run", Session.SELECTION_STEP)
+    step = pick_step(folder, steps, END_OF_RUN, Session.SELECTION_STEP)
     if step is None:
         forget(Address.STEP)
     else:

@@ -32,7 +32,8 @@ def overfitting(record: RunRecord) -> Finding | None:
     kind: Literal["wrong", "hint"] = "wrong" if gap > LARGE * best.loss else "hint"
     return Finding(
         "overfitting", kind,
-        f"The model {'overfits' if kind == 'wrong' else 'begins to overfit'}: it was best at step {best.step:,}.",
+        f"Overfitting{'' if kind == 'wrong' else ' begins'}: the model was best at step {best.step:,}, and has since "
+        "learned its training text rather than what other text has in common with it.",
         f"Its validation loss was {best.loss:.3f} then and is {last.loss:.3f} at step {last.step:,}, on the same "
         f"passages: {gap:.3f} ± {error:.3f} higher, while the training loss fell.",
         f"Write with the weights of step {best.step:,}, which are kept as the best.",
@@ -90,9 +91,12 @@ def too_noisy(record: RunRecord) -> Finding | None:
     windows = record.config.training.eval_windows
     advice = "Try a longer text: all of the validation text was measured."
     if record.final is None:
-        advice = f"Try eval_windows {4 * windows}, which halves the standard error; the end measures all of the text."
+        advice = (
+            f"Wait for the end of the run, where all of the validation text is measured. In a new run, {4 * windows} "
+            "passages in an evaluation (eval_windows) halve the standard error."
+        )
     return Finding(
-        "too_noisy", "hint", f"Whether the model is better than the {name} line cannot be told.",
+        "too_noisy", "hint", f"It is too close to call whether the model is better than the {name} line.",
         f"Validation loss {measured} and {name} line {line} differ by {abs(measured.loss - line.loss):.3f}, less than "
         f"{CLEAR} standard errors.",
         advice,

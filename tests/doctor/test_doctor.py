@@ -24,10 +24,10 @@ PROVOKED = {  # by rule: the settings of a run in which it finds something, and 
     "gradients_clipped": ({"grad_clip": 0.01}, "hint", "were scaled down to grad_clip 0.01"),
     "vanishing_gradients": ({"change": "silence"}, "wrong", "No gradient reaches block 1."),
     "too_short": ({"steps": 100, "learning_rate": 0.003}, "hint", "Try 200 steps instead of 100."),
-    "overfitting": (OVERFITTED, "wrong", "it was best at step 20."),
+    "overfitting": (OVERFITTED, "wrong", "Overfitting: the model was best at step 20,"),
     "above_the_lines": ({"learning_rate": 1e-4}, "wrong", "worse than the unigram line"),
     "below_the_lines": (HEALTHY, "fine", "better than the trigram line"),
-    "too_noisy": ({"text": LETTERS, "steps": 100}, "hint", "cannot be told"),
+    "too_noisy": ({"text": LETTERS, "steps": 100}, "hint", "too close to call"),
     "text_too_small": (OVERFITTED, "hint", "900 training tokens for 101,824 parameters"),
 }
 

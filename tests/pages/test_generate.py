@@ -9,7 +9,7 @@ from asked_routes import answer, ask
 from streamlit.testing.v1 import AppTest
 
 from llm.background import generations
-from llm.checkpoints import load_run
+from llm.checkpoints import RunFolder, load_run
 from llm.config import SamplingConfig
 from llm.sampling import stream
 
@@ -223,3 +223,14 @@ def test_a_link_starts_no_long_text_and_finds_one_that_was_started(home):
     begun = generations.start(path, None, "The hen", settings)
     begun.stop()  # after a token
     assert shown(open_page("generate", **link), path) is begun and begun.state == "stopped"
+
+
+def test_the_steps_say_on_what_their_loss_was_measured_and_which_has_the_lowest(home):
+    path = tiny_run(home)
+    app = open_page("generate", run=path.name)
+    options = next(box for box in app.selectbox if box.label == "Step").options
+    assert options[0].startswith("The end of the run · validation loss") and options[0].endswith("on all of it")
+    rows = [row for row in RunFolder(path).read_metrics().rows if row.get("evaluation")]
+    lowest = min(rows, key=lambda row: row["evaluation"]["loss"])["step"]
+    marked = [option for option in options if option.endswith("on some passages · the lowest")]
+    assert len(marked) == 1 and marked[0].startswith(f"Step {lowest} ")
