@@ -180,7 +180,8 @@ def _columns(table: pd.DataFrame, losses: list[float], ids: list[str]) -> dict[s
     shown: dict[str, Any] = {name: kinds.Column(heading(name), help=about(name)) for name in table.columns}
     for name in table.columns:
         if pd.api.types.is_float_dtype(table[name]):
-            shown[name] = kinds.NumberColumn(heading(name), format="%.4g", help=about(name))
+            style = "percent" if name.startswith("skills.") else "%.4g"  # a skill is an accuracy, in percent everywhere
+            shown[name] = kinds.NumberColumn(heading(name), format=style, help=about(name))
     for name in ("step", "steps", "parameters"):
         shown[name] = kinds.NumberColumn(heading(name), format="localized")
     return shown | {

@@ -5,6 +5,7 @@ import json
 import shutil
 import zlib
 
+import pandas as pd
 import pytest
 import streamlit as st
 from app_pages import PROJECT, TEXT, button, never_ask, open_page, texts, tiny_run
@@ -13,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from components.run_archive import archived, converted
 from components.run_card import _delete
-from components.run_table import CURVE, DEFAULT, OPEN, TITLE
+from components.run_table import CURVE, DEFAULT, OPEN, TITLE, _columns
 from components.shared.column_names import heading
 from llm.checkpoints import RunFolder, RunNotes, deleted_runs, list_runs
 from llm.runs.task_metrics import TaskMetric, write_task_metrics
@@ -111,6 +112,11 @@ def test_every_column_is_found_by_its_plain_name_and_by_its_own(runs):
     assert (shown["model.n_layers"]["label"], shown["training.seed"]["label"]) == ("Blocks", "Seed")
     assert shown["model.n_layers"]["help"].startswith("n_layers: ")
     assert heading("skills.counting") == "Skill: counting on" and heading("model") == "Model"
+
+
+def test_an_accuracy_on_a_skill_is_in_percent_as_in_a_comparison():
+    columns = _columns(pd.DataFrame({"id": ["a"], "skills.counting": [0.7], "loss": [0.5]}), [], ["a"])
+    assert columns["skills.counting"]["type_config"]["format"] == "percent"
 
 
 def ticked_rows(app):
