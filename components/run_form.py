@@ -8,6 +8,7 @@ import streamlit as st
 
 from components.shared import folders, forms, states
 from components.shared.architecture import show_architecture
+from components.shared.field_names import PLAIN_NAMES
 from components.shared.form_values import LARGEST_VOCABULARY, SMALLEST_VOCABULARY
 from components.shared.session import Session
 from components.shared.text_choice import choose_text
@@ -26,6 +27,10 @@ if TYPE_CHECKING:  # it imports torch, for which the page Home does not wait
     from llm.training.new_run import NewRun
 
 DIFFERENCES = {"positional": "Positions", "norm": "Norm", "activation": "MLP", "bias": "Biases"}
+SMALLER_IN_FORM = (
+    f"choose a smaller size, or lower {PLAIN_NAMES['ModelConfig']['n_ctx']} (n_ctx) under All model settings, or "
+    f"{PLAIN_NAMES['TrainingConfig']['batch_size']} (batch_size)."
+)
 UNEMBEDDING = {True: "tied", False: "its own"}
 PUBLISHED_WIDTH = 222  # pixels of a card: four stand beside each other on a wide page
 MEASURED_CHARACTERS = 500_000  # of a text that is tried out: a longer one gives what is wanted
@@ -103,7 +108,7 @@ def choose_training(model: ModelConfig) -> TrainingConfig:
 def choose_run() -> NewRun:
     """Show the whole form. Raises ValueError, with a sentence for the user, for invalid input."""
     from llm.runtime.processes import Processes
-    from llm.training.machine import SMALLER, require_memory
+    from llm.training.machine import require_memory
     from llm.training.new_run import NewRun
 
     if Session.TRAIN_FILLED in st.session_state:
@@ -141,7 +146,11 @@ def choose_run() -> NewRun:
         show_architecture(model)
     st.subheader("3 · Training")
     training = choose_training(model)
-    require_memory(model, training, "fused", Processes(), SMALLER)
+    try:
+        require_memory(model, training, "fused", Processes(), SMALLER_IN_FORM)
+    except ValueError as error:
+        states.failed(error)  # here, below the last field that can cause it, and above the form
+        raise
     return NewRun(model, training, tokenizer, text, text_name, folders.checkpoints(), d_vocab, architecture, size)
 
 

@@ -75,7 +75,8 @@ def test_train_page_refuses_what_the_machine_has_no_memory_for(home):
         next(control for control in app.number_input if control.label.endswith(f"`{name}`")).set_value(value)
     app.run()
     assert not app.exception
-    assert "Training this model takes about" in texts(app) and "GB: choose a smaller model" in texts(app)
+    refusal = "or lower Context length (n_ctx) under All model settings, or Windows in a batch (batch_size)."
+    assert texts(app).count("Training this model takes about") == texts(app).count(refusal) == 2  # also by the fields
     assert not [element for element in app.button if element.key == "train-start"]
 
 
