@@ -49,7 +49,7 @@ def tree_section(run_id: str) -> None:
 def branch_section(folder: RunFolder, config: RunConfig, state: str) -> None:
     """A section for a run that does not train now; closed, it computes nothing. For a run that trains: what to do."""
     if state == "running":
-        st.caption("To continue this run otherwise or to branch off it, pause or stop it first.")
+        st.caption("To continue this run with other settings, or to branch off it, pause or stop it first.")
     steps = folder.resumable_snapshots() if state in ENDED else []
     if not steps:
         return

@@ -41,7 +41,7 @@ def show_queue(shown: str | None) -> None:
 def _in_words(runs: int, under_way: bool) -> str:
     if not under_way:
         return "1 run waits" if runs == 1 else f"{runs} runs wait"
-    starts = "starts when the one that trains has ended; stopping that one leaves the queue waiting"
+    starts = "starts when the run that is training has finished; if you stop that run, the queue waits"
     return f"1 run {starts}" if runs == 1 else f"{runs} runs; the first {starts}"
 
 

@@ -81,7 +81,9 @@ def new_run() -> None:
     else:
         with ready:
             if under_way:
-                st.caption("How long it takes is measured once no run trains: now the two would slow each other.")
+                st.caption(
+                    "How long it takes is not measured while another run trains: each would slow the other down."
+                )
             else:
                 show_time(chosen)
 

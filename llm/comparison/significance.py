@@ -37,7 +37,10 @@ NOTES = {
     "errors": "The errors are those of two separate measurements, too large for runs on the same passages: one "
     "of them is from before runs recorded each passage, or has not ended.",
 }
-ONE_SEED = "What another seed would do is not in these errors: to know it, train each setting with several seeds."
+ONE_SEED = (
+    "Another seed could change the difference by more than this error: to see how much, train each setting with "
+    "several seeds."
+)
 ONLY_SEEDS = "These runs differ only in their seeds, so the difference between them is chance."
 
 

@@ -13,7 +13,7 @@ def test_a_run_waits_is_shown_on_every_page_of_a_run_and_is_removed(home):
     button(form, "queue-add").click().run()
     assert not form.exception
     first, second = queue.waiting()
-    assert "**Queue** · 2 runs; the first starts when the one that trains has ended" in texts(form)
+    assert "**Queue** · 2 runs; the first starts when the run that is training has finished" in texts(form)
     assert texts(form).count("gpt small, 450 steps · bpe · training.txt") == 2
 
     app = open_page("train", run=path.name)

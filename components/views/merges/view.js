@@ -141,7 +141,7 @@ class Merges {
     if (this.data.training) return `${next} No pair occurs more often in this text: ${counted(count, "time")}.`;
     const often = trained === null ? "" : `, when it was the most frequent pair of the training text, with ${counted(trained, "occurrence")}`;
     return `${next} Of the pairs in this text, training merged it first: as merge ${withThousands(Number(merge))}${often}. `
-      + `Here it occurs ${counted(count, "time")}, which does not matter.`;
+      + `How often it occurs in this text (${counted(count, "time")}) makes no difference.`;
   }
 
   /** @param {import("./steps.js").Step} step */

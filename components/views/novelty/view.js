@@ -78,7 +78,7 @@ class Novelty {
       this.say(ended ? answer.message : "Writing this text with the snapshots of the run …", answer.state === "failed");
       return ended ? NEVER : 800;
     }
-    const sorting = `Sorting the training text, once for all that is written with it: ${percent(answer.progress)} …`;
+    const sorting = `Sorting the training text, so that it can be searched; this is done only once: ${percent(answer.progress)} …`;
     this.say(answer.message || WORDS[answer.state] || sorting, answer.state === "failed");
     return answer.state === "failed" ? NEVER : 400;
   }
