@@ -19,14 +19,16 @@ def kept_texts(folder: RunFolder, open_again: Callable[[dict[str, Any], Sampling
     """The texts of this run, newest first; a button opens one again with its settings, if these are known."""
     samples = folder.samples()
     if not samples:
-        st.caption("None yet: a text is saved when it is complete.")
+        st.caption("None yet: a text that you generate is saved when it is complete.")
     for number, sample in reversed(list(enumerate(samples))[-NEWEST:]):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(" · ".join(about_sample(sample)))
             config = sampling_of(sample)
-            if config is not None and config.seed is not None:
-                st.button("Open with its settings", key=Session.GENERATE_OPEN.of(folder.id, str(number)),
-                          type="tertiary", on_click=open_again, args=(sample, config))  # fmt: skip
+            key = Session.GENERATE_OPEN.of(folder.id, str(number))
+            if config is not None and config.seed is not None and st.button(
+                "Open with its settings", key=key, type="tertiary", on_click=open_again, args=(sample, config)
+            ):  # fmt: skip
+                st.rerun()  # all of the page: the step stands outside of this fragment
         st.text(sample["text"])
 
 

@@ -17,7 +17,7 @@ from components.shared.help import explain
 from components.shared.sampling_form import choose_sampling, start_from
 from components.shared.session import Address, Session
 from components.shared.text_box import text_box
-from components.text_link import keep_in_address, text_in_address
+from components.shared.text_link import DEFAULTS, keep_in_address, text_in_address
 from components.views.novelty import novelty
 from components.views.novelty.explanations import MATCHES
 from components.views.writing import writing
@@ -25,9 +25,8 @@ from components.views.writing.explanations import SAMPLING_FILTERS
 from llm.background import generations
 from llm.background.generations import Generation
 from llm.checkpoints import RunFolder, RunSummary
-from llm.config import SamplingConfig, describe
+from llm.config import SamplingConfig
 
-DEFAULTS = {name: field.default for name, field in describe(SamplingConfig).items()}
 COMMON = ("max_new_tokens", "temperature", "top_k", "top_p", "seed")
 WIDTH, WIDTH_INSIDE = 284, 254  # pixels of a control: one fills the column beside the text, and its section
 
@@ -83,9 +82,13 @@ def draw_controls(start: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def start_or_shown(run: RunSummary, step: int | None, prompt: str, config: SamplingConfig) -> Generation | None:
-    """The text that a press on the button starts, or else the one that the tab shows, at first that of its link."""
+    """The text that a press on the button starts, or else the one that the tab shows, at first that of its link.
+
+    A tab without one begins with the newest text of these very settings.
+    """
     shown = generations.get(st.session_state.get(Session.GENERATE_TEXT.of(run.id), ""))
-    current = shown or text_in_address(run.path, step, prompt, config) or generations.latest(run.path)
+    current = shown or text_in_address(run.path, step, prompt, config)
+    current = current or generations.find(run.path, step, prompt, config, {})
     if st.button("Generate", type="primary", icon=":material/edit_note:", key=Session.GENERATE_START):
         if current is not None:
             current.stop()
@@ -141,6 +144,7 @@ def open_again(run: RunSummary, sample: dict[str, Any], config: SamplingConfig) 
     st.query_params[Address.PROMPT] = st.session_state[Session.GENERATE_PROMPT.of(run.id)] = prompt
     st.session_state[Session.CHECKPOINT_STEP.of(run.id)] = NEWEST if kept is None else kept
     show(run, generations.find_or_start(run.path, kept, prompt, config, choices_of(sample)))
+    st.toast("The text is shown at the top, with its step and settings", icon=":material/arrow_upward:")
 
 
 page()

@@ -105,6 +105,9 @@ def control(field: FieldDescription, text: str, value: Any, key: str) -> Any:
         return st.selectbox(text, field.choices, index=field.choices.index(start), **more)
     if field.kind is bool:
         return st.toggle(text, start, **more)
+    if field.optional:  # a field that begins with a number in Streamlit cannot be emptied
+        st.session_state.setdefault(key, start)
+        start = None
     if field.kind is int:
         return st.number_input(text, value=start, step=1, placeholder="off", **more)
     if field.kind is float:

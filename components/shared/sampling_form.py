@@ -25,10 +25,15 @@ def choose_sampling(start_key: Session, defaults: Mapping[str, Any], draw: Draw)
     """
     chosen = draw(st.session_state.setdefault(start_key, sampling_in_address(defaults)))
     config = SamplingConfig(**chosen)
-    for name, default in defaults.items():
-        text = "\n".join(chosen[name]) if isinstance(chosen[name], tuple) else str(chosen[name])
-        keep(name, "" if chosen[name] == default or len(text) > LONGEST else text)
+    for name, text in in_address(chosen, defaults).items():
+        keep(name, text)
     return config
+
+
+def in_address(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, str]:
+    """Each of these settings as the address has it; empty if it is the default, or too long."""
+    texts = {name: "\n".join(value) if isinstance(value := values[name], tuple) else str(value) for name in defaults}
+    return {name: "" if values[name] == defaults[name] or len(text) > LONGEST else text for name, text in texts.items()}
 
 
 def sampling_in_address(defaults: Mapping[str, Any]) -> dict[str, Any]:

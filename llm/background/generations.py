@@ -2,7 +2,8 @@
 
 A generation has a thread that draws token after token, each a task of the process's one compute thread
 (`llm.runtime.compute`), so that an active training continues between two tokens. The last few stay in a registry that
-survives page reruns, closed tabs and edited source files; every text that ended is kept in its run's folder as well.
+survives page reruns, closed tabs and edited source files. A text that a person asked for is kept in its run's folder,
+too, once it has ended.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Generation:
     """One text and the thread that generates it."""
 
     def __init__(
-        self, path: Path, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int]
+        self, path: Path, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int], kept: bool
     ) -> None:
         self.id = uuid.uuid4().hex
         self.path = path
@@ -45,6 +46,7 @@ class Generation:
         self.prompt = normalize_text(prompt)
         self.config = with_seed(config)
         self.choices = dict(sorted(choices.items()))  # as in `llm.sampling.stream`
+        self.kept = kept  # in its run's folder, once it has ended
         self.state: GenerationState = "loading"
         self.message = ""
         self.tokens: list[GeneratedToken] = []  # only ever grows
@@ -89,9 +91,8 @@ class Generation:
                 self.tokens.append(token)
                 if self._stopping.is_set():
                     break
-            kept = {name: value for name, value in self.record().items() if name != "tokens"}
-            if all(sample != kept | {"created": sample.get("created")} for sample in run.folder.samples()):
-                run.folder.append_sample(kept | {"created": time.time()})
+            if self.kept:
+                self._append_to(run.folder)
             self.state = "stopped" if self._stopping.is_set() else "finished"
         except (ValueError, OSError) as error:  # a damaged checkpoint, an unknown character, a full disk
             self.message = error_text(error)
@@ -101,18 +102,27 @@ class Generation:
             self.message = f"{type(error).__name__}: {error}"
             self.state = "failed"
 
+    def _append_to(self, folder: RunFolder) -> None:
+        """Keep the text in its run's folder, unless it is there."""
+        kept = {name: value for name, value in self.record().items() if name != "tokens"}
+        if all(sample != kept | {"created": sample.get("created")} for sample in folder.samples()):
+            folder.append_sample(kept | {"created": time.time()})
+
 
 def start(
     path: Path | str, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int] | None = None
 ) -> Generation:
-    """Generate a text with the run in this folder; `step` as in `llm.checkpoints.load_run`. Returns at once."""
-    return _begin(Generation(Path(path), step, prompt, config, choices or {}))
+    """Generate a text with the run in this folder, which keeps it; `step` as in `llm.checkpoints.load_run`.
+
+    Returns at once.
+    """
+    return _begin(Generation(Path(path), step, prompt, config, choices or {}, kept=True))
 
 
 def find(
     path: Path, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int]
 ) -> Generation | None:
-    """The newest text of these settings, whose seed is known, that is in the registry."""
+    """The newest text of these settings that is in the registry; a seed of None stands for any."""
     for text in reversed(list(_registry().values())):
         same = text.path == path and text.choices == choices and text.made_with(step, prompt, config)
         if same and text.state != "failed":
@@ -123,8 +133,9 @@ def find(
 def find_or_start(
     path: Path, step: int | None, prompt: str, config: SamplingConfig, choices: Mapping[int, int]
 ) -> Generation:
-    """The text of these settings, or else one that is started."""
-    return find(path, step, prompt, config, choices) or start(path, step, prompt, config, choices)
+    """The text of these settings, or else one that is started, to be shown but not kept."""
+    found = find(path, step, prompt, config, choices)
+    return found or _begin(Generation(path, step, prompt, config, choices, kept=False))
 
 
 def fork(text: Generation, position: int, token: int) -> Generation:
@@ -133,7 +144,7 @@ def fork(text: Generation, position: int, token: int) -> Generation:
     known = next((other for _, other in branches(text) if other.choices == choices), None)
     if known is not None:
         return known
-    made = Generation(text.path, text.asked_step, text.prompt, text.config, choices)
+    made = Generation(text.path, text.asked_step, text.prompt, text.config, choices, kept=True)
     made.step = text.step
     return _begin(made)
 
@@ -163,11 +174,6 @@ def _begin(generation: Generation) -> Generation:
             del registry[old]
     generation.thread.start()
     return generation
-
-
-def latest(path: Path) -> Generation | None:
-    """The newest generation, among those still in the registry, of the run in this folder."""
-    return next((text for text in reversed(list(_registry().values())) if text.path == path), None)
 
 
 def get(generation_id: str) -> Generation | None:

@@ -18,7 +18,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from components.routes import selection as selection_route
-from llm.background import queue, trainings
+from llm.background import generations, queue, trainings
 from llm.checkpoints import load_run
 from llm.config import TrainingConfig
 from llm.presets import preset
@@ -123,6 +123,11 @@ def open_page(name: str, **query: str) -> AppTest:
     app.switch_page(f"{name}.py").run()
     assert not app.exception, app.exception[0].message
     return app
+
+
+def newest_text(path: Path) -> generations.Generation | None:
+    """The newest text of the run in this folder, as the server has it."""
+    return next((text for text in reversed(generations._registry().values()) if text.path == path), None)
 
 
 def texts(app: AppTest) -> str:

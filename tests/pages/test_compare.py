@@ -4,14 +4,13 @@ import json
 import shutil
 
 import pytest
-from app_pages import button, open_page, texts, tiny_run
+from app_pages import button, newest_text, open_page, texts, tiny_run
 from odd_folders import mutations
 from run_folders import change_config
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from components.routes import live
-from llm.background import generations
 from llm.checkpoints import RunFolder
 from llm.comparison.curves import AXES
 from llm.comparison.fairness import unfair
@@ -197,7 +196,7 @@ def test_without_a_seed_all_runs_get_the_same_new_one(runs):
     seeds = []
     for _ in range(2):
         button(app, "compare-generate").click().run()
-        written = [generations.latest(path) for path in runs[:2]]
+        written = [newest_text(path) for path in runs[:2]]
         for generation in written:
             generation.thread.join(60)
         assert written[0].config == written[1].config and written[0].config.max_new_tokens == 3
@@ -210,11 +209,11 @@ def test_each_run_continues_the_same_prompt_with_the_same_seed(runs):
     control(app, "number_input", "`max_new_tokens`").set_value(5).run()
     button(app, "compare-generate").click().run()
     assert not app.exception
-    written = [generations.latest(path) for path in runs[:2]]
+    written = [newest_text(path) for path in runs[:2]]
     for generation in written:
         generation.thread.join(60)
     assert [(text.state, text.step, text.prompt, text.config.seed) for text in written] == [
         ("finished", 2, "The hen", 0)
     ] * 2
     assert written[0].text == written[1].text  # the same weights
-    assert generations.latest(runs[2]) is None
+    assert newest_text(runs[2]) is None

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from app_pages import button, open_page, texts, tiny_run
+from app_pages import button, newest_text, open_page, texts, tiny_run
 from asked_routes import answer, ask
 from streamlit.testing.v1 import AppTest
 
@@ -147,6 +148,26 @@ def test_a_link_opens_the_same_text_with_every_setting_also_after_a_restart(home
     assert len(samples) == 2  # of which neither was written twice
 
 
+def test_the_copied_link_opens_that_text_with_its_step_and_settings_not_the_newest(home):
+    path = tiny_run(home)
+    text = forked(shown(write_with_every_setting(path), path), 2, 3)
+    copied = dict(parse_qsl(urlsplit(json.loads(get(text))["link"]).query))
+    newer = written(path, SamplingConfig(5, seed=1))
+    again = open_page("generate", **copied)
+    assert shown(again, path) is text and settings(again) == SETTINGS
+    assert address(again) == copied and copied["step"] == "2" and copied["written"] == "11.2-3"
+    del copied["written"]
+    without = open_page("generate", **copied | {"top_k": "3"})  # with which nothing was written
+    assert f"generate-text-{path.name}" not in without.session_state and newest_text(path) is newer
+
+
+def test_a_tab_begins_with_the_newest_text_of_its_settings(home):
+    path = tiny_run(home)
+    text = written(path, SamplingConfig(5))
+    written(path, SamplingConfig(5, temperature=0.1))
+    assert shown(open_page("generate", run=path.name, prompt="The hen", max_new_tokens="5"), path) is text
+
+
 def test_without_a_seed_the_link_has_the_one_that_was_drawn(home):
     path = tiny_run(home)
     app = open_page("generate", run=path.name, prompt="The hen", max_new_tokens="5")
@@ -185,12 +206,14 @@ def test_another_checkpoint_writes_beside_the_text_with_its_seed(home):
     last = load_run(path).folder.snapshots()[-1]
     slider.set_value(last).run()
     assert address(app)["beside"] == f"{path.name}.{last}"
+    kept = load_run(path).folder.samples()
     text = shown(app, path)
     family = [other for other in generations._registry().values() if other.path == path]
     for other in family:
         other.thread.join(60)
     assert {other.config for other in family} == {text.config}
     assert sorted({(other.step, other.state) for other in family}) == [(0, "finished"), (last, "finished")]
+    assert len(kept) == len(load_run(path).folder.samples()) == 1  # those beside it are shown, not kept
     untrained = next(other for other in family if other.step == 0)
     assert untrained.tokens[0].model_probability != text.tokens[0].model_probability
 
@@ -217,7 +240,7 @@ def test_a_link_starts_no_long_text_and_finds_one_that_was_started(home):
     path = tiny_run(home)
     link = {"run": path.name, "prompt": "The hen", "written": "5", "max_new_tokens": "9007199254740991"}
     app = open_page("generate", **link)
-    assert f"generate-text-{path.name}" not in app.session_state and not generations.latest(path)
+    assert f"generate-text-{path.name}" not in app.session_state and not newest_text(path)
     assert "A link starts a text of at most 2,000 tokens" in texts(app)
     settings = SamplingConfig(max_new_tokens=int(link["max_new_tokens"]), seed=5)
     begun = generations.start(path, None, "The hen", settings)

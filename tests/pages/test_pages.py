@@ -5,14 +5,14 @@ import subprocess
 import sys
 
 import pytest
-from app_pages import TEXT, button, open_page, texts, tiny_run
+from app_pages import TEXT, button, newest_text, open_page, texts, tiny_run
 from run_folders import change_config
 from streamlit.testing.v1 import AppTest
 
 from components.shared.uploads import store
 from components.views.merges import replay_data
 from llm import TrainingConfig, preset
-from llm.background import generations, trainings
+from llm.background import trainings
 from llm.checkpoints import RunFolder, list_runs
 from llm.data import train_tokenizer
 from llm.tokenizers.replay import replay_encoding
@@ -189,7 +189,7 @@ def test_generate_writes_and_keeps_a_text(home):
     tokens.set_value(5).run()
     button(app, "generate-start").click().run()
     assert not app.exception
-    generation = generations.latest(path)
+    generation = newest_text(path)
     generation.thread.join(60)
     assert (generation.state, len(generation.tokens)) == ("finished", 5)
     app.session_state["generate-kept"] = True  # opened by hand
@@ -320,6 +320,6 @@ def test_a_prompt_from_an_address_is_read_as_a_file_is(home):
     app = open_page("generate", run=run.name, prompt="\ufeffThe\r\nhen")
     button(app, "generate-start").click().run()
     assert not app.exception
-    generation = generations.latest(run)
+    generation = newest_text(run)
     generation.thread.join()
     assert generation.prompt == "The\nhen" and generation.state == "finished"

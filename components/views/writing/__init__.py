@@ -15,6 +15,7 @@ from components.shared.browser import BrowserComponent
 from components.shared.export import file_response
 from components.shared.field_names import PLAIN_NAMES
 from components.shared.parameters import int_param
+from components.shared.text_link import link
 from llm.background.generations import Generation, branches, fork, get
 from llm.config import SamplingConfig
 
@@ -61,6 +62,7 @@ def progress(request: Request) -> JSONResponse:
             "message": generation.message,
             "tokens": [[token.text, token.model_probability] for token in tokens],
             "choices": list(generation.choices),
+            "link": link(generation),
             "branches": [_branch(depth, text) for depth, text in branches(generation)],
         }
     )

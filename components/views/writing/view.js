@@ -47,6 +47,7 @@ class Writing {
     head.append(this.status, this.button, this.actions());
     this.branches = element("div", "llm-writing-tree");
     this.listed = ""; // the branches, as JSON
+    this.link = ""; // the address that opens this text
     this.text = element("div", "llm-writing-text");
     this.text.append(element("span", "llm-writing-prompt", data.prompt));
     this.card = element("div", "llm-writing-card");
@@ -80,6 +81,7 @@ class Writing {
     }
     for (const token of answer.tokens) this.add(token, answer.choices);
     if (this.data.forks) this.list(answer.branches);
+    this.link = answer.link;
     this.going = answer.state === "loading" || answer.state === "writing";
     this.status.textContent = (answer.message || WRITING_STATES[answer.state] || answer.state)
       + (this.count ? ` · ${this.count} tokens` : "");
@@ -177,16 +179,7 @@ class Writing {
       numbers.setAttribute("aria-pressed", String(on));
     });
     numbers.setAttribute("aria-pressed", "false");
-    const copy = this.action("Copy", async () => {
-      try {
-        await navigator.clipboard.writeText(this.text.textContent ?? "");
-        copy.textContent = "Copied";
-      } catch {
-        copy.textContent = "Copying failed"; // only pages of this machine, or over https, may copy
-      }
-      setTimeout(() => { copy.textContent = "Copy"; }, 2000);
-    });
-    row.append(numbers, copy);
+    row.append(numbers, this.copies("Copy", () => this.text.textContent ?? ""));
     for (const [label, file] of [["Text", "text"], ["JSON", "json"]]) {
       const link = element("a", "llm-writing-action", label);
       link.href = `${this.data.url}/${file}`;
@@ -194,7 +187,29 @@ class Writing {
       link.title = file === "json" ? "Download the text with every setting and every token's probabilities" : "Download the text";
       row.append(link);
     }
+    const link = this.copies("Copy link", () => new URL(this.link, location.href).href);
+    link.title = "Copy the address that opens this text with its step and settings";
+    row.append(link);
     return row;
+  }
+
+  /**
+   * A button that copies what `content` returns.
+   *
+   * @param {string} label
+   * @param {() => string} content
+   */
+  copies(label, content) {
+    const made = this.action(label, async () => {
+      try {
+        await navigator.clipboard.writeText(content());
+        made.textContent = "Copied";
+      } catch {
+        made.textContent = "Copying failed"; // only pages of this machine, or over https, may copy
+      }
+      setTimeout(() => { made.textContent = label; }, 2000);
+    });
+    return made;
   }
 
   /**
