@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby
 from statistics import median
 
 from llm.config import TrainingConfig, describe
@@ -21,6 +22,9 @@ BEFORE_SPIKE = 20  # steps whose median a spike is above
 FAR_ABOVE_CLIP = 3  # times grad_clip
 NEARLY_ALL = 0.95  # of the steps
 LOW = 1 / 3  # of the rate that suits the model
+FAR_TOO_HIGH = 30  # times the rate that suits the model
+ABOVE_UNIFORM = 1.1  # times the loss of guessing every token alike
+IN_A_ROW = 10  # steps
 VANISHING = 1e-3  # of the median layer's gradient norm
 
 
@@ -31,6 +35,31 @@ def diverged(record: RunRecord) -> Finding | None:
     reason = record.message.removesuffix(REMEDY).strip()
     return Finding("diverged", "wrong", "Training diverged: a number became NaN or infinite.", reason,
                    f"Try a third of the learning rate: {_rates(record, LOW)}.")  # fmt: skip
+
+
+def learning_rate_far_too_high(record: RunRecord) -> Finding | None:
+    """A learning rate is many times what suits the model, or the training loss was above guessing for steps on end.
+
+    Such a run may recover once the rate decays, but would have learned more without.
+    """
+    ratios = {name: ratio for name, ratio in _rate_ratios(record).items() if ratio >= FAR_TOO_HIGH}
+    worse = [] if loss_spike(record) is not None else _worse_than_guessing(record)
+    if not ratios and not worse:
+        return None
+    evidence = [f"{name} {getattr(record.config.training, name):g} is {ratio:.3g} times what suits this model."
+                for name, ratio in ratios.items()]  # fmt: skip
+    if worse:
+        highest = max(worse, key=lambda index: record.losses[index])
+        evidence.append(
+            f"In {len(worse):,} steps, from step {record.steps[worse[0]]:,} on, the training loss was above "
+            f"{math.log(record.config.model.d_vocab):.2f}, that of guessing every token alike; in step "
+            f"{record.steps[highest]:,} it was {record.losses[highest]:.2f}."
+        )
+    usual = " and ".join(f"{name} {_suiting(record, name):.2g}" for name in ratios)
+    return Finding(
+        "learning_rate_far_too_high", "wrong", "The learning rate is far too high.", " ".join(evidence),
+        f"Try {usual}." if usual else f"Try a third of it: {_rates(record, LOW)}.",
+    )  # fmt: skip
 
 
 def loss_spike(record: RunRecord) -> Finding | None:
@@ -75,12 +104,12 @@ def learning_rate_too_high(record: RunRecord) -> Finding | None:
 
 
 def gradients_clipped(record: RunRecord) -> Finding | None:
-    """Nearly every gradient after warm-up is far above the maximum norm."""
+    """Nearly every gradient after warm-up is far above the maximum norm, and the learning rate is no reason for it."""
     norms, limit = record.grad_norms[record.warm :], record.config.training.grad_clip
     if limit == 0 or len(norms) < SHORTEST:
         return None
     fraction, usual = _clipped_fraction(record), median(norms)
-    if fraction < NEARLY_ALL or usual < FAR_ABOVE_CLIP * limit:
+    if fraction < NEARLY_ALL or usual < FAR_ABOVE_CLIP * limit or learning_rate_far_too_high(record) is not None:
         return None
     return Finding(
         "gradients_clipped", "hint", "Gradients are clipped in nearly every step.",
@@ -148,8 +177,8 @@ def vanishing_gradients(record: RunRecord) -> Finding | None:
 
 
 TRAINING_RULES = (
-    diverged, loss_spike, learning_rate_too_high, learning_rate_too_low, gradients_clipped, vanishing_gradients,
-    too_short,
+    learning_rate_far_too_high, diverged, loss_spike, learning_rate_too_high, learning_rate_too_low, gradients_clipped,
+    vanishing_gradients, too_short,
 )  # fmt: skip
 
 
@@ -191,11 +220,32 @@ def _rates(record: RunRecord, multiplier: float) -> str:
 
 def _rate_ratio(record: RunRecord) -> float:
     """The run's learning rate relative to the default for its model; of several rates the greatest ratio."""
-    training, model = record.config.training, record.config.model
-    suits = TrainingConfig(optimizer=training.optimizer).for_model(model)
-    fields = describe(TrainingConfig)
-    return max(
-        getattr(training, name) / getattr(suits, name)
-        for name in OPTIMIZERS[training.optimizer].learning_rates
-        if name in fields
-    )
+    return max(_rate_ratios(record).values())
+
+
+def _rate_ratios(record: RunRecord) -> dict[str, float]:
+    """Each of the run's learning rates relative to the default for its model."""
+    training, fields = record.config.training, describe(TrainingConfig)
+    names = [name for name in OPTIMIZERS[training.optimizer].learning_rates if name in fields]
+    return {name: getattr(training, name) / _suiting(record, name) for name in names}
+
+
+def _suiting(record: RunRecord, name: str) -> float:
+    """The default of a learning rate for the run's model."""
+    optimizer, model = record.config.training.optimizer, record.config.model
+    return float(getattr(TrainingConfig(optimizer=optimizer).for_model(model), name))
+
+
+def _worse_than_guessing(record: RunRecord) -> list[int]:
+    """Indices of steps whose loss is clearly above that of guessing, in stretches long enough to be no accident.
+
+    An untrained model may begin there, so the first stretch counts only if it has no end.
+    """
+    bar = ABOVE_UNIFORM * math.log(record.config.model.d_vocab)
+    found: list[int] = []
+    for above, group in groupby(range(len(record.losses)), lambda index: record.losses[index] > bar):
+        stretch = list(group)
+        starting = stretch[0] == 0 and (stretch[-1] < len(record.losses) - 1 or len(stretch) < SHORTEST)
+        if above and len(stretch) >= IN_A_ROW and not starting:
+            found += stretch
+    return found

@@ -17,6 +17,11 @@ from llm.doctor.validation_rules import jumps
 HEALTHY = {}
 OVERFITTED = {"text": LETTERS[:1000], "wide": 64, "learning_rate": 0.005}
 PROVOKED = {  # by rule: the settings of a run in which it finds something, and what it says
+    "learning_rate_far_too_high": (
+        {"optimizer": "muon", "learning_rate": 1.0, "muon_learning_rate": 0.02},
+        "wrong",
+        "learning_rate 1 is 100 times what suits this model.",
+    ),
     "diverged": ({"learning_rate": 1e20, "grad_clip": 0.0}, "wrong", "Try a third of the learning rate"),
     "loss_spike": ({"at": 120, "change": "disturb"}, "wrong", "In step 121 it was"),
     "learning_rate_too_high": ({"learning_rate": 0.3, "decay": 0.1}, "wrong", "Try a third of it: learning_rate 0.1."),
@@ -54,6 +59,12 @@ def test_a_healthy_run_is_told_what_is_fine_and_nothing_else():
 
 def test_what_is_fine_is_not_said_of_a_run_that_never_got_there():
     assert "below_the_lines" not in found(trained(learning_rate=1e-4))
+
+
+def test_a_rate_far_too_high_is_told_before_what_is_fine_and_with_no_advice_to_clip_less():
+    diagnosis = diagnose(trained(**PROVOKED["learning_rate_far_too_high"][0]))
+    assert diagnosis.findings[0].rule == "learning_rate_far_too_high" and diagnosis.advice == "Try learning_rate 0.01."
+    assert "gradients_clipped" not in {finding.rule for finding in diagnosis.findings}
 
 
 def test_a_run_that_has_not_ended_is_not_called_too_short():

@@ -1,6 +1,7 @@
 """Each rule of the doctor speaks just beyond its threshold, and is silent just before it."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -16,6 +17,7 @@ MODEL = preset("gpt", d_vocab=500, d_model=16, n_layers=1, n_heads=1, n_ctx=16)
 PARAMETERS = parameter_count(MODEL).total
 TRAINING = TrainingConfig(steps=STEPS, batch_size=8, warmup=0.0, optimizer="adamw").for_model(MODEL)
 READ = STEPS * 8 * 16  # tokens
+UNIFORM = math.log(500)
 FLAT = [2.0] * STEPS
 CALM = [2.0 + 0.01 * (-1) ** step for step in range(STEPS)]  # noise 0.021
 NOISY = [2.0 + 0.1 * (-1) ** step for step in range(STEPS)]  # noise 0.21
@@ -53,11 +55,25 @@ def best_in_the_middle(gap, count=10):
     return [Measured(loss, 0.1, 20 * (at + 1)) for at, loss in enumerate(losses)][10 - count :]
 
 
+def above(length, at=0):
+    """Losses that are above the uniform line for so many steps."""
+    return [*CALM[:at], *[1.11 * UNIFORM] * length, *CALM[at + length :]]
+
+
 RISEN = {"validation": best_in_the_middle(0.1)[4:6]}
 SLOW = {"final": 2.0, "lines": {"bigram": 1.0}}
 NEAR = 2 * 0.05  # two standard errors of a difference, √(0.03² + 0.04²)
 
 CASES = {  # by rule: a record in which it finds something, and records in which it just does not
+    "learning_rate_far_too_high": (
+        {"learning_rate": TRAINING.learning_rate * 30.1},
+        {"learning_rate": TRAINING.learning_rate * 29.9},
+        {"losses": above(9)},
+        {"losses": above(9, at=50)},
+        {"losses": above(10)},  # an untrained model may begin there
+        {"losses": above(49)[:49]},
+        {"losses": [1.09 * UNIFORM] * STEPS},
+    ),
     "diverged": (
         {"message": "Training diverged in step 3: loss became nan.", "state": "failed"},
         {"message": "stopped early at step 3: before Training diverged", "state": "failed"},
@@ -143,6 +159,14 @@ def test_in_a_run_without_anything_remarkable_no_rule_speaks():
 def test_overfitting_is_wrong_from_a_twentieth_on(gap, kind):
     (rule,) = (rule for rule in RULES if rule.__name__ == "overfitting")
     assert rule(record(losses=FALLING, validation=best_in_the_middle(gap))).kind == kind
+
+
+@pytest.mark.parametrize("losses", [above(10, at=5), above(50)[:50], above(STEPS)])
+def test_a_loss_above_guessing_for_steps_on_end_is_a_rate_far_too_high(losses):
+    (rule,) = (rule for rule in RULES if rule.__name__ == "learning_rate_far_too_high")
+    finding = rule(record(losses=losses, warmup=0.1))
+    assert "above 6.21, that of guessing every token alike" in finding.evidence
+    assert finding.advice.startswith("Try a third of it: learning_rate")
 
 
 def test_text_as_long_as_the_model_has_parameters_is_not_small_for_it():
