@@ -81,15 +81,18 @@ def _start_buttons(new: NewBranch) -> None:
     active = trainings.active()
     others = [run for run in active if run.id != new.parent.name]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
+        # what is pressed is done here: a callback would have the settings from before the last field was left
+        if st.button(
             f"Start a new run from step {new.step:,}", type="primary", icon=":material/call_split:",
-            key=Session.TRAIN_BRANCH_START, on_click=_start, args=(new,), disabled=bool(others),
+            key=Session.TRAIN_BRANCH_START, disabled=bool(others),
             help="This run, which is paused, is stopped first; it can be resumed later" if active and not others
             else None,
-        )  # fmt: skip
-        if others:
-            st.button("Add to the queue", icon=":material/playlist_add:", on_click=trainings.enqueue, args=(new,),
-                      key=Session.TRAIN_BRANCH_QUEUE)  # fmt: skip
+        ):  # fmt: skip
+            _start(new)
+            st.rerun()
+        if others and st.button("Add to the queue", icon=":material/playlist_add:", key=Session.TRAIN_BRANCH_QUEUE):
+            trainings.enqueue(new)
+            st.rerun()
     if others:
         st.text(f"{run_name(others[0].id)} is {others[0].state}: one run trains at a time.")
 

@@ -7,9 +7,11 @@ import streamlit as st
 from components.run_links import links
 from components.shared import states
 from components.shared.session import Address, Session
-from llm.background import trainings
+from llm.background import queue, trainings
 from llm.checkpoints import RunFolder
 from llm.runs.origin import Branched
+
+RESUMABLE = ("stopped", "interrupted", "failed")
 
 
 def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str, origin: Branched | None) -> None:
@@ -19,7 +21,7 @@ def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str
     with st.container(horizontal=True, vertical_alignment="center"):
         if mine and not paused:
             st.button("Pause", icon=":material/pause:", on_click=order, args=(here, "pause"), key=Session.TRAIN_PAUSE)
-        if paused or state in ("stopped", "interrupted", "failed"):
+        if paused or state in RESUMABLE:
             st.button("Resume", icon=":material/play_arrow:", type="primary", on_click=resume, args=(folder,),
                       key=Session.TRAIN_RESUME)  # fmt: skip
         if paused:
@@ -30,6 +32,9 @@ def controls(folder: RunFolder, here: trainings.BackgroundRun | None, state: str
                       help="Save a snapshot and end the run; it can be resumed later")  # fmt: skip
         links(folder.id, origin)
         st.button("New run", icon=":material/add:", on_click=open_form, key=Session.TRAIN_NEW)
+    if not mine and state in RESUMABLE and queue.waiting() and not trainings.active():
+        st.caption("*Resume* goes on with this run, and those in the queue follow once it has ended. *Start the queue* "
+                   "begins with the first that waits and leaves this run as it is.")  # fmt: skip
     if state in ("running", "paused") and not mine:
         st.caption("This run trains in another process, such as a terminal. Pause or stop it there.")
     if Session.TRAIN_PROBLEM in st.session_state:

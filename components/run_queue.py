@@ -12,9 +12,9 @@ QUEUE_HELP = "Runs in the queue train one after the other. Change the settings a
 
 
 def show_queue(shown: str | None) -> None:
-    """The runs that wait, each with a button that removes it; `shown` is the run of the page, if it is one's page.
+    """The runs that wait, each with buttons that remove it or move it to the front; nothing where none waits.
 
-    Nothing where none waits.
+    `shown` is the run of the page, if it is one's page.
     """
     waiting = queue.waiting()
     for problem in queue.problems():
@@ -31,10 +31,12 @@ def show_queue(shown: str | None) -> None:
                 st.button("Start the queue", icon=":material/play_arrow:", on_click=_start_next, key=Session.QUEUE_NEXT)
             elif shown not in (None, under_way[0].id):
                 st.button("Show the run that trains", on_click=_show, args=(under_way[0].id,), key=Session.QUEUE_SHOW)
-        for number, new in waiting.items():
+        for place, (number, new) in enumerate(waiting.items()):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.button("Remove", icon=":material/close:", type="tertiary", on_click=queue.remove, args=(number,),
                           key=Session.QUEUE_REMOVE.of(str(number)))  # fmt: skip
+                st.button("To the front", icon=":material/vertical_align_top:", type="tertiary", disabled=place == 0,
+                          on_click=queue.to_front, args=(number,), key=Session.QUEUE_FRONT.of(str(number)))  # fmt: skip
                 st.text(new.title)
 
 

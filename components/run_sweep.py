@@ -14,8 +14,11 @@ from components.shared.text_choice import text_settings
 from llm.background import queue, trainings
 from llm.comparison.run import LETTERS
 from llm.config import ModelConfig, TrainingConfig, describe
+from llm.presets import ARCHITECTURES, SIZES
+from llm.runtime.process import process_wide
 from llm.runtime.processes import Processes
 from llm.runtime.text import count, with_error
+from llm.tokenizers import REGISTRY as TOKENIZERS
 from llm.training.machine import SMALLER, require_memory
 from llm.training.new_run import NewRun
 from llm.training.settings import names_of
@@ -40,9 +43,11 @@ def sweep_section(chosen: NewRun) -> None:
 
 
 def _form(chosen: NewRun) -> None:
+    if Session.SWEEP_ADDED in st.session_state:
+        st.toast(st.session_state.pop(Session.SWEEP_ADDED))
     st.markdown(ABOUT)
     try:
-        vary = _choose_values()
+        vary = _choose_values(chosen)
         runs = variants(chosen, vary) if vary else []
         if len(runs) > MOST_RUNS:
             raise ValueError(f"These are {len(runs):,} runs: at most {MOST_RUNS} can be added at once")
@@ -52,15 +57,28 @@ def _form(chosen: NewRun) -> None:
         states.failed(error)
         return
     with st.container(horizontal=True):
-        st.button(f"Add {count(len(runs), 'run')} to the queue", icon=":material/playlist_add:", disabled=not runs,
-                  on_click=_add, args=(runs,), key=Session.SWEEP_ADD)  # fmt: skip
+        # not in a callback, which would have the settings from before the last field was left
+        added = st.button(f"Add {count(len(runs), 'run')} to the queue", icon=":material/playlist_add:",
+                          disabled=not runs, key=Session.SWEEP_ADD)  # fmt: skip
         _commands(runs)
     more = [f"and {len(runs) - LISTED} more"] if len(runs) > LISTED else []
     st.text("\n".join([run.title for run in runs[:LISTED]] + more))
-    _results(vary, runs)
+    if added:
+        _last().update(vary=vary, runs=runs)
+        _add(runs)
+        st.rerun()
+    if runs:
+        _results("So far", vary, runs)
+    elif _last():
+        _results("The sweep that was added last", **_last())
 
 
-def _choose_values() -> dict[str, list[Any]]:
+def _last() -> dict[str, Any]:
+    """The settings and runs of the sweep that was added last, so that its results are found when it has ended."""
+    return process_wide("last sweep", dict)
+
+
+def _choose_values(chosen: NewRun) -> dict[str, list[Any]]:
     """The values to try of each setting. Raises ValueError."""
     names = ["architecture", "size", "tokenizer", *describe(TrainingConfig), *describe(ModelConfig)]
     plain = PLAIN_NAMES["TrainingConfig"] | PLAIN_NAMES["ModelConfig"]
@@ -71,10 +89,26 @@ def _choose_values() -> dict[str, list[Any]]:
             "Setting", names, None, key=Session.SWEEP_NAME.of(row), placeholder="Choose a setting",
             format_func=lambda name: f"{plain[name]} · {name}" if name in plain else name,
         )  # fmt: skip
-        values = right.text_input("Values", key=Session.SWEEP_VALUES.of(row), placeholder="0, 1, 2")
+        values = right.text_input("Values", key=Session.SWEEP_VALUES.of(row), placeholder=example(name, chosen))
         if name is not None and values.strip():
             typed[name] = values
     return {name: read_values(name, values) for name, values in typed.items()}
+
+
+def example(name: str | None, chosen: NewRun) -> str:
+    """Values to try of a setting, beside the one that the form has."""
+    registries = {"architecture": ARCHITECTURES, "size": SIZES, "tokenizer": TOKENIZERS}
+    fields = describe(TrainingConfig) | describe(ModelConfig)
+    if name in registries or (name in fields and fields[name].choices):
+        return ", ".join(list(registries.get(name) or fields[name].choices)[:2])
+    value = None if name is None else getattr(chosen.training, name, getattr(chosen.model, name, None))
+    if isinstance(value, bool):
+        return "true, false"
+    if isinstance(value, int) and value > 1:
+        return f"{value // 2}, {value}"
+    if isinstance(value, float):
+        return f"{value / 2:g}, {value:g}" if value else "0, 0.1"
+    return "" if name in fields and fields[name].kind is str else "0, 1, 2"
 
 
 def _add(runs: list[NewRun]) -> None:
@@ -84,7 +118,7 @@ def _add(runs: list[NewRun]) -> None:
     for run in added:
         trainings.enqueue(run)
     known = "; the others are finished, train or wait already" if len(added) < len(runs) else ""
-    st.toast(f"{count(len(added), 'run')} added to the queue{known}")
+    st.session_state[Session.SWEEP_ADDED] = f"{count(len(added), 'run')} added to the queue{known}"
 
 
 def _commands(runs: list[NewRun]) -> None:
@@ -100,7 +134,7 @@ def _commands(runs: list[NewRun]) -> None:
         st.code("\n".join(lines), language=None, height=200)
 
 
-def _results(vary: dict[str, list[Any]], runs: list[NewRun]) -> None:
+def _results(title: str, vary: dict[str, list[Any]], runs: list[NewRun]) -> None:
     """What has come of the runs so far: means over seeds with their standard deviations, and the best."""
     paths = runs_of(runs)
     begun = [path.name for path in paths if path is not None]
@@ -117,7 +151,7 @@ def _results(vary: dict[str, list[Any]], runs: list[NewRun]) -> None:
         }
         for row in rows
     ]
-    st.markdown("**So far**: means over seeds, ± one standard deviation")
+    st.markdown(f"**{title}**: means over seeds, ± one standard deviation")
     st.dataframe(shown, hide_index=True, key=Session.SWEEP_RESULTS)
     if 2 <= len(begun) <= len(LETTERS):
         st.page_link("compare.py", label=f"Compare these {len(begun)}", icon=":material/compare_arrows:",

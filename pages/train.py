@@ -71,13 +71,16 @@ def new_run() -> None:
             started = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(under_way),
                                 key=Session.TRAIN_START)  # fmt: skip
             # with none under way the queue waits until it is started, so that several runs can be prepared
-            st.button("Add to the queue", icon=":material/playlist_add:", key=Session.QUEUE_ADD, args=(chosen,),
-                      on_click=trainings.enqueue if under_way else queue.add, help=QUEUE_HELP)  # fmt: skip
+            queued = st.button("Add to the queue", icon=":material/playlist_add:", key=Session.QUEUE_ADD,
+                               help=QUEUE_HELP)  # fmt: skip
         what = f"**{TITLES.get(str(chosen.architecture), chosen.architecture)} {chosen.size}**"
         st.caption(f"{what} with the {chosen.tokenizer_kind} tokenizer · {costs(chosen.model, chosen.training)}")
     sweep_section(chosen)
     if started:
         start(chosen)
+    elif queued:  # not in a callback, which would have the settings from before the last field was left
+        (trainings.enqueue if under_way else queue.add)(chosen)
+        st.rerun()
     else:
         with ready:
             if under_way:

@@ -145,10 +145,12 @@ class Session(StrEnum):
     SWEEP_NAME = "sweep-name"
     SWEEP_VALUES = "sweep-values"
     SWEEP_ADD = "sweep-add"
+    SWEEP_ADDED = "sweep-added"  # what came of adding one, in a sentence, until it has been shown
     SWEEP_RESULTS = "sweep-results"
 
     QUEUE_ADD = "queue-add"
     QUEUE_REMOVE = "queue-remove"
+    QUEUE_FRONT = "queue-front"
     QUEUE_NEXT = "queue-next"
     QUEUE_SHOW = "queue-show"
     QUEUE_DISMISS = "queue-dismiss"

@@ -1,7 +1,7 @@
-"""New runs, and branches of runs, that wait until the one that trains has ended, in the order of their arrival.
+"""New runs, and branches of runs, that wait until the one that trains has ended.
 
-The queue is the process's: it survives page switches, closed tabs and edited source files, not the end of the server.
-`llm.background.trainings` starts what waits.
+They start in the order of their arrival, unless one is moved to the front. The queue is the process's: it survives page
+switches, closed tabs and edited source files, not the end of the server. `llm.background.trainings` starts what waits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def add(new: Startable) -> None:
 
 
 def waiting() -> dict[int, Startable]:
-    """The runs that wait, first come first, by a number that stays theirs."""
+    """The runs that wait, the next one first, by a number that stays theirs."""
     with _lock():
         return dict(_runs())
 
@@ -42,6 +42,16 @@ def remove(number: int) -> None:
     """Take a run out of the queue, if it still waits."""
     with _lock():
         _runs().pop(number, None)
+
+
+def to_front(number: int) -> None:
+    """Let a run that waits start before the others."""
+    with _lock():
+        runs = _runs()
+        if number in runs:
+            ordered = {number: runs[number]} | runs
+            runs.clear()
+            runs.update(ordered)
 
 
 def report(problem: str) -> None:

@@ -17,6 +17,9 @@ def test_a_run_waits_is_shown_on_every_page_of_a_run_and_is_removed(home):
     assert texts(form).count("gpt small, 450 steps · bpe · training.txt") == 2
 
     app = open_page("train", run=path.name)
+    assert button(app, f"queue-front-{first}").disabled
+    button(app, f"queue-front-{second}").click().run()
+    assert list(queue.waiting()) == [second, first]
     button(app, f"queue-remove-{first}").click().run()
     assert list(queue.waiting()) == [second] and "**Queue** · 1 run starts" in texts(app)
     button(app, "queue-show").click().run()
@@ -32,6 +35,7 @@ def test_a_queue_that_waits_goes_on_with_one_press_and_says_what_could_not_start
     queue.report("gpt small, 3 steps: the text is too short")
     form.run()
     assert "**Queue** · 1 run waits" in texts(form)
+    assert "those in the queue follow once it has ended" in texts(open_page("train", run=run.id))
     assert "A run of the queue could not be started. gpt small, 3 steps: the text is too short" in texts(form)
     button(form, "queue-dismiss").click().run()
     assert "could not be started" not in texts(form)
@@ -44,7 +48,20 @@ def test_a_queue_that_waits_goes_on_with_one_press_and_says_what_could_not_start
 def test_runs_are_prepared_before_anything_trains(home):
     form = open_page("train")
     for seed in (1, 2):
-        next(number for number in form.number_input if number.label.endswith("`seed`")).set_value(seed).run()
+        field(form, "seed").set_value(seed).run()
         button(form, "queue-add").click().run()
     assert not form.exception and trainings.active() == [] and "**Queue** · 2 runs wait" in texts(form)
     assert [run.training.seed for run in queue.waiting().values()] == [1, 2]
+
+
+def test_what_was_typed_just_before_the_press_is_in_the_queue(home):
+    """The browser sends a field that loses the focus and the press on the button together."""
+    form = open_page("train")
+    field(form, "seed").set_value(7)
+    button(form, "queue-add").click().run()
+    assert [run.training.seed for run in queue.waiting().values()] == [7]
+    assert "**Queue** · 1 run waits" in texts(form)
+
+
+def field(app, name: str):
+    return next(number for number in app.number_input if number.label.endswith(f"`{name}`"))

@@ -4,10 +4,13 @@ import shlex
 import shutil
 from pathlib import Path
 
-from app_pages import button, open_page, texts, tiny_run
+from app_pages import button, open_page, texts, tiny_new_run, tiny_run
 
+from components.run_sweep import example
 from llm.background import queue, trainings
 from llm.checkpoints import RunFolder, list_runs
+from llm.config import ModelConfig, TrainingConfig, describe
+from llm.training.values import read_values
 
 
 def opened():
@@ -78,6 +81,24 @@ def test_a_sweep_shows_what_has_come_of_it_and_trains_only_what_is_left(home):
     assert path.name in link.query_string and run.id in link.query_string
     button(app, "sweep-add").click().run()
     assert queue.waiting() == {} and len(list_runs(path.parent)) == 2
+    (again,) = opened().dataframe  # in another tab, by opening the section alone
+    assert again.value.equals(table.value)
+
+
+def test_what_is_typed_just_before_the_press_is_in_the_sweep(home):
+    app = of_run(tiny_run(home))
+    next(box for box in app.text_input if box.key == "sweep-values-0").set_value("0, 1, 2")
+    button(app, "sweep-add").click().run()
+    assert not app.exception
+    assert 2 in [run.training.seed for run in queue.waiting().values()]
+
+
+def test_every_setting_has_values_to_try_as_an_example(home):
+    chosen = tiny_new_run(home)
+    for name in ("architecture", "size", "tokenizer", *describe(TrainingConfig), *describe(ModelConfig)):
+        text = example(name, chosen)
+        assert not text or len(read_values(name, text)) >= 2
+    assert (example("architecture", chosen), example("steps", chosen)) == ("gpt, llama", "50000, 100000")
 
 
 def test_a_run_of_a_sweep_that_was_interrupted_goes_on(home):
