@@ -97,10 +97,10 @@ def _choose_values(chosen: NewRun) -> dict[str, list[Any]]:
 
 def example(name: str | None, chosen: NewRun) -> str:
     """Values to try of a setting, beside the one that the form has."""
-    registries = {"architecture": ARCHITECTURES, "size": SIZES, "tokenizer": TOKENIZERS}
+    registries = {"architecture": [*ARCHITECTURES], "size": [*SIZES], "tokenizer": [*TOKENIZERS]}
     fields = describe(TrainingConfig) | describe(ModelConfig)
     if name in registries or (name in fields and fields[name].choices):
-        return ", ".join(list(registries.get(name) or fields[name].choices)[:2])
+        return ", ".join([*(registries.get(name) or fields[name].choices)][:2])
     value = None if name is None else getattr(chosen.training, name, getattr(chosen.model, name, None))
     if isinstance(value, bool):
         return "true, false"

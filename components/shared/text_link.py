@@ -39,8 +39,9 @@ def link(text: Generation) -> str:
     """The address, seen from any page, that opens this text with its step and settings, whatever its page shows."""
     kept = text.step if text.step in RunFolder(text.path).snapshots() else text.asked_step
     settings = {name: value for name, value in in_address(vars(text.config), DEFAULTS).items() if value}
-    query = {Address.RUN: text.path.name, Address.PROMPT: text.prompt, **settings, Address.WRITTEN: _name(text)}
-    return f"generate?{urlencode(query if kept is None else query | {Address.STEP: str(kept)})}"
+    query: dict[str, str] = {Address.RUN: text.path.name, Address.PROMPT: text.prompt}
+    query |= settings | {Address.WRITTEN: _name(text)} | ({} if kept is None else {Address.STEP: str(kept)})
+    return f"generate?{urlencode(query)}"
 
 
 def _name(text: Generation) -> str:

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { labelShifts } from "../../components/views/training_run/charts.js";
 import { RunHistory } from "../../components/views/training_run/history.js";
-import { floorLine, lossRange, withoutStart } from "../../components/views/training_run/loss_chart.js";
+import { aboveAxis, floorLine, lossRange, withoutStart } from "../../components/views/training_run/loss_chart.js";
 
 test("labels of lines that are far apart are just above their lines", () => {
   assert.deepEqual(labelShifts([7.6, 5.6, 2.4, 1.5], 40), [1, 1, 1, 1]);
@@ -23,6 +23,12 @@ test("a linear axis of losses begins at 0, a logarithmic one just below the lowe
   assert.deepEqual(lossRange(history, [5], true), [2 / 1.08, 5 * 1.3]);
   assert.deepEqual(lossRange(new RunHistory(), [], false), [0, 1.08]);
   assert.deepEqual(lossRange(new RunHistory(), [], true), [1 / 1.08, 1.3]);
+});
+
+test("a training loss above the axis is told with its step", () => {
+  const history = { steps: [1, 2, 1003, 1004], losses: [4, 9, 14.7, 2] };
+  assert.equal(aboveAxis(history, 5), "The training loss leaves this axis at the top: it was 14.70 in step 1,003.");
+  assert.deepEqual([aboveAxis(history, 14.7), aboveAxis({ steps: [], losses: [] }, 5)], ["", ""]);
 });
 
 test("the floor in nats per token has the tokens of the validation text", () => {

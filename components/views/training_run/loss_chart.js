@@ -3,7 +3,7 @@
 import { channels, colour } from "../../frontend/colours.js";
 import { element } from "../../frontend/dom.js";
 import { exportRow } from "../../frontend/export.js";
-import { withError } from "../../frontend/format.js";
+import { withError, withThousands } from "../../frontend/format.js";
 import { asSeen } from "../../frontend/picture.js";
 import { extent } from "../../frontend/scales.js";
 import { CONFIG, labelShifts, layoutOf } from "./charts.js";
@@ -63,7 +63,8 @@ export class LossChart {
     head.append(title, choice);
     this.chart = element("div", "llm-live-chart");
     this.chart.append(element("div", "llm-live-loading", "Loading the chart …"));
-    this.root.append(head, this.chart, exportRow(data.export, () => asSeen(this.root, data.title)));
+    this.above = element("div", "llm-live-label");
+    this.root.append(head, this.above, this.chart, exportRow(data.export, () => asSeen(this.root, data.title)));
   }
 
   /**
@@ -84,6 +85,7 @@ export class LossChart {
     const x = scaleOf(logarithmic.includes("x")), y = scaleOf(logarithmic.includes("y"));
     const range = lossRange(history, lines.map(({ loss }) => loss), y.type === "log");
     const [bottom, top] = range.map(y.at);
+    this.above.textContent = aboveAxis(history, range[1]);
     const shifts = labelShifts(lines.map(({ loss }) => y.at(loss)), (layout.height - AROUND_PLOT) / (top - bottom));
     const shown = [...(expected ? band(expected, parent) : []), ...traces(history, parent)];
     plotly.react(this.chart, x.type === "log" ? shown.map(withoutStart) : shown, {
@@ -151,6 +153,18 @@ export function lossRange({ losses, evaluationLosses, final }, lines, logarithmi
   if (!logarithmic) return [0, highest * 1.08]; // the highest line has its label above it
   const positive = [...losses, ...shown, final?.final_evaluation.loss ?? 0].filter((loss) => loss > 0);
   return [extent(positive, [highest])[0] / 1.08, highest * 1.3];
+}
+
+/**
+ * In words, that the training loss leaves the axis at the top; empty if it does not.
+ *
+ * @param {{ steps: number[], losses: number[] }} history
+ * @param {number} top the highest loss on the axis
+ */
+export function aboveAxis({ steps, losses }, top) {
+  const highest = losses.reduce((best, loss, index) => (loss > losses[best] ? index : best), 0);
+  if (!(losses[highest] > top)) return "";
+  return `The training loss leaves this axis at the top: it was ${losses[highest].toFixed(2)} in step ${withThousands(steps[highest])}.`;
 }
 
 /**
