@@ -203,8 +203,8 @@ VIEW = View(
     order=1,
     subject=selection_from_request,
     question=Question(
-        "In a text that the model has never seen, a name comes a second time, and its first piece is already written. "
-        "Now you replace the second piece of the name where it was read before. What will the model predict?",
+        "In a text that the model has never seen, a name or a row of words comes a second time, and its beginning is "
+        "already written. Now you replace the next piece where it was read before. What will the model predict?",
         ("The right piece, as before", "The piece that it now reads there", "Neither of the two"),
     ),
     component=BrowserComponent("circuit", "views/circuit/view.js"),
