@@ -17,6 +17,8 @@ NEWEST = 50  # of the texts, shown
 
 def kept_texts(folder: RunFolder, open_again: Callable[[dict[str, Any], SamplingConfig], None]) -> None:
     """The texts of this run, newest first; a button opens one again with its settings, if these are known."""
+    if st.session_state.pop(Session.GENERATE_OPENED, False):
+        st.toast("The text is shown at the top, with its step and settings", icon=":material/arrow_upward:")
     samples = folder.samples()
     if not samples:
         st.caption("None yet: a text that you generate is saved when it is complete.")
@@ -28,6 +30,7 @@ def kept_texts(folder: RunFolder, open_again: Callable[[dict[str, Any], Sampling
             if config is not None and config.seed is not None and st.button(
                 "Open with its settings", key=key, type="tertiary", on_click=open_again, args=(sample, config)
             ):  # fmt: skip
+                st.session_state[Session.GENERATE_OPENED] = True  # said by the next run: a toast of this one is lost
                 st.rerun()  # all of the page: the step stands outside of this fragment
         st.text(sample["text"])
 

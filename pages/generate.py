@@ -144,7 +144,6 @@ def open_again(run: RunSummary, sample: dict[str, Any], config: SamplingConfig) 
     st.query_params[Address.PROMPT] = st.session_state[Session.GENERATE_PROMPT.of(run.id)] = prompt
     st.session_state[Session.CHECKPOINT_STEP.of(run.id)] = NEWEST if kept is None else kept
     show(run, generations.find_or_start(run.path, kept, prompt, config, choices_of(sample)))
-    st.toast("The text is shown at the top, with its step and settings", icon=":material/arrow_upward:")
 
 
 page()

@@ -197,6 +197,7 @@ class Session(StrEnum):
     GENERATE_SETTINGS = "generate-settings"
     GENERATE_RESULT = "generate-result"
     GENERATE_OPEN = "generate-open"
+    GENERATE_OPENED = "generate-opened"  # whether a kept text has just been opened, until that has been said
     GENERATE_OTHER = "generate-other"  # whether another checkpoint stands beside the text
     GENERATE_OTHER_RUN = "generate-other-run"
     GENERATE_OTHER_STEP = "generate-other-step"

@@ -41,7 +41,7 @@ def get(generation: generations.Generation, what: str = "", query: str = "") -> 
 
 def test_the_page_searches_what_was_written(home):
     path = tiny_run(home)
-    app = open_page("generate", run=path.name)
+    app = open_page("generate", run=path.name, prompt="The hen", max_new_tokens="30", seed="0")
     app.session_state["generate-sources"] = True  # opened by hand
     app.run()
     assert not app.exception and "First generate a text" in texts(app)
