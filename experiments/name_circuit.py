@@ -112,7 +112,7 @@ def measure(name: str, seed: int, folder: RunFolder) -> Iterator[Measurement]:
         yield Measurement(
             name, seed, step, float(scores.previous.max()),
             float(copying_scores(model, inputs, targets).copying.max()),
-            float(copying_scores(model, inputs, targets, copied).copying.max()), float(scores.induction.max()),
+            float(copying_scores(model, inputs, targets, only=copied).copying.max()), float(scores.induction.max()),
             loss.accuracy, loss.copied, loss.rest,
         )  # fmt: skip
 

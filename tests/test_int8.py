@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from model_configs import every_config
+from model_configs import every_causal_config, every_config
 from torch.nn.utils import parametrize
 
 from llm import Transformer, preset
@@ -58,7 +58,7 @@ def test_the_model_computes_with_the_rounded_weights_and_the_original_stays_as_i
     assert not any(map(parametrize.is_parametrized, model.modules()))
 
 
-@every_config
+@every_causal_config
 def test_generation_reads_the_integers_and_rounds_no_more_than_bfloat16(config):
     model = quantised(Transformer(config).eval())
     tokens = torch.randint(config.d_vocab, (config.n_ctx,)).tolist()

@@ -153,7 +153,7 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
     from llm.runs.corpus import text_limits
     from llm.runtime.device import resolved_precision
 
-    model, training, text, baselines = trainer.model.config, trainer.config, about["text"], about.get("baselines")
+    model, training, text = trainer.model.config, trainer.config, about["text"]
     windows, optimizer = training.batch_size * training.accumulation, OPTIMIZERS[training.optimizer]
     validation = trainer.data.validation
     measured = min(training.eval_windows, len(validation))
@@ -176,21 +176,24 @@ def _description(trainer: Trainer, about: dict[str, Any]) -> tuple[str, dict[str
         ),
         "validation": f"on {measured} of {len(validation)} passages of about 512 characters, at the end on all"
         + ("" if seen is None else f"; {seen:.0%} of its sentences occur word for word in training"),
-        **_objective(model, training, baselines),
+        **_objective(model, training, about),
         **({"large text": limits} if limits else {}),
     }
 
 
-def _objective(model: ModelConfig, training: TrainingConfig, baselines: dict[str, Any] | None) -> dict[str, str]:
+def _objective(model: ModelConfig, training: TrainingConfig, about: dict[str, Any]) -> dict[str, str]:
     """The losses of predictors without a network; or what a model learns that does not predict the next token."""
     if not model.causal:
         return {
             "objective": f"to fill in masked tokens, {training.masked_fraction:.0%} of each window, since "
             f"mask={model.mask}: its loss is not that of next tokens, and it writes no samples"
         }
-    kinds = [kind for kind in ("uniform", "unigram", "bigram", "trigram") if kind in (baselines or {})]  # older: fewer
-    losses = (with_error(baselines[kind], baselines.get(f"{kind}_standard_error")) for kind in kinds if baselines)
-    shown = ", ".join(f"{kind} {loss}" for kind, loss in zip(kinds, losses, strict=True))
+    baselines = about["baselines"]
+    shown = ", ".join(
+        f"{kind} {with_error(baselines[kind], baselines.get(f'{kind}_standard_error'))}"
+        for kind in ("uniform", "unigram", "bigram", "trigram")
+        if kind in baselines  # older runs have no trigram
+    )
     return {"baselines": f"validation loss without a network: {shown}"}
 
 

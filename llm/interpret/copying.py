@@ -54,8 +54,8 @@ def copying_scores(
     model: Transformer,
     inputs: Int[Tensor, "batch pos"],
     targets: Int[Tensor, "batch pos"],
-    only: Bool[Tensor, "batch pos"] | None = None,
     batch_size: int = BATCH,
+    only: Bool[Tensor, "batch pos"] | None = None,
 ) -> Generator[None, None, CopyingScores]:
     """The copying score of every head on windows of text; `targets` are the tokens that follow `inputs`.
 

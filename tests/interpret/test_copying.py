@@ -63,12 +63,12 @@ def test_only_the_chosen_positions_count():
     only = torch.zeros_like(inputs, dtype=torch.bool)
     only[0, 10] = True
     model = induction_model()
-    result = copying_scores(model, inputs, targets, only)
+    result = copying_scores(model, inputs, targets, only=only)
     assert (result.positions, copying_scores(model, inputs, targets).positions) == (1, 6)
     for layer, pattern in enumerate(record(model, inputs, ["pattern"]).values()):
         torch.testing.assert_close(result.copying[layer], pattern[0, :, 10, 4])  # the copy is 7 back, and 4 follows it
     with pytest.raises(ValueError, match="must have the same shape"):
-        copying_scores(model, inputs, targets, only[:, 1:])
+        copying_scores(model, inputs, targets, only=only[:, 1:])
 
 
 def test_a_text_without_repetition_scores_zero():

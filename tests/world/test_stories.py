@@ -98,7 +98,8 @@ def test_vocabulary_is_varied(text):
 
 def test_every_slot_and_bracket_is_filled(stories):
     for story in stories:
-        assert not re.search(r"[{}\[\]|_]|None|  |\.\.", story), story
+        without_rows = re.sub(r"\bNone(?=( [a-z]+){4})", "", story)  # none is one of the words in rows
+        assert not re.search(r"[{}\[\]|_]|None|  |\.\.", without_rows), story
 
 
 def test_quotation_marks_close_in_every_story(stories):
@@ -181,7 +182,10 @@ def plots_and_frames(chance: Chance) -> Iterator[tuple[str, set[str]]]:
 
 def test_stories_are_short(stories):
     for story in stories:
-        assert 4 <= len(split_sentences(story)) <= 15, story
+        rows_said = any(
+            "word_0" in found for sentence in split_sentences(story) for _, found in reader().read(sentence)
+        )
+        assert (3 if rows_said else 4) <= len(split_sentences(story)) <= 15, story
         assert len(story) < 1_800
 
 

@@ -78,7 +78,7 @@ def held_out_json(selection: Selection, choices: Choices) -> dict[str, Any]:
 
     def compute_scores() -> CopyingScores:
         inputs, targets = windows_of(selection)
-        return compute.finish(copying_scores.steps(run.model, inputs, targets, pieces.mask(inputs.shape)))
+        return compute.finish(copying_scores.steps(run.model, inputs, targets, only=pieces.mask(inputs.shape)))
 
     whole, *without = _held_out.get((run.folder.path, run.step, tuple(layers)), compute_losses)
     scores = _scores.get((run.folder.path, run.step), compute_scores)
