@@ -206,14 +206,13 @@ def test_another_checkpoint_writes_beside_the_text_with_its_seed(home):
     last = load_run(path).folder.snapshots()[-1]
     slider.set_value(last).run()
     assert address(app)["beside"] == f"{path.name}.{last}"
-    kept = load_run(path).folder.samples()
     text = shown(app, path)
     family = [other for other in generations._registry().values() if other.path == path]
     for other in family:
         other.thread.join(60)
     assert {other.config for other in family} == {text.config}
     assert sorted({(other.step, other.state) for other in family}) == [(0, "finished"), (last, "finished")]
-    assert len(kept) == len(load_run(path).folder.samples()) == 1  # those beside it are shown, not kept
+    assert len(load_run(path).folder.samples()) == 1  # those beside it are shown, not kept
     untrained = next(other for other in family if other.step == 0)
     assert untrained.tokens[0].model_probability != text.tokens[0].model_probability
 
