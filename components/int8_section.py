@@ -51,7 +51,7 @@ def int8_section(run: RunSummary, step: int | None, text: Generation | None) -> 
         st.table(pd.DataFrame(cost_rows(cost), columns=["", *CostRow._fields[1:]]).set_index(""))
         st.markdown(in_words(cost))
         if text is None or text.active:
-            st.caption("Generate a text above: here is then what the integers write in its place.")
+            st.caption("Generate a text above, and this shows what the integers write with the same seed.")
         else:
             with states.loading("Generating the text once more"):
                 _show_beside(text, _texts.get((text.id, len(text.tokens)), lambda: _with_integers(text)))

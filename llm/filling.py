@@ -1,8 +1,8 @@
 """Filling in blanks: which tokens a model with a bidirectional mask finds likely at a place, from both sides of it.
 
 A blank is written `___` and stands for one token. The model reads the mask token there, as in its training, and its
-softmax over the logits at that position is the answer. Several blanks are filled in independently of each other: the
-model knows of none what the others will be, which is why it cannot write a text that way.
+softmax over the logits at that position is the answer. Several blanks are filled in independently of each other: for
+each, the model does not know what stands in the others, so it cannot write a text that way.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def fill(model: Transformer, tokenizer: Tokenizer, text: str, count: int = CANDI
         raise ValueError(f"count must be at least 1, got {count}")
     tokens, positions = encode_blanks(tokenizer, text)
     if not positions:
-        raise ValueError(f"The text has no blank: write {BLANK} where the model shall fill in a token")
+        raise ValueError(f"The text has no blank: write {BLANK} where the model is to fill in a token")
     if len(tokens) > config.n_ctx:
         raise ValueError(f"The text has {len(tokens)} tokens, and this model reads at most n_ctx={config.n_ctx}")
     with evaluating(model):

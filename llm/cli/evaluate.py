@@ -108,7 +108,7 @@ def _lines(found: RunEvaluation, name: str) -> list[str]:
         f"  bits per character  {bits}",
         f"  bits per byte       {found.bits_per_byte:.3f}",
         f"  Each token from at most {found.window - 1:,} before it: windows of {found.window:,} tokens end to end."
-        if found.baselines is not None
+        if baselines is not None
         else f"  Each of the masked tokens from all others of its window of {found.window:,}: these figures compare "
         "with those of no model that predicts the next token.",
     ]
@@ -117,9 +117,9 @@ def _lines(found: RunEvaluation, name: str) -> list[str]:
         lines.append(f"  sentences           {percentage} occur word for word in the training part")
     if baselines is not None:
         lines.append("Loss without a network, on the same text:")
-    for order in ("uniform", "unigram", "bigram", "trigram") if baselines is not None else ():
-        standard_error = getattr(baselines, f"{order}_standard_error", None)
-        lines.append(f"  {order:<19} {with_error(getattr(baselines, order), standard_error)}")
+        for order in ("uniform", "unigram", "bigram", "trigram"):
+            standard_error = getattr(baselines, f"{order}_standard_error", None)
+            lines.append(f"  {order:<19} {with_error(getattr(baselines, order), standard_error)}")
     if found.skills:
         lines.append("Skills: correct, and the 95% interval; guessing gives 50%; easy: the last 20 characters suffice:")
     width = max(map(len, PLAIN_NAMES.values()))

@@ -28,9 +28,8 @@ from llm.comparison.bands import copies, seed_groups
 from llm.comparison.curves import UNITS
 from llm.comparison.run import ComparedRun
 from llm.runtime.text import with_error
-from llm.training.evaluation import ratio
+from llm.training.evaluation import CLEAR, ratio
 
-CLEAR = 2.0  # standard errors
 NOTES = {
     "seeds": "The errors of means over seeds are from the spread of the seeds.",
     "paired": "The losses were compared passage by passage, on the same passages of the validation text.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import replace
 
@@ -51,7 +50,7 @@ def run_corpus(folder: RunFolder, tokenizer: Tokenizer) -> Corpus:
     if tokenizer.mask_token is None:
         same = tokenizer_hash(folder.path) == cache.about["tokenizer"]
     else:  # which the run has added
-        cache = dataclasses.replace(cache, tokenizer=cache.tokenizer.with_mask_token())
+        cache = replace(cache, tokenizer=cache.tokenizer.with_mask_token())
         same = tokenizer.files() == cache.tokenizer.files()
     if not same:
         raise DamagedCheckpointError(

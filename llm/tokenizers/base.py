@@ -62,9 +62,7 @@ class Tokenizer(ABC):
         """`vocabulary[id]` is the exact bytes that token `id` stands for; they need not be whole characters."""
         self._vocabulary = vocabulary
         self.end_of_text: int | None = None  # the token between documents, which no text is encoded to
-        self.mask_token: int | None = (
-            None  # what a model reads in place of a token to fill in; no text is encoded to it
-        )
+        self.mask_token: int | None = None  # read in place of a token to fill in; no text is encoded to it
 
     def add_end_of_text(self) -> None:
         """Append the token between documents to the vocabulary, unless there is one."""

@@ -39,6 +39,9 @@ from llm.runtime.stepwise import stepwise
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
+CLEAR = 2.0  # standard errors: chance alone rarely moves a figure further
+
+
 class Ratio(NamedTuple):
     """A ratio of two sums, and its standard error: None from a single passage."""
 

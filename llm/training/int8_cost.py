@@ -16,14 +16,13 @@ from llm.model import Transformer
 from llm.reading import Reader
 from llm.runtime.stepwise import stepwise
 from llm.runtime.text import with_error
-from llm.training.evaluation import Evaluation, evaluate_passages, ratio
+from llm.training.evaluation import CLEAR, Evaluation, evaluate_passages, ratio
 from llm.training.run_evaluation import Part, measured_on
 from llm.world.asking import PLAIN_NAMES
 from llm.world.skills import SkillScore, is_world_text, skills
 
 TIMED_TOKENS = 64
 TIMES = 5
-CLEAR = 2.0  # standard errors, beyond which chance rarely goes
 
 
 @dataclass(frozen=True)

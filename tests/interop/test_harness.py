@@ -7,16 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from random_runs import trained_run
 
 from llm.checkpoints import load_run
 from llm.cli import main
-from llm.config import SamplingConfig, TrainingConfig
+from llm.config import SamplingConfig
 from llm.interop import harness
 from llm.loss import token_losses
-from llm.presets import preset
 from llm.runs.task_metrics import TaskMetric, read_task_metrics, write_task_metrics
 from llm.sampling import generate
-from llm.training.setup import start_run
 from llm.world import generate as world_text
 from llm.world.skills import skills
 
@@ -27,11 +26,7 @@ METRIC = TaskMetric(1, "story_world_riddles", "acc", 0.5, 0.1, 50)
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:
     """A finished run of one step on the story world's text."""
-    training = TrainingConfig(steps=1, batch_size=8, sample_tokens=0, skill_pairs=0, device="cpu")
-    model = preset("llama", d_vocab=1, d_model=16, n_layers=1, n_heads=2, n_ctx=32)
-    trainer = start_run(model, training, "bpe", TEXT, "stories", tmp_path_factory.mktemp("runs"), 300)
-    assert list(trainer)
-    return trainer.folder.path
+    return trained_run(tmp_path_factory.mktemp("runs"), TEXT)
 
 
 def request(*args: object) -> SimpleNamespace:

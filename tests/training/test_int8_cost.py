@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from random_runs import trained_run
 
 from llm.checkpoints import load_run
 from llm.cli import main
-from llm.config import TrainingConfig
 from llm.data.passages import Passages
 from llm.int8 import quantised, weight_bytes
-from llm.presets import preset
 from llm.training.evaluation import evaluate, evaluate_passages
 from llm.training.int8_cost import Int8Cost, cost_rows, in_words, int8_cost
-from llm.training.setup import start_run
 from llm.world import SKILLS, generate
 
 TEXT = generate(seed=1, size=20_000)
@@ -24,11 +22,7 @@ OTHER = "The fox sat by the gate and waited for the hen. Nobody came.\n" * 30
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:
     """A finished run of one step on the story world's text."""
-    training = TrainingConfig(steps=1, batch_size=8, sample_tokens=0, skill_pairs=0, device="cpu")
-    model = preset("llama", d_vocab=1, d_model=16, n_layers=1, n_heads=2, n_ctx=32)
-    trainer = start_run(model, training, "bpe", TEXT, "stories", tmp_path_factory.mktemp("runs"), 300)
-    assert list(trainer)
-    return trainer.folder.path
+    return trained_run(tmp_path_factory.mktemp("runs"), TEXT)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from random_runs import trained_run
 
 from llm.checkpoints import RunFolder, load_run
 from llm.cli import main
@@ -25,11 +26,7 @@ OTHER = "The fox sat by the gate and waited for the hen. Nobody came.\n" * 3
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:
     """A finished run of one step on the story world's text."""
-    training = TrainingConfig(steps=1, batch_size=2, sample_tokens=0, skill_pairs=0, device="cpu")
-    model = preset("llama", d_vocab=1, d_model=16, n_layers=1, n_heads=2, n_ctx=32)
-    trainer = start_run(model, training, "bpe", TEXT, "stories", tmp_path_factory.mktemp("runs"), 300)
-    assert list(trainer)
-    return trainer.folder.path
+    return trained_run(tmp_path_factory.mktemp("runs"), TEXT, batch_size=2)
 
 
 @pytest.mark.parametrize("part", ["validation", "test", "train"])

@@ -8,7 +8,7 @@ from llm.config import ModelConfig, shown
 from llm.interop.families import gemma, llama
 from llm.interop.families.family import Family
 from llm.interop.families.fields import Fields
-from llm.interop.families.gguf import GgufArchitecture, rotary_sizes
+from llm.interop.families.gguf import GgufArchitecture, require_unscaled, rotary_sizes
 from llm.interop.families.rotary import write_rotary
 from llm.interop.families.weight import weight
 from llm.layers.mask import layer_window
@@ -67,8 +67,7 @@ def write(config: ModelConfig) -> dict[str, Any]:
 def check_gguf(config: ModelConfig) -> None:
     """Raise ValueError for what llama.cpp's Gemma 2 does not compute."""
     gemma.require_tied(config)
-    if config.rope_scaling != "none":
-        raise ValueError(f"A GGUF file is written without a scaling of positions, got {config.rope_scaling!r}")
+    require_unscaled(config)
     for name in ("attention_softcap", "final_softcap"):
         if getattr(config, name) is None:
             raise ValueError(f"llama.cpp's Gemma 2 always has soft-caps, and this model has {name}=None")

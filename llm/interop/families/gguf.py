@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm.config import ModelConfig
+from llm.interop.families.rotary import UNSCALED
 from llm.interop.families.weight import Weight, weights_of_all
 
 BYTE_PAIRS = "gpt2"  # llama.cpp's name for byte-level merges
@@ -87,10 +88,15 @@ def require_whole_width(config: ModelConfig) -> None:
         )
 
 
+def require_unscaled(config: ModelConfig) -> None:
+    """Raise ValueError where rotations are scaled."""
+    if config.rope_scaling != UNSCALED:
+        raise ValueError(f"A GGUF file is written without a scaling of positions, got {config.rope_scaling!r}")
+
+
 def require_plain_attention(config: ModelConfig) -> None:
     """Raise ValueError where rotations are scaled, or where some positions are out of a window."""
-    if config.rope_scaling != "none":
-        raise ValueError(f"A GGUF file is written without a scaling of positions, got {config.rope_scaling!r}")
+    require_unscaled(config)
     if config.mask == "sliding" and config.window < config.n_ctx:
         raise ValueError(
             f"llama.cpp computes this family without a window, and this model has window={config.window} in a context "

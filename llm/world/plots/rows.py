@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from llm.world.telling import Story
 
-WORDS = (  # what the village says often
+WORDS = (  # those that occur 20 times or more in training.txt
     "about", "across", "afraid", "after", "afternoon", "again", "against", "ago", "all", "alone", "along", "already",
     "always", "am", "and", "another", "answer", "answered", "answers", "anyone", "anything", "are", "arm", "as",
     "ashamed", "ask", "asked", "asleep", "at", "ate", "autumn", "away", "back", "backs", "backwards", "bag", "bake",
@@ -142,7 +142,7 @@ def charm(tell: Story) -> None:
 
 
 def counting_out(tell: Story) -> None:
-    """A rhyme that does not rhyme decides who begins."""
+    """Two children count out who begins, with words that do not rhyme."""
     row = _draw_row(tell)
     tell.child("first")
     tell.child("second", unlike="first")
